@@ -1,0 +1,85 @@
+"""The exception tree: every error that a user can cause or mend.
+
+FrcnnError
+├── ConfigError        a setting that is unknown, out of range or contradicts another
+├── DataError          a data set that is missing, empty or inconsistent
+│   ├── ImageError     a photograph that cannot be read
+│   └── AnnotationError  an annotation that cannot be trusted
+├── ProposalError      a region search that failed
+├── CheckpointError    weights that are missing, damaged or of another model
+├── CacheError         a cache entry that cannot be written or trusted
+├── DeviceError        a device that is not there
+└── TrainingError      a run that cannot go on (a loss that is not finite, …)
+
+The command line prints `str(error)` as one line and exits with 1, so a message names the file, the
+value and the remedy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class FrcnnError(Exception):
+    """An error of the user's or of the data's, told in one line: `file: problem; remedy`.
+
+    Args:
+        problem: what is wrong, with the offending value in it.
+        remedy: what to do about it, as an instruction ("use --gpus 0").
+        file: the file or folder that it is about.
+    """
+
+    def __init__(self, problem: str, *, remedy: str = "", file: Path | str | None = None) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.file = None if file is None else str(file)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = f"{self.file}: " if self.file else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return " ".join(f"{where}{self.problem}{remedy}".split())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders (proposal workers), where pickle would lose the keywords.
+        return (_rebuild, (type(self), self.problem, self.remedy, self.file))
+
+
+def _rebuild(kind: type[FrcnnError], problem: str, remedy: str, file: str | None) -> FrcnnError:
+    return kind(problem, remedy=remedy, file=file)
+
+
+class ConfigError(FrcnnError):
+    """A setting that is unknown, out of range or contradicts another."""
+
+
+class DataError(FrcnnError):
+    """A data set that is missing, empty or inconsistent."""
+
+
+class ImageError(DataError):
+    """A photograph that cannot be read."""
+
+
+class AnnotationError(DataError):
+    """An annotation that cannot be trusted."""
+
+
+class ProposalError(FrcnnError):
+    """A region search that failed."""
+
+
+class CheckpointError(FrcnnError):
+    """Weights that are missing, damaged or of another model."""
+
+
+class CacheError(FrcnnError):
+    """A cache entry that cannot be written or trusted."""
+
+
+class DeviceError(FrcnnError):
+    """A device that is not there."""
+
+
+class TrainingError(FrcnnError):
+    """A training run that cannot go on."""

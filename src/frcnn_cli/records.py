@@ -1,0 +1,129 @@
+"""What flows between the parts: annotated photographs in, detections out. Torch-free.
+
+Boxes are xyxy float32 in 0-based continuous pixel edges of the upright photograph, so a width is
+`x2 - x1`. Label 0 is background; classes are 1..K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.errors import DataError
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def as_boxes(boxes: npt.ArrayLike) -> FloatArray:
+    """Returns `boxes` as an (N, 4) float32 array; an empty input becomes (0, 4)."""
+    array = np.asarray(boxes, dtype=np.float32)
+    return array.reshape(-1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photograph and its ground truth.
+
+    Attributes:
+        image_id: unique in its data set, such as "000012".
+        path: the photograph.
+        boxes: (N, 4) float32.
+        labels: (N,) int64 in 1..K.
+        difficult: (N,) bool; objects that neither count for nor against a detector.
+    """
+
+    image_id: str
+    path: Path
+    boxes: FloatArray
+    labels: IntArray
+    difficult: BoolArray
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4) or self.labels.shape != (n,) or self.difficult.shape != (n,):
+            raise DataError(
+                f"boxes {self.boxes.shape}, labels {self.labels.shape} and difficult "
+                f"{self.difficult.shape} do not belong together",
+                file=self.path,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a detector found in one photograph, in falling score.
+
+    Attributes:
+        boxes: (N, 4) float32.
+        scores: (N,) float32 in 0..1.
+        labels: (N,) int64 in 1..K.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    labels: IntArray
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or self.labels.shape != (n,):
+            raise DataError(
+                f"boxes {self.boxes.shape}, scores {self.scores.shape} and labels "
+                f"{self.labels.shape} do not belong together"
+            )
+        if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
+            raise DataError("a detection has a box or a score that is not a finite number")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Returns no detections."""
+        return cls(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedImage:
+    """One photograph's entry in `boxes.json`.
+
+    Attributes:
+        file: the path as the user gave it.
+        width: pixels of the upright photograph.
+        height: pixels of the upright photograph.
+        proposals: how many regions were classified.
+        detections: what was found.
+        seconds: wall time of each step ("decode", "proposals", "network", "postprocess").
+    """
+
+    file: str
+    width: int
+    height: int
+    proposals: int
+    detections: Detections
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""
+        found = self.detections
+        return {
+            "file": self.file,
+            "width": self.width,
+            "height": self.height,
+            "proposals": self.proposals,
+            "seconds": {step: round(value, 4) for step, value in self.seconds.items()},
+            "detections": [
+                {
+                    "label": classes[int(label) - 1],
+                    "category_id": int(label),
+                    "score": round(float(score), 6),
+                    "box": [round(float(edge), 2) for edge in box],
+                }
+                for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True)
+            ],
+        }
