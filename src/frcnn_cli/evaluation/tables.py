@@ -1,0 +1,124 @@
+"""A split's objects and detections as flat columns, the form in which they are matched.
+
+One row is one box; `image` numbers the photographs in the order of the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.records import BoolArray, Detections, FloatArray, IntArray, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTable:
+    """The ground truth of a split, G objects in the order of its photographs.
+
+    Attributes:
+        image_ids: the photographs, those without objects included.
+        image: (G,) int64, index into `image_ids`, never falling.
+        boxes: (G, 4) float32.
+        labels: (G,) int64 in 1..K.
+        difficult: (G,) bool.
+    """
+
+    image_ids: tuple[str, ...]
+    image: IntArray
+    boxes: FloatArray
+    labels: IntArray
+    difficult: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionTable:
+    """The detections of a split, D rows in the order of its photographs.
+
+    Attributes:
+        image: (D,) int64, index into the split's `image_ids`, never falling.
+        boxes: (D, 4) float32.
+        scores: (D,) float32.
+        labels: (D,) int64 in 1..K.
+    """
+
+    image: IntArray
+    boxes: FloatArray
+    scores: FloatArray
+    labels: IntArray
+
+
+def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> ObjectTable:
+    """Returns the ground truth of `samples`, whose label k is `classes[k - 1]`.
+
+    Raises:
+        DataError: no sample at all, two of one id, or a label outside 1..K.
+    """
+    samples = list(samples)
+    image_ids = tuple(sample.image_id for sample in samples)
+    if not samples:
+        raise DataError("the split has no photographs", remedy="name a split that has some")
+    if len(set(image_ids)) != len(image_ids):
+        twice = next(name for name in image_ids if image_ids.count(name) > 1)
+        raise DataError(f"photograph {twice!r} is listed twice", remedy="give each its own name")
+    table = ObjectTable(
+        image_ids=image_ids,
+        image=_photograph_of_each_row([len(sample.boxes) for sample in samples]),
+        boxes=np.concatenate([sample.boxes for sample in samples]),
+        labels=np.concatenate([sample.labels for sample in samples]),
+        difficult=np.concatenate([sample.difficult for sample in samples]),
+    )
+    _check_labels(table.labels, classes, "an object")
+    return table
+
+
+def tabulate_detections(
+    detections: Mapping[str, Detections], image_ids: Sequence[str], classes: Sequence[str]
+) -> DetectionTable:
+    """Returns `detections`, in the order of `image_ids`; a photograph without an entry has none.
+
+    Raises:
+        DataError: detections in a photograph that the split lacks, or a label outside 1..K.
+    """
+    unknown = detections.keys() - set(image_ids)
+    if unknown:
+        raise DataError(
+            f"detections in photograph {min(unknown)!r}, which the split does not have "
+            f"({len(unknown)} such photographs)",
+            remedy="evaluate the split that was detected",
+        )
+    nothing = Detections.empty()
+    found = [detections.get(image_id, nothing) for image_id in image_ids]
+    table = DetectionTable(
+        image=_photograph_of_each_row([len(each) for each in found]),
+        boxes=np.concatenate([each.boxes for each in found]),
+        scores=np.concatenate([each.scores for each in found]),
+        labels=np.concatenate([each.labels for each in found]),
+    )
+    _check_labels(table.labels, classes, "a detection")
+    return table
+
+
+def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> list[IntArray]:
+    """Returns for each class the rows of its label, in their order."""
+    # NumPy sorts 16-bit integers by radix, in linear time; wider ones it does not.
+    narrow = labels.astype(np.uint16) if len(classes) < 2**16 else labels
+    order = np.argsort(narrow, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=len(classes) + 1))
+    return [order[ends[k - 1] : ends[k]] for k in range(1, len(classes) + 1)]
+
+
+def _photograph_of_each_row(counts: Sequence[int]) -> IntArray:
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _check_labels(labels: IntArray, classes: Sequence[str], whose: str) -> None:
+    if len(labels) and not (labels.min() >= 1 and labels.max() <= len(classes)):
+        wrong = labels[(labels < 1) | (labels > len(classes))][0]
+        raise DataError(
+            f"{whose} has label {wrong}, but there are {len(classes)} classes",
+            remedy="use the classes that the labels were made with",
+        )

@@ -1,0 +1,30 @@
+"""Samples and detections written down in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.records import Detections, Sample, as_boxes
+
+
+def sample(image_id, *objects):
+    """A photograph; an object is (label, box) or (label, box, difficult)."""
+    rows = [(*each, False)[:3] for each in objects]
+    return Sample(
+        image_id,
+        Path(f"{image_id}.jpg"),
+        as_boxes([box for _, box, _ in rows]),
+        np.array([label for label, _, _ in rows], np.int64),
+        np.array([difficult for _, _, difficult in rows], np.bool_),
+    )
+
+
+def detected(*found):
+    """The detections of a photograph; each is (label, score, box)."""
+    return Detections(
+        as_boxes([box for _, _, box in found]),
+        np.array([score for _, score, _ in found], np.float32),
+        np.array([label for label, _, _ in found], np.int64),
+    )
