@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: a file a command, each of which parses, calls one pipeline and prints."""

@@ -1,0 +1,49 @@
+"""The `frcnn` command: one line a command, in the order in which a user meets them.
+
+What a command needs beyond Typer it imports inside its function, so that `frcnn --help` imports
+neither torch nor OpenCV.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from frcnn_cli import __version__
+from frcnn_cli.cli import proposals
+
+app = typer.Typer(
+    name="frcnn",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("proposals", epilog=proposals.EXAMPLES)(proposals.proposals)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"frcnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Every command explains itself: [cyan]frcnn proposals --help[/]")
+def frcnn(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Fast R-CNN object detection: search regions, train, score, detect."""
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 an error, 2 a wrong command line, 3 some failed.
+
+    130 is an interruption. `Terminal` turns exceptions into these codes.
+    """
+    app(prog_name="frcnn")

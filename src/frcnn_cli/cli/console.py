@@ -1,0 +1,155 @@
+"""What a user sees: messages, progress and errors on stderr, results on stdout, exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from frcnn_cli.cli.progress import bars, log_lines
+from frcnn_cli.errors import FrcnnError
+
+FAILED = 1
+SOME_FAILED = 3
+INTERRUPTED = 130
+
+Report = Callable[[str, int, int], None]
+"""How a pipeline tells of its progress: `report("Searching regions", done, total)`."""
+
+_LOGGER = logging.getLogger("frcnn_cli")
+_LOG_STYLES = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
+
+
+class Terminal:
+    """The frame around a command: `with Terminal(quiet, verbose, as_json) as terminal: …`.
+
+    Inside the frame an exception becomes one line on stderr and an exit code. People read stderr;
+    stdout carries nothing but results.
+
+    Attributes:
+        console: Rich console on stderr.
+        if_interrupted: what Ctrl-C tells about the work that is kept; commands set it.
+    """
+
+    def __init__(self, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.if_interrupted = ""
+        self._quiet = quiet
+        self._verbose = verbose
+        self._as_json = as_json
+        self._handler = _LogLines(self.console)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a live display may be drawn on `console`."""
+        return self.console.is_terminal and not (self._quiet or self._as_json)
+
+    def say(self, message: RenderableType) -> None:
+        """Prints `message` for people: not under --quiet or --json."""
+        if not (self._quiet or self._as_json):
+            self.console.print(message)
+
+    def result(self, data: Mapping[str, Any], summary: RenderableType) -> None:
+        """Prints a command's result: `data` on stdout under --json, else `summary` on stderr."""
+        if self._as_json:
+            typer.echo(json.dumps(data, allow_nan=False))
+        else:
+            self.say(summary)
+
+    def finish(self, failures: Sequence[FrcnnError], succeeded: int) -> None:
+        """Ends a command that went on after `failures`: lists them, one a line.
+
+        Args:
+            failures: what went wrong, each naming its file.
+            succeeded: how many files went well.
+
+        Raises:
+            typer.Exit: with 3 when some files failed, with 1 when all did.
+        """
+        for failure in failures:
+            self._print_line("failed", str(failure))
+        if failures:
+            raise typer.Exit(SOME_FAILED if succeeded else FAILED)
+
+    @contextmanager
+    def progress(self, unit: str = "images") -> Iterator[Report]:
+        """Yields a report function that draws one bar a step, with rate and time left.
+
+        Where no live display can be drawn a line is logged now and then; under --quiet and --json
+        nothing is.
+        """
+        if self.shows_progress:
+            with bars(self.console, unit) as report:
+                yield report
+        else:
+            yield log_lines(_LOGGER, unit)
+
+    def __enter__(self) -> Self:
+        _LOGGER.addHandler(self._handler)
+        _LOGGER.setLevel(self._level())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _LOGGER.removeHandler(self._handler)
+        if error is None or isinstance(error, typer.Exit | typer.Abort | typer.BadParameter):
+            return
+        if isinstance(error, KeyboardInterrupt):
+            kept = f"; {self.if_interrupted}" if self.if_interrupted else ""
+            self._print_line("interrupted", f"stopped{kept}")
+            raise typer.Exit(INTERRUPTED) from error
+        if isinstance(error, BrokenPipeError) or not isinstance(error, Exception):
+            return  # the reader of stdout went away, or Python is exiting: Typer knows both
+        self._print_line("error", _one_line(error))
+        if self._verbose and not isinstance(error, FrcnnError):
+            self.console.print_exception()
+        raise typer.Exit(FAILED) from error
+
+    def _level(self) -> int:
+        if self._verbose and not isinstance(error, FrcnnError):
+            return logging.DEBUG
+        if self._quiet:
+            return logging.ERROR
+        return logging.WARNING if self._as_json else logging.INFO
+
+    def _print_line(self, kind: str, message: str) -> None:
+        style = "yellow" if kind == "interrupted" else "bold red"
+        line = Text.assemble("frcnn: ", (kind, style), ": ", message)
+        self.console.print(line, soft_wrap=True)
+
+
+class _LogLines(logging.Handler):
+    """Writes the package's log records as lines that do not tear a progress bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name = record.levelname
+        kind = Text() if name == "INFO" else Text(f"{name.lower()}: ", _LOG_STYLES.get(name, ""))
+        line = Text.assemble("frcnn: ", kind, record.getMessage())
+        self._console.print(line, soft_wrap=True)
+
+
+def _one_line(error: Exception) -> str:
+    """Returns what `error` means to a user."""
+    if isinstance(error, FrcnnError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return f"{file}{error.strerror}"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}; this is a bug, run again with --verbose to see where"

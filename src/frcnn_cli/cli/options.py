@@ -1,0 +1,89 @@
+"""What every command has in common: its shared options and the settings of `frcnn.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from frcnn_cli import config as configuration
+
+_PANEL = "Common options"
+_DEFAULT_FILE = Path("frcnn.toml")
+DEFAULT_CACHE = Path(".frcnn")
+
+CacheDir = Annotated[
+    Path,
+    typer.Option(
+        "--cache-dir",
+        envvar="FRCNN_CACHE_DIR",
+        metavar="DIR",
+        help="Where proposals, splits and runs are kept.",
+        rich_help_panel=_PANEL,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings; flags win over it.",
+        show_default="frcnn.toml, if there is one",
+        rich_help_panel=_PANEL,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", metavar="", help="Print errors only.", rich_help_panel=_PANEL),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        metavar="",
+        help="Print each decision, and tracebacks.",
+        rich_help_panel=_PANEL,
+    ),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        metavar="",
+        help="Print the result as one JSON object on stdout.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The tables of a `frcnn.toml`, which lie between the defaults and the flags."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def load(cls, file: Path | None) -> Settings:
+        """Reads `file`, or `frcnn.toml` of the working directory when there is one.
+
+        Raises:
+            ConfigError: the file cannot be read, or sets something unknown.
+        """
+        if file is None and not _DEFAULT_FILE.is_file():
+            return cls({})
+        return cls(configuration.load_file(file or _DEFAULT_FILE))
+
+    def apply(self, section: str, base: ConfigT, **flags: Any) -> ConfigT:
+        """Returns `base` with the file's `section` and then the `flags` (None: not given) set.
+
+        Raises:
+            ConfigError: a value of the wrong type or out of range.
+        """
+        from_file = configuration.override(base, self.tables.get(section, {}))
+        return configuration.override(from_file, flags)
