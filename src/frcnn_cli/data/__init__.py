@@ -1,1 +1,1 @@
-"""data."""
+"""Files become samples, samples become batches, and a made data set stands in for both."""

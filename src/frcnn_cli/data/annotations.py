@@ -1,0 +1,181 @@
+"""PASCAL VOC XML, read and written: the one place where VOC's 1-based inclusive boxes are known.
+
+VOC counts pixels from 1 and includes the last one; we count edges from 0. So `x1 = xmin - 1` and
+`x2 = xmax`, which keeps widths and areas.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import defusedxml.ElementTree
+import numpy as np
+import numpy.typing as npt
+from defusedxml.common import DefusedXmlException
+
+from frcnn_cli.errors import AnnotationError
+from frcnn_cli.records import BoolArray, FloatArray, as_boxes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+LARGEST = 1e6
+"""Coordinates beyond this many pixels are a mistake; float32 is exact to 1/16 pixel below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one VOC XML file says, before it is checked against its photograph.
+
+    Attributes:
+        filename: the photograph's name without any folder; "" where the file gives none.
+        names: the class of each object, in the file's order.
+        boxes: (N, 4) float32 xyxy, 0-based pixel edges, as written: not clipped, maybe empty.
+        difficult: (N,) bool; False where the file says nothing.
+    """
+
+    filename: str
+    names: tuple[str, ...]
+    boxes: FloatArray
+    difficult: BoolArray
+
+
+def read_annotation(path: Path) -> Annotation:
+    """Reads a VOC XML file; its width, height and folders are not trusted and not looked at.
+
+    Raises:
+        AnnotationError: the file cannot be read, is not VOC XML, or an object lacks its name or
+            a coordinate, or has one that is not a number of pixels.
+    """
+    root = _parse(path)
+    if root.tag != "annotation":
+        raise AnnotationError(
+            f"is not VOC XML: its root is <{root.tag[:40]}>, not <annotation>",
+            remedy="export it as Pascal VOC or remove it",
+            file=path,
+        )
+    objects = root.findall("object")
+    return Annotation(
+        bare_name(root.findtext("filename") or ""),
+        tuple(_name(path, i, item) for i, item in enumerate(objects, 1)),
+        as_boxes([_box(path, i, item) for i, item in enumerate(objects, 1)]),
+        np.array([_is_set(item.findtext("difficult")) for item in objects], bool),
+    )
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Returns the class of each object in a VOC XML file, as `read_annotation` would.
+
+    Raises:
+        AnnotationError: the file cannot be read, is not XML, or an object lacks its name.
+    """
+    objects = _parse(path).findall("object")
+    return tuple(_name(path, i, item) for i, item in enumerate(objects, 1))
+
+
+def write_annotation(
+    path: Path,
+    *,
+    filename: str,
+    size: tuple[int, int],
+    names: Sequence[str],
+    boxes: npt.ArrayLike,
+    difficult: npt.ArrayLike | None = None,
+) -> None:
+    """Writes a VOC XML file that `read_annotation` loads back equal.
+
+    Args:
+        path: the XML file, which is replaced.
+        filename: the photograph's name, without a folder.
+        size: (width, height) of the photograph in pixels.
+        names: the class of each object.
+        boxes: (N, 4) xyxy, 0-based pixel edges; fractions of a pixel are kept.
+        difficult: (N,) flags; None is all False.
+    """
+    edges = as_boxes(boxes)
+    flags = np.zeros(len(edges), bool) if difficult is None else np.asarray(difficult, bool)
+    lines = [
+        "<annotation>",
+        f"  <filename>{_text(filename)}</filename>",
+        f"  <size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>",
+    ]
+    for name, box, flag in zip(names, edges, flags, strict=True):
+        corners = (float(box[0]) + 1, float(box[1]) + 1, float(box[2]), float(box[3]))
+        bounds = "".join(f"<{tag}>{v:.17g}</{tag}>" for tag, v in zip(EDGES, corners, strict=True))
+        lines += [
+            f"  <object><name>{_text(name)}</name><difficult>{int(flag)}</difficult>",
+            f"    <bndbox>{bounds}</bndbox>",
+            "  </object>",
+        ]
+    path.write_text("\n".join([*lines, "</annotation>", ""]), encoding="utf-8")
+
+
+def bare_name(name: str) -> str:
+    """Returns the last part of `name`, which may be a path of this or of another system."""
+    return PureWindowsPath(PurePosixPath(name.strip()).name).name
+
+
+def _text(value: str) -> str:
+    return escape(value)
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        root: ElementTree.Element = defusedxml.ElementTree.parse(path).getroot()
+    except OSError as error:
+        raise AnnotationError(
+            f"cannot be read ({error.strerror})", remedy="check the file", file=path
+        ) from error
+    except DefusedXmlException as error:
+        raise AnnotationError(
+            "declares XML entities, which annotations never need",
+            remedy="remove the file or its DOCTYPE",
+            file=path,
+        ) from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise AnnotationError(
+            f"is not XML ({error})", remedy="mend or remove the file", file=path
+        ) from error
+    return root
+
+
+def _name(path: Path, number: int, item: ElementTree.Element) -> str:
+    name = " ".join((item.findtext("name") or "").split())
+    if not name:
+        raise AnnotationError(
+            f"object {number} has no <name>", remedy="name its class or remove it", file=path
+        )
+    return name
+
+
+def _box(path: Path, number: int, item: ElementTree.Element) -> tuple[float, ...]:
+    label = f"object {number} ({' '.join((item.findtext('name') or '').split())})"
+    bounds = item.find("bndbox")
+    if bounds is None:
+        raise AnnotationError(f"{label} has no <bndbox>", remedy="give it a box", file=path)
+    values = []
+    for tag in EDGES:
+        text = (bounds.findtext(tag) or "").strip()
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not abs(value) <= LARGEST:
+            raise AnnotationError(
+                f"{label} has {tag} {text[:40]!r}",
+                remedy="give it a number of pixels",
+                file=path,
+            )
+        values.append(value)
+    xmin, ymin, xmax, ymax = values
+    return xmin - 1, ymin - 1, xmax, ymax
+
+
+def _is_set(flag: str | None) -> bool:
+    return (flag or "").strip().lower() in {"1", "true", "yes"}
