@@ -118,7 +118,7 @@ class Terminal:
         raise typer.Exit(FAILED) from error
 
     def _level(self) -> int:
-        if self._verbose and not isinstance(error, FrcnnError):
+        if self._verbose:
             return logging.DEBUG
         if self._quiet:
             return logging.ERROR
