@@ -1,1 +1,1 @@
-"""model."""
+"""Fast R-CNN on torch alone: no disk, no command line."""

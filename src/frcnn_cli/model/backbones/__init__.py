@@ -1,0 +1,1 @@
+"""The networks that can stand below Fast R-CNN."""

@@ -1,0 +1,61 @@
+"""AlexNet (Krizhevsky et al. 2012, torchvision's one-tower form): model S of the paper."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from frcnn_cli.model.backbones.base import IMAGENET_RGB, Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.vgg16 import fc_head
+
+_POOL = 6
+_CHANNELS = 256
+_HIDDEN = 4096
+_NAMES = {
+    "features.0": "trunk.conv1.0",
+    "features.3": "trunk.conv2.0",
+    "features.6": "trunk.conv3.0",
+    "features.8": "trunk.conv4.0",
+    "features.10": "trunk.conv5.0",
+    "classifier.1": "head.fc6",
+    "classifier.4": "head.fc7",
+}
+
+
+def build() -> Backbone:
+    """Returns the network with random weights; RoI pooling takes the place of its last pooling."""
+    trunk = nn.Sequential(
+        OrderedDict(
+            conv1=_conv(3, 64, 11, stride=4, padding=2),
+            pool1=nn.MaxPool2d(3, 2, padding=1),
+            conv2=_conv(64, 192, 5, padding=2),
+            pool2=nn.MaxPool2d(3, 2, padding=1),
+            conv3=_conv(192, 384, 3, padding=1),
+            conv4=_conv(384, 256, 3, padding=1),
+            conv5=_conv(256, _CHANNELS, 3, padding=1),
+        )
+    )
+    spec = BackboneSpec(
+        channels=_CHANNELS,
+        stride=16,
+        pool_size=_POOL,
+        head_features=_HIDDEN,
+        finetune_from="conv2",
+        preprocessing=IMAGENET_RGB,
+        convert=convert,
+    )
+    return Backbone(spec, trunk, fc_head(_CHANNELS * _POOL * _POOL, _HIDDEN, _HIDDEN))
+
+
+def _conv(cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(cin, cout, kernel, stride, padding), nn.ReLU(inplace=True))
+
+
+def convert(source: StateDict) -> dict[str, Tensor]:
+    """Maps torchvision's weights, fc6 and fc7 included, to this project's names."""
+    return {
+        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
+        for theirs, ours in _NAMES.items()
+        for kind in ("weight", "bias")
+    }

@@ -1,0 +1,145 @@
+"""EfficientNet-Lite0: the default, small enough for a laptop without a GPU.
+
+Every convolution runs once over the photograph, and RoIs are pooled from its last map, a ReLU6 of
+1,280 channels: the stride-16 map below it is a linear bottleneck, from which maxima destroy what
+the later layers learnt. The last stage is dilated, so that this map has stride 16 too.
+
+Batch norms are folded into their convolutions. Padding is TensorFlow's "SAME" at even sizes, which
+pads a stride-2 convolution more on the right and below, and so moves what a cell sees by half a
+cell; RoIs are moved with it (`offset`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frcnn_cli.model.backbones.base import (
+    Backbone,
+    BackboneSpec,
+    Preprocessing,
+    StateDict,
+    fold_batch_norm,
+)
+
+_STAGES = (
+    # kernel, stride, expansion, channels, blocks
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+_STRIDE = 16
+_STEM_CHANNELS = 32
+_CHANNELS = 1280
+_EPS = 1e-3
+_POOL = 3
+_HIDDEN = 256
+
+
+class _Conv(nn.Conv2d):
+    """A convolution with "SAME" padding as TensorFlow pads an even-sized input."""
+
+    def __init__(
+        self,
+        cin: int,
+        cout: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+    ) -> None:
+        total = dilation * (kernel - 1) + 1 - stride
+        padding = total // 2 if stride == 1 else 0
+        super().__init__(cin, cout, kernel, stride, padding, dilation, groups)
+        before = total // 2
+        self._edges = (before, total - before) * 2 if stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self._edges) if self._edges else x)
+
+
+class _Block(nn.Module):
+    """An inverted residual: expand 1×1, depthwise k×k, project 1×1 (linear)."""
+
+    def __init__(
+        self, cin: int, cout: int, *, kernel: int, stride: int, dilation: int, expansion: int
+    ) -> None:
+        super().__init__()
+        hidden = cin * expansion
+        self.expand = _Conv(cin, hidden, 1) if expansion > 1 else None
+        self.depthwise = _Conv(hidden, hidden, kernel, stride, dilation=dilation, groups=hidden)
+        self.project = _Conv(hidden, cout, 1)
+        self._residual = stride == 1 and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = F.relu6(self.depthwise(y), inplace=True)
+        y = self.project(y)
+        return x + y if self._residual else y
+
+
+def build() -> Backbone:
+    """Returns the network with random weights."""
+    trunk: OrderedDict[str, nn.Module] = OrderedDict()
+    trunk["stem"] = nn.Sequential(_Conv(3, _STEM_CHANNELS, 3, 2), nn.ReLU6(inplace=True))
+    cin, stride, dilation = _STEM_CHANNELS, 2, 1
+    for kernel, stage_stride, expansion, cout, blocks in _STAGES:
+        for block in range(blocks):
+            step = stage_stride if block == 0 else 1
+            grown = 1
+            if stride * step > _STRIDE:
+                # À trous: the stride is left out, and what follows is spread instead.
+                step, grown = 1, step
+            trunk[f"block{len(trunk) - 1}"] = _Block(
+                cin, cout, kernel=kernel, stride=step, dilation=dilation, expansion=expansion
+            )
+            stride, dilation, cin = stride * step, dilation * grown, cout
+    trunk["conv_head"] = nn.Sequential(_Conv(cin, _CHANNELS, 1), nn.ReLU6(inplace=True))
+    head = nn.Sequential(
+        OrderedDict(
+            flatten=nn.Flatten(),
+            fc6=nn.Linear(_CHANNELS * _POOL * _POOL, _HIDDEN),
+            relu6=nn.ReLU(inplace=True),
+            drop6=nn.Dropout(),
+            fc7=nn.Linear(_HIDDEN, _HIDDEN),
+            relu7=nn.ReLU(inplace=True),
+            drop7=nn.Dropout(),
+        )
+    )
+    spec = BackboneSpec(
+        channels=_CHANNELS,
+        stride=_STRIDE,
+        offset=7.5,
+        pool_size=_POOL,
+        head_features=_HIDDEN,
+        finetune_from="block5",
+        preprocessing=Preprocessing((127.0,) * 3, (128.0,) * 3),
+        convert=convert,
+    )
+    return Backbone(spec, nn.Sequential(trunk), head)
+
+
+def convert(source: StateDict) -> dict[str, Tensor]:
+    """Maps the published weights to the trunk's names, each batch norm folded into its convolution.
+
+    The head is new: nothing is mapped to it.
+    """
+    layers = {"trunk.stem.0": ("_conv_stem", "_bn0"), "trunk.conv_head.0": ("_conv_head", "_bn1")}
+    for block in range(sum(stage[-1] for stage in _STAGES)):
+        theirs, ours = f"_blocks.{block}", f"trunk.block{block}"
+        if block:
+            layers[f"{ours}.expand"] = (f"{theirs}._expand_conv", f"{theirs}._bn0")
+        layers[f"{ours}.depthwise"] = (f"{theirs}._depthwise_conv", f"{theirs}._bn1")
+        layers[f"{ours}.project"] = (f"{theirs}._project_conv", f"{theirs}._bn2")
+    weights = {}
+    for ours, (conv, norm) in layers.items():
+        folded = fold_batch_norm(source, conv, norm, _EPS)
+        weights[f"{ours}.weight"], weights[f"{ours}.bias"] = folded
+    return weights

@@ -1,0 +1,71 @@
+"""VGG16 (Simonyan & Zisserman 2014): model L of the paper."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from frcnn_cli.model.backbones.base import IMAGENET_RGB, Backbone, BackboneSpec, StateDict
+
+_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+_POOL = 7
+_HIDDEN = 4096
+
+
+def build() -> Backbone:
+    """Returns the network with random weights.
+
+    The last max pooling gives way to RoI pooling (§2.2), so the map has stride 16.
+    """
+    trunk: OrderedDict[str, nn.Module] = OrderedDict()
+    cin = 3
+    for stage, widths in enumerate(_STAGES, start=1):
+        for layer, cout in enumerate(widths, start=1):
+            trunk[f"conv{stage}_{layer}"] = nn.Sequential(
+                nn.Conv2d(cin, cout, 3, padding=1), nn.ReLU(inplace=True)
+            )
+            cin = cout
+        if stage < len(_STAGES):
+            trunk[f"pool{stage}"] = nn.MaxPool2d(2)
+    spec = BackboneSpec(
+        channels=cin,
+        stride=16,
+        pool_size=_POOL,
+        head_features=_HIDDEN,
+        finetune_from="conv3_1",
+        preprocessing=IMAGENET_RGB,
+        convert=convert,
+    )
+    return Backbone(spec, nn.Sequential(trunk), fc_head(cin * _POOL * _POOL, _HIDDEN, _HIDDEN))
+
+
+def fc_head(features: int, fc6: int, fc7: int) -> nn.Sequential:
+    """Returns fc6 and fc7 with ReLU and dropout, the head of the paper's three networks."""
+    return nn.Sequential(
+        OrderedDict(
+            flatten=nn.Flatten(),
+            fc6=nn.Linear(features, fc6),
+            relu6=nn.ReLU(inplace=True),
+            drop6=nn.Dropout(),
+            fc7=nn.Linear(fc6, fc7),
+            relu7=nn.ReLU(inplace=True),
+            drop7=nn.Dropout(),
+        )
+    )
+
+
+def convert(source: StateDict) -> dict[str, Tensor]:
+    """Maps torchvision's weights, fc6 and fc7 included, to this project's names."""
+    names = {"classifier.0": "head.fc6", "classifier.3": "head.fc7"}
+    index = 0
+    for stage, widths in enumerate(_STAGES, start=1):
+        for layer in range(1, len(widths) + 1):
+            names[f"features.{index}"] = f"trunk.conv{stage}_{layer}.0"
+            index += 2  # a convolution and its ReLU
+        index += 1  # the pooling
+    return {
+        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
+        for theirs, ours in names.items()
+        for kind in ("weight", "bias")
+    }

@@ -1,0 +1,42 @@
+"""The one place where a network is put together from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from frcnn_cli.config import BackboneName, ModelConfig
+from frcnn_cli.model.backbones import (
+    alexnet,
+    efficientnet_lite0,
+    resnet50,
+    vgg16,
+    vgg_cnn_m_1024,
+)
+from frcnn_cli.model.backbones.base import Backbone
+from frcnn_cli.model.fast_rcnn import FastRCNN
+
+BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
+    "efficientnet_lite0": efficientnet_lite0.build,
+    "vgg16": vgg16.build,
+    "vgg_cnn_m_1024": vgg_cnn_m_1024.build,
+    "alexnet": alexnet.build,
+    "resnet50": resnet50.build,
+}
+
+
+def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCNN:
+    """Returns a network with random weights, frozen below `config.finetune_from`.
+
+    Args:
+        config: backbone, pooling, depth of fine-tuning.
+        num_classes: K, without background.
+        seed: decides the random weights; the global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = FastRCNN(BACKBONES[config.backbone](), num_classes, config.pool)
+    model.initialise(torch.Generator().manual_seed(seed))
+    model.backbone.freeze_below(config.finetune_from)
+    return model.to(memory_format=torch.channels_last)

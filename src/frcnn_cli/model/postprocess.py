@@ -1,0 +1,48 @@
+"""From the network's output to detections in the photograph's own pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.config import DetectConfig
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.records import Detections
+
+
+def detections(
+    output: RegionOutput,
+    proposals: Tensor,
+    model: FastRCNN,
+    size: tuple[int, int],
+    config: DetectConfig,
+) -> Detections:
+    """Decodes, thresholds and suppresses (§3.1: softmax scores, greedy NMS for each class).
+
+    Args:
+        output: of the `proposals`, one image.
+        proposals: (R, 4) xyxy in pixels of the photograph.
+        model: knows how its deltas are normalised.
+        size: width and height of the photograph.
+        config: score threshold, NMS overlap, most detections a photograph.
+
+    Returns:
+        Detections clipped to the photograph, in falling score; boxes without area are left out.
+    """
+    scores = output.class_logits.float().softmax(dim=1)[:, 1:]  # (R, K)
+    roi, label = torch.nonzero(scores > config.score, as_tuple=True)
+    scores = scores[roi, label]
+    deltas = output.deltas[roi, label + 1].float() * model.delta_std + model.delta_mean
+    boxes = box_ops.clip(box_ops.decode(proposals[roi], deltas), *size)
+    solid = torch.nonzero(
+        (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
+    ).flatten()
+    boxes, scores, label = boxes[solid], scores[solid], label[solid]
+    kept = batched_nms(boxes, scores, label, config.nms)  # in falling score
+    if config.max_per_image:
+        kept = kept[: config.max_per_image]
+    return Detections(
+        boxes[kept].cpu().numpy(), scores[kept].cpu().numpy(), label[kept].cpu().numpy() + 1
+    )

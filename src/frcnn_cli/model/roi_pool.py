@@ -1,0 +1,171 @@
+"""RoI max pooling (Fast R-CNN §2.1) and its backward pass (§2.3, Eq. 4), on any device.
+
+There are two ways to the same numbers. While training there are some 128 RoIs, and the backward
+pass must know which cell each maximum came from: every RoI is cropped and pooled by itself. While
+detecting there are some 2,000, most of which overlap: their bins are looked up in range-maximum
+tables of the whole map. Both read the map in channels-last order, where a cell is one contiguous
+row of C numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_GATHERED = 1 << 24
+"""Numbers gathered from a table at once; bounds the memory of a call with many RoIs."""
+
+
+def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
+    """Pools each RoI of a feature map to a fixed grid of maxima.
+
+    Corners are rounded to cells and both corner cells belong to the RoI, as in the Caffe release
+    and torchvision's `roi_pool`. Bin p of P covers cells floor(p·L / P) up to ceil((p + 1)·L / P)
+    of the L cells of a side, in exact integers (in float32 the product is off by a cell for a few
+    lengths, such as 57 cells in 7 bins). Neighbouring bins may share a cell; a bin that lies
+    outside the map is 0. The gradient goes to the first maximum of a bin in row-major order.
+
+    Args:
+        features: (B, C, H, W), of any float type.
+        rois: (R, 5), the image's index and the inclusive corners x1, y1, x2, y2 in pixels.
+        size: P, bins a side.
+        scale: cells a pixel, such as 1 / 16.
+
+    Returns:
+        (R, C, P, P) of the features' type.
+    """
+    scaled = rois[:, 1:].float() * scale
+    corners = (scaled + torch.copysign(torch.full_like(scaled, 0.5), scaled)).long()
+    images = rois[:, 0].long()
+    pooled: Tensor
+    if features.requires_grad and torch.is_grad_enabled():
+        pooled = _RoIPool.apply(features, images, corners, size)
+    else:
+        pooled = _pool_by_tables(features, images, corners, size)
+    return pooled
+
+
+class _RoIPool(torch.autograd.Function):
+    """Pools RoI by RoI and remembers the arg-max cells; backward sums into them."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, images: Tensor, corners: Tensor, size: int) -> Tensor:
+        values, winners = _pool_by_crops(features, images, corners, size)
+        ctx.save_for_backward(winners)
+        ctx.shape = features.shape
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (winners,) = ctx.saved_tensors
+        batch, channels, height, width = ctx.shape
+        # The last row takes the gradients of empty bins, which reach no cell.
+        cells = grad.new_zeros(batch * height * width + 1, channels)
+        by_cell = [x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad)]
+        cells.scatter_add_(0, *by_cell)
+        return cells[:-1].view(batch, height, width, channels).permute(0, 3, 1, 2), None, None, None
+
+
+def _pool_by_crops(
+    features: Tensor, images: Tensor, corners: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell."""
+    batch, channels, height, width = features.shape
+    features = features.contiguous(memory_format=torch.channels_last)
+    values = features.new_empty(len(images), channels, size, size)
+    places = torch.empty(values.shape, dtype=torch.long, device=features.device)
+    for roi, (image, (x1, y1, x2, y2)) in enumerate(
+        zip(images.tolist(), corners.tolist(), strict=True)
+    ):
+        x2, y2 = max(x1, x2), max(y1, y2)  # noqa: PLW2901  a RoI has at least one cell
+        crop = features[
+            image : image + 1, :, max(y1, 0) : max(y2 + 1, 0), max(x1, 0) : max(x2 + 1, 0)
+        ]
+        if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):
+            crop = _extend(crop, (x1, y1, x2, y2))
+        pooled, place = F.adaptive_max_pool2d(crop, size, return_indices=True)
+        values[roi], places[roi] = pooled[0], place[0]
+    first_x, first_y, last_x, _ = (corners[:, i, None, None, None] for i in range(4))
+    crop_width = (last_x - first_x + 1).clamp(min=1)
+    y = places // crop_width + first_y
+    x = places % crop_width + first_x
+    winners = (images[:, None, None, None] * height + y) * width + x
+    empty = values == -torch.inf
+    return values.masked_fill(empty, 0), winners.masked_fill(empty, batch * height * width)
+
+
+def _extend(crop: Tensor, corners: tuple[int, int, int, int]) -> Tensor:
+    """Returns the part of a RoI inside the map, with -inf where the RoI reaches out of it."""
+    x1, y1, x2, y2 = corners
+    whole = crop.new_full((1, crop.shape[1], y2 - y1 + 1, x2 - x1 + 1), -torch.inf)
+    top, left = max(-y1, 0), max(-x1, 0)
+    whole[:, :, top : top + crop.shape[2], left : left + crop.shape[3]] = crop
+    return whole
+
+
+def _pool_by_tables(features: Tensor, images: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Returns the maxima (R, C, P, P): each bin is the maximum of four overlapping windows."""
+    channels, height, width = features.shape[1:]
+    shape = (len(images), size, size)
+    y0, y1 = (
+        edge[:, :, None].expand(shape).reshape(-1) for edge in _bins(corners, 1, size, height)
+    )
+    x0, x1 = (edge[:, None, :].expand(shape).reshape(-1) for edge in _bins(corners, 0, size, width))
+    row = images[:, None, None].expand(shape).reshape(-1) * height
+    values = features.new_zeros(len(row), channels)
+    level_y, level_x = _floor_log2(y1 - y0), _floor_log2(x1 - x0)
+    tables = _RangeMaxima(features)
+    levels = torch.stack((level_y, level_x), dim=1)[(level_y >= 0) & (level_x >= 0)]
+    for j, i in torch.unique(levels, dim=0).tolist():
+        bins = torch.nonzero((level_y == j) & (level_x == i)).flatten()
+        table = tables.level(j, i).reshape(-1, channels)
+        for part in torch.split(bins, max(1, _GATHERED // channels)):
+            # Windows of 2^j × 2^i cells at the bin's four corners cover it.
+            tops = {0: y0[part], j: y1[part] - (1 << j)}.values()
+            lefts = {0: x0[part], i: x1[part] - (1 << i)}.values()
+            windows = [table[(row[part] + y) * width + x] for y in tops for x in lefts]
+            for window in windows[1:]:
+                torch.maximum(windows[0], window, out=windows[0])
+            values[part] = windows[0]
+    return values.view(*shape, channels).permute(0, 3, 1, 2)
+
+
+def _bins(corners: Tensor, axis: int, size: int, cells: int) -> tuple[Tensor, Tensor]:
+    """Returns the first cell and the one past the last, (R, P) each, of every bin of an axis."""
+    first = corners[:, axis, None]
+    length = (corners[:, axis + 2, None] - first + 1).clamp(min=1)
+    index = torch.arange(size, device=corners.device)
+    start = first + index * length // size
+    stop = first - (-(index + 1) * length // size)
+    return start.clamp(0, cells), stop.clamp(0, cells)
+
+
+def _floor_log2(n: Tensor) -> Tensor:
+    """Returns floor(log2(n)) of integers n (-1 for 0)."""
+    return torch.frexp(n.clamp(min=0).double()).exponent.long() - 1
+
+
+class _RangeMaxima:
+    """Maxima of a (B, C, H, W) map over windows of 2^j × 2^i cells; a level is made when asked."""
+
+    def __init__(self, features: Tensor) -> None:
+        self._levels = {(0, 0): features.detach().permute(0, 2, 3, 1).contiguous()}
+
+    def level(self, j: int, i: int) -> Tensor:
+        """Returns (B, H, W, C): at each cell the maximum of the window that starts there.
+
+        Windows that reach over the border hold the maximum of their part inside it.
+        """
+        if (j, i) not in self._levels:
+            axis, half = (1, 1 << (j - 1)) if j else (2, 1 << (i - 1))
+            below = self.level(j - 1, i) if j else self.level(j, i - 1)
+            level = below.clone()
+            inside = below.shape[axis] - half
+            if inside > 0:
+                target = level.narrow(axis, 0, inside)
+                torch.maximum(target, below.narrow(axis, half, inside), out=target)
+            self._levels[j, i] = level
+        return self._levels[j, i]

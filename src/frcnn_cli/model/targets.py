@@ -1,0 +1,110 @@
+"""Which proposals a training step looks at, and what they should become (Fast R-CNN §2.3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.config import TrainConfig
+
+
+class RegionTargets(NamedTuple):
+    """The sampled RoIs of one photograph.
+
+    Attributes:
+        rois: (R, 4) xyxy.
+        labels: (R,) int64; 0 is background.
+        deltas: (R, 4), from each RoI to its object, not normalised; 0 for background.
+    """
+
+    rois: Tensor
+    labels: Tensor
+    deltas: Tensor
+
+
+def sample_rois(
+    proposals: Tensor,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    config: TrainConfig,
+    generator: torch.Generator,
+) -> RegionTargets:
+    """Draws a photograph's RoIs: a quarter foreground at most, the rest hard background.
+
+    Foreground overlaps an object by IoU ≥ `foreground_iou`; background has its highest IoU in
+    `background_iou`, half-open. Where a photograph has too few of a kind, fewer RoIs come out; one
+    without hard background draws from all proposals that are not foreground, so that photographs
+    without objects train too.
+
+    Args:
+        proposals: (N, 4) xyxy.
+        gt_boxes: (G, 4) xyxy.
+        gt_labels: (G,) in 1..K.
+        config: fractions, thresholds and the number of RoIs.
+        generator: the only source of chance.
+    """
+    if config.add_gt:
+        proposals = torch.cat((proposals, gt_boxes))
+    best_iou, best_gt = _best_match(proposals, gt_boxes)
+    low, high = config.background_iou
+    foreground = torch.nonzero(best_iou >= config.foreground_iou).flatten()
+    background = torch.nonzero((best_iou >= low) & (best_iou < high)).flatten()
+    if not len(background):
+        background = torch.nonzero(best_iou < high).flatten()
+    foreground = _draw(
+        foreground, round(config.rois_per_image * config.foreground_fraction), generator
+    )
+    background = _draw(background, config.rois_per_image - len(foreground), generator)
+    chosen = torch.cat((foreground, background))
+    labels = torch.zeros(len(chosen), dtype=torch.long)
+    deltas = torch.zeros(len(chosen), 4)
+    if len(foreground):
+        matched = best_gt[foreground]
+        labels[: len(foreground)] = gt_labels[matched]
+        deltas[: len(foreground)] = box_ops.encode(proposals[foreground], gt_boxes[matched])
+    return RegionTargets(proposals[chosen], labels, deltas)
+
+
+def target_statistics(
+    pairs: list[tuple[Tensor, Tensor]], foreground_iou: float
+) -> tuple[Tensor, Tensor]:
+    """Returns mean (4,) and deviation (4,) of the deltas of all foreground proposals (§2.3).
+
+    Args:
+        pairs: for each photograph, proposals (N, 4) and ground-truth boxes (G, 4).
+        foreground_iou: least IoU of a proposal that regresses.
+
+    Returns:
+        Zeros and ones where no proposal is foreground.
+    """
+    count, total, squares = 0, torch.zeros(4).double(), torch.zeros(4).double()
+    for proposals, gt_boxes in pairs:
+        best_iou, best_gt = _best_match(proposals, gt_boxes)
+        chosen = best_iou >= foreground_iou
+        deltas = box_ops.encode(proposals[chosen], gt_boxes[best_gt[chosen]]).double()
+        count += len(deltas)
+        total += deltas.sum(0)
+        squares += deltas.square().sum(0)
+    if count < 2:
+        return torch.zeros(4), torch.ones(4)
+    mean = total / count
+    deviation = (squares / count - mean.square()).clamp(min=1e-8).sqrt()
+    return mean.float(), deviation.float()
+
+
+def _best_match(proposals: Tensor, gt_boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns each proposal's highest IoU (N,) and the object (N,) it has it with."""
+    if not len(gt_boxes):
+        return torch.zeros(len(proposals)), torch.zeros(len(proposals), dtype=torch.long)
+    best = box_ops.iou(proposals, gt_boxes).max(dim=1)
+    return best.values, best.indices
+
+
+def _draw(candidates: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Returns up to `n` of the candidates, each at most once."""
+    if len(candidates) <= n:
+        return candidates
+    return candidates[torch.randperm(len(candidates), generator=generator)[:n]]
