@@ -1,1 +1,1 @@
-"""proposals."""
+"""Photograph → boxes that may hold an object: selective search."""

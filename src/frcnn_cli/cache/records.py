@@ -1,0 +1,43 @@
+"""Small JSON objects in the cache, such as the photographs of a split."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from frcnn_cli.cache.store import Cache
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
+    """Returns the record `key` of `kind`; None if it is missing or, with a warning, damaged.
+
+    Raises:
+        CacheError: the record is there and may not be read.
+    """
+    payload = cache.read(kind, key)
+    if payload is None:
+        return None
+    try:
+        record = json.loads(payload)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        _LOGGER.warning("%s is no record and is made again", cache.path(kind, key))
+        return None
+    return record
+
+
+def save(
+    cache: Cache, kind: str, key: str, record: Mapping[str, Any], *, durable: bool = True
+) -> None:
+    """Writes the record `key` of `kind`.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    payload = json.dumps(record, sort_keys=True, allow_nan=False).encode()
+    cache.write(kind, key, payload, durable=durable)

@@ -1,0 +1,55 @@
+"""Where training runs live: `<cache>/runs/<name>/`, with `last` and `best` checkpoints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.errors import CacheError, ConfigError
+
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
+
+
+def run_folder(cache: Cache, name: str) -> Path:
+    """Returns the folder of the run `name`, whether it is there or not.
+
+    Raises:
+        ConfigError: `name` cannot be the name of a folder.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be the name of a run",
+            remedy="use up to 100 letters, digits and _ . + = -, the first a letter, digit or _",
+        )
+    return cache.root / "runs" / name
+
+
+def make_run_folder(cache: Cache, name: str) -> Path:
+    """Makes the folder of the run `name` if it is not there, and returns it.
+
+    Raises:
+        ConfigError: `name` cannot be the name of a folder.
+        CacheError: the cache cannot be written.
+    """
+    folder = run_folder(cache, name)
+    cache.require_writable()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheError(f"cannot be made ({error.strerror})", file=folder) from error
+    return folder
+
+
+def newest_checkpoint(cache: Cache, file: str = BEST) -> Path | None:
+    """Returns the newest `file` of all runs of this cache; None if there is none."""
+    found = []
+    for path in cache.root.glob(f"runs/*/{file}"):
+        try:
+            found.append((path.stat().st_mtime_ns, path))
+        except FileNotFoundError:
+            continue  # its run was deleted since the folder was listed
+    return max(found)[1] if found else None

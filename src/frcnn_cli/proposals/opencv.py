@@ -1,0 +1,123 @@
+"""OpenCV's selective search and its presets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.config import Preset
+from frcnn_cli.errors import ProposalError
+
+_PAPER_SIGMA = 0.8
+_PAPER_K = (50, 100)
+_PAPER_MIN_SIDE = 20
+
+
+def version() -> str:
+    """Returns name and version of the library that searches.
+
+    Raises:
+        ProposalError: OpenCV is missing.
+    """
+    return f"opencv {_import_cv2().__version__}"
+
+
+def use_one_thread() -> None:
+    """Keeps OpenCV to one thread, for a process among as many as there are cores."""
+    _import_cv2().setNumThreads(1)
+
+
+def shrink(image: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]:
+    """Returns `image` (H, W, 3) with a longer side of at most `max_side` pixels (0: as it is)."""
+    height, width = image.shape[:2]
+    scale = max_side / max(height, width)
+    if max_side == 0 or scale >= 1:
+        return image
+    cv2 = _import_cv2()
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: npt.NDArray[np.uint8] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32]:
+    """Returns the regions (N, 4) of `image` as OpenCV gives them, xyxy in whole pixel edges.
+
+    OpenCV orders them with the C library's `rand()`: the set is the same at every call, the order
+    is not.
+
+    Args:
+        image: (H, W, 3) RGB.
+        preset: OpenCV's fast, quality or single strategy, or the paper's.
+
+    Raises:
+        ProposalError: OpenCV has no selective search, or it failed.
+    """
+    cv2 = _import_cv2()
+    segmentation = _segmentation(cv2)
+    bgr = np.ascontiguousarray(image[:, :, ::-1])
+    try:
+        engine = segmentation.createSelectiveSearchSegmentation()
+        engine.setBaseImage(bgr)
+        if preset == "fast":
+            engine.switchToSelectiveSearchFast()
+        elif preset == "quality":
+            engine.switchToSelectiveSearchQuality()
+        elif preset == "single":
+            engine.switchToSingleStrategy()
+        else:
+            _switch_to_paper(cv2, engine, bgr)
+        rectangles = np.asarray(engine.process(), dtype=np.int32).reshape(-1, 4)
+    except cv2.error as error:
+        height, width = image.shape[:2]
+        raise ProposalError(
+            f"OpenCV could not search {width}×{height} pixels ({error.err})"
+        ) from error
+    boxes = rectangles.copy()
+    boxes[:, 2:] += rectangles[:, :2]
+    return _without_small(boxes) if preset == "paper" else boxes
+
+
+def _switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
+    """Sets the "fast" setting of the MATLAB release that R-CNN and Fast R-CNN used."""
+    segmentation = _segmentation(cv2)
+    engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV))
+    engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2Lab))
+    for k in _PAPER_K:
+        engine.addGraphSegmentation(segmentation.createGraphSegmentation(_PAPER_SIGMA, k, k))
+    for names in (("Color", "Fill", "Texture", "Size"), ("Fill", "Texture", "Size")):
+        parts = [
+            getattr(segmentation, f"createSelectiveSearchSegmentationStrategy{name}")()
+            for name in names
+        ]
+        engine.addStrategy(segmentation.createSelectiveSearchSegmentationStrategyMultiple(*parts))
+
+
+def _without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return boxes[(sides >= _PAPER_MIN_SIDE).all(axis=1)]
+
+
+def _import_cv2() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise ProposalError(
+            f"OpenCV cannot be imported ({error})",
+            remedy="pip install --force-reinstall opencv-contrib-python",
+        ) from error
+    return cv2
+
+
+def _segmentation(cv2: Any) -> Any:
+    """Returns `cv2.ximgproc.segmentation`, or tells why it is not there."""
+    try:
+        return cv2.ximgproc.segmentation
+    except AttributeError as error:
+        raise ProposalError(
+            "this OpenCV has no cv2.ximgproc: opencv-python was installed over "
+            "opencv-contrib-python, and both write the same folder",
+            remedy="pip uninstall -y opencv-python opencv-python-headless && "
+            "pip install --force-reinstall opencv-contrib-python",
+        ) from error

@@ -1,0 +1,73 @@
+"""The one door to region search: a photograph in, ordered boxes of its own pixels out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli import boxes as box_arithmetic
+from frcnn_cli.config import Engine, ProposalConfig
+from frcnn_cli.proposals import opencv
+from frcnn_cli.proposals.grid import windows
+from frcnn_cli.proposals.order import best_first
+from frcnn_cli.records import FloatArray
+
+_ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv}
+"""Each is a module with `search(image, preset)` and `version()`."""
+
+_RULES = 1
+"""Raised whenever shrinking, windows or order change, since it is part of every cache key."""
+
+FEWEST_REGIONS = 8
+"""A photograph with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
+
+
+class Regions(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        boxes: (N, 4) float32 xyxy, distinct, inside the photograph, best first.
+        found: how many of them selective search found; the others are sliding windows.
+    """
+
+    boxes: FloatArray
+    found: int
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether sliding windows stand in for regions."""
+        return self.found < len(self.boxes)
+
+
+def library(config: ProposalConfig) -> str:
+    """Returns names and versions of the code that searches under `config`, for the cache key.
+
+    Raises:
+        ProposalError: it is not installed.
+    """
+    return f"{_ENGINES[config.engine].version()}, rules {_RULES}"
+
+
+def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
+    """Searches `image` (H, W, 3), RGB and upright, for regions that may hold an object.
+
+    All boxes are returned: `config.max_proposals` is for those who read them.
+
+    Raises:
+        ProposalError: OpenCV has no selective search, or it failed.
+    """
+    height, width = image.shape[:2]
+    small = opencv.shrink(image, config.max_side)
+    small_height, small_width = small.shape[:2]
+    found = np.unique(_ENGINES[config.engine].search(small, config.preset), axis=0)
+    candidates = found
+    if len(found) < FEWEST_REGIONS:
+        candidates = np.concatenate((found, windows(small_width, small_height)))
+    ordered = best_first(candidates, config.seed)
+    scale = np.array([width / small_width, height / small_height] * 2)
+    boxes = box_arithmetic.clip((ordered * scale).astype(np.float32), width, height)
+    return Regions(boxes, len(found))

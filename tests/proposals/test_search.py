@@ -1,0 +1,70 @@
+"""A photograph in, ordered boxes of its own pixels out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.proposals import opencv
+from frcnn_cli.proposals.search import library, search
+from proposals.photographs import blobs, flat
+
+
+def test_boxes_are_distinct_finite_and_inside():
+    image = blobs(130, 77)
+    boxes, _ = search(image, ProposalConfig())
+    assert boxes.dtype == np.float32
+    assert len(np.unique(boxes, axis=0)) == len(boxes)
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, 2:] <= (130, 77)).all()
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_the_set_is_the_engines_and_the_order_is_repeated():
+    image = blobs()
+    first, second = (search(image, ProposalConfig()) for _ in range(2))
+    np.testing.assert_array_equal(first.boxes, second.boxes)
+    expected = np.unique(opencv.search(image, "fast"), axis=0)
+    np.testing.assert_array_equal(np.unique(first.boxes, axis=0), expected)
+    assert first.found == len(expected)
+    assert not first.has_windows
+
+
+def test_the_seed_changes_the_order_and_not_the_set():
+    image = blobs()
+    first, second = (search(image, ProposalConfig(seed=seed)).boxes for seed in (0, 1))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(np.unique(first, axis=0), np.unique(second, axis=0))
+
+
+def test_all_boxes_come_whatever_max_proposals_says():
+    image = blobs()
+    few = search(image, ProposalConfig(max_proposals=3)).boxes
+    assert len(few) == len(search(image, ProposalConfig()).boxes) > 3
+
+
+def test_a_large_photograph_is_shrunk_and_its_boxes_scaled_back():
+    image = blobs(301, 200)
+    boxes = search(image, ProposalConfig(max_side=100)).boxes
+    small = cv2.resize(image, (100, 66), interpolation=cv2.INTER_AREA)
+    expected = search(small, ProposalConfig(max_side=0)).boxes
+    scale = np.array([301 / 100, 200 / 66] * 2)
+    np.testing.assert_allclose(boxes, expected * scale, rtol=1e-6)
+    assert boxes[:, 2:].max(axis=0).tolist() == [301, 200]
+
+
+@pytest.mark.parametrize("image", [flat(), flat(1, 1), flat(3, 900), blobs(1, 1)])
+def test_a_photograph_without_regions_gets_windows(image):
+    regions = search(image, ProposalConfig())
+    height, width = image.shape[:2]
+    assert regions.found < 8
+    assert [0, 0, width, height] in regions.boxes.tolist()
+    if width * height > 1:
+        assert regions.has_windows
+        assert len(regions.boxes) >= 8
+
+
+def test_library_names_versions():
+    assert library(ProposalConfig()) == f"opencv {cv2.__version__}, rules 1"
