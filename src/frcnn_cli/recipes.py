@@ -1,0 +1,51 @@
+"""Training recipes by name: `default`, what was measured to work, and `paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
+
+RecipeName = Literal["default", "paper"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a backbone is trained, and the size of the photographs that it then expects."""
+
+    train: TrainConfig = field(default_factory=TrainConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+
+
+PAPER = Recipe()
+"""§2.3 and §4: 40k SGD steps of 2 photographs × 64 RoIs, short side 600."""
+
+_LITE = Recipe(
+    TrainConfig(
+        epochs=5,
+        optimizer="adamw",
+        lr=0.001,
+        lr_trunk=0.2,
+        lr_schedule="cosine",
+        warmup=100,
+        weight_decay=0.05,
+        bias_lr=1.0,
+        clip_norm=10.0,
+        rois_per_image=128,
+        add_gt=True,
+        short_sides=(400, 480, 560),
+        dropout=0.3,
+        ema=0.998,
+    ),
+    InputConfig(480, 800),
+)
+
+DEFAULTS: Mapping[BackboneName, Recipe] = {"efficientnet_lite0": _LITE}
+"""Recipes that were measured (docs/log.md); the other backbones take the paper's."""
+
+
+def recipe(name: RecipeName, backbone: BackboneName) -> Recipe:
+    """Returns the recipe `name` of a backbone."""
+    return PAPER if name == "paper" else DEFAULTS.get(backbone, PAPER)

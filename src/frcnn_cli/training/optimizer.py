@@ -1,0 +1,86 @@
+"""Optimiser, learning rate and averaged weights (Fast R-CNN §2.3)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.model.fast_rcnn import FastRCNN
+
+
+def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimizer:
+    """Returns an optimiser over what is not frozen: trunk and head, weights and biases apart.
+
+    Each group's `initial_lr` is its rate before the schedule.
+    """
+    groups = []
+    for in_trunk in (True, False):
+        for is_bias in (False, True):
+            lr = config.lr
+            lr *= config.lr_trunk if in_trunk else 1.0
+            lr *= config.bias_lr if is_bias else 1.0
+            parameters = [
+                parameter
+                for name, parameter in model.named_parameters()
+                if parameter.requires_grad
+                and name.startswith("backbone.trunk.") == in_trunk
+                and (parameter.ndim == 1) == is_bias
+            ]
+            if parameters:
+                groups.append({"params": parameters, "lr": lr, "initial_lr": lr})
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def rate_factor(step: int, config: TrainConfig) -> float:
+    """Returns what the schedule multiplies every rate by at `step`, 0 up to `iterations` - 1."""
+    done = step / config.iterations
+    if config.lr_schedule == "cosine":
+        factor = 0.5 + 0.5 * math.cos(math.pi * done)
+    else:
+        factor = config.lr_gamma ** sum(done >= drop for drop in config.lr_steps)
+    if step < config.warmup:
+        factor *= 0.1 + 0.9 * step / config.warmup
+    return factor
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Sets every group's rate to its initial one times `factor`."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+class AveragedWeights:
+    """An exponential moving average of what is trained.
+
+    The average forgets faster at the start, where the weights are far from any that matter.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self.values: dict[str, Tensor] = {
+            name: parameter.detach().clone()
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad
+        }
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Moves the average towards the model's weights after `step` (from 0)."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for name, parameter in model.named_parameters():
+            if name in self.values:
+                self.values[name].lerp_(parameter, 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: nn.Module) -> None:
+        """Exchanges the model's weights and the average; a second call undoes it."""
+        for name, parameter in model.named_parameters():
+            if name in self.values:
+                kept = parameter.detach().clone()
+                parameter.copy_(self.values[name])
+                self.values[name] = kept
