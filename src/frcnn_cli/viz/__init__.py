@@ -1,1 +1,1 @@
-"""viz."""
+"""Annotated photographs and plots."""

@@ -1,0 +1,85 @@
+"""Label chips: their text and their size."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from frcnn_cli.viz.shapes import Coverage
+
+Font = ImageFont.FreeTypeFont
+
+SMALLEST = 7
+"""Letters that can just be read, pixels: for pictures too narrow for a name in the usual size."""
+
+
+@lru_cache(maxsize=64)
+def load_font(size: int, *, bold: bool = False) -> Font:
+    """Returns DejaVu Sans, which ships with matplotlib, at `size` pixels."""
+    package = importlib.util.find_spec("matplotlib")  # found without being imported, which is slow
+    assert package is not None
+    assert package.origin is not None
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(package.origin).parent / "mpl-data/fonts/ttf" / name), size)
+
+
+def percent(score: float) -> str:
+    """Returns `score` in 0..1 as people read it: "98 %", never "100 %" short of certainty."""
+    if 0 < score < 0.01:
+        return "<1 %"
+    return f"{100 if score >= 1 else min(round(100 * score), 99)} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A label as it will be painted.
+
+    Attributes:
+        width: pixels, padding included.
+        height: pixels, the same for all chips of a picture.
+        text: (height, width) coverage in 0..1 of the letters.
+    """
+
+    width: int
+    height: int
+    text: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class ChipMaker:
+    """Sets the text of chips, name in bold and score in regular type.
+
+    Attributes:
+        size: of the letters, pixels.
+    """
+
+    size: int
+
+    def make(self, name: str, score: str = "") -> Chip:
+        """Returns the chip "name score"; without a score, the name alone."""
+        bold, regular = load_font(self.size, bold=True), load_font(self.size)
+        pad = round(0.45 * self.size)
+        height = round(1.55 * self.size)
+        gap = round(0.4 * self.size) if score else 0
+        name_width, score_width = bold.getlength(name), regular.getlength(score)
+        width = round(2 * pad + name_width + gap + score_width)
+        letters = Image.new("L", (width, height))
+        draw = ImageDraw.Draw(letters)
+        # Centred on the capitals: descenders hang below, as the eye expects.
+        top, bottom = bold.getbbox("H", anchor="ls")[1::2]
+        baseline = round((height - top - bottom) / 2)
+        draw.text((pad, baseline), name, 255, bold, anchor="ls")
+        draw.text((pad + name_width + gap, baseline), score, 225, regular, anchor="ls")
+        return Chip(width, height, np.asarray(letters, np.float32) / np.float32(255))
+
+    def variants(self, name: str, score: str, width: int, height: int) -> list[Chip]:
+        """Returns chips that fit into a `width` × `height` picture, the most telling one first."""
+        chips = [self.make(name, score), self.make(name)]
+        if chips[-1].width > width:
+            chips.append(ChipMaker(min(self.size, SMALLEST)).make(name))
+        return [each for each in chips if each.width <= width and each.height <= height]

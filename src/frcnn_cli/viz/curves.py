@@ -1,0 +1,150 @@
+"""Plots: how a training run went, and precision against recall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from frcnn_cli.viz.palette import INK, Colour
+
+Row = Mapping[str, float | int | None]
+Values = npt.NDArray[np.float64]
+
+BLUE: Colour = (2, 132, 199)
+RED: Colour = (220, 38, 38)
+VIOLET: Colour = (147, 51, 234)
+GREEN: Colour = (5, 150, 105)
+GREY: Colour = (148, 163, 184)
+"""Darker kin of the palette's first colours, for lines on white."""
+
+LOSSES = (("loss", "total", INK), ("loss_cls", "classes", BLUE), ("loss_box", "boxes", RED))
+DOTS_PER_INCH = 144
+
+
+def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -> None:
+    """Draws the losses of a run, and its mAP where it was measured, into a PNG.
+
+    Args:
+        rows: one a logged step, in order: "iteration", and where known "loss", "loss_cls",
+            "loss_box" and "map" (a fraction); a value that is absent or None is not drawn.
+        path: the file; it is written over.
+        title: the headline.
+    """
+    has_map = any(row.get("map") is not None for row in rows)
+    figure = Figure(figsize=(8, 6.4 if has_map else 4.2), layout="constrained")
+    panels = figure.subplots(2 if has_map else 1, 1, sharex=True, squeeze=False)[:, 0]
+    _style(panels[0], title, "loss")
+    for key, name, colour in LOSSES:
+        _smoothed_line(panels[0], *_series(rows, key), name=name, colour=colour)
+    panels[0].set_ylim(bottom=0)
+    if panels[0].lines:
+        panels[0].legend(frameon=False, loc="upper right", ncols=len(LOSSES))
+    if has_map:
+        _style(panels[1], "", "mAP")
+        steps, values = _series(rows, "map")
+        panels[1].plot(steps, values, "o-", color=_rgb(VIOLET), markersize=4, linewidth=1.8)
+        _mark_best(panels[1], steps, values)
+        panels[1].set_ylim(0, 1)
+    panels[-1].set_xlabel("iteration")
+    figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+
+
+def plot_precision_recall(
+    curves: Mapping[str, tuple[Values, Values]],
+    path: Path,
+    *,
+    ap: Mapping[str, float | None],
+    title: str = "Precision and recall",
+) -> None:
+    """Draws one small precision-recall plot a class, the best class first, into a PNG.
+
+    Args:
+        curves: precision (M,) and recall (M,) by class name.
+        path: the file; it is written over.
+        ap: average precision in 0..1 by class name; a class without one is not drawn.
+        title: the headline.
+    """
+    known = {name: value for name in curves if (value := ap.get(name)) is not None}
+    names = sorted(known, key=lambda name: -known[name])
+    columns = min(5, max(1, len(names)))
+    lines = max(1, -(-len(names) // columns))
+    figure = Figure(figsize=(2.1 * columns + 0.6, 2.1 * lines + 0.8), layout="constrained")
+    figure.suptitle(title, color=_rgb(INK), fontweight="bold", x=0.01, ha="left")
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for panel in panels.flat[len(names) :]:
+        panel.set_axis_off()
+    for panel, name in zip(panels.flat, names, strict=False):
+        precision, recall = curves[name]
+        _style(panel, "", "")
+        panel.set_title(f"{name}  {known[name]:.3f}", loc="left", fontsize=9, color=_rgb(INK))
+        panel.fill_between(recall, precision, step="pre", color=_rgb(BLUE), alpha=0.12, lw=0)
+        panel.step(recall, precision, where="pre", color=_rgb(BLUE), linewidth=1.4)
+        panel.set_xlim(0, 1)
+        panel.set_ylim(0, 1.03)
+    figure.supxlabel("recall", fontsize=9, color=_rgb(INK))
+    figure.supylabel("precision", fontsize=9, color=_rgb(INK))
+    figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+
+
+def smooth(values: Values, span: float) -> Values:
+    """Returns the exponential moving average of `values` (N,), over about `span` of them.
+
+    It is corrected for its start, so that it begins at the first value.
+    """
+    keep = 1 - 1 / max(span, 1.0)
+    weighted = total = 0.0
+    smoothed = np.empty_like(values)
+    for i, value in enumerate(values):
+        weighted, total = keep * weighted + value, keep * total + 1
+        smoothed[i] = weighted / total
+    return smoothed
+
+
+def _series(rows: Sequence[Row], key: str) -> tuple[Values, Values]:
+    known = [(row["iteration"], row[key]) for row in rows if row.get(key) is not None]
+    pairs = np.array(known, np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _smoothed_line(
+    panel: Axes, steps: Values, values: Values, *, name: str, colour: Colour
+) -> None:
+    """Draws the values faintly and their moving average, over a thirtieth of them, on top."""
+    if len(values):
+        panel.plot(steps, values, color=_rgb(colour), alpha=0.16, linewidth=0.8)
+        average = smooth(values, len(values) / 30)
+        panel.plot(steps, average, color=_rgb(colour), linewidth=1.8, label=name)
+
+
+def _mark_best(panel: Axes, steps: Values, values: Values) -> None:
+    best = int(values.argmax())
+    panel.annotate(
+        f"best {values[best]:.3f} at {steps[best]:.0f}",
+        (steps[best], values[best]),
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="right" if steps[best] > steps.mean() else "left",
+        color=_rgb(VIOLET),
+        fontsize=9,
+    )
+
+
+def _style(panel: Axes, title: str, ylabel: str) -> None:
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        panel.spines[side].set_color(_rgb(GREY))
+    panel.grid(axis="y", color=_rgb(GREY), alpha=0.3, linewidth=0.6)
+    panel.tick_params(colors=_rgb(INK), labelsize=8, length=0)
+    panel.set_ylabel(ylabel, color=_rgb(INK))
+    panel.set_title(title, loc="left", fontweight="bold", color=_rgb(INK))
+
+
+def _rgb(colour: Colour) -> Any:
+    return tuple(channel / 255 for channel in colour)

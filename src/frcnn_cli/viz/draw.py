@@ -1,0 +1,112 @@
+"""Photographs with their detections drawn in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from frcnn_cli.records import Detections, FloatArray
+from frcnn_cli.viz.chips import ChipMaker, percent
+from frcnn_cli.viz.palette import INK, class_colour, text_colour
+from frcnn_cli.viz.placing import PlacedChip, place
+from frcnn_cli.viz.shapes import Canvas, Rect, blend, fill, stroke
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Sizes in pixels, made for one picture.
+
+    Attributes:
+        line: width of a box's line.
+        halo: dark margin on both sides of the line, which keeps it visible on any ground.
+        radius: of a box's corners.
+        text: size of the letters.
+    """
+
+    line: int
+    halo: int
+    radius: int
+    text: int
+
+    @classmethod
+    def for_picture(cls, width: int, height: int) -> Self:
+        """Returns sizes that look the same however large the picture is."""
+        side = math.sqrt(width * height)
+        line = max(1, round(side / 190))
+        return cls(
+            line=line,
+            halo=max(1, round(line / 3)),
+            radius=max(2, round(2.2 * line)),
+            text=max(9, round(side / 38)),
+        )
+
+
+def draw(
+    image: npt.NDArray[np.uint8],
+    detections: Detections,
+    classes: Sequence[str],
+    *,
+    min_score: float = 0.0,
+    show_scores: bool = True,
+) -> Image.Image:
+    """Draws boxes and labels, higher scores on top, onto a copy of a photograph.
+
+    Args:
+        image: (H, W, 3) RGB, the upright photograph.
+        detections: in its pixels, in falling score.
+        classes: names of the labels 1..K.
+        min_score: detections below this score are left out, so that the picture stays readable.
+        show_scores: whether a label tells the score too.
+
+    Returns:
+        The picture, H × W pixels. Where a label has no room beside those of higher scores its score
+        goes, then the label; the box is always drawn.
+    """
+    canvas = np.array(image, np.uint8, order="C")
+    height, width = canvas.shape[:2]
+    shown = np.flatnonzero(detections.scores >= min_score)
+    style = Style.for_picture(width, height)
+    rects = [_outer_rect(detections.boxes[i], style, width, height) for i in shown]
+    labels = [int(detections.labels[i]) for i in shown]
+    scores = [percent(float(detections.scores[i])) if show_scores else "" for i in shown]
+    maker = ChipMaker(style.text)
+    chips = [
+        maker.variants(classes[label - 1], score, width, height)
+        for label, score in zip(labels, scores, strict=True)
+    ]
+    places = place(chips, rects, (width, height), style.line)
+    for rect, label in zip(reversed(rects), reversed(labels), strict=True):
+        _draw_box(canvas, rect, label, style)
+    for placed, label in reversed(list(zip(places, labels, strict=True))):
+        if placed is not None:
+            _draw_chip(canvas, placed, label, style)
+    return Image.fromarray(canvas)
+
+
+def _outer_rect(box: FloatArray, style: Style, width: int, height: int) -> Rect:
+    """Returns the outer edge of a box's line, which is centred on the box, inside the picture."""
+    half = style.line / 2
+    x1 = min(max(round(float(box[0]) - half), 0), width - 1)
+    y1 = min(max(round(float(box[1]) - half), 0), height - 1)
+    x2 = max(min(round(float(box[2]) + half), width), x1 + 1)
+    y2 = max(min(round(float(box[3]) + half), height), y1 + 1)
+    return x1, y1, x2, y2
+
+
+def _draw_box(canvas: Canvas, rect: Rect, label: int, style: Style) -> None:
+    halo = style.halo
+    around = (rect[0] - halo, rect[1] - halo, rect[2] + halo, rect[3] + halo)
+    stroke(canvas, around, style.radius + halo, style.line + 2 * halo, INK, opacity=0.4)
+    stroke(canvas, rect, style.radius, style.line, class_colour(label))
+
+
+def _draw_chip(canvas: Canvas, placed: PlacedChip, label: int, style: Style) -> None:
+    colour = class_colour(label)
+    fill(canvas, placed.rect, style.radius, colour)
+    blend(canvas, placed.rect[0], placed.rect[1], placed.chip.text, text_colour(colour))

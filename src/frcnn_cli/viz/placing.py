@@ -1,0 +1,112 @@
+"""Where label chips go: at their own box, inside the picture, clear of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.viz.chips import Chip
+from frcnn_cli.viz.shapes import Rect
+
+Rects = npt.NDArray[np.float64]
+
+MOST_HIDDEN = 0.04
+"""Share of a chip that may lie under others: a corner, never a letter."""
+
+MOST_COVERED = 0.3
+"""Share of a picture that chips may cover, so that a thumbnail still shows what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedChip:
+    """A chip and its place, a rectangle of the chip's own size inside the picture."""
+
+    chip: Chip
+    rect: Rect
+
+
+def place(
+    variants: Sequence[Sequence[Chip]], rects: Sequence[Rect], picture: tuple[int, int], line: int
+) -> list[PlacedChip | None]:
+    """Finds a place for the chip of each box, the most important box first.
+
+    A chip touches its own box, stays inside the picture and keeps clear of earlier chips, and as
+    far as it can of the boxes themselves, small ones above all. On the top edge is best.
+
+    Args:
+        variants: the chips that each box may have, in falling preference; all fit the picture.
+        rects: the outer edge of each box.
+        picture: width and height.
+        line: width of the boxes' lines, pixels.
+
+    Returns:
+        The chip of each box, or None where there is no room.
+    """
+    boxes = np.array(rects, np.float64).reshape(-1, 4)
+    taken = np.zeros((0, 4))
+    placed: list[PlacedChip | None] = []
+    for rect, chips in zip(rects, variants, strict=True):
+        best = None
+        for chip in chips:
+            candidates, dislikes = _candidates(chip, rect, picture, line)
+            at = _best(candidates, dislikes, boxes, taken)
+            room = MOST_COVERED * picture[0] * picture[1] - _areas(taken).sum()
+            if at is not None and (not len(taken) or chip.width * chip.height <= room):
+                best = PlacedChip(chip, at)
+                taken = np.vstack((taken, at))
+                break
+        placed.append(best)
+    return placed
+
+
+def _best(
+    candidates: Rects, dislikes: npt.NDArray[np.float64], boxes: Rects, taken: Rects
+) -> Rect | None:
+    """Returns the least disliked of `candidates` that no earlier chip hides, or None."""
+    hidden = (_intersections(candidates, taken) / _areas(candidates)[:, None]).sum(1)
+    covers = (_intersections(candidates, boxes) / _areas(boxes)).sum(1)
+    best = int(np.argmin(100 * hidden + 3 * covers + dislikes))
+    if hidden[best] > MOST_HIDDEN:
+        return None
+    x1, y1, x2, y2 = (int(edge) for edge in candidates[best])
+    return x1, y1, x2, y2
+
+
+def _candidates(
+    chip: Chip, rect: Rect, picture: tuple[int, int], line: int
+) -> tuple[Rects, npt.NDArray[np.float64]]:
+    """Returns places (M, 4) inside the picture and how much (M,) each is disliked, 0 for the best.
+
+    Rows above, inside at the top, below and inside at the bottom, each at several columns.
+    """
+    width, height = chip.width, chip.height
+    x1, y1, x2, y2 = rect
+    rows = ((y1 - height + line, 0.0), (y1, 0.3), (y2 - line, 0.9), (y2 - height, 0.6))
+    columns = [(x1, 0.0), (x2 - width, 0.1)]
+    spare = x2 - x1 - width
+    columns += [(round(x1 + spare * step / 8), 0.15) for step in range(1, 8) if spare > 0]
+    places, dislikes = [], []
+    for y, dislike_row in rows:
+        for x, dislike_column in columns:
+            inside_x = min(max(x, 0), picture[0] - width)
+            inside_y = min(max(y, 0), picture[1] - height)
+            places.append((inside_x, inside_y, inside_x + width, inside_y + height))
+            moved = (abs(inside_x - x) + abs(inside_y - y)) / height
+            dislikes.append(dislike_row + dislike_column + 0.5 * moved)
+    return np.array(places, np.float64), np.array(dislikes)
+
+
+def _areas(rects: Rects) -> npt.NDArray[np.float64]:
+    areas: npt.NDArray[np.float64] = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
+    return areas
+
+
+def _intersections(a: Rects, b: Rects) -> npt.NDArray[np.float64]:
+    """Returns the shared areas (N, M) of rectangles `a` (N, 4) and `b` (M, 4)."""
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    shared: npt.NDArray[np.float64] = width.clip(min=0) * height.clip(min=0)
+    return shared
