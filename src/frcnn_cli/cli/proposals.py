@@ -2,35 +2,170 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.config import Engine, Preset, ProposalConfig
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.proposals import ProposalRun
+
+_DEFAULTS = ProposalConfig()
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn proposals images/[/]
+[cyan]frcnn proposals images/[/]  [dim]every photograph of a folder, on all cores[/]
 
-[cyan]frcnn proposals photo.jpg --preset quality --export boxes.npz[/]
+[cyan]frcnn proposals photo.jpg --export boxes.npz[/]  [dim]boxes for other tools[/]
 """
 
 
 def proposals(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Photographs, or folders of them."),
+        typer.Argument(metavar="PATH", help="Photographs, or folders of them.", show_default=False),
     ],
     *,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            metavar="NAME",
+            help="fast, quality or single (OpenCV's), or paper (R-CNN's MATLAB setting).",
+            show_default=_DEFAULTS.preset,
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(metavar="NAME", help="Who searches: opencv.", show_default=_DEFAULTS.engine),
+    ] = None,
+    max_proposals: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Boxes used of each photograph, best first; 0 is all.",
+            show_default=str(_DEFAULTS.max_proposals),
+        ),
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Larger photographs are shrunk for the search; 0 never shrinks.",
+            show_default=str(_DEFAULTS.max_side),
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Decides the order of the boxes.",
+            show_default=str(_DEFAULTS.seed),
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
+    ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Search again what is cached.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Write the boxes: an (N, 4) array a photograph, keyed by its path.",
+            show_default=False,
+        ),
+    ] = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Search the regions of photographs (selective search) and keep them in the cache."""
+    """Search photographs for regions that may hold an object, and keep them.
+
+    The cache knows a photograph by its content: a second run, train and eval find its boxes.
+    """
     with Terminal(quiet, verbose, as_json) as terminal:
-        settings = options.Settings.load(config)
-        terminal.say(f"{settings} {paths} {cache_dir}")
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.data.images import find_images
+        from frcnn_cli.pipelines.export import check_export, export_proposals
+        from frcnn_cli.pipelines.proposals import ensure_proposals
+
+        settings = options.Settings.load(config).apply(
+            "proposals",
+            _DEFAULTS,
+            preset=preset,
+            engine=engine,
+            max_proposals=max_proposals,
+            max_side=max_side,
+            seed=seed,
+        )
+        if export is not None:
+            check_export(export)
+        photographs = find_images(paths)
+        terminal.if_interrupted = (
+            f"what was searched is kept in {cache_dir}; the same command goes on from there"
+        )
+        with terminal.progress() as report:
+            run = ensure_proposals(
+                photographs,
+                settings,
+                Cache(cache_dir),
+                workers=workers,
+                force=force,
+                progress=report,
+            )
+        if export is not None:
+            export_proposals(run, photographs, export)
+        terminal.result(_as_data(run, export), _as_summary(run, export))
+        terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
+
+
+def _median(run: ProposalRun) -> int:
+    return round(statistics.median(run.counts.values())) if run.counts else 0
+
+
+def _as_data(run: ProposalRun, export: Path | None) -> dict[str, Any]:
+    return {
+        "schema": "frcnn.proposals/1",
+        "photographs": len(run.counts) + len(run.failures),
+        "searched": run.searched,
+        "cached": run.cached,
+        "boxes_median": _median(run),
+        "seconds": round(run.seconds, 3),
+        "failures": [
+            {"file": str(path), "problem": str(error)} for path, error in run.failures.items()
+        ],
+        "cache": str(run.cache.root),
+        "export": None if export is None else str(export),
+    }
+
+
+def _as_summary(run: ProposalRun, export: Path | None) -> RenderableType:
+    rate = f"{run.searched / run.seconds:.1f} images/s" if run.searched else ""
+    photographs = count(len(run.counts), "photograph")
+    return facts(
+        f"{photographs} with {_median(run):,} boxes each (median)"
+        if run.counts
+        else "No photograph could be searched",
+        {
+            "searched": f"{run.searched:,} in {duration(run.seconds)}, {rate}" if rate else "",
+            "cached": f"{run.cached:,}" if run.cached else "",
+            "failed": f"{len(run.failures):,}, listed below" if run.failures else "",
+            "kept in": str(run.cache.root),
+            "exported": "" if export is None else str(export),
+        },
+        complete=not run.failures,
+    )

@@ -24,6 +24,15 @@ def version() -> str:
     return f"opencv {_import_cv2().__version__}"
 
 
+def require() -> None:
+    """Makes sure that OpenCV can search.
+
+    Raises:
+        ProposalError: OpenCV is missing, or is one without selective search.
+    """
+    _segmentation(_import_cv2())
+
+
 def use_one_thread() -> None:
     """Keeps OpenCV to one thread, for a process among as many as there are cores."""
     _import_cv2().setNumThreads(1)

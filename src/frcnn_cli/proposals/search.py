@@ -17,7 +17,7 @@ from frcnn_cli.proposals.order import best_first
 from frcnn_cli.records import FloatArray
 
 _ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv}
-"""Each is a module with `search(image, preset)` and `version()`."""
+"""Each is a module with `require()`, `version()` and `search(image, preset)`."""
 
 _RULES = 1
 """Raised whenever shrinking, windows or order change, since it is part of every cache key."""
@@ -50,6 +50,15 @@ def library(config: ProposalConfig) -> str:
         ProposalError: it is not installed.
     """
     return f"{_ENGINES[config.engine].version()}, rules {_RULES}"
+
+
+def require_engine(config: ProposalConfig) -> None:
+    """Makes sure that `config` can be searched with, before many photographs fail one by one.
+
+    Raises:
+        ProposalError: what is missing, and the remedy.
+    """
+    _ENGINES[config.engine].require()
 
 
 def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:

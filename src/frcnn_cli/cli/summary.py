@@ -1,0 +1,43 @@
+"""The look of a command's closing lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+
+def facts(headline: str, rows: Mapping[str, str], *, complete: bool = True) -> RenderableType:
+    """Returns a headline over aligned facts.
+
+    Args:
+        headline: what was done, such as "5,011 photographs have proposals".
+        rows: label → value; an empty value leaves its row out.
+        complete: whether all of it was done.
+    """
+    mark = Text("✓ ", "bold green") if complete else Text("! ", "bold yellow")
+    grid = Table.grid(padding=(0, 2))
+    for label, value in rows.items():
+        if value:
+            grid.add_row(Text(label, "dim"), Text(value, overflow="fold"))
+    return Group(mark + Text(headline, "bold"), Padding(grid, (0, 0, 0, 2)))
+
+
+def count(number: int, noun: str) -> str:
+    """Returns "1 photograph", "5,011 photographs"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Returns "0.34 s", "12 s", "2 min 10 s" or "1 h 05 min"."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -1,0 +1,52 @@
+"""Proposals for other tools."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.cache.store import atomic_file
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.pipelines.proposals import ProposalRun
+
+
+def check_export(file: Path) -> None:
+    """Refuses a `file` that `export_proposals` could not write, before the long work.
+
+    Raises:
+        ConfigError: it is no `.npz`, or its folder is missing.
+    """
+    if file.suffix.lower() != ".npz":
+        raise ConfigError("is no .npz", remedy=f"use --export {file.stem}.npz", file=file)
+    if not file.parent.is_dir():
+        raise ConfigError("its folder is missing", remedy=f"mkdir -p {file.parent}", file=file)
+
+
+def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> None:
+    """Writes an `.npz` with one (N, 4) float32 array a photograph, best first, keyed by its path.
+
+    It is written a photograph at a time, so memory does not grow with their number, and the same
+    boxes give the same bytes. Photographs that failed are left out.
+
+    Raises:
+        FrcnnError: the file cannot be written.
+    """
+    try:
+        with (
+            atomic_file(file) as stream,
+            zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            for path in paths:
+                if path in run.failures:
+                    continue
+                with archive.open(zipfile.ZipInfo(f"{path}.npy"), "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, run.proposals_for(path), allow_pickle=False)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})",
+            remedy="choose another --export",
+            file=file,
+        ) from error
