@@ -23,7 +23,7 @@ GREEN: Colour = (5, 150, 105)
 GREY: Colour = (148, 163, 184)
 """Darker kin of the palette's first colours, for lines on white."""
 
-LOSSES = (("loss", "total", INK), ("loss_cls", "classes", BLUE), ("loss_box", "boxes", RED))
+LOSSES = (("loss", "total", INK), ("classification", "classes", BLUE), ("box", "boxes", RED))
 DOTS_PER_INCH = 144
 
 
@@ -31,8 +31,8 @@ def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -
     """Draws the losses of a run, and its mAP where it was measured, into a PNG.
 
     Args:
-        rows: one a logged step, in order: "iteration", and where known "loss", "loss_cls",
-            "loss_box" and "map" (a fraction); a value that is absent or None is not drawn.
+        rows: one a logged step, in order: "step", and where known "loss", "classification",
+            "box" and "map" (a fraction); a value that is absent or None is not drawn.
         path: the file; it is written over.
         title: the headline.
     """
@@ -51,7 +51,7 @@ def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -
         panels[1].plot(steps, values, "o-", color=_rgb(VIOLET), markersize=4, linewidth=1.8)
         _mark_best(panels[1], steps, values)
         panels[1].set_ylim(0, 1)
-    panels[-1].set_xlabel("iteration")
+    panels[-1].set_xlabel("iteration", color=_rgb(INK))
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
@@ -80,7 +80,7 @@ def plot_precision_recall(
     for panel in panels.flat[len(names) :]:
         panel.set_axis_off()
     for panel, name in zip(panels.flat, names, strict=False):
-        precision, recall = curves[name]
+        precision, recall = _from_zero(*curves[name])
         _style(panel, "", "")
         panel.set_title(f"{name}  {known[name]:.3f}", loc="left", fontsize=9, color=_rgb(INK))
         panel.fill_between(recall, precision, step="pre", color=_rgb(BLUE), alpha=0.12, lw=0)
@@ -90,6 +90,11 @@ def plot_precision_recall(
     figure.supxlabel("recall", fontsize=9, color=_rgb(INK))
     figure.supylabel("precision", fontsize=9, color=_rgb(INK))
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+
+
+def _from_zero(precision: Values, recall: Values) -> tuple[Values, Values]:
+    """Returns the curve with its first precision drawn back to recall 0."""
+    return np.append(precision[:1], precision), np.append(np.zeros(len(recall[:1])), recall)
 
 
 def smooth(values: Values, span: float) -> Values:
@@ -107,7 +112,7 @@ def smooth(values: Values, span: float) -> Values:
 
 
 def _series(rows: Sequence[Row], key: str) -> tuple[Values, Values]:
-    known = [(row["iteration"], row[key]) for row in rows if row.get(key) is not None]
+    known = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
     pairs = np.array(known, np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

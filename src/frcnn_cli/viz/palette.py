@@ -18,7 +18,7 @@ PALETTE: tuple[Colour, ...] = tuple(
 """Bright colours that stay apart in hue or lightness for people with full colour vision,
 deuteranopia and protanopia; the first few, which small sets use, are the farthest apart."""
 
-INK: Colour = (17, 24, 39)
+INK: Colour = (10, 14, 24)
 PAPER: Colour = (255, 255, 255)
 
 
