@@ -64,7 +64,7 @@ def stick(rng: np.random.Generator, size: int, light: FloatImage) -> Sprite:
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     u, v = cos * x + sin * y, cos * y - sin * x
     thick = max(0.05, 3.5 / size)
-    taper: FloatImage = thick * np.clip((0.95 - u) / 0.16, 0, 1)
+    taper = np.asarray(thick * np.clip((0.95 - u) / 0.16, 0, 1), np.float32)
     cover = smoothstep(0.02, 0.0, np.abs(v) - taper) * (np.abs(u) < 0.95)
     colour = BRIGHT[int(rng.integers(len(BRIGHT)))]
     albedo = over(flat(colour, u), (0.8, 0.62, 0.42), smoothstep(0.78, 0.80, u))

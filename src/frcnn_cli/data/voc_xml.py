@@ -7,6 +7,7 @@ VOC counts pixels from 1 and includes the last one; we count edges from 0. So `x
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 LARGEST = 1e6
 """Coordinates beyond this many pixels are a mistake; float32 is exact to 1/16 pixel below it."""
+
+UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML file can hold, and the carriage return, which would not come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,32 +101,40 @@ def write_annotation(
         names: the class of each object.
         boxes: (N, 4) xyxy, 0-based pixel edges; fractions of a pixel are kept.
         difficult: (N,) flags; None is all False.
+
+    Raises:
+        AnnotationError: a name has a character that XML cannot hold.
     """
     edges = as_boxes(boxes)
     flags = np.zeros(len(edges), bool) if difficult is None else np.asarray(difficult, bool)
     lines = [
         "<annotation>",
-        f"  <filename>{_text(filename)}</filename>",
+        f"  <filename>{escape(filename)}</filename>",
         f"  <size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>",
     ]
     for name, box, flag in zip(names, edges, flags, strict=True):
         corners = (float(box[0]) + 1, float(box[1]) + 1, float(box[2]), float(box[3]))
         bounds = "".join(f"<{tag}>{v:.17g}</{tag}>" for tag, v in zip(EDGES, corners, strict=True))
         lines += [
-            f"  <object><name>{_text(name)}</name><difficult>{int(flag)}</difficult>",
+            f"  <object><name>{escape(name)}</name><difficult>{int(flag)}</difficult>",
             f"    <bndbox>{bounds}</bndbox>",
             "  </object>",
         ]
-    path.write_text("\n".join([*lines, "</annotation>", ""]), encoding="utf-8")
+    text = "\n".join([*lines, "</annotation>", ""])
+    if UNWRITABLE.search(text):
+        raise AnnotationError(
+            "cannot hold a name with control characters or undecodable bytes",
+            remedy="rename the photograph or the class",
+            file=path,
+        )
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def bare_name(name: str) -> str:
     """Returns the last part of `name`, which may be a path of this or of another system."""
     return PureWindowsPath(PurePosixPath(name.strip()).name).name
-
-
-def _text(value: str) -> str:
-    return escape(value)
 
 
 def _parse(path: Path) -> ElementTree.Element:

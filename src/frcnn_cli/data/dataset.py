@@ -1,0 +1,237 @@
+"""What every format becomes: a `Dataset` that reads one photograph's ground truth at a time.
+
+A format supplies a `Reader`; here its answers are checked against the photograph and numbered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.data.images import image_size
+from frcnn_cli.errors import AnnotationError, DataError
+from frcnn_cli.records import BoolArray, FloatArray, Sample
+
+TOLERANCE = 1.0
+"""Pixels by which a box may leave its photograph unmentioned: files that count from 0 do that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a data set says about one photograph, before it is checked.
+
+    Attributes:
+        path: the photograph.
+        source: the file that says it, for messages.
+        names: the class of each object.
+        boxes: (N, 4) float32 xyxy, 0-based pixel edges, not clipped.
+        difficult: (N,) bool.
+    """
+
+    path: Path
+    source: Path
+    names: tuple[str, ...]
+    boxes: FloatArray
+    difficult: BoolArray
+
+
+class Reader(Protocol):
+    """How a format is read, by id; it holds ids and paths, and opens files when asked."""
+
+    def read(self, image_id: str) -> Record:
+        """Returns what is known of a photograph, or raises AnnotationError."""
+
+    def class_names(self, image_id: str) -> frozenset[str]:
+        """Returns the classes in a photograph, without looking for it; or AnnotationError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with one photograph of a data set.
+
+    Attributes:
+        image_id: the photograph.
+        error: what is wrong; `str(error)` is one line with file, value and remedy.
+        dropped: whether the photograph is left out; otherwise it is used, mended.
+    """
+
+    image_id: str
+    error: DataError
+    dropped: bool
+
+
+Report = Callable[[Problem], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Annotated photographs, found and read lazily.
+
+    Attributes:
+        format: what was found, in words such as "VOC year folder".
+        root: the folder that was found.
+        ids: every photograph, in the data set's order.
+        splits: the ids of each split; empty where the data has none.
+        reader: reads the format.
+        class_list: the classes in the order of their labels; None finds and sorts them.
+    """
+
+    format: str
+    root: Path
+    ids: tuple[str, ...]
+    splits: Mapping[str, tuple[str, ...]]
+    reader: Reader
+    class_list: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {len(ids):,}" for name, ids in self.splits.items())
+        splits = f"splits: {parts}" if parts else "no splits"
+        return f"{self.format} {self.root}: {len(self.ids):,} photographs, {splits}"
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The K classes; label k is `classes[k - 1]`. The first look reads every annotation.
+
+        Raises:
+            DataError: no annotation that can be read has an object.
+        """
+        names = self.class_list
+        if names is None:
+            names = tuple(sorted(frozenset().union(*(found for _, found in self.class_sets()))))
+        if not names:
+            raise DataError(
+                "has no annotated object", remedy="annotate some photographs first", file=self.root
+            )
+        return names
+
+    @cached_property
+    def labels(self) -> Mapping[str, int]:
+        """The label 1..K of each class."""
+        return {name: label for label, name in enumerate(self.classes, 1)}
+
+    def class_sets(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Yields (id, its classes) of every photograph; unreadable annotations count as none."""
+        for image_id in self.ids:
+            try:
+                yield image_id, self.reader.class_names(image_id)
+            except AnnotationError:  # reported when the photograph is read
+                yield image_id, frozenset()
+
+    def split(self, name: str) -> tuple[str, ...]:
+        """Returns the ids of a split.
+
+        Raises:
+            DataError: the data set has no such split.
+        """
+        if name in self.splits:
+            return self.splits[name]
+        remedy = f"use one of {', '.join(self.splits)}" if self.splits else "it has no splits"
+        raise DataError(f"has no split {name!r}", remedy=remedy, file=self.root)
+
+    def with_splits(self, splits: Mapping[str, tuple[str, ...]]) -> Dataset:
+        """Returns the same data with other splits."""
+        return dataclasses.replace(self, splits=dict(splits))
+
+    def with_classes(self, classes: tuple[str, ...]) -> Dataset:
+        """Returns the same data labelled by `classes` in that order, such as a checkpoint's.
+
+        A photograph with an object of another class then cannot be read.
+        """
+        return dataclasses.replace(self, class_list=tuple(classes))
+
+    def read(self, image_id: str, report: Report | None = None) -> Sample:
+        """Reads one photograph's ground truth.
+
+        Boxes that leave the photograph are clipped; by more than one pixel, that is reported.
+
+        Args:
+            image_id: one of `ids`.
+            report: is told about boxes that were clipped.
+
+        Raises:
+            AnnotationError: the annotation or one of its boxes cannot be trusted.
+            ImageError: the photograph's header cannot be read.
+        """
+        record = self.reader.read(image_id)
+        clipped, warnings = _clip(record, image_size(record.path))
+        if report is not None:
+            for warning in warnings:
+                report(Problem(image_id, warning, dropped=False))
+        labels = [self._label(record, i) for i in range(len(record.names))]
+        return Sample(image_id, record.path, clipped, np.array(labels, np.int64), record.difficult)
+
+    def samples(self, split: str, report: Report | None = None) -> Iterator[Sample]:
+        """Yields the photographs of a split, one at a time, in its order.
+
+        Args:
+            split: one of `splits`.
+            report: is told about every problem, and photographs that cannot be read are left out;
+                None stops at the first of them.
+
+        Raises:
+            DataError: the data set has no such split.
+            AnnotationError: as `read`, where nobody takes reports.
+            ImageError: as `read`, where nobody takes reports.
+        """
+        for image_id in self.split(split):
+            try:
+                sample = self.read(image_id, report)
+            except DataError as error:
+                if report is None:
+                    raise
+                report(Problem(image_id, error, dropped=True))
+            else:
+                yield sample
+
+    def _label(self, record: Record, i: int) -> int:
+        try:
+            return self.labels[record.names[i]]
+        except KeyError:
+            raise AnnotationError(
+                f"object {i + 1} is of the unknown class {record.names[i]!r}",
+                remedy=f"known are {', '.join(self.classes)}",
+                file=record.source,
+            ) from None
+
+
+def _clip(record: Record, size: tuple[int, int]) -> tuple[FloatArray, list[AnnotationError]]:
+    """Returns the boxes clipped to a photograph of `size` (width, height), and what to mention.
+
+    Raises:
+        AnnotationError: a box has no area, or none inside the photograph.
+    """
+    width, height = size
+    clipped = box_ops.clip(record.boxes, width, height)
+    warnings = []
+    for i, (box, inside) in enumerate(zip(record.boxes, clipped, strict=True)):
+        label = f"object {i + 1} ({record.names[i]}) has the box {_corners(box)}"
+        if box[2] <= box[0] or box[3] <= box[1]:
+            raise AnnotationError(
+                f"{label} without area", remedy="mend or remove the object", file=record.source
+            )
+        if inside[2] <= inside[0] or inside[3] <= inside[1]:
+            raise AnnotationError(
+                f"{label} outside its photograph of {width} x {height} pixels",
+                remedy="mend or remove the object",
+                file=record.source,
+            )
+        if np.abs(box - inside).max() > TOLERANCE:
+            warnings.append(
+                AnnotationError(
+                    f"{label}, which leaves its photograph of {width} x {height} pixels",
+                    remedy="it is clipped",
+                    file=record.source,
+                )
+            )
+    return clipped, warnings
+
+
+def _corners(box: FloatArray) -> str:
+    return "(" + ", ".join(f"{float(edge):g}" for edge in box) + ")"

@@ -1,0 +1,203 @@
+"""Photographs of every kind, read one way: upright RGB pixels.
+
+EXIF orientation is applied, transparency is laid on white, 16-bit grey is scaled to 8 bits, of an
+animation the first frame is taken. Colour profiles are not applied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from frcnn_cli.errors import DataError, ImageError
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jpe", ".jfif", ".jp2", ".avif"),
+)
+"""Endings, in lower case, of the files that are taken for photographs in a folder."""
+
+TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a photograph upright, by the value of its EXIF orientation."""
+
+log = logging.getLogger(__name__)
+
+
+def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
+    """Returns the photograph at `path` as upright RGB pixels (H, W, 3) uint8.
+
+    Raises:
+        ImageError: the file is missing, no photograph, damaged, or too large to be one.
+    """
+    with _opened(Path(path)) as image:
+        turn = TRANSPOSITIONS.get(_orientation(image))
+        if image.format in {"GIF", "PNG", "WEBP"} and getattr(image, "n_frames", 1) > 1:
+            log.info("%s: is animated; its first frame is used", path)
+        rgb = _as_rgb(image)
+        return np.asarray(rgb if turn is None else rgb.transpose(turn))
+
+
+def image_size(path: Path | str) -> tuple[int, int]:
+    """Returns the upright (width, height) in pixels of the photograph at `path`.
+
+    Only the header is read, so a photograph that is cut off later has a size too.
+
+    Raises:
+        ImageError: the file is missing, no photograph, or too large to be one.
+    """
+    with _opened(Path(path)) as image:
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def find_images(paths: Iterable[Path | str]) -> list[Path]:
+    """Returns the photographs that `paths` name, each once.
+
+    A file is taken as given, whatever its name. A folder is searched with its subfolders for files
+    that end like photographs, in the order of their names; hidden files and folders are left out.
+
+    Raises:
+        ImageError: a path does not exist.
+        DataError: a folder holds no photograph or cannot be searched.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(_search(path))
+            if not inside:
+                raise DataError(
+                    "holds no photographs",
+                    remedy=f"name a folder with files such as {', '.join(SUFFIXES[:4])}",
+                    file=path,
+                )
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise ImageError("does not exist", remedy="check the path", file=path)
+    return list(found)
+
+
+def _search(folder: Path) -> Iterator[Path]:
+    """Yields the photographs below `folder`, through symbolic links but each folder once."""
+
+    def fail(error: OSError) -> None:
+        raise DataError(
+            f"cannot be searched ({error.strerror})",
+            remedy="grant access or name its photographs",
+            file=error.filename,
+        ) from error
+
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
+        state = Path(parent).stat()
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+                yield Path(parent) / name
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Opens `path` with Pillow; whatever goes wrong until it is closed becomes an ImageError."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
+            # still refuses twice that.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                yield image
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: Exception) -> ImageError:
+    """Returns what is wrong with the photograph, given what Pillow raised."""
+    if isinstance(error, FileNotFoundError):
+        return ImageError("does not exist", remedy="check the path", file=path)
+    if isinstance(error, UnidentifiedImageError):
+        if path.stat().st_size == 0:
+            return ImageError("is empty", remedy="replace or remove it", file=path)
+        return ImageError(
+            "is not a photograph in a known format",
+            remedy="convert it to JPEG or PNG, or remove it",
+            file=path,
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return ImageError(
+            f"has more than {limit:,} pixels, as files made to exhaust the memory do",
+            remedy="shrink it or remove it",
+            file=path,
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return ImageError(f"cannot be read ({error.strerror})", remedy="check the file", file=path)
+    return ImageError(
+        f"is damaged or cut off ({str(error) or type(error).__name__})",
+        remedy="replace or remove it",
+        file=path,
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation (1..8) that is still to be applied; 1 is upright."""
+    if image.format == "TIFF":
+        return 1  # Pillow applies it itself
+    if image.format == "PNG" and not image.info.keys() & {"exif", "Raw profile type exif"}:
+        return 1  # EXIF after the pixels is not looked for: it would cost decoding them
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # unreadable metadata of any kind is no reason to refuse the pixels
+        return 1
+    return value if value in TRANSPOSITIONS else 1
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Returns the first frame as RGB, not turned."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        return Image.fromarray(_grey_to_bytes(image)).convert("RGB")
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        white = Image.new("RGBA", layers.size, "white")
+        return Image.alpha_composite(white, layers).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_to_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Returns deep grey (H, W) as uint8.
+
+    16 bits are scaled by 1/257, so that white stays white. 32-bit and floating-point files do not
+    say what white is: their own range is stretched.
+    """
+    grey = np.asarray(image).astype(np.float64)
+    if image.mode.startswith("I;16") or image.format == "PNG":
+        return (grey / 257 + 0.5).astype(np.uint8)
+    if not np.isfinite(grey).all():
+        raise ValueError("it has pixels that are not numbers")
+    low, high = float(grey.min()), float(grey.max())
+    return ((grey - low) * (255 / max(high - low, 1e-12)) + 0.5).astype(np.uint8)
