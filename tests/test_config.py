@@ -1,0 +1,137 @@
+"""Settings: defaults of the paper, files, overrides, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from frcnn_cli.config import (
+    SECTIONS,
+    DetectConfig,
+    EvalConfig,
+    InputConfig,
+    ModelConfig,
+    ProposalConfig,
+    TrainConfig,
+    load_file,
+    override,
+)
+from frcnn_cli.errors import ConfigError
+
+
+def test_the_defaults_are_the_papers():
+    train = TrainConfig()
+    assert (train.images_per_batch, train.rois_per_image) == (2, 64)
+    assert (train.foreground_fraction, train.foreground_iou) == (0.25, 0.5)
+    assert train.background_iou == (0.1, 0.5)
+    assert (train.lr, train.momentum, train.weight_decay) == (0.001, 0.9, 0.0005)
+    # 30k steps, then 10k at a tenth
+    assert (train.iterations, train.lr_steps, train.lr_gamma) == (40_000, (0.75,), 0.1)
+    assert (InputConfig().short_side, InputConfig().long_side) == (600, 1000)
+    assert DetectConfig().nms == 0.3
+    assert EvalConfig().iou == 0.5
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_has_defaults_and_is_frozen(section):
+    config = SECTIONS[section]()
+    first = dataclasses.fields(config)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(config, first, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "told"),
+    [
+        (ProposalConfig, {"max_side": -1}, "max_side is -1; use 0 or more pixels"),
+        (ProposalConfig, {"max_proposals": -1}, "max_proposals is -1"),
+        (InputConfig, {"short_side": 8}, "short_side is 8"),
+        (InputConfig, {"short_side": 700, "long_side": 600}, "long_side 600 is less than short"),
+        (TrainConfig, {"iterations": 0}, "iterations is 0"),
+        (TrainConfig, {"images_per_batch": 0}, "images_per_batch is 0"),
+        (TrainConfig, {"foreground_fraction": 1.5}, "foreground_fraction is 1.5"),
+        (TrainConfig, {"flip": -0.1}, "flip is -0.1"),
+        (TrainConfig, {"dropout": 1.0}, "dropout is 1.0"),
+        (TrainConfig, {"lr": 0.0}, "lr is 0.0"),
+        (TrainConfig, {"background_iou": (0.5, 0.1)}, "does not lie below"),
+        (TrainConfig, {"background_iou": (0.1, 0.6)}, "does not lie below"),
+        (TrainConfig, {"short_sides": ()}, "short_sides is empty"),
+        (TrainConfig, {"short_sides": (600, 8)}, "short_side is 8"),
+        (DetectConfig, {"score": 1.1}, "score is 1.1"),
+        (DetectConfig, {"max_per_image": -1}, "max_per_image is -1"),
+        (EvalConfig, {"iou": 0.0}, "iou is 0.0"),
+    ],
+)
+def test_contradictions_are_refused(kind, values, told):
+    with pytest.raises(ConfigError, match=told):
+        kind(**values)
+
+
+def test_override_replaces_what_is_given_and_skips_none():
+    changed = override(TrainConfig(), {"lr": 0.01, "iterations": None, "short_sides": [480, 576]})
+    assert changed == TrainConfig(lr=0.01, short_sides=(480, 576))
+
+
+def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
+    assert override(TrainConfig(), {"lr": 1}).lr == 1.0
+    assert isinstance(override(TrainConfig(), {"lr": 1}).lr, float)
+    with pytest.raises(ConfigError, match=r"iterations is 1\.5; use a value of type int"):
+        override(TrainConfig(), {"iterations": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("config", "values", "told"),
+    [
+        (ModelConfig(), {"backbne": "vgg16"}, "unknown key 'backbne'; known keys are backbone, "),
+        (ModelConfig(), {"backbone": "vgg17"}, "backbone is 'vgg17'; use one of efficientnet_lite"),
+        (TrainConfig(), {"lr": "fast"}, "lr is 'fast'; use a value of type float"),
+        (TrainConfig(), {"add_gt": 1}, "add_gt is 1; use a value of type bool"),
+        (TrainConfig(), {"seed": True}, "seed is True; use a value of type int"),
+        (TrainConfig(), {"short_sides": 600}, "short_sides is 600; use a list of int"),
+        (TrainConfig(), {"short_sides": ["a"]}, "short_sides is 'a'"),
+        (TrainConfig(), {"background_iou": [0.1]}, "background_iou is .* use a list of float"),
+        (TrainConfig(), {"lr": -1.0}, "lr is -1.0; use a positive"),
+    ],
+)
+def test_override_refuses_what_does_not_fit(config, values, told):
+    with pytest.raises(ConfigError, match=told):
+        override(config, values)
+
+
+def test_a_file_is_read_by_section(tmp_path):
+    path = tmp_path / "frcnn.toml"
+    path.write_text('[train]\nlr = 0.01\nshort_sides = [480]\n[model]\nbackbone = "vgg16"\n')
+    assert load_file(path) == {
+        "train": {"lr": 0.01, "short_sides": [480]},
+        "model": {"backbone": "vgg16"},
+    }
+
+
+def test_an_empty_file_sets_nothing(tmp_path):
+    (tmp_path / "frcnn.toml").touch()
+    assert load_file(tmp_path / "frcnn.toml") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[train\n", "is not TOML"),
+        (b"\xff\xfe", "is not TOML"),
+        (b"[trian]\nlr = 1\n", r"unknown section 'trian'; use \[proposals\], "),
+        (b"lr = 1\n", "unknown section 'lr'"),
+        (b"[train]\nrate = 1\n", r"\[train\] unknown key 'rate'; known keys are "),
+        (b"[train]\nlr = -1\n", r"\[train\] lr is -1\.0; use a positive learning rate"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named(tmp_path, content, told):
+    path = tmp_path / "frcnn.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=told) as caught:
+        load_file(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"no\.toml: cannot be read"):
+        load_file(tmp_path / "no.toml")
