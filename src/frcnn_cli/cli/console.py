@@ -107,8 +107,7 @@ class Terminal:
         if error is None or isinstance(error, typer.Exit | typer.Abort | typer.BadParameter):
             return
         if isinstance(error, KeyboardInterrupt):
-            kept = f"; {self.if_interrupted}" if self.if_interrupted else ""
-            self._print_line("interrupted", f"stopped{kept}")
+            self._print_line("interrupted", self.if_interrupted)
             raise typer.Exit(INTERRUPTED) from error
         if isinstance(error, BrokenPipeError) or not isinstance(error, Exception):
             return  # the reader of stdout went away, or Python is exiting: Typer knows both
@@ -126,7 +125,7 @@ class Terminal:
 
     def _print_line(self, kind: str, message: str) -> None:
         style = "yellow" if kind == "interrupted" else "bold red"
-        line = Text.assemble("frcnn: ", (kind, style), ": ", message)
+        line = Text.assemble("frcnn: ", (kind, style), f": {message}" if message else "")
         self.console.print(line, soft_wrap=True)
 
 

@@ -1,0 +1,179 @@
+"""`frcnn proposals` as a user runs it: real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.proposals.search import search
+from proposals.photographs import blobs
+
+COMMAND = [sys.executable, "-m", "frcnn_cli", "proposals"]
+
+
+def frcnn(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def make_photographs(folder: Path, n: int, width: int = 120, height: int = 90) -> Path:
+    folder.mkdir()
+    for i in range(n):
+        Image.fromarray(blobs(width, height, seed=i)).save(folder / f"{i:02}.png")
+    return folder
+
+
+def entries(folder: Path) -> set[str]:
+    return {p.name for p in folder.glob(".frcnn/proposals/*/*") if not p.name.startswith(".")}
+
+
+def test_a_folder_as_written_in_the_readme(tmp_path):
+    make_photographs(tmp_path / "images", 3)
+    first = frcnn(tmp_path, "images/")
+    assert first.returncode == 0
+    assert first.stdout == ""
+    assert "3 photographs" in first.stderr
+    assert len(entries(tmp_path)) == 3
+    second = json.loads(frcnn(tmp_path, "images/", "--json").stdout)
+    assert (second["cached"], second["searched"], second["failures"]) == (3, 0, [])
+    assert second["cache"] == ".frcnn"
+    assert second["boxes_median"] > 8
+
+
+def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
+    images = make_photographs(tmp_path / "images", 2)
+    (images / "text.jpg").write_text("hello")
+    Image.fromarray(blobs(300, 200)).save(images / "whole.jpg")
+    (images / "cut.jpg").write_bytes((images / "whole.jpg").read_bytes()[:4000])
+    done = frcnn(tmp_path, "images")
+    assert done.returncode == 3
+    failed = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
+    assert len(failed) == 2
+    assert "images/cut.jpg" in failed[0]
+    assert "images/text.jpg" in failed[1]
+    assert "Traceback" not in done.stderr
+    assert len(entries(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "empty/photo.jpg"])
+def test_nothing_to_search_is_one_line(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    done = frcnn(tmp_path, name)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"frcnn: error: {name}: ")
+
+
+def test_a_single_bad_photograph_is_an_error(tmp_path):
+    (tmp_path / "text.jpg").write_text("hello")
+    done = frcnn(tmp_path, "text.jpg", "--quiet")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "text.jpg" in line
+
+
+def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
+    make_photographs(tmp_path / "images", 1)
+    (tmp_path / "frcnn.toml").write_text("[proposals]\nmax_proposals = 5\nseed = 3\n")
+    done = frcnn(tmp_path, "images", "--export", "boxes.npz", "--max-proposals", "7", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    image = load_image(tmp_path / "images" / "00.png")
+    expected = search(image, ProposalConfig(seed=3)).boxes[:7]
+    with np.load(tmp_path / "boxes.npz") as arrays:
+        assert list(arrays) == ["images/00.png"]
+        np.testing.assert_array_equal(arrays["images/00.png"], expected)
+
+
+def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
+    make_photographs(tmp_path / "images", 1)
+    done = frcnn(tmp_path, "images", "--export", "boxes.csv")
+    assert done.returncode == 1
+    assert "boxes.csv: is no .npz" in done.stderr
+    assert not entries(tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["--preset=best", "--max-side=-1", "--workers=x"])
+def test_wrong_values_are_a_wrong_command_line(tmp_path, flag):
+    assert frcnn(tmp_path, "images", flag).returncode == 2
+
+
+def start_and_wait_for_some(folder: Path) -> subprocess.Popen[str]:
+    """Starts a search of 16 photographs and returns when the first two are in the cache."""
+    make_photographs(folder / "images", 16, 320, 240)
+    process = subprocess.Popen(
+        [*COMMAND, "images", "--workers", "2"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(entries(folder)) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process
+
+
+def group_is_gone(group: int, seconds: float = 30) -> bool:
+    """Returns whether every process of `group` ends by itself within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_kill_9_loses_only_what_was_in_work(tmp_path):
+    process = start_and_wait_for_some(tmp_path)
+    process.kill()
+    process.communicate()
+    assert group_is_gone(process.pid), "workers outlive the process that started them"
+    kept = len(entries(tmp_path))
+    assert 2 <= kept < 16
+    resumed = json.loads(frcnn(tmp_path, "images", "--json").stdout)
+    assert (resumed["cached"], resumed["searched"]) == (kept, 16 - kept)
+
+
+def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
+    process = start_and_wait_for_some(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.splitlines() == [
+        "frcnn: interrupted: what was searched is kept in .frcnn; "
+        "the same command goes on from there"
+    ]
+    assert group_is_gone(process.pid)
+    assert len(entries(tmp_path)) >= 2
+
+
+def test_ctrl_c_at_the_start_prints_no_traceback(tmp_path):
+    make_photographs(tmp_path / "images", 4, 320, 240)
+    for delay in (0.5, 0.9):
+        process = subprocess.Popen(
+            [*COMMAND, "images"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert "Traceback" not in stderr

@@ -1,0 +1,109 @@
+"""A pool whose workers may die."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from frcnn_cli.errors import FrcnnError
+from frcnn_cli.pipelines.pool import WorkerDied, all_cores, run_all
+
+
+def work(task):
+    """Does what the task says: a number to square, a signal to die of, a file to die of once."""
+    if isinstance(task, int):
+        return task * task
+    kind, value = task
+    if kind == "signal":
+        os.kill(os.getpid(), value)
+    elif kind == "exit":
+        os._exit(value)
+    elif kind == "once" and not os.path.exists(value):  # noqa: PTH110
+        open(value, "w").close()  # noqa: PTH123
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "log":
+        logging.getLogger("frcnn_cli.far.away").warning("%s was seen", value)
+    elif kind == "sleep":
+        time.sleep(value)
+    return kind
+
+
+def nothing():
+    """Sets nothing up."""
+
+
+def fail_to_start():
+    raise SystemExit(1)
+
+
+def results(tasks, workers=2):
+    return dict(run_all(work, tasks, workers, nothing))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_all_tasks_are_done(workers):
+    assert results(range(20), workers) == {n: n * n for n in range(20)}
+
+
+def test_no_tasks_start_no_process():
+    assert results([]) == {}
+    assert not multiprocessing.active_children()
+
+
+def test_a_task_that_kills_its_worker_is_named_and_the_others_go_on():
+    killers = [("signal", signal.SIGKILL), ("signal", signal.SIGSEGV), ("exit", 7)]
+    done = results([0, killers[0], 1, killers[1], killers[2], 2, 3])
+    assert [done[killer] for killer in killers] == [
+        WorkerDied("SIGKILL"),
+        WorkerDied("SIGSEGV"),
+        WorkerDied("exit code 7"),
+    ]
+    assert [done[n] for n in range(4)] == [0, 1, 4, 9]
+
+
+def test_a_task_gets_a_second_chance(tmp_path):
+    task = ("once", str(tmp_path / "flag"))
+    assert results([task, 1]) == {task: "once", 1: 1}
+
+
+def test_workers_that_cannot_start_are_an_error():
+    with pytest.raises(FrcnnError, match="could not start"):
+        list(run_all(work, range(9), 2, fail_to_start))
+    assert not multiprocessing.active_children()
+
+
+def test_closing_ends_workers_in_the_middle_of_their_work():
+    began = time.monotonic()
+    done = run_all(work, [1, ("sleep", 600)], 2, nothing)
+    assert next(done) == (1, 1)
+    done.close()
+    assert not multiprocessing.active_children()
+    assert time.monotonic() - began < 60
+
+
+def test_log_records_come_home(caplog):
+    results([("log", "a"), ("log", "b")])
+    assert sorted(caplog.messages) == ["a was seen", "b was seen"]
+
+
+def test_tasks_are_read_only_as_they_are_worked_on():
+    read = []
+
+    def tasks():
+        for n in range(50):
+            read.append(n)
+            yield n
+
+    done = run_all(work, tasks(), 2, nothing)
+    next(done)
+    assert len(read) <= 4
+    done.close()
+
+
+def test_all_cores_is_positive():
+    assert all_cores() >= 1

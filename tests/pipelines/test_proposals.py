@@ -1,0 +1,223 @@
+"""Whole folders: cached, searched by many processes, with photographs that fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
+from frcnn_cli.pipelines import proposals as pipeline
+from frcnn_cli.pipelines.export import check_export, export_proposals
+from frcnn_cli.pipelines.proposals import ensure_proposals, proposals_for
+from frcnn_cli.proposals.search import search
+from proposals.photographs import blobs, flat
+
+CONFIG = ProposalConfig()
+
+
+@pytest.fixture
+def cache(tmp_path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def photographs(tmp_path) -> list[Path]:
+    paths = [tmp_path / f"{name}.png" for name in "dbca"]
+    for seed, path in enumerate(paths):
+        Image.fromarray(blobs(seed=seed)).save(path)
+    return paths
+
+
+def entries(cache: Cache) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in cache.root.glob("proposals/*/*")}
+
+
+def test_any_number_of_workers_gives_the_same_bytes(photographs, tmp_path):
+    one, two = Cache(tmp_path / "one"), Cache(tmp_path / "two")
+    ensure_proposals(photographs, CONFIG, one, workers=1)
+    ensure_proposals(photographs, CONFIG, two, workers=2)
+    assert len(entries(one)) == 4
+    assert entries(one) == entries(two)
+
+
+def test_boxes_are_those_of_the_search(photographs, cache):
+    run = ensure_proposals(photographs, CONFIG, cache, workers=2)
+    for path in photographs:
+        expected = search(load_image(path), CONFIG).boxes
+        np.testing.assert_array_equal(run.proposals_for(path), expected)
+        assert run.counts[path] == len(expected)
+    assert list(run.counts) == photographs
+    assert (run.searched, run.cached) == (4, 0)
+
+
+def test_a_second_call_searches_nothing(photographs, cache, monkeypatch):
+    ensure_proposals(photographs, CONFIG, cache, workers=2)
+    monkeypatch.setattr(pipeline, "run_all", pytest.fail)
+    monkeypatch.setattr(pipeline, "search", pytest.fail)
+    run = ensure_proposals(photographs, CONFIG, cache)
+    assert (run.searched, run.cached) == (0, 4)
+    assert list(run.counts) == photographs
+
+
+def test_force_searches_again(photographs, cache):
+    ensure_proposals(photographs[:1], CONFIG, cache)
+    run = ensure_proposals(photographs[:1], CONFIG, cache, force=True)
+    assert (run.searched, run.cached) == (1, 0)
+
+
+def test_one_photograph_is_searched_in_this_process(photographs, cache, monkeypatch):
+    monkeypatch.setattr(pipeline, "run_all", pytest.fail)
+    assert ensure_proposals(photographs[:1] * 3, CONFIG, cache).searched == 1
+
+
+def test_only_what_is_missing_is_searched(photographs, cache):
+    ensure_proposals(photographs[:2], CONFIG, cache)
+    run = ensure_proposals(photographs, CONFIG, cache, workers=2)
+    assert (run.searched, run.cached) == (2, 2)
+
+
+def test_a_changed_photograph_is_searched_and_a_renamed_one_is_not(photographs, cache, tmp_path):
+    ensure_proposals(photographs[:1], CONFIG, cache)
+    renamed = photographs[0].rename(tmp_path / "elsewhere.png")
+    assert ensure_proposals([renamed], CONFIG, cache).cached == 1
+    Image.fromarray(blobs(seed=99)).save(renamed)
+    assert ensure_proposals([renamed], CONFIG, cache).searched == 1
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b[:300] + b"?" + b[301:]])
+def test_a_damaged_entry_is_named_and_made_again(photographs, cache, damage, caplog):
+    path = photographs[0]
+    expected = ensure_proposals([path], CONFIG, cache).proposals_for(path)
+    [entry] = cache.root.glob("proposals/*/*")
+    entry.write_bytes(damage(entry.read_bytes()))
+    run = ensure_proposals([path], CONFIG, cache)
+    assert run.searched == 1
+    assert str(entry) in caplog.text
+    np.testing.assert_array_equal(run.proposals_for(path), expected)
+
+
+def test_max_proposals_cuts_what_is_read_and_not_what_is_kept(photographs, cache):
+    path = photographs[0]
+    everything = ensure_proposals([path], ProposalConfig(max_proposals=0), cache)
+    few = ensure_proposals([path], ProposalConfig(max_proposals=3), cache)
+    assert few.cached == 1
+    assert few.counts[path] == 3
+    np.testing.assert_array_equal(few.proposals_for(path), everything.proposals_for(path)[:3])
+
+
+def test_a_photograph_that_fails_is_listed_and_the_rest_go_on(photographs, cache, tmp_path):
+    text, gone = tmp_path / "text.jpg", tmp_path / "gone.jpg"
+    text.write_text("hello")
+    run = ensure_proposals([gone, *photographs[:2], text], CONFIG, cache, workers=2)
+    assert list(run.failures) == [gone, text]
+    assert list(run.counts) == photographs[:2]
+    assert "text.jpg" in str(run.failures[text])
+    with pytest.raises(ImageError):
+        run.proposals_for(text)
+    with pytest.raises(DataError):
+        run.proposals_for(gone)
+
+
+def search_or_die(task):
+    """Stands in for the search of a photograph that crashes OpenCV."""
+    if task.path.name == "c.png":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return pipeline._search_safely(task)
+
+
+def test_a_photograph_that_kills_its_worker_is_listed(photographs, cache, monkeypatch):
+    monkeypatch.setattr(pipeline, "_search_safely", search_or_die)
+    run = ensure_proposals(photographs, CONFIG, cache, workers=2)
+    [(path, failure)] = run.failures.items()
+    assert path.name == "c.png"
+    assert isinstance(failure, ProposalError)
+    assert "died (SIGSEGV)" in str(failure)
+    assert len(run.counts) == 3
+
+
+def test_an_unexpected_exception_is_that_photographs_failure(photographs, cache, monkeypatch):
+    def explode(image, config):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(pipeline, "search", explode)
+    run = ensure_proposals(photographs[:1], CONFIG, cache)
+    assert "d.png: ZeroDivisionError: by zero" in str(run.failures[photographs[0]])
+
+
+def test_a_failed_search_names_its_photograph(photographs, cache, monkeypatch):
+    def fail(image, config):
+        raise ProposalError("OpenCV gave up")
+
+    monkeypatch.setattr(pipeline, "search", fail)
+    with pytest.raises(ProposalError, match=r"d\.png: OpenCV gave up"):
+        proposals_for(photographs[0], CONFIG, cache)
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_the_search(photographs, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CacheError, match="--cache-dir"):
+        ensure_proposals(photographs, CONFIG, Cache(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_flat_photograph_gets_windows_and_a_warning(tmp_path, cache, caplog, copies):
+    paths = [tmp_path / f"{i}.png" for i in range(copies)]
+    for path in paths:
+        Image.fromarray(flat()).save(path)
+    run = ensure_proposals(paths, CONFIG, cache, workers=2)
+    assert len(run.proposals_for(paths[0])) > 8
+    assert caplog.text.count("sliding windows added") == copies
+
+
+def test_progress_counts_every_photograph_once(photographs, cache, tmp_path):
+    told = []
+    ensure_proposals(photographs[:1], CONFIG, cache)
+    ensure_proposals(
+        [*photographs, tmp_path / "gone.jpg"],
+        CONFIG,
+        cache,
+        workers=2,
+        progress=lambda *now: told.append(now),
+    )
+    assert told == [(pipeline.STEP, done, 5) for done in range(6)]
+
+
+def test_proposals_for_takes_a_decoded_photograph(photographs, cache, monkeypatch):
+    image = load_image(photographs[0])
+    monkeypatch.setattr(pipeline, "load_image", pytest.fail)
+    first = proposals_for(photographs[0], CONFIG, cache, image)
+    np.testing.assert_array_equal(first, proposals_for(photographs[0], CONFIG, cache))
+
+
+def test_an_entry_that_is_lost_is_made_again_when_read(photographs, cache):
+    run = ensure_proposals(photographs[:1], CONFIG, cache)
+    [entry] = cache.root.glob("proposals/*/*")
+    entry.unlink()
+    assert len(run.proposals_for(photographs[0])) == run.counts[photographs[0]]
+    assert entry.exists()
+
+
+def test_export_is_one_array_a_photograph_and_repeatable(photographs, cache, tmp_path):
+    gone = tmp_path / "gone.jpg"
+    run = ensure_proposals([*photographs, gone], ProposalConfig(max_proposals=9), cache, workers=2)
+    for name in ("one.npz", "two.npz"):
+        export_proposals(run, [*photographs, gone], tmp_path / name)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    with np.load(tmp_path / "one.npz") as arrays:
+        assert sorted(arrays) == sorted(str(path) for path in photographs)
+        for path in photographs:
+            np.testing.assert_array_equal(arrays[str(path)], run.proposals_for(path))
+
+
+@pytest.mark.parametrize(("name", "problem"), [("a.json", "no .npz"), ("no/a.npz", "missing")])
+def test_an_export_that_cannot_be_written_is_refused_early(tmp_path, name, problem):
+    with pytest.raises(ConfigError, match=problem):
+        check_export(tmp_path / name)
