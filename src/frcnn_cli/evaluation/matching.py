@@ -64,7 +64,7 @@ def match(
         The matches in falling score; equal scores keep the order of the table.
     """
     rows = detection_rows[falling_order(detections.scores[detection_rows])]
-    nearest, iou = _nearest_objects(objects, detections, object_rows, rows)
+    nearest, iou = nearest_objects(objects, detections, object_rows, rows)
     outcomes = np.full(len(rows), Outcome.FALSE_POSITIVE, np.int8)
     hits = np.flatnonzero((iou >= iou_threshold) & (nearest >= 0))
     difficult = objects.difficult[nearest[hits]]
@@ -89,13 +89,14 @@ def falling_order(scores: FloatArray) -> IntArray:
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _nearest_objects(
+def nearest_objects(
     objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
 ) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
 
-    Every detection is paired with the objects of its photograph, and the pairs lie in one flat
-    array: detection 0 with its objects, detection 1 with its objects, and so on.
+    Only the objects in `object_rows` (rising) are looked at. Every detection is paired with those
+    of its photograph, and the pairs lie in one flat array: detection 0 with its objects,
+    detection 1 with its objects, and so on.
     """
     nearest = np.full(len(rows), -1)
     best = np.zeros(len(rows))
