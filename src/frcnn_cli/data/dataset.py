@@ -93,7 +93,8 @@ class Dataset:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {len(ids):,}" for name, ids in self.splits.items())
         splits = f"splits: {parts}" if parts else "no splits"
-        return f"{self.format} {self.root}: {len(self.ids):,} photographs, {splits}"
+        count = "1 photograph" if len(self.ids) == 1 else f"{len(self.ids):,} photographs"
+        return f"{self.format} {self.root}: {count}, {splits}"
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -1,0 +1,27 @@
+"""Fixtures for every test: a generated data set, and the real photographs where there are some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frcnn_cli.data.scenes import generate
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VOC year folder of generated scenes: trainval 10 (train 8, val 2) and test 4; read only."""
+    folder = tmp_path_factory.mktemp("scenes")
+    generate(folder, train=10, test=4, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the repository; a clone has none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the data sets in {SHARED_DATA}")
+    return SHARED_DATA

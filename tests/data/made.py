@@ -1,0 +1,51 @@
+"""Small files to read: photographs of one colour, VOC XML as other tools write it, data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+Box = tuple[object, object, object, object]
+
+
+def photograph(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
+    """Writes a grey photograph of `size` (width, height), in the format of the path's ending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (120, 130, 140)).save(path)
+    return path
+
+
+def xml(path: Path, objects: Iterable[tuple[str, Box]] = (), filename: str = "") -> Path:
+    """Writes VOC XML with `objects` as (class, (xmin, ymin, xmax, ymax)), sizes 0 and no flags."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin>"
+        f"<xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object>"
+        for name, box in objects
+    )
+    path.write_text(
+        f"<annotation><folder>x</folder><filename>{filename}</filename>"
+        f"<path>C:\\elsewhere\\{filename}</path>"
+        f"<size><width>0</width><height>0</height></size>{body}</annotation>"
+    )
+    return path
+
+
+def pair(folder: Path, stem: str, *names: str) -> None:
+    """Writes a photograph and, beside it, XML with an object of each class in `names`."""
+    photograph(folder / f"{stem}.jpg")
+    xml(folder / f"{stem}.xml", [(name, (1, 1, 20, 20)) for name in names])
+
+
+def year(root: Path, ids: Iterable[str], splits: Mapping[str, Iterable[str]] = {}) -> Path:
+    """Writes a VOC year folder whose photographs show one dog each."""
+    for image_id in ids:
+        photograph(root / "JPEGImages" / f"{image_id}.jpg")
+        xml(root / "Annotations" / f"{image_id}.xml", [("dog", (1, 1, 20, 20))])
+    for name, members in splits.items():
+        lists = root / "ImageSets" / "Main"
+        lists.mkdir(parents=True, exist_ok=True)
+        (lists / f"{name}.txt").write_text("".join(f"{member}\n" for member in members))
+    return root

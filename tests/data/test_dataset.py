@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.made import Box, pair, photograph, xml
+from frcnn_cli.data.dataset import Dataset, Problem
+from frcnn_cli.data.find import find_dataset
+from frcnn_cli.errors import AnnotationError, DataError, ImageError
+
+
+def with_box(folder: Path, *boxes: Box) -> Dataset:
+    """A data set of one photograph, 40 × 30, with dogs in `boxes` (VOC's own numbers)."""
+    photograph(folder / "a.jpg", (40, 30))
+    xml(folder / "a.xml", [("dog", box) for box in boxes])
+    return find_dataset(folder)
+
+
+def test_a_sample(tmp_path: Path) -> None:
+    sample = with_box(tmp_path, (1, 1, 40, 30)).read("a")
+    assert sample.image_id == "a"
+    assert sample.path == tmp_path / "a.jpg"
+    assert sample.boxes.tolist() == [[0, 0, 40, 30]]
+    assert sample.boxes.dtype == np.float32
+    assert sample.labels.tolist() == [1]
+    assert sample.labels.dtype == np.int64
+    assert sample.difficult.tolist() == [False]
+
+
+def test_a_photograph_without_objects(tmp_path: Path) -> None:
+    pair(tmp_path, "b", "dog")
+    sample = with_box(tmp_path).read("a")
+    assert sample.boxes.shape == (0, 4)
+    assert sample.labels.shape == sample.difficult.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("box", "inside", "mentioned"),
+    [
+        ((0, 0, 10, 10), [0, 0, 10, 10], False),  # counted from 0: an edge at -1
+        ((1, 1, 41, 31), [0, 0, 40, 30], False),
+        ((1, 1, 41.5, 30), [0, 0, 40, 30], True),
+        ((-5, 11, 20, 20), [0, 10, 20, 20], True),
+        ((-100, -100, 500, 500), [0, 0, 40, 30], True),
+    ],
+)
+def test_boxes_are_clipped(tmp_path: Path, box: Box, inside: list[float], mentioned: bool) -> None:
+    dataset, problems = with_box(tmp_path, box), []
+    assert dataset.read("a", problems.append).boxes.tolist() == [inside]
+    assert dataset.read("a").boxes.tolist() == [inside]
+    assert len(problems) == mentioned
+    for problem in problems:
+        assert (problem.image_id, problem.dropped) == ("a", False)
+        assert str(problem.error).startswith(f"{tmp_path / 'a.xml'}: object 1 (dog) has the box")
+        assert "leaves its photograph of 40 x 30 pixels; it is clipped" in str(problem.error)
+
+
+@pytest.mark.parametrize(
+    ("box", "problem"),
+    [
+        ((10, 10, 9, 20), "(9, 9, 9, 20) without area"),
+        ((20, 10, 5, 20), "(19, 9, 5, 20) without area"),
+        ((41, 1, 60, 20), "(40, 0, 60, 20) outside its photograph of 40 x 30 pixels"),
+        ((-9, -9, 0, 0), "(-10, -10, 0, 0) outside its photograph of 40 x 30 pixels"),
+    ],
+)
+def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
+    dataset = with_box(tmp_path, (1, 1, 5, 5), box)
+    with pytest.raises(AnnotationError) as caught:
+        dataset.read("a")
+    start = f"{tmp_path / 'a.xml'}: object 2 (dog) has the box {problem}; mend or remove"
+    assert str(caught.value).startswith(start)
+
+
+def broken(folder: Path) -> Dataset:
+    """Good photographs a and z; between them, one of each kind that cannot be used."""
+    for stem in "az":
+        pair(folder, stem, "dog")
+    (folder / "b.jpg").write_text("text")
+    xml(folder / "b.xml")
+    photograph(folder / "c.jpg")
+    (folder / "c.xml").write_text("<annotation>")
+    xml(folder / "d.xml")
+    photograph(folder / "e.jpg")
+    xml(folder / "e.xml", [("dog", (9, 9, 2, 2))])
+    return find_dataset(folder).with_splits({"train": ("a", "b", "c", "d", "e", "z")})
+
+
+def test_good_photographs_are_read_and_bad_ones_are_listed(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+    samples = list(broken(tmp_path).samples("train", problems.append))
+    assert [sample.image_id for sample in samples] == ["a", "z"]
+    assert [problem.image_id for problem in problems] == ["b", "c", "d", "e"]
+    assert all(problem.dropped for problem in problems)
+    kinds = [type(problem.error) for problem in problems]
+    assert kinds == [ImageError, AnnotationError, AnnotationError, AnnotationError]
+
+
+def test_without_a_report_the_first_bad_one_stops(tmp_path: Path) -> None:
+    samples = broken(tmp_path).samples("train")
+    assert next(samples).image_id == "a"
+    with pytest.raises(ImageError):
+        next(samples)
+
+
+def test_classes_are_found_past_bad_files(tmp_path: Path) -> None:
+    dataset = broken(tmp_path)
+    assert dataset.classes == ("dog",)
+    assert dict(dataset.class_sets())["c"] == frozenset()
+
+
+def test_classes_are_sorted_or_given(tmp_path: Path) -> None:
+    pair(tmp_path, "a", "dog", "bird", "cat")
+    dataset = find_dataset(tmp_path)
+    assert dataset.classes == ("bird", "cat", "dog")
+    assert dataset.read("a").labels.tolist() == [3, 1, 2]
+    assert dataset.with_classes(("dog", "cat", "bird")).read("a").labels.tolist() == [1, 3, 2]
+    with pytest.raises(AnnotationError, match="object 2 is of the unknown class 'bird'; known are"):
+        dataset.with_classes(("cat", "dog")).read("a")
+
+
+def test_no_object_at_all(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no annotated object"):
+        _ = with_box(tmp_path).classes
+
+
+def test_a_split_that_is_not_there(tmp_path: Path) -> None:
+    pair(tmp_path / "train", "a", "dog")
+    with pytest.raises(DataError, match="has no split 'test'; use one of train, trainval"):
+        find_dataset(tmp_path).split("test")
+    with pytest.raises(DataError, match="has no split 'test'; it has no splits"):
+        find_dataset(tmp_path / "train").split("test")
+
+
+def test_it_crosses_to_worker_processes(tmp_path: Path) -> None:
+    pair(tmp_path, "a", "dog")
+    dataset = find_dataset(tmp_path)
+    assert dataset.classes == pickle.loads(pickle.dumps(dataset)).classes
+    problem = Problem("a", AnnotationError("is odd", remedy="mend it", file="a.xml"), dropped=True)
+    assert str(pickle.loads(pickle.dumps(problem)).error) == "a.xml: is odd; mend it"
+
+
+def test_one_line_says_what_was_found(tmp_path: Path) -> None:
+    pair(tmp_path / "train", "a", "dog")
+    assert str(find_dataset(tmp_path)) == (
+        f"images beside VOC XML in {tmp_path}: 1 photograph, splits: train 1, trainval 1"
+    )
+    assert str(find_dataset(tmp_path / "train")).endswith("1 photograph, no splits")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.made import xml
+from frcnn_cli.data.voc_xml import bare_name, read_annotation, read_names, write_annotation
+from frcnn_cli.errors import AnnotationError
+
+
+def test_one_based_inclusive_becomes_edges(tmp_path: Path) -> None:
+    path = xml(tmp_path / "a.xml", [("dog", (48, 240, 195, 371)), ("cat", (1, 1, 1, 1))], "a.jpg")
+    annotation = read_annotation(path)
+    assert annotation.filename == "a.jpg"
+    assert annotation.names == ("dog", "cat")
+    # 195 - 48 + 1 = 148 columns and 371 - 240 + 1 = 132 rows, as the devkit counts.
+    np.testing.assert_array_equal(annotation.boxes, [[47, 239, 195, 371], [0, 0, 1, 1]])
+    assert annotation.boxes.dtype == np.float32
+    assert annotation.difficult.tolist() == [False, False]
+    assert read_names(path) == ("dog", "cat")
+
+
+def test_floats_spaces_and_difficult(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(
+        "<annotation><object><name> traffic\n light </name><difficult> 1 </difficult>"
+        "<bndbox><ymax>9.25</ymax><xmin> 2.5 </xmin><ymin>1e0</ymin><xmax>8</xmax></bndbox>"
+        "<part><name>lamp</name></part></object></annotation>"
+    )
+    annotation = read_annotation(path)
+    assert annotation.names == ("traffic light",)
+    np.testing.assert_array_equal(annotation.boxes, [[1.5, 0, 8, 9.25]])
+    assert annotation.difficult.tolist() == [True]
+    assert annotation.filename == ""
+
+
+def test_no_objects(tmp_path: Path) -> None:
+    annotation = read_annotation(xml(tmp_path / "a.xml"))
+    assert annotation.boxes.shape == (0, 4)
+    assert annotation.difficult.shape == (0,)
+    assert annotation.names == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["C:\\data\\a.jpg", "/home/x/a.jpg", "../../a.jpg", "..\\a.jpg", " a.jpg ", "a.jpg"]
+)
+def test_folders_in_a_filename_are_ignored(name: str) -> None:
+    assert bare_name(name) == "a.jpg"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1e9", "", "wide", "1,5"])
+def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
+    path = xml(tmp_path / "a.xml", [("dog", (1, 1, 5, 5)), ("cat", (value, 1, 5, 5))])
+    with pytest.raises(AnnotationError) as caught:
+        read_annotation(path)
+    assert str(caught.value).startswith(f"{path}: object 2 (cat) has xmin {value!r}; give it")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is not XML"),
+        ("<annotation><object>", "is not XML"),
+        ("<html></html>", "its root is <html>"),
+        ('<?xml version="1.0" encoding="no-such"?><annotation/>', "is not XML"),
+        ("<annotation><object><bndbox/></object></annotation>", "object 1 has no <name>"),
+        ("<annotation><object><name>a</name></object></annotation>", "has no <bndbox>"),
+        (
+            "<annotation><object><name>a</name><bndbox><xmin>1</xmin></bndbox></object>"
+            "</annotation>",
+            "object 1 (a) has ymin ''",
+        ),
+        (
+            '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><annotation>&d;</annotation>',
+            "declares XML entities",
+        ),
+        (
+            '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotation>&b;</annotation>',
+            "declares XML entities",
+        ),
+    ],
+)
+def test_files_that_are_not_voc_xml(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(text)
+    with pytest.raises(AnnotationError) as caught:
+        read_annotation(path)
+    assert problem in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_missing_file_and_wrong_bytes(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="cannot be read"):
+        read_annotation(tmp_path / "none.xml")
+    (tmp_path / "a.xml").write_bytes(b"\xff\xfe\x00annotation")
+    with pytest.raises(AnnotationError, match="is not XML"):
+        read_annotation(tmp_path / "a.xml")
+
+
+def test_a_name_that_xml_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    with pytest.raises(AnnotationError, match="control characters"):
+        write_annotation(path, filename="a\x01.jpg", size=(4, 4), names=[], boxes=[])
+    assert list(tmp_path.iterdir()) == []
+
+
+# A 64th of a pixel is exact in float32 up to here.
+edges = st.integers(min_value=0, max_value=2**20).map(lambda n: n / 64)
+words = st.text(
+    st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\:"), min_size=1, max_size=20
+)
+objects = st.lists(st.tuples(words, st.tuples(edges, edges, edges, edges), st.booleans()))
+
+
+@given(filename=words, items=objects)
+def test_what_is_written_loads_back_equal(
+    filename: str, items: list[tuple[str, tuple[float, ...], bool]]
+) -> None:
+    names, boxes, flags = [i[0] for i in items], [i[1] for i in items], [i[2] for i in items]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.xml"
+        write_annotation(
+            path, filename=filename, size=(9, 9), names=names, boxes=boxes, difficult=flags
+        )
+        annotation = read_annotation(path)
+        assert read_names(path) == tuple(names)
+    assert annotation.filename == filename
+    assert annotation.names == tuple(names)
+    assert annotation.boxes.tolist() == [list(box) for box in boxes]
+    assert annotation.difficult.tolist() == flags
