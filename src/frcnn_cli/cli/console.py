@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -16,13 +16,11 @@ from rich.text import Text
 
 from frcnn_cli.cli.progress import bars, log_lines
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.pipelines.progress import Progress
 
 FAILED = 1
 SOME_FAILED = 3
 INTERRUPTED = 130
-
-Report = Callable[[str, int, int], None]
-"""How a pipeline tells of its progress: `report("Searching regions", done, total)`."""
 
 _LOGGER = logging.getLogger("frcnn_cli")
 _LOG_STYLES = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
@@ -80,7 +78,7 @@ class Terminal:
             raise typer.Exit(SOME_FAILED if succeeded else FAILED)
 
     @contextmanager
-    def progress(self, unit: str = "images") -> Iterator[Report]:
+    def progress(self, unit: str = "images") -> Iterator[Progress]:
         """Yields a report function that draws one bar a step, with rate and time left.
 
         Where no live display can be drawn a line is logged now and then; under --quiet and --json

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -19,7 +18,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as RichProgress
 from rich.text import Text
+
+from frcnn_cli.pipelines.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -37,7 +39,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def bars(console: Console, unit: str) -> Iterator[Callable[[str, int, int], None]]:
+def bars(console: Console, unit: str) -> Iterator[Progress]:
     """Yields a report function that draws a bar a step on `console`; gone when the work is."""
     columns = (
         SpinnerColumn(style="cyan"),
@@ -48,7 +50,9 @@ def bars(console: Console, unit: str) -> Iterator[Callable[[str, int, int], None
         TextColumn("[dim]left"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=30) as progress:
+    with RichProgress(
+        *columns, console=console, transient=True, speed_estimate_period=30
+    ) as progress:
         tasks: dict[str, TaskID] = {}
 
         def report(step: str, done: int, total: int) -> None:
@@ -59,7 +63,7 @@ def bars(console: Console, unit: str) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-def log_lines(logger: logging.Logger, unit: str) -> Callable[[str, int, int], None]:
+def log_lines(logger: logging.Logger, unit: str) -> Progress:
     """Returns a report function that logs a line every quarter of a minute of a step."""
     started: dict[str, float] = {}
     last_line = time.monotonic()

@@ -23,7 +23,7 @@ def facts(headline: str, rows: Mapping[str, str], *, complete: bool = True) -> R
     for label, value in rows.items():
         if value:
             grid.add_row(Text(label, "dim"), Text(value, overflow="fold"))
-    return Group(mark + Text(headline, "bold"), Padding(grid, (0, 0, 0, 2)))
+    return Group(mark + Text(headline, "bold"), Padding(grid, (0, 0, 0, 2), expand=False))
 
 
 def count(number: int, noun: str) -> str:
@@ -33,7 +33,7 @@ def count(number: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Returns "0.34 s", "12 s", "2 min 10 s" or "1 h 05 min"."""
-    if seconds < 10:
+    if seconds < 9.995:
         return f"{seconds:.2f} s"
     whole = round(seconds)
     if whole < 60:

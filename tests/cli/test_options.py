@@ -1,0 +1,29 @@
+"""Defaults < file < flags."""
+
+from __future__ import annotations
+
+import pytest
+
+from frcnn_cli.cli.options import Settings
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.errors import ConfigError
+
+
+def test_defaults_lie_under_the_file_and_the_file_under_flags(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[proposals]\nseed = 3\nmax_side = 800\n")
+    settings = Settings.load(file)
+    config = settings.apply("proposals", ProposalConfig(), max_side=600, preset=None)
+    assert config == ProposalConfig(seed=3, max_side=600)
+
+
+def test_the_file_of_the_working_directory_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load(None) == Settings({})
+    (tmp_path / "frcnn.toml").write_text("[proposals]\nseed = 3\n")
+    assert Settings.load(None).apply("proposals", ProposalConfig()).seed == 3
+
+
+def test_a_named_file_must_be_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.toml"):
+        Settings.load(tmp_path / "gone.toml")

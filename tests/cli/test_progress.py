@@ -1,0 +1,47 @@
+"""Bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import logging
+from types import SimpleNamespace
+
+from rich.console import Console
+
+from frcnn_cli.cli import progress
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.progress import bars, log_lines
+
+
+def test_a_bar_a_step_with_count_and_rate():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100)
+    with bars(console, "images") as report:
+        report("Searching regions", 0, 4)
+        report("Searching regions", 3, 4)
+        report("Scoring", 1, 2)
+    shown = stream.getvalue()
+    assert "Searching regions" in shown
+    assert "3/4" in shown
+    assert "1/2" in shown
+
+
+def test_lines_come_now_and_then(monkeypatch, caplog):
+    now = 0.0
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    caplog.set_level(logging.INFO, "frcnn_cli")
+    report = log_lines(logging.getLogger("frcnn_cli"), "images")
+    for done in range(41):
+        now = done * 1.0
+        report("Searching regions", done, 100)
+    assert caplog.messages == [
+        "Searching regions: 15 of 100, 1.0 images/s",
+        "Searching regions: 30 of 100, 1.0 images/s",
+    ]
+
+
+def test_nothing_is_drawn_where_stderr_is_no_terminal(capsys):
+    with Terminal() as terminal, terminal.progress() as report:
+        report("Searching regions", 1, 2)
+    assert capsys.readouterr() == ("", "")
+    assert not terminal.shows_progress
