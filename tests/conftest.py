@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from frcnn_cli.data.scenes import generate
+
+# A busy machine is no failure: examples have no deadline.
+hypothesis.settings.register_profile("frcnn", deadline=None)
+hypothesis.settings.load_profile("frcnn")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

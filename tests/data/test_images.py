@@ -33,6 +33,7 @@ def test_rgb_is_returned_as_it_is(tmp_path: Path) -> None:
     pixels = load_image(tmp_path / "a.png")
     assert pixels.shape == (4, 6, 3)
     assert pixels.dtype == np.uint8
+    assert pixels.flags.writeable  # torch warns of arrays that are not
     assert colours(tmp_path / "a.png")[:2] == [BLUE, RED]
     assert image_size(tmp_path / "a.png") == (6, 4)
 

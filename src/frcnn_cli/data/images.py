@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
-    """Returns the photograph at `path` as upright RGB pixels (H, W, 3) uint8.
+    """Returns the photograph at `path` as upright RGB pixels (H, W, 3) uint8, writable.
 
     Raises:
         ImageError: the file is missing, no photograph, damaged, or too large to be one.
@@ -50,7 +50,7 @@ def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
         if image.format in {"GIF", "PNG", "WEBP"} and getattr(image, "n_frames", 1) > 1:
             log.info("%s: is animated; its first frame is used", path)
         rgb = _as_rgb(image)
-        return np.asarray(rgb if turn is None else rgb.transpose(turn))
+        return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
 def image_size(path: Path | str) -> tuple[int, int]:
