@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from frcnn_cli import __version__
-from frcnn_cli.cli import proposals
+from frcnn_cli.cli import demo, detect, evaluate, proposals, train
 
 app = typer.Typer(
     name="frcnn",
@@ -21,6 +21,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("proposals", epilog=proposals.EXAMPLES)(proposals.proposals)
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:
@@ -34,7 +38,11 @@ def frcnn(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+            "--version",
+            metavar="",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:

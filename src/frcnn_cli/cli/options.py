@@ -59,6 +59,26 @@ AsJson = Annotated[
     ),
 ]
 
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus",
+        min=0,
+        metavar="N",
+        help="1: a GPU; 0: the CPU.",
+        show_default="a GPU if there is one",
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="The detector.",
+        show_default="the newest best of the cache, else the bundled one",
+    ),
+]
+
 ConfigT = TypeVar("ConfigT")
 
 

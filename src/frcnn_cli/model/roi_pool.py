@@ -75,8 +75,9 @@ def _pool_by_crops(
     """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell."""
     batch, channels, height, width = features.shape
     features = features.contiguous(memory_format=torch.channels_last)
-    values = features.new_empty(len(images), channels, size, size)
-    places = torch.empty(values.shape, dtype=torch.long, device=features.device)
+    shape = (len(images), size, size, channels)
+    values = features.new_empty(shape)
+    places = torch.empty(shape, dtype=torch.long, device=features.device)
     for roi, (image, (x1, y1, x2, y2)) in enumerate(
         zip(images.tolist(), corners.tolist(), strict=True)
     ):
@@ -87,14 +88,20 @@ def _pool_by_crops(
         if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):
             crop = _extend(crop, (x1, y1, x2, y2))
         pooled, place = F.adaptive_max_pool2d(crop, size, return_indices=True)
-        values[roi], places[roi] = pooled[0], place[0]
-    first_x, first_y, last_x, _ = (corners[:, i, None, None, None] for i in range(4))
-    crop_width = (last_x - first_x + 1).clamp(min=1)
-    y = places // crop_width + first_y
-    x = places % crop_width + first_x
-    winners = (images[:, None, None, None] * height + y) * width + x
+        values[roi], places[roi] = pooled[0].permute(1, 2, 0), place[0].permute(1, 2, 0)
+    x1, y1, x2, _ = (corners[:, axis, None, None, None] for axis in range(4))
+    crop_width = (x2 - x1 + 1).clamp(min=1)
+    # A place is y · crop_width + x in its crop. Integers this small divide exactly as floats.
+    y = (places.float() / crop_width).floor().long()
+    corner = (images[:, None, None, None] * height + y1) * width + x1
+    winners = places.add_(y.mul_(width - crop_width)).add_(corner)
     empty = values == -torch.inf
-    return values.masked_fill(empty, 0), winners.masked_fill(empty, batch * height * width)
+    if empty.any():
+        values, winners = (
+            values.masked_fill(empty, 0),
+            winners.masked_fill(empty, batch * height * width),
+        )
+    return values.permute(0, 3, 1, 2), winners.permute(0, 3, 1, 2)
 
 
 def _extend(crop: Tensor, corners: tuple[int, int, int, int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -69,7 +70,7 @@ def sample_rois(
 
 
 def target_statistics(
-    pairs: list[tuple[Tensor, Tensor]], foreground_iou: float
+    pairs: Iterable[tuple[Tensor, Tensor]], foreground_iou: float
 ) -> tuple[Tensor, Tensor]:
     """Returns mean (4,) and deviation (4,) of the deltas of all foreground proposals (§2.3).
 

@@ -1,4 +1,4 @@
-"""Proposals for other tools."""
+"""Files for other tools and for people: proposals, reports."""
 
 from __future__ import annotations
 
@@ -48,5 +48,23 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
         raise ConfigError(
             f"cannot be written ({error.strerror})",
             remedy="choose another --export",
+            file=file,
+        ) from error
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a report, all of it or none of it, and its folder if need be.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(file) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})",
+            remedy="name a file in a folder that you can write to",
             file=file,
         ) from error

@@ -90,7 +90,7 @@ class Trainer:
                     self._step(batch.to(self.device)),
                     self.optimizer.param_groups[-1]["lr"],
                 )
-                total, classification, box = (float(loss) for loss in losses)
+                total, classification, box = (loss.item() for loss in losses)
                 self.step += 1
                 now = time.perf_counter()
                 on_step(
@@ -136,7 +136,7 @@ class Trainer:
 
 def _require_finite(losses: Losses, step: int, image_ids: tuple[str, ...]) -> None:
     for term in ("classification", "box"):
-        value = float(getattr(losses, term))
+        value = getattr(losses, term).item()
         if not math.isfinite(value):
             raise TrainingError(
                 f"the {term} loss is {value} at step {step}, photographs {', '.join(image_ids)}",

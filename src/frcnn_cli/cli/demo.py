@@ -1,0 +1,101 @@
+"""`frcnn demo`: the whole tool on a small data set that it makes itself."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from contextlib import chdir
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import count, duration, facts
+
+_TRAIN, _TEST = 80, 30
+_SETTINGS = """# The demo's scenes are small and simple: a laptop learns them in a minute or two.
+[input]
+short_side = 288
+long_side = 480
+
+[train]
+epochs = 4
+short_sides = [256, 288]
+long_side = 480
+warmup = 20
+ema = 0.98
+"""
+
+EXAMPLES = """[bold]Example[/]
+
+[cyan]frcnn demo --dir try/[/]
+"""
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where it all goes; made if need be.")
+    ] = Path("demo"),
+    *,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Make a small data set, run proposals, train, eval and detect on it, show the picture."""
+    began = time.monotonic()
+    with Terminal(quiet, verbose) as terminal:
+        from frcnn_cli.data.scenes import generate
+
+        _start_afresh(folder)
+        generate(folder / "scenes", train=_TRAIN, test=_TEST, seed=0)
+        (folder / "frcnn.toml").write_text(_SETTINGS, encoding="utf-8")
+        terminal.say(
+            f"Made {count(_TRAIN + _TEST, 'scene')} with VOC annotations in {folder / 'scenes'}. "
+            f"What follows are the commands as you would type them in {folder}."
+        )
+        images = Path("scenes", "JPEGImages")
+        tests = (folder / "scenes/ImageSets/Main/test.txt").read_text(encoding="utf-8").split()
+        photograph = images / f"{tests[0]}.jpg"
+        flags = [flag for flag, given in (("--quiet", quiet), ("--verbose", verbose)) if given]
+        with chdir(folder):
+            for command in (
+                f"proposals {images}",
+                "train",
+                "eval --out report.json",
+                f"detect {photograph} --out boxes.json --draw drawn",
+            ):
+                terminal.say(f"\n[bold]$ frcnn {command}[/]")
+                _run([*shlex.split(command), *flags])
+        terminal.say("")
+        terminal.say(
+            facts(
+                f"The demo took {duration(time.monotonic() - began)}",
+                {
+                    "picture": str(folder / "drawn" / photograph.name),
+                    "boxes": str(folder / "boxes.json"),
+                    "report": str(folder / "report.json"),
+                },
+            )
+        )
+
+
+def _run(words: list[str]) -> None:
+    """Runs a command line in this process, so that torch is loaded once.
+
+    Raises:
+        typer.Exit: the command did not end well.
+    """
+    from frcnn_cli.cli.app import app
+
+    code = typer.main.get_command(app).main(words, prog_name="frcnn", standalone_mode=False)
+    if code:
+        raise typer.Exit(code)
+
+
+def _start_afresh(folder: Path) -> None:
+    """Removes what an earlier demo left in `folder`, and nothing else."""
+    for name in ("scenes", ".frcnn", "drawn"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)

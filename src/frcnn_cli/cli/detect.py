@@ -1,0 +1,177 @@
+"""`frcnn detect`: find the objects in photographs."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.errors import FrcnnError
+
+if TYPE_CHECKING:
+    from frcnn_cli.records import DetectedImage
+
+_CONFIG = DetectConfig()
+_STDOUT = Path("-")
+_NAMED = 8
+"""Classes that the closing lines name."""
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn detect photo.jpg --out boxes.json[/]  [dim]the 20 VOC classes, or your own newest[/]
+
+[cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[[]].file[/]  [dim]for pipes[/]
+"""
+
+
+def detect(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Photographs, or folders of them.", show_default=False),
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the boxes go; - is stdout.")
+    ] = Path("boxes.json"),
+    draw: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write annotated pictures too.", show_default=False),
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="Least score of a detection.",
+            show_default=str(_CONFIG.score),
+        ),
+    ] = None,
+    nms: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="IOU",
+            help="Overlap above which the weaker of two boxes of a class goes.",
+            show_default=str(_CONFIG.nms),
+        ),
+    ] = None,
+    checkpoint: options.Checkpoint = None,
+    gpus: options.Gpus = None,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    config: options.ConfigFile = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find the objects in photographs and write their boxes as JSON."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.data.images import find_images
+        from frcnn_cli.evaluation.detections_file import DetectionsWriter
+        from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
+        from frcnn_cli.pipelines.detector import Detector
+        from frcnn_cli.pipelines.device import pick_device
+
+        settings = options.Settings.load(config)
+        cache = Cache(cache_dir)
+        device = pick_device(gpus)
+        photographs = find_images(paths)
+        chosen = choose_checkpoint(checkpoint, cache)
+        detector = Detector.load(chosen, device)
+        terminal.if_interrupted = f"what was detected is in {out}"
+        tally = _Tally()
+        writer = DetectionsWriter(
+            sys.stdout if out == _STDOUT else out,
+            checkpoint=str(chosen),
+            backbone=detector.info.model.backbone,
+            classes=detector.info.classes,
+        )
+        interrupted = None
+        with terminal.progress() as report, writer:
+            results = detect_photographs(
+                photographs,
+                detector,
+                cache,
+                proposals=settings.apply("proposals", ProposalConfig()),
+                config=settings.apply("detect", _CONFIG, score=score, nms=nms),
+                draw_to=draw,
+            )
+            try:
+                for done, result in enumerate(results, start=1):
+                    if isinstance(result, FrcnnError):
+                        tally.failures.append(result)
+                    else:
+                        writer.write(result)
+                        tally.add(result, detector.info.classes)
+                    report("Detecting", done, len(photographs))
+            except KeyboardInterrupt as stop:
+                interrupted = stop  # the file is finished first
+        if interrupted is not None:
+            raise interrupted
+        summary = _as_summary(tally, chosen, out, draw)
+        if out == _STDOUT:
+            terminal.say(summary)  # stdout carries the boxes and nothing else
+        else:
+            terminal.result(_as_data(tally, chosen, out, draw), summary)
+        terminal.finish(tally.failures, succeeded=tally.images)
+
+
+class _Tally:
+    """What was found so far, for the closing lines; memory stays flat."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.labels: Counter[str] = Counter()
+        self.failures: list[FrcnnError] = []
+        self._seconds: Counter[str] = Counter()
+
+    def add(self, image: DetectedImage, classes: tuple[str, ...]) -> None:
+        self.images += 1
+        self.labels.update(classes[int(label) - 1] for label in image.detections.labels)
+        self._seconds.update(image.seconds)
+
+    def seconds(self) -> dict[str, float]:
+        """Returns the mean time of each step for a photograph."""
+        return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
+
+
+def _as_data(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -> dict[str, Any]:
+    return {
+        "schema": "frcnn.detect/1",
+        "photographs": tally.images + len(tally.failures),
+        "detections": sum(tally.labels.values()),
+        "labels": dict(tally.labels.most_common()),
+        "seconds": {step: round(value, 4) for step, value in tally.seconds().items()},
+        "checkpoint": str(checkpoint),
+        "out": str(out),
+        "drawn": None if draw is None else str(draw),
+        "failures": [str(failure) for failure in tally.failures],
+    }
+
+
+def _as_summary(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -> RenderableType:
+    found = tally.labels.most_common(_NAMED)
+    named = ", ".join(f"{name} {number}" for name, number in found)
+    detections = count(sum(tally.labels.values()), "detection")
+    return facts(
+        f"{detections} in {count(tally.images, 'photograph')}",
+        {
+            "found": named + (", …" if len(tally.labels) > _NAMED else ""),
+            "boxes": "" if out == _STDOUT else str(out),
+            "pictures": "" if draw is None else str(draw),
+            "detector": str(checkpoint),
+            "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
+            "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",
+        },
+        complete=not tally.failures,
+    )

@@ -1,0 +1,144 @@
+"""What a user sees while a detector is trained."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.progress import log_lines
+from frcnn_cli.cli.summary import count, facts
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.train import TrainStart
+    from frcnn_cli.training.loop import StepReport
+
+_LOGGER = logging.getLogger("frcnn_cli")
+_WINDOW = 50
+"""Steps that the displayed losses are means of."""
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class TrainingDisplay:
+    """A live line of losses under a bar, on a terminal; a logged line now and then elsewhere.
+
+    Example:
+        with TrainingDisplay(terminal, images_per_step=2) as display:
+            ...  # pass its methods as TrainEvents
+    """
+
+    def __init__(self, terminal: Terminal, images_per_step: int) -> None:
+        self._terminal = terminal
+        self._images_per_step = images_per_step
+        self._recent: deque[StepReport] = deque(maxlen=_WINDOW)
+        self._steps = 0
+        self._last_line = time.monotonic()
+        self._live = _progress(terminal.console) if terminal.shows_progress else None
+        self._tasks: dict[str, TaskID] = {}
+        self._log = log_lines(_LOGGER, "images")
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        """Shows work beside the training: searching regions, detecting for validation."""
+        if self._live is None:
+            self._log(step, done, total)
+        else:
+            self._show(step, done, total)
+
+    def started(self, start: TrainStart) -> None:
+        """Tells what is about to be trained."""
+        self._steps = start.iterations
+        self._terminal.say(
+            facts(
+                f"Training {start.run.name}",
+                {
+                    "data": start.dataset,
+                    "trains on": f"{count(start.photographs, 'photograph')}, "
+                    f"{count(start.objects, 'object')}, {len(start.classes)} classes",
+                    "steps": f"{start.first_step:,} to {start.iterations:,}"
+                    if start.first_step
+                    else f"{start.iterations:,}",
+                    "weights": f"{start.trainable / 1e6:.1f} million trained",
+                    "device": start.device,
+                    "folder": str(start.run),
+                },
+            )
+        )
+
+    def stepped(self, report: StepReport) -> None:
+        """Shows a step."""
+        self._recent.append(report)
+        if self._live is not None:
+            self._show("Training", report.step, self._steps, self._line())
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
+
+    def validated(self, step: int, score: float) -> None:
+        """Tells the mAP of a checkpoint on the validation photographs."""
+        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on photographs of val")
+
+    def _show(self, step: str, done: int, total: int, line: str = "") -> None:
+        assert self._live is not None
+        if step not in self._tasks:
+            self._tasks[step] = self._live.add_task(step, line="")
+        finished = done >= total
+        self._live.update(
+            self._tasks[step], completed=done, total=total, line=line, visible=not finished
+        )
+
+    def _line(self, *, plain: bool = False) -> str:
+        steps, n = self._recent, len(self._recent)
+        seconds = sum(step.seconds for step in steps)
+        values = (
+            ("loss", f"{sum(step.loss for step in steps) / n:.3f}"),
+            ("classes", f"{sum(step.classification for step in steps) / n:.3f}"),
+            ("boxes", f"{sum(step.box for step in steps) / n:.3f}"),
+            (
+                "foreground",
+                f"{sum(s.foreground for s in steps) / n:.0f}/{sum(s.rois for s in steps) / n:.0f}",
+            ),
+            ("lr", f"{steps[-1].lr:.1e}"),
+            ("images/s", f"{self._images_per_step * n / seconds:.1f}"),
+        )
+        if plain:
+            return ", ".join(f"{name} {value}" for name, value in values)
+        return "  ".join(f"[dim]{name}[/] {value}" for name, value in values)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(style="cyan"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[line]}"),
+        console=console,
+        transient=True,
+        speed_estimate_period=120,
+    )

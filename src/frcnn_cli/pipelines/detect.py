@@ -1,0 +1,80 @@
+"""Photographs → detections, as a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.cache.runs import newest_checkpoint
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.pipelines.proposals import proposals_for
+from frcnn_cli.records import DetectedImage, Detections
+from frcnn_cli.viz.draw import draw
+
+DRAWN_SCORE = 0.5
+"""Least score of a box that is drawn: pictures are for people, the JSON has the rest."""
+
+
+def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
+    """Returns the checkpoint that is named, else the cache's newest best, else the bundled one."""
+    return named or newest_checkpoint(cache) or BUNDLED
+
+
+def detect_photographs(
+    paths: Sequence[Path],
+    detector: Detector,
+    cache: Cache,
+    *,
+    proposals: ProposalConfig,
+    config: DetectConfig,
+    draw_to: Path | None = None,
+) -> Iterator[DetectedImage | FrcnnError]:
+    """Yields, for each photograph in order, what was found or why it failed.
+
+    Args:
+        paths: photographs.
+        detector: the network.
+        cache: where proposals are kept.
+        proposals: how regions are searched.
+        config: thresholds.
+        draw_to: a folder for annotated pictures, named as the photographs.
+    """
+    for path in paths:
+        try:
+            start = time.perf_counter()
+            image = load_image(path)
+            decoded = time.perf_counter()
+            boxes = proposals_for(path, proposals, cache, image)
+            searched = time.perf_counter()
+            found, seconds = detector.detect(image, boxes, config)
+        except FrcnnError as error:
+            yield error
+            continue
+        if draw_to is not None:
+            _save_picture(draw_to / f"{path.stem}.jpg", image, found, detector)
+        height, width = image.shape[:2]
+        timings = {"decode": decoded - start, "proposals": searched - decoded, **seconds}
+        yield DetectedImage(str(path), width, height, len(boxes), found, timings)
+
+
+def _save_picture(
+    path: Path, image: npt.NDArray[np.uint8], found: Detections, detector: Detector
+) -> None:
+    picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, quality=92)
+    except OSError as error:
+        raise DataError(
+            f"cannot be written ({error.strerror or error})",
+            remedy="name a folder that you can write to",
+            file=path,
+        ) from error

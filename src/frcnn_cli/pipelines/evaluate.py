@@ -1,0 +1,127 @@
+"""A detector or a file of detections, and a split → its VOC mAP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import CheckpointError, DataError, FrcnnError
+from frcnn_cli.evaluation.detections_file import read_detections
+from frcnn_cli.evaluation.voc import Evaluation, evaluate
+from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.detector import Detector
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.records import Detections, Sample
+
+STEP = "Detecting"
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """How a split was detected, and what was left out.
+
+    Attributes:
+        evaluation: curves and APs.
+        dataset: the data set, in words.
+        failures: photographs that could not be used.
+    """
+
+    evaluation: Evaluation
+    dataset: str
+    failures: tuple[FrcnnError, ...]
+
+
+def evaluate_detector(
+    data: Path,
+    split: str,
+    detector: Detector,
+    cache: Cache,
+    *,
+    proposals: ProposalConfig,
+    detect: DetectConfig,
+    config: EvalConfig,
+    progress: Progress = silent,
+) -> EvaluationRun:
+    """Runs a detector over a split and scores it; proposals that are missing are made.
+
+    Raises:
+        DataError: there is no such data set or split, or none of its photographs can be used.
+        CheckpointError: the data set has classes that the detector does not know.
+    """
+    dataset = _labelled_for(open_dataset(data, cache), detector)
+    samples, failures = read_split(dataset, split)
+    run = ensure_proposals([s.path for s in samples], proposals, cache, progress=progress)
+    found, unread = detect_samples(samples, detector, run, detect, progress)
+    failures += unread
+    usable = [sample for sample in samples if sample.image_id in found]
+    _require_photographs(usable, failures, dataset, split)
+    evaluation = evaluate(usable, found, detector.info.classes, config.iou)
+    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+
+
+def evaluate_file(
+    data: Path, split: str, detections: Path, cache: Cache, config: EvalConfig
+) -> EvaluationRun:
+    """Scores a `frcnn.detections/1` file, whatever tool wrote it.
+
+    Raises:
+        DataError: there is no such data set or split, or the file does not fit it.
+    """
+    dataset = open_dataset(data, cache)
+    samples, failures = read_split(dataset, split)
+    _require_photographs(samples, failures, dataset, split)
+    found = read_detections(detections, samples, dataset.classes)
+    evaluation = evaluate(samples, found, dataset.classes, config.iou)
+    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+
+
+def detect_samples(
+    samples: Sequence[Sample],
+    detector: Detector,
+    proposals: ProposalRun,
+    config: DetectConfig,
+    progress: Progress = silent,
+) -> tuple[dict[str, Detections], list[FrcnnError]]:
+    """Returns the detections by image id, and why the other photographs have none."""
+    found: dict[str, Detections] = {}
+    failures: list[FrcnnError] = []
+    for done, sample in enumerate(samples, start=1):
+        try:
+            image = load_image(sample.path)
+            boxes = proposals.proposals_for(sample.path, image)
+            found[sample.image_id], _ = detector.detect(image, boxes, config)
+        except FrcnnError as error:
+            failures.append(error)
+        progress(STEP, done, len(samples))
+    return found, failures
+
+
+def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:
+    """Returns the data with the detector's labels."""
+    unknown = sorted(set(dataset.classes) - set(detector.info.classes))
+    if unknown:
+        raise CheckpointError(
+            f"the checkpoint does not know the class {unknown[0]!r} of {dataset.root}; "
+            f"it knows {', '.join(detector.info.classes)}",
+            remedy="name the checkpoint that was trained on this data with --checkpoint",
+        )
+    return dataset.with_classes(detector.info.classes)
+
+
+def _require_photographs(
+    usable: Sequence[Sample], failures: Sequence[FrcnnError], dataset: Dataset, split: str
+) -> None:
+    if usable:
+        return
+    if failures:
+        raise DataError(
+            f"no photograph of split {split!r} can be used, the first because {failures[0]}",
+            file=dataset.root,
+        )
+    raise DataError(f"split {split!r} is empty", remedy="add photographs to it", file=dataset.root)

@@ -1,0 +1,169 @@
+"""A run's folder: checkpoints, the resolved configuration, metrics, what resuming needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from frcnn_cli.cache import checkpoints, runs
+from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
+from frcnn_cli.cache.store import Cache, atomic_file
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import CacheError, CheckpointError, ConfigError
+from frcnn_cli.pipelines.train_job import TrainJob
+from frcnn_cli.training.loop import StepReport
+from frcnn_cli.viz.curves import plot_training
+
+STATE = "resume.safetensors"
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+CURVES = "curves.png"
+
+
+class RunFolder:
+    """What a run leaves behind, in `<cache>/runs/<name>/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def new(cls, cache: Cache, name: str | None, backbone: str) -> RunFolder:
+        """Returns a folder that no run has used; without a name, the backbone's and a number.
+
+        Raises:
+            ConfigError: the name is taken, or cannot be a folder's.
+            CacheError: the cache cannot be written.
+        """
+        if name is None:
+            taken = (f"{backbone}-{i}" for i in range(1, 1_000_000))
+            name = next(n for n in taken if not runs.run_folder(cache, n).exists())
+        elif (runs.run_folder(cache, name) / CONFIG).exists():
+            raise ConfigError(
+                f"the run {name!r} exists", remedy="go on with --resume or choose another --run"
+            )
+        return cls(runs.make_run_folder(cache, name))
+
+    @classmethod
+    def existing(cls, cache: Cache, name: str | None) -> RunFolder:
+        """Returns the folder of a run that can go on: the one named, or else the newest.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        if name is None:
+            newest = runs.newest_checkpoint(cache, STATE)
+            path = None if newest is None else newest.parent
+        else:
+            path = runs.run_folder(cache, name)
+        if path is None or not (path / STATE).is_file():
+            raise CheckpointError(
+                f"no run to resume{f': {name!r} has no checkpoint' if name else ''}",
+                remedy="start one without --resume",
+                file=path or cache.root / "runs",
+            )
+        return cls(path)
+
+    def open(
+        self, job: TrainJob, config: TrainConfig, classes: tuple[str, ...], resume_at: int
+    ) -> None:
+        """Writes the resolved configuration and cuts the metrics off behind step `resume_at`."""
+        resolved = {**job.to_json(), "train": dataclasses.asdict(config), "classes": list(classes)}
+        self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
+        kept = [row for row in self.metrics() if row["step"] <= resume_at]
+        self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def job(self) -> TrainJob:
+        """Returns what the run was started with, its schedule resolved.
+
+        Raises:
+            CheckpointError: the configuration is missing or damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            return TrainJob.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+            raise CheckpointError(
+                f"cannot be used ({error})", remedy="start a new run", file=path
+            ) from error
+
+    def log_step(self, report: StepReport) -> None:
+        """Appends a step to the metrics."""
+        self._append({k: _rounded(v) for k, v in dataclasses.asdict(report).items()})
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the rows written so far; a last line that a crash cut short is left out."""
+        try:
+            text = (self.path / METRICS).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def save_state(self, state: Mapping[str, Tensor]) -> None:
+        """Writes what resuming needs.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        self._write(STATE, safetensors.torch.save(tensors))
+
+    def load_state(self) -> dict[str, Tensor]:
+        """Returns what `save_state` wrote.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        return read_safetensors(self.path / STATE)[0]
+
+    def save_checkpoint(
+        self, tensors: Mapping[str, Tensor], info: CheckpointInfo, step: int, score: float | None
+    ) -> None:
+        """Writes `last`, and `best` if no checkpoint before had a higher mAP on `val`.
+
+        Without validation the last is the best.
+        """
+        before = self.best_map()
+        if score is not None:
+            self._append({"step": step, "map": _rounded(score)})
+            info = dataclasses.replace(info, training={**info.training, "map_val": score})
+        checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
+        if score is None or before is None or score >= before:
+            checkpoints.save_checkpoint(self.path / runs.BEST, tensors, info)
+
+    def best_map(self) -> float | None:
+        """Returns the highest mAP on `val` so far; None where none was measured."""
+        return max((row["map"] for row in self.metrics() if "map" in row), default=None)
+
+    def best(self) -> tuple[Path, float | None]:
+        """Returns the best checkpoint and its mAP on `val`, if it was measured."""
+        return self.path / runs.BEST, self.best_map()
+
+    def plot(self) -> None:
+        """Draws losses and mAP over the steps into `curves.png`."""
+        plot_training(self.metrics(), self.path / CURVES, title=self.path.name)
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        payload = content.encode() if isinstance(content, str) else content
+        try:
+            with atomic_file(self.path / name) as stream:
+                stream.write(payload)
+        except OSError as error:
+            raise CacheError(
+                f"cannot be written ({error.strerror})",
+                remedy="make room, or mend its permissions",
+                file=self.path / name,
+            ) from error
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)

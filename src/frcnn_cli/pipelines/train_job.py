@@ -1,0 +1,63 @@
+"""What a training run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig, override
+from frcnn_cli.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train.
+
+    Attributes:
+        data: folder of the data set.
+        split: photographs to train on.
+        model: the network.
+        recipe: how it is trained, and the size of photographs that it will expect.
+        proposals: how regions are searched.
+        weights: "imagenet", "none" or a file.
+    """
+
+    data: Path
+    split: str
+    model: ModelConfig
+    recipe: Recipe
+    proposals: ProposalConfig
+    weights: str = "imagenet"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the job as JSON values; `from_json` undoes it."""
+        return {
+            "data": str(self.data),
+            "split": self.split,
+            "weights": self.weights,
+            "model": asdict(self.model),
+            "input": asdict(self.recipe.input),
+            "train": asdict(self.recipe.train),
+            "proposals": asdict(self.proposals),
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Self:
+        """Returns the job that `to_json` wrote.
+
+        Raises:
+            ConfigError: a field is unknown or out of range.
+            KeyError: a field is missing.
+        """
+        recipe = Recipe(
+            override(TrainConfig(), saved["train"]), override(InputConfig(), saved["input"])
+        )
+        return cls(
+            Path(saved["data"]),
+            saved["split"],
+            override(ModelConfig(), saved["model"]),
+            recipe,
+            override(ProposalConfig(), saved["proposals"]),
+            saved["weights"],
+        )

@@ -1,0 +1,111 @@
+"""The batches of a training run, each a function of its step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.config import InputConfig, TrainConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.data.resize import resize
+from frcnn_cli.model.backbones.base import BackboneSpec
+from frcnn_cli.model.batch import Batch, join_images, join_rois
+from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistics
+from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.records import Sample
+from frcnn_cli.training.sampler import photographs_of_step, seed_for
+
+
+class TrainingSet(Dataset[Batch]):
+    """Batch `i` is what step `i` trains on: photographs drawn, flipped, resized, RoIs sampled.
+
+    Args:
+        samples: the photographs.
+        proposals: their proposals, read from the cache when they are needed.
+        config: the recipe.
+        spec: of the backbone: preprocessing and stride.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        proposals: ProposalRun,
+        config: TrainConfig,
+        spec: BackboneSpec,
+    ) -> None:
+        self._samples = samples
+        self._proposals = proposals
+        self._config = config
+        self._spec = spec
+
+    def __len__(self) -> int:
+        return self._config.iterations
+
+    def __getitem__(self, step: int) -> Batch:
+        config = self._config
+        drawn = photographs_of_step(step, len(self._samples), config.images_per_batch, config.seed)
+        images, rois, targets = [], [], []
+        for slot, index in enumerate(drawn):
+            generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
+            pixels, scaled, sampled = self._photograph(self._samples[index], generator)
+            images.append(pixels)
+            rois.append(scaled)
+            targets.append(sampled)
+        return Batch(
+            join_images(images, self._spec.preprocessing, self._spec.stride),
+            join_rois(rois),
+            torch.cat([sampled.labels for sampled in targets]),
+            torch.cat([sampled.deltas for sampled in targets]),
+            tuple(self._samples[index].image_id for index in drawn),
+        )
+
+    def _photograph(
+        self, sample: Sample, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, RegionTargets]:
+        """Returns pixels (3, h, w), RoIs (R, 4) in them, and what the RoIs should become."""
+        config = self._config
+        image = load_image(sample.path)
+        proposals, gt_boxes, gt_labels = self._boxes(sample)
+        if torch.rand((), generator=generator) < config.flip:
+            width = image.shape[1]
+            image = image[:, ::-1]
+            proposals, gt_boxes = box_ops.flip(proposals, width), box_ops.flip(gt_boxes, width)
+        sampled = sample_rois(proposals, gt_boxes, gt_labels, config, generator)
+        scale = int(torch.randint(len(config.short_sides), (), generator=generator))
+        short_side = config.short_sides[scale]
+        size = InputConfig(short_side, max(short_side, config.long_side))
+        resized = resize(np.ascontiguousarray(image), size)
+        pixels = torch.from_numpy(resized.pixels).permute(2, 0, 1)
+        return pixels, sampled.rois * torch.from_numpy(resized.scale), sampled
+
+    def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns proposals, ground-truth boxes and labels.
+
+        Difficult objects are not trained on, and a proposal of one is no background either.
+        """
+        proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
+        boxes = torch.from_numpy(sample.boxes)
+        difficult = torch.from_numpy(sample.difficult)
+        if difficult.any():
+            overlap = box_ops.iou(proposals, boxes[difficult]).amax(dim=1)
+            proposals = proposals[overlap < self._config.foreground_iou]
+        labels = torch.from_numpy(sample.labels)
+        return proposals, boxes[~difficult], labels[~difficult]
+
+    def delta_statistics(self) -> tuple[Tensor, Tensor]:
+        """Returns mean (4,) and deviation (4,) of the regression targets (§2.3)."""
+        pairs = (self._boxes(sample)[:2] for sample in self._samples)
+        return target_statistics(pairs, self._config.foreground_iou)
+
+    def batches(self, start: int, workers: int) -> Iterator[Batch]:
+        """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line."""
+        steps = range(start, len(self))
+        loader: DataLoader[Batch] = DataLoader(
+            self, batch_size=None, sampler=steps, num_workers=workers
+        )
+        return iter(loader)
