@@ -174,7 +174,7 @@ def test_a_flat_photograph_gets_windows_and_a_warning(tmp_path, cache, caplog, c
         Image.fromarray(flat()).save(path)
     run = ensure_proposals(paths, CONFIG, cache, workers=2)
     assert len(run.proposals_for(paths[0])) > 8
-    assert caplog.text.count("sliding windows added") == copies
+    assert caplog.text.count("sliding windows are added") == copies
 
 
 def test_progress_counts_every_photograph_once(photographs, cache, tmp_path):

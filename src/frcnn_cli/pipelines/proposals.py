@@ -233,7 +233,7 @@ def _search_and_keep(task: _Task, image: npt.NDArray[np.uint8] | None = None) ->
         raise ProposalError(error.problem, remedy=error.remedy, file=task.path) from error
     if regions.has_windows:
         _LOGGER.warning(
-            "%s: only %d regions found (a flat picture?); sliding windows added",
+            "%s: too few regions found (%d), as in a flat picture; sliding windows are added",
             task.path,
             regions.found,
         )
