@@ -1,0 +1,83 @@
+"""Checkpoints: safetensors with all that is needed to use them."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint, save_checkpoint
+from frcnn_cli.config import InputConfig, ModelConfig
+from frcnn_cli.errors import CacheError, CheckpointError
+
+INFO = CheckpointInfo(
+    ModelConfig(backbone="alexnet", pool="roi_align"),
+    ("cat", "dog"),
+    InputConfig(480, 800),
+    {"step": 12, "split": "trainval"},
+)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    tensors = {"a": torch.randn(3, 4), "b": torch.ones(2, dtype=torch.float16)}
+    save_checkpoint(tmp_path / "x.safetensors", tensors, INFO)
+    loaded, info = load_checkpoint(tmp_path / "x.safetensors")
+    assert info == INFO
+    assert loaded.keys() == tensors.keys()
+    assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+
+
+def test_channels_last_weights_are_written(tmp_path: Path) -> None:
+    weight = torch.randn(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)
+    save_checkpoint(tmp_path / "x.safetensors", {"w": weight}, INFO)
+    assert torch.equal(load_checkpoint(tmp_path / "x.safetensors")[0]["w"], weight)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"gone\.safetensors: there is no such file"):
+        load_checkpoint(tmp_path / "gone.safetensors")
+
+
+def test_a_truncated_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {"a": torch.randn(100)}, INFO)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    path, trace = tmp_path / "x.safetensors", tmp_path / "trace"
+
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (trace,))
+
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+        load_checkpoint(path)
+    assert not trace.exists()
+
+
+def test_safetensors_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="is no frcnn checkpoint"):
+        load_checkpoint(path)
+
+
+def test_metadata_from_the_future(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    info = dataclasses.replace(INFO, model=dataclasses.replace(INFO.model, backbone="resnet99"))
+    save_checkpoint(path, {"a": torch.zeros(1)}, info)
+    with pytest.raises(CheckpointError, match="backbone is 'resnet99'"):
+        load_checkpoint(path)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="cannot be written"):
+        save_checkpoint(tmp_path / "no" / "x.safetensors", {"a": torch.zeros(1)}, INFO)

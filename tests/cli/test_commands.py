@@ -1,0 +1,221 @@
+"""The four commands on a generated data set, as a user runs them: real processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import load_checkpoint
+from frcnn_cli.data.images import image_size
+from frcnn_cli.data.scenes import CLASSES
+
+SETTINGS = """
+[input]
+short_side = 96
+long_side = 160
+
+[train]
+short_sides = [96]
+long_side = 160
+iterations = 4
+epochs = 0.0
+checkpoint_every = 2
+validation_images = 2
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def frcnn(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "frcnn_cli", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a data set, its proposals and a run of four steps."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(scenes, folder / "scenes")
+    (folder / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    done = frcnn(folder, "train", "--split", "train", "--gpus", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 4
+    assert 0 <= result["map_val"] <= 1
+    assert result["failures"] == []
+    return folder
+
+
+def only_run(project: Path) -> Path:
+    return project / ".frcnn" / "runs" / "efficientnet_lite0-1"
+
+
+def test_a_run_leaves_what_it_should(project: Path) -> None:
+    run = only_run(project)
+    assert {file.name for file in run.iterdir()} == {
+        "best.safetensors",
+        "last.safetensors",
+        "resume.safetensors",
+        "config.json",
+        "metrics.jsonl",
+        "curves.png",
+    }
+    _, info = load_checkpoint(run / "best.safetensors")
+    assert info.classes == CLASSES
+    assert info.input.short_side == 96
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows if "map" in row] == [2, 4]
+    resolved = json.loads((run / "config.json").read_text())
+    assert resolved["train"]["iterations"] == 4
+    assert resolved["classes"] == list(CLASSES)
+    assert image_size(run / "curves.png")[0] > 400
+
+
+def test_eval_takes_the_newest_detector(project: Path) -> None:
+    done = frcnn(project, "eval", "--out", "out/report.json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((project / "out" / "report.json").read_text())
+    assert report["schema"] == "frcnn.evaluation/1"
+    assert report["images"] == 4
+    assert set(report["classes"]) == set(CLASSES)
+    assert "efficientnet_lite0-1" in done.stderr
+
+
+def test_detect_writes_boxes_and_pictures(project: Path) -> None:
+    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    (project / "photo.jpg").write_bytes(photograph.read_bytes())
+    done = frcnn(
+        project, "detect", "photo.jpg", "--out", "boxes.json", "--draw", "drawn", "--score", "0"
+    )
+    assert done.returncode == 0, done.stderr
+    boxes = json.loads((project / "boxes.json").read_text())
+    assert boxes["schema"] == "frcnn.detections/1"
+    assert boxes["model"]["classes"] == list(CLASSES)
+    (entry,) = boxes["images"]
+    size = (entry["width"], entry["height"])
+    assert size == image_size(photograph) == image_size(project / "drawn" / "photo.jpg")
+    scores = [found["score"] for found in entry["detections"]]
+    assert scores
+    assert scores == sorted(scores, reverse=True)
+    for found in entry["detections"]:
+        x1, y1, x2, y2 = found["box"]
+        assert 0 <= x1 < x2 <= size[0]
+        assert 0 <= y1 < y2 <= size[1]
+        assert found["label"] == CLASSES[found["category_id"] - 1]
+
+
+def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
+    tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
+    photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
+    frcnn(project, "detect", *photographs, "--out", "test.json", "--score", "0.01")
+    from_file = frcnn(project, "eval", "--detections", "test.json", "--json")
+    from_model = frcnn(project, "eval", "--json")
+    ours, theirs = (json.loads(done.stdout) for done in (from_file, from_model))
+    assert ours["map"] == pytest.approx(theirs["map"], abs=1e-6)
+
+
+def test_boxes_on_stdout_are_nothing_but_json(project: Path) -> None:
+    done = frcnn(project, "detect", "scenes/JPEGImages", "--out", "-")
+    assert len(json.loads(done.stdout)["images"]) == 14
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(project: Path) -> None:
+    """`kill -9` behind the first checkpoint; the end has the bits of the run that never stopped."""
+    killed = project / ".frcnn" / "runs" / "killed"
+    words = [sys.executable, "-m", "frcnn_cli", "train", "--split", "train", "--run", "killed"]
+    with subprocess.Popen(words, cwd=project, stderr=subprocess.DEVNULL) as process:
+        while not (killed / "resume.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    done = frcnn(project, "train", "--run", "killed", "--resume", "--gpus", "0")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (
+        load_checkpoint(run / "last.safetensors")[0] for run in (killed, only_run(project))
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    rows = [json.loads(row) for row in (killed / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    shutil.rmtree(killed)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "nowhere"], "nowhere: does not exist"),
+        (["train", "--split", "holdout"], "has no split 'holdout'; use one of"),
+        (["train", "--run", "efficientnet_lite0-1"], "exists; go on with --resume"),
+        (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
+        (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
+        (["train", "--resume", "--run", "other"], "no run to resume"),
+        (["eval", "--checkpoint", "gone.safetensors"], "gone.safetensors: there is no such file"),
+        (["eval", "--split", "holdout"], "has no split 'holdout'"),
+        (["eval", "--detections", "frcnn.toml"], "frcnn.toml: "),
+        (["detect", "nowhere.jpg"], "nowhere.jpg: does not exist"),
+        (["detect", "frcnn.toml"], "frcnn.toml: is not a photograph"),
+        (["detect", "scenes/JPEGImages", "--out", "/proc/boxes.json"], "/proc/boxes.json"),
+    ],
+)
+def test_errors_are_one_line(project: Path, words: list[str], message: str) -> None:
+    done = frcnn(project, *words)
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("command", ["train", "eval", "detect photo.jpg"])
+def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
+    done = frcnn(project, *command.split(), "--gpus", "1")
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "frcnn: error: --gpus 1, but torch sees no GPU here; use --gpus 0"
+    )
+
+
+def test_bad_photographs_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    names = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()
+    cut, text, outside, alone = names[:4]
+    photographs, annotations = tmp_path / "scenes/JPEGImages", tmp_path / "scenes/Annotations"
+    whole = (photographs / f"{cut}.jpg").read_bytes()
+    (photographs / f"{cut}.jpg").write_bytes(whole[: len(whole) // 2])
+    (photographs / f"{text}.jpg").write_text("not a photograph")
+    xml = annotations / f"{outside}.xml"
+    xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-"))
+    (photographs / f"{alone}.jpg").unlink()
+
+    done = frcnn(tmp_path, "train", "--iterations", "1", "--split", "trainval", "--gpus", "0")
+
+    assert done.returncode == 3, done.stderr
+    failed = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
+    assert len(failed) == 4
+    for name in (cut, text, outside, alone):
+        assert sum(name in line for line in failed) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_classes_that_the_checkpoint_does_not_know(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / "scenes", tmp_path / "scenes")
+    for xml in (tmp_path / "scenes/Annotations").iterdir():
+        xml.write_text(xml.read_text().replace("<name>mug</name>", "<name>teapot</name>"))
+    checkpoint = only_run(project) / "best.safetensors"
+    done = frcnn(tmp_path, "eval", "--checkpoint", str(checkpoint))
+    assert done.returncode == 1
+    assert "does not know the class 'teapot'" in done.stderr
