@@ -1,0 +1,210 @@
+"""Fills the tables of README.md and docs/ from the code that they describe.
+
+    python docs/generate.py
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. tests/test_docs.py fails where one
+differs from the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import typer
+
+from frcnn_cli import config
+from frcnn_cli.cli.app import app
+from frcnn_cli.config import BackboneName, TrainConfig
+from frcnn_cli.model.backbones.base import CAFFE_BGR, IMAGENET_RGB, Preprocessing
+from frcnn_cli.model.build import BACKBONES
+from frcnn_cli.recipes import DEFAULTS
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
+
+_LETTERS: Mapping[BackboneName, str] = {"alexnet": "S", "vgg_cnn_m_1024": "M", "vgg16": "L"}
+_TORCHVISION = "torchvision, downloaded at the first use"
+_WEIGHTS: Mapping[BackboneName, str] = {
+    "efficientnet_lite0": "installed with frcnn",
+    "vgg16": _TORCHVISION,
+    "vgg_cnn_m_1024": "your own file, `--weights FILE`",
+    "alexnet": _TORCHVISION,
+    "resnet50": _TORCHVISION,
+}
+
+Rows = Iterable[Iterable[str]]
+
+
+def pages() -> list[Path]:
+    """Returns every page that may hold a table."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """Returns a page with all of its tables as the code has them now."""
+
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- table: {name} -->\n{_table(name)}\n<!-- end -->"
+
+    return MARKED.sub(replace, text)
+
+
+def commands() -> dict[str, Any]:
+    """Returns the commands by name."""
+    group = typer.main.get_command(app)
+    return dict(group.commands)  # type: ignore[attr-defined]
+
+
+def _table(name: str) -> str:
+    """Returns the table `name`: "options train", "config train", "backbones"."""
+    kind, _, subject = name.partition(" ")
+    makers: Mapping[str, Callable[[], str]] = {
+        "options": lambda: _options(commands()[subject]),
+        "config": lambda: _fields(config.SECTIONS[subject]),
+        "backbones": _backbones,
+    }
+    return makers[kind]()
+
+
+def _options(command: Any) -> str:
+    rows = [_option_row(parameter) for parameter in command.params]
+    return _markdown(("option", "default", "meaning"), rows)
+
+
+def _option_row(parameter: Any) -> tuple[str, str, str]:
+    metavar = parameter.metavar or ""
+    if parameter.param_type_name == "argument":
+        shown = f"`{metavar}{'...' if parameter.nargs == -1 else ''}`"
+    else:
+        long, short = (
+            [name for name in parameter.opts if name.startswith("--") == is_long]
+            for is_long in (True, False)
+        )
+        shown = ", ".join(f"`{' '.join(filter(None, (name, metavar)))}`" for name in long + short)
+    return shown, _default(parameter), parameter.help or ""
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    if parameter.envvar:
+        return f"`{parameter.default}`, or `${parameter.envvar}`"
+    shown = parameter.show_default
+    if isinstance(shown, str):
+        return f"`{shown}`" if re.fullmatch(r"[\w.]+", shown) else shown
+    default = parameter.default
+    if default is None or isinstance(default, bool) or shown is False:
+        return ""
+    return f"`{default}`"
+
+
+def _fields(section: type) -> str:
+    notes = field_notes(section)
+    hints = typing.get_type_hints(section)
+    recipe = dataclasses.asdict(DEFAULTS["efficientnet_lite0"].train)
+    head = ["key", "value", "default", "meaning"]
+    if section is TrainConfig:
+        head[2:3] = ["default", "efficientnet_lite0"]
+    rows = []
+    for field in dataclasses.fields(section):
+        row = [f"`{field.name}`", _kind(hints[field.name]), f"`{_toml(field.default)}`"]
+        if section is TrainConfig:
+            ours = recipe[field.name]
+            row.append("" if ours == field.default else f"`{_toml(ours)}`")
+        rows.append([*row, notes[field.name]])
+    return _markdown(head, rows)
+
+
+def field_notes(section: type) -> dict[str, str]:
+    """Returns what config.py says of each field of a section."""
+    tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
+    body = next(
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == section.__name__
+    )
+    notes = {}
+    for field, note in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            notes[field.target.id] = " ".join(ast.literal_eval(note.value).split())
+    return notes
+
+
+def _kind(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return ", ".join(f"`{_toml(choice)}`" for choice in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        kinds = typing.get_args(hint)
+        number = "numbers" if kinds[0] is float else "whole numbers"
+        return f"list of {number}" if ... in kinds else f"list of {len(kinds)} {number}"
+    names = {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}
+    return names[hint]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value)
+
+
+def _backbones() -> str:
+    head = (
+        *("`--backbone`", "paper", "ImageNet weights", "stride", "RoI grid"),
+        *("trained from", "input"),
+    )
+    rows = []
+    for name, build in BACKBONES.items():
+        with torch.device("meta"):
+            spec = build().spec
+        rows.append(
+            (
+                f"`{name}`",
+                _LETTERS.get(name, ""),
+                _WEIGHTS[name],
+                str(spec.stride),
+                f"{spec.pool_size}×{spec.pool_size}",
+                f"`{spec.finetune_from}`",
+                _input(spec.preprocessing),
+            )
+        )
+    return _markdown(head, rows)
+
+
+def _input(preprocessing: Preprocessing) -> str:
+    if preprocessing == IMAGENET_RGB:
+        return "RGB, torchvision's mean and deviation"
+    if preprocessing == CAFFE_BGR:
+        return "BGR minus Caffe's means"
+    mean, std = preprocessing.mean[0], preprocessing.std[0]
+    return f"{'BGR' if preprocessing.bgr else 'RGB'}, (x - {mean:g}) / {std:g}"
+
+
+def _markdown(head: Iterable[str], rows: Rows) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *map(list, rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)
+
+
+def main() -> None:
+    """Rewrites every page whose tables are out of date."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if filled(text) != text:
+            page.write_text(filled(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

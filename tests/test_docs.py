@@ -1,0 +1,85 @@
+"""The documentation against the code: tables, commands, settings and links."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from frcnn_cli import config
+
+ROOT = Path(__file__).parent.parent
+_spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+generate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(generate)
+
+PAGES = [page for page in generate.pages() if page.is_file()]
+COMMANDS = generate.commands()
+
+
+def fences(page: Path, *languages: str) -> list[str]:
+    """Returns the code blocks of a page in one of the languages."""
+    blocks = re.findall(r"^ *```(\S+)[^\n]*\n(.*?)^ *```", page.read_text("utf-8"), re.M | re.S)
+    return [body for language, body in blocks if language in languages]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_what_the_code_says(page):
+    text = page.read_text("utf-8")
+    assert generate.filled(text) == text, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_table_of_options(command):
+    text = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    assert f"\n## frcnn {command}\n" in text
+    assert f"<!-- table: options {command} -->" in text
+
+
+@pytest.mark.parametrize("section", config.SECTIONS)
+def test_every_section_of_the_settings_has_its_table(section):
+    text = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+    assert f"\n## [{section}]\n" in text
+    assert f"<!-- table: config {section} -->" in text
+
+
+def test_every_setting_is_explained():
+    for section in config.SECTIONS.values():
+        assert generate.field_notes(section).keys() == section.__dataclass_fields__.keys()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_as_written_exist(page):
+    for block in fences(page, "sh", "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if words[:1] != ["frcnn"] or words[1:2] == ["--version"]:
+                continue
+            known = {name for each in COMMANDS[words[1]].params for name in each.opts}
+            flags = {word.partition("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)}
+            assert flags <= known | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_as_written_load(page, tmp_path):
+    for block in fences(page, "toml"):
+        if set(tomllib.loads(block)) <= set(config.SECTIONS):
+            file = tmp_path / "frcnn.toml"
+            file.write_text(block, encoding="utf-8")
+            config.load_file(file)
+
+
+def test_flags_in_the_text_exist():
+    known = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
+    known |= {"--help", "--version"}
+    for page in PAGES:
+        if page.name in {"log.md", "model-card.md"}:
+            continue
+        prose = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for code in re.findall(r"`([^`\n]+)`", prose):
+            if not code.startswith(("pip", "make", "mkdocs", "python")):
+                assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", code)) <= known, (page.name, code)
