@@ -88,7 +88,7 @@ class TrainConfig:
     iterations: int = 40_000
     """Steps of the optimiser."""
     epochs: float = 0.0
-    """Passes over the photographs; where above 0 it decides the number of iterations."""
+    """Passes over the photographs; where they take more steps than `iterations`, these count."""
     optimizer: Optimizer = "sgd"
     """SGD with momentum (§2.3), or AdamW."""
     lr: float = 0.001

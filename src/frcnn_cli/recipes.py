@@ -24,18 +24,19 @@ PAPER = Recipe()
 
 _LITE = Recipe(
     TrainConfig(
-        epochs=5,
+        iterations=600,
+        epochs=4.5,
         optimizer="adamw",
         lr=0.001,
-        lr_trunk=0.2,
+        lr_trunk=0.05,
         lr_schedule="cosine",
         warmup=100,
         weight_decay=0.05,
         bias_lr=1.0,
         clip_norm=10.0,
-        rois_per_image=128,
+        rois_per_image=256,
         add_gt=True,
-        short_sides=(400, 480, 560),
+        short_sides=(384, 448, 512),
         dropout=0.3,
         ema=0.998,
     ),

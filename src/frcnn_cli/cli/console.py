@@ -91,7 +91,9 @@ class Terminal:
             yield log_lines(_LOGGER, unit)
 
     def __enter__(self) -> Self:
-        _LOGGER.addHandler(self._handler)
+        # A command that runs others has a frame around theirs: a line is told once.
+        if not any(isinstance(handler, _LogLines) for handler in _LOGGER.handlers):
+            _LOGGER.addHandler(self._handler)
         _LOGGER.setLevel(self._level())
         return self
 

@@ -18,15 +18,16 @@ from frcnn_cli.cli.summary import count, duration, facts
 _TRAIN, _TEST = 80, 30
 _SETTINGS = """# The demo's scenes are small and simple: a laptop learns them in a minute or two.
 [input]
-short_side = 288
-long_side = 480
+short_side = 320
+long_side = 512
 
 [train]
-epochs = 4
-short_sides = [256, 288]
-long_side = 480
+iterations = 280
+epochs = 0.0
+short_sides = [288, 320]
+long_side = 512
 warmup = 20
-ema = 0.98
+ema = 0.99
 """
 
 EXAMPLES = """[bold]Example[/]

@@ -240,11 +240,9 @@ class _Run:
 
 
 def iterations_for(config: TrainConfig, photographs: int) -> TrainConfig:
-    """Returns the recipe with its `epochs`, if it has any, turned into iterations."""
-    if not config.epochs:
-        return config
+    """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
     steps = round(config.epochs * photographs / config.images_per_batch)
-    return replace(config, iterations=max(steps, 1), epochs=0.0)
+    return replace(config, iterations=max(steps, config.iterations), epochs=0.0)
 
 
 def _holds_out(dataset: Dataset, split: str) -> bool:
