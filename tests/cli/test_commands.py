@@ -178,6 +178,17 @@ def test_errors_are_one_line(project: Path, words: list[str], message: str) -> N
     assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
 
 
+def test_pictures_of_the_same_name_do_not_replace_each_other(project: Path, tmp_path: Path) -> None:
+    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(photograph, tmp_path / folder / "photo.jpg")
+    checkpoint = only_run(project) / "best.safetensors"
+    done = frcnn(tmp_path, "detect", "a", "b", "--draw", "drawn", "--checkpoint", str(checkpoint))
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in (tmp_path / "drawn").iterdir()} == {"photo.jpg", "photo-2.jpg"}
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 @pytest.mark.parametrize("command", ["train", "eval", "detect photo.jpg"])
 def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:

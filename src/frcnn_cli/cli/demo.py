@@ -57,8 +57,7 @@ def demo(
             f"What follows are the commands as you would type them in {folder}."
         )
         images = Path("scenes", "JPEGImages")
-        tests = (folder / "scenes/ImageSets/Main/test.txt").read_text(encoding="utf-8").split()
-        photograph = images / f"{tests[0]}.jpg"
+        photograph = images / f"{_most_varied(folder / 'scenes')}.jpg"
         flags = [flag for flag, given in (("--quiet", quiet), ("--verbose", verbose)) if given]
         with chdir(folder):
             for command in (
@@ -80,6 +79,14 @@ def demo(
                 },
             )
         )
+
+
+def _most_varied(scenes: Path) -> str:
+    """Returns the test scene with the most classes in it, for the picture."""
+    from frcnn_cli.data.voc_xml import read_names
+
+    tests = (scenes / "ImageSets/Main/test.txt").read_text(encoding="utf-8").split()
+    return max(tests, key=lambda name: len(set(read_names(scenes / f"Annotations/{name}.xml"))))
 
 
 def _run(words: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,10 @@ def detect_photographs(
         cache: where proposals are kept.
         proposals: how regions are searched.
         config: thresholds.
-        draw_to: a folder for annotated pictures, named as the photographs.
+        draw_to: a folder for annotated pictures, named as the photographs; of two photographs of
+            the same name the second's picture ends in "-2".
     """
+    pictures: set[str] = set()
     for path in paths:
         try:
             start = time.perf_counter()
@@ -59,10 +62,19 @@ def detect_photographs(
             yield error
             continue
         if draw_to is not None:
-            _save_picture(draw_to / f"{path.stem}.jpg", image, found, detector)
+            name = _free_name(path.stem, pictures)
+            _save_picture(draw_to / f"{name}.jpg", image, found, detector)
         height, width = image.shape[:2]
         timings = {"decode": decoded - start, "proposals": searched - decoded, **seconds}
         yield DetectedImage(str(path), width, height, len(boxes), found, timings)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """Returns `stem`, or with a number what is not `taken`, and takes it."""
+    names = chain((stem,), (f"{stem}-{i}" for i in count(2)))
+    name = next(name for name in names if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return name
 
 
 def _save_picture(
