@@ -103,3 +103,11 @@ def test_bfloat16_and_no_rois() -> None:
     assert pooled.dtype == torch.bfloat16
     trained = features.requires_grad_()
     assert roi_pool(trained, torch.zeros(0, 5), 7, 1 / 16).shape == (0, 4, 7, 7)
+
+
+def test_half_precision_gradients_are_summed_exactly() -> None:
+    """300 ones into one cell: bfloat16 alone stops at 256, where 1 is lost in rounding."""
+    features = torch.ones(1, 1, 2, 2, dtype=torch.bfloat16, requires_grad=True)
+    rois = torch.tensor([[0.0, 0, 0, 0, 0]]).repeat(300, 1)
+    roi_pool(features, rois, 1, 1.0).sum().backward()
+    assert features.grad[0, 0, 0, 0] == 300

@@ -63,10 +63,13 @@ class _RoIPool(torch.autograd.Function):
         (winners,) = ctx.saved_tensors
         batch, channels, height, width = ctx.shape
         # The last row takes the gradients of empty bins, which reach no cell.
-        cells = grad.new_zeros(batch * height * width + 1, channels)
-        by_cell = [x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad)]
+        # Sums of many half-precision gradients are made in float32.
+        exact = torch.promote_types(grad.dtype, torch.float32)
+        cells = grad.new_zeros(batch * height * width + 1, channels, dtype=exact)
+        by_cell = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
         cells.scatter_add_(0, *by_cell)
-        return cells[:-1].view(batch, height, width, channels).permute(0, 3, 1, 2), None, None, None
+        sums = cells[:-1].to(grad.dtype).view(batch, height, width, channels)
+        return sums.permute(0, 3, 1, 2), None, None, None
 
 
 def _pool_by_crops(

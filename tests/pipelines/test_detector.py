@@ -1,0 +1,75 @@
+"""The detector in the box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import pytest
+import torch
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
+from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.records import DetectedImage
+
+CPU = torch.device("cpu")
+
+
+def test_it_is_small_and_knows_the_voc_classes() -> None:
+    assert BUNDLED.stat().st_size <= 15e6
+    detector = Detector.load(BUNDLED, CPU)
+    assert len(detector.info.classes) == 20
+    assert {"aeroplane", "dog", "person", "tvmonitor"} <= set(detector.info.classes)
+
+
+def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
+    """The photograph that matplotlib ships: one person, from the hat to the lower edge."""
+    portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    cache = Cache(tmp_path)
+    (found,) = detect_photographs(
+        [portrait],
+        Detector.load(choose_checkpoint(None, cache), CPU),
+        cache,
+        proposals=ProposalConfig(),
+        config=DetectConfig(),
+    )
+    assert isinstance(found, DetectedImage)
+    detector = Detector.load(BUNDLED, CPU)
+    person = detector.info.classes.index("person") + 1
+    assert found.detections.labels[0] == person
+    assert found.detections.scores[0] > 0.5
+    x1, y1, x2, y2 = found.detections.boxes[0]
+    assert (x2 - x1) * (y2 - y1) > 0.4 * found.width * found.height
+    assert set(found.seconds) == {"decode", "proposals", "network", "postprocess"}
+
+
+def test_a_checkpoint_that_is_named_comes_first(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    assert choose_checkpoint(None, cache) == BUNDLED
+    best = tmp_path / "runs" / "mine" / "best.safetensors"
+    best.parent.mkdir(parents=True)
+    best.touch()
+    assert choose_checkpoint(None, cache) == best
+    assert choose_checkpoint(Path("named"), cache) == Path("named")
+
+
+@pytest.mark.slow
+def test_detections_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    cache, threads = Cache(tmp_path), torch.get_num_threads()
+    scores = []
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        (found,) = detect_photographs(
+            [portrait],
+            Detector.load(BUNDLED, CPU),
+            cache,
+            proposals=ProposalConfig(),
+            config=DetectConfig(),
+        )
+        assert isinstance(found, DetectedImage)
+        scores.append(found.detections.scores)
+    torch.set_num_threads(threads)
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
