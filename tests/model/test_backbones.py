@@ -29,7 +29,8 @@ def test_shapes(name: str) -> None:
     with torch.inference_mode():
         features = model.features(torch.zeros(1, 3, 96, 128))
         assert features.shape == (1, spec.channels, 96 // spec.stride, 128 // spec.stride)
-        output = model(torch.zeros(2, 3, 96, 128), torch.tensor([[1.0, 0, 0, 96, 96]] * 5))
+        rois = torch.tensor([[0.0, 0, 96, 96]])
+        output = model([torch.zeros(1, 3, 96, 128)] * 2, [rois.repeat(2, 1), rois.repeat(3, 1)])
     assert output.class_logits.shape == (5, 4)
     assert output.deltas.shape == (5, 4, 4)
 
@@ -114,7 +115,7 @@ def test_frozen_layers_do_not_move() -> None:
     model = build_model(ModelConfig(backbone="alexnet", finetune_from="conv4"), 2)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
-    output = model(torch.randn(1, 3, 64, 64), torch.tensor([[0.0, 0, 0, 64, 64]]))
+    output = model([torch.randn(1, 3, 64, 64)], [torch.tensor([[0.0, 0, 64, 64]])])
     (output.class_logits.sum() + output.deltas.sum()).backward()
     optimizer.step()
     moved = {n for n, t in model.state_dict().items() if not torch.equal(t, before[n])}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from frcnn_cli.config import DetectConfig, ModelConfig
-from frcnn_cli.model.batch import join_images, join_rois
+from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.postprocess import postprocess
@@ -34,25 +34,20 @@ def test_a_batch_equals_its_photographs_one_by_one(pool: str) -> None:
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (3, 96, 128), generator=generator) for _ in range(2)]
     rois = [torch.tensor([[0.0, 0, 80, 64]]), torch.tensor([[10.0, 20, 128, 96], [5, 5, 40, 90]])]
-    spec = model.backbone.spec
+    prepared = [prepare(image, model.backbone.spec.preprocessing, 16) for image in images]
     with torch.inference_mode():
-        together = model(join_images(images, spec.preprocessing, 16), join_rois(rois))
-        alone = [
-            model(join_images([image], spec.preprocessing, 16), join_rois([boxes]))
-            for image, boxes in zip(images, rois, strict=True)
-        ]
+        together = model(prepared, rois)
+        alone = [model([image], [boxes]) for image, boxes in zip(prepared, rois, strict=True)]
     expected = torch.cat([output.class_logits for output in alone])
     torch.testing.assert_close(together.class_logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_join_pads_to_the_stride_with_the_mean() -> None:
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
-    images = [torch.zeros(3, 20, 33, dtype=torch.uint8), torch.zeros(3, 17, 16, dtype=torch.uint8)]
-    joined = join_images(images, model.backbone.spec.preprocessing, 16)
-    assert joined.shape == (2, 3, 32, 48)
-    assert not joined[0, :, 20:].any()
-    assert (joined[1, :, :17, :16] < 0).all()
-    assert not joined[1, :, :, 16:].any()
+def test_prepare_pads_to_the_stride_with_the_mean() -> None:
+    preprocessing = build_model(ModelConfig(backbone="alexnet"), 1).backbone.spec.preprocessing
+    image = prepare(torch.zeros(3, 17, 32, dtype=torch.uint8), preprocessing, 16)
+    assert image.shape == (1, 3, 32, 32)
+    assert (image[:, :, :17] < 0).all()
+    assert not image[:, :, 17:].any()
 
 
 def test_postprocess_by_hand() -> None:

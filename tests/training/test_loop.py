@@ -15,17 +15,17 @@ from frcnn_cli.training.loop import StepReport, Trainer
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
-    iterations=40, optimizer="adamw", lr=0.001, lr_schedule="cosine", dropout=0.1, ema=0.5
+    iterations=60, optimizer="adamw", lr=0.001, lr_schedule="cosine", dropout=0.1, ema=0.5
 )
 
 
 def one_batch() -> Batch:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, 3, 96, 96, generator=generator)
-    rois = torch.tensor([[0.0, 0, 0, 40, 40], [0.0, 50, 50, 96, 96], [0.0, 0, 50, 40, 96]])
+    rois = torch.tensor([[0.0, 0, 40, 40], [50, 50, 96, 96], [0, 50, 40, 96]])
     labels = torch.tensor([1, 2, 0])
     deltas = torch.tensor([[0.5, 0.0, 0.3, 0.0], [0.0, -0.5, 0.0, 0.2], [0.0, 0.0, 0.0, 0.0]])
-    return Batch(images, rois, labels, deltas, ("one",))
+    return Batch((images,), (rois,), labels, deltas, ("one",))
 
 
 def train(config: TrainConfig, steps: int) -> tuple[Trainer, list[StepReport]]:
@@ -40,7 +40,7 @@ def test_overfits_one_batch() -> None:
     assert reports[0].classification > 0.9  # log 3
     assert reports[-1].classification < 0.05
     assert reports[-1].box < 0.1 * reports[0].box
-    assert [report.step for report in reports] == list(range(1, 41))
+    assert [report.step for report in reports] == list(range(1, 61))
     assert reports[0].foreground == 2
     assert reports[0].rois == 3
 
@@ -61,7 +61,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     field: str, term: str
 ) -> None:
     batch = one_batch()
-    poisoned = batch._replace(**{field: getattr(batch, field) * torch.nan})
+    nan = torch.tensor(torch.nan)
+    value = (batch.images[0] * nan,) if field == "images" else batch.deltas * nan
+    poisoned = batch._replace(**{field: value})
     trainer = Trainer(build_model(ModelConfig(), 2), CONFIG, CPU)
     before = trainer.model.class_score.weight.clone()
     with pytest.raises(TrainingError, match=f"the {term} loss is nan at step 1, photographs one"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
@@ -59,20 +61,20 @@ class FastRCNN(nn.Module):
             nn.init.normal_(layer.weight, 0.0, std, generator=generator)
             nn.init.zeros_(layer.bias)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Returns the feature map (B, C, H / stride, W / stride) of preprocessed (B, 3, H, W)."""
-        features: Tensor = self.backbone.trunk(images.contiguous(memory_format=torch.channels_last))
+    def features(self, image: Tensor) -> Tensor:
+        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
+        features: Tensor = self.backbone.trunk(image.contiguous(memory_format=torch.channels_last))
         return features
 
     def pooled(self, features: Tensor, rois: Tensor) -> Tensor:
         """Returns (R, C, P, P): each RoI's part of the feature map on a fixed grid.
 
         Args:
-            features: (B, C, H, W), from `features`.
-            rois: (R, 5), the image's index and xyxy in pixels of the resized photograph.
+            features: (1, C, H, W), from `features`.
+            rois: (R, 4), xyxy in pixels of the resized photograph.
         """
         spec = self.backbone.spec
-        moved = torch.cat((rois[:, :1], rois[:, 1:] - spec.offset), dim=1)
+        moved = F.pad(rois - spec.offset, (1, 0))  # the image's index is 0
         scale = 1.0 / spec.stride
         if self.pool == "roi_pool":
             # RoI pooling speaks of the last pixel, our boxes of the edge behind it.
@@ -89,9 +91,21 @@ class FastRCNN(nn.Module):
         deltas = self.box_delta(vectors).view(-1, self.num_classes + 1, 4)
         return RegionOutput(self.class_score(vectors), deltas)
 
-    def forward(self, images: Tensor, rois: Tensor) -> RegionOutput:
-        """Classifies and moves the `rois` (R, 5) of preprocessed `images` (B, 3, H, W)."""
-        return self.regions(self.pooled(self.features(images), rois))
+    def forward(self, images: Sequence[Tensor], rois: Sequence[Tensor]) -> RegionOutput:
+        """Classifies and moves the RoIs of each image.
+
+        Args:
+            images: B of (1, 3, H, W), from `batch.prepare`.
+            rois: B of (R_i, 4), xyxy in pixels of their image.
+
+        Returns:
+            The output for all R RoIs, image by image.
+        """
+        pooled = [
+            self.pooled(self.features(image), boxes)
+            for image, boxes in zip(images, rois, strict=True)
+        ]
+        return self.regions(torch.cat(pooled))
 
     def set_dropout(self, p: float) -> None:
         """Sets the probability of every dropout layer."""

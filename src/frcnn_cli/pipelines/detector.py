@@ -15,7 +15,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import CheckpointError
-from frcnn_cli.model.batch import join_images, join_rois
+from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.postprocess import postprocess
@@ -80,8 +80,8 @@ class Detector:
         spec = self.model.backbone.spec
         pixels = torch.from_numpy(resized.pixels).permute(2, 0, 1).to(self.device)
         boxes = torch.from_numpy(proposals).to(self.device)
-        rois = join_rois([boxes * torch.from_numpy(resized.scale).to(self.device)])
-        output = self.model(join_images([pixels], spec.preprocessing, spec.stride), rois)
+        rois = boxes * torch.from_numpy(resized.scale).to(self.device)
+        output = self.model([prepare(pixels, spec.preprocessing, spec.stride)], [rois])
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         between = time.perf_counter()

@@ -14,7 +14,7 @@ from frcnn_cli.config import InputConfig, TrainConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.model.backbones.base import BackboneSpec
-from frcnn_cli.model.batch import Batch, join_images, join_rois
+from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistics
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.records import Sample
@@ -52,13 +52,13 @@ class TrainingSet(Dataset[Batch]):
         images, rois, targets = [], [], []
         for slot, index in enumerate(drawn):
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
-            pixels, scaled, sampled = self._photograph(self._samples[index], generator)
-            images.append(pixels)
+            image, scaled, sampled = self._photograph(self._samples[index], generator)
+            images.append(image)
             rois.append(scaled)
             targets.append(sampled)
         return Batch(
-            join_images(images, self._spec.preprocessing, self._spec.stride),
-            join_rois(rois),
+            tuple(images),
+            tuple(rois),
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
             tuple(self._samples[index].image_id for index in drawn),
@@ -67,7 +67,7 @@ class TrainingSet(Dataset[Batch]):
     def _photograph(
         self, sample: Sample, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, RegionTargets]:
-        """Returns pixels (3, h, w), RoIs (R, 4) in them, and what the RoIs should become."""
+        """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
         config = self._config
         image = load_image(sample.path)
         proposals, gt_boxes, gt_labels = self._boxes(sample)
@@ -81,7 +81,8 @@ class TrainingSet(Dataset[Batch]):
         size = InputConfig(short_side, max(short_side, config.long_side))
         resized = resize(np.ascontiguousarray(image), size)
         pixels = torch.from_numpy(resized.pixels).permute(2, 0, 1)
-        return pixels, sampled.rois * torch.from_numpy(resized.scale), sampled
+        prepared = prepare(pixels, self._spec.preprocessing, self._spec.stride)
+        return prepared, sampled.rois * torch.from_numpy(resized.scale), sampled
 
     def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
         """Returns proposals, ground-truth boxes and labels.
