@@ -13,6 +13,7 @@ import dataclasses
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ import typer
 
 from frcnn_cli import config
 from frcnn_cli.cli.app import app
-from frcnn_cli.config import BackboneName, TrainConfig
+from frcnn_cli.config import BackboneName
 from frcnn_cli.model.backbones.base import CAFFE_BGR, IMAGENET_RGB, Preprocessing
 from frcnn_cli.model.build import BACKBONES
 from frcnn_cli.recipes import DEFAULTS
@@ -109,16 +110,17 @@ def _default(parameter: Any) -> str:
 def _fields(section: type) -> str:
     notes = field_notes(section)
     hints = typing.get_type_hints(section)
-    recipe = dataclasses.asdict(DEFAULTS["efficientnet_lite0"].train)
+    recipe = {type(part): part for part in vars(DEFAULTS["efficientnet_lite0"]).values()}
+    ours = recipe.get(section)
     head = ["key", "value", "default", "meaning"]
-    if section is TrainConfig:
+    if ours is not None:
         head[2:3] = ["default", "efficientnet_lite0"]
     rows = []
     for field in dataclasses.fields(section):
         row = [f"`{field.name}`", _kind(hints[field.name]), f"`{_toml(field.default)}`"]
-        if section is TrainConfig:
-            ours = recipe[field.name]
-            row.append("" if ours == field.default else f"`{_toml(ours)}`")
+        if ours is not None:
+            value = getattr(ours, field.name)
+            row.append("" if value == field.default else f"`{_toml(value)}`")
         rows.append([*row, notes[field.name]])
     return _markdown(head, rows)
 
@@ -132,7 +134,7 @@ def field_notes(section: type) -> dict[str, str]:
         if isinstance(node, ast.ClassDef) and node.name == section.__name__
     )
     notes = {}
-    for field, note in zip(body, body[1:], strict=False):
+    for field, note in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr):
             assert isinstance(field.target, ast.Name)
             notes[field.target.id] = " ".join(ast.literal_eval(note.value).split())
