@@ -192,8 +192,11 @@ class EvalConfig:
     """VOC07's 11-point AP, or VOC10's area under the curve."""
     iou: float = 0.5
     """Least IoU of a true positive (the devkit's rule is >=)."""
+    score: float = 0.01
+    """Least score of a detection that is scored: a precision-recall curve wants its tail."""
 
     def __post_init__(self) -> None:
+        _require(0 <= self.score <= 1, f"score is {self.score}", "use a fraction between 0 and 1")
         _require(0 < self.iou <= 1, f"iou is {self.iou}", "use a fraction above 0 and up to 1")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -86,10 +87,11 @@ def test_a_run_leaves_what_it_should(project: Path) -> None:
 
 
 def test_eval_takes_the_newest_detector(project: Path) -> None:
-    done = frcnn(project, "eval", "--out", "out/report.json")
+    done = frcnn(project, "eval", "--out", "out/report.json", "--plot", "out/curves.png")
     assert done.returncode == 0, done.stderr
     report = json.loads((project / "out" / "report.json").read_text())
     assert report["schema"] == "frcnn.evaluation/1"
+    assert image_size(project / "out" / "curves.png")[0] > 400
     assert report["images"] == 4
     assert set(report["classes"]) == set(CLASSES)
     assert "efficientnet_lite0-1" in done.stderr
@@ -151,6 +153,29 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(project: Path) -> None:
     rows = [json.loads(row) for row in (killed / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     shutil.rmtree(killed)
+
+
+def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
+    run = project / ".frcnn" / "runs" / "stopped"
+    words = ["train", "--split", "train", "--run", "stopped", "--iterations", "1000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "frcnn_cli", *words, "--checkpoint-every", "1000"],
+        cwd=project,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
+            time.sleep(0.01)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "frcnn train --resume --run stopped" in told
+    assert "Traceback" not in told
+    steps = [json.loads(row)["step"] for row in (run / "metrics.jsonl").read_text().splitlines()]
+    _, info = load_checkpoint(run / "last.safetensors")
+    assert info.training["step"] == steps[-1] < 1000
+    shutil.rmtree(run)
 
 
 @pytest.mark.parametrize(

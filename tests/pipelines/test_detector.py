@@ -53,6 +53,7 @@ def test_a_checkpoint_that_is_named_comes_first(tmp_path: Path) -> None:
     best.touch()
     assert choose_checkpoint(None, cache) == best
     assert choose_checkpoint(Path("named"), cache) == Path("named")
+    assert choose_checkpoint(Path("bundled"), cache) == BUNDLED
 
 
 @pytest.mark.slow

@@ -102,7 +102,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except FileNotFoundError as error:
-        raise CheckpointError("there is no such file", file=path) from error
+        raise CheckpointError(
+            "there is no such file", remedy="check the path", file=path
+        ) from error
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(
             f"is no whole safetensors file ({error})", remedy="train or copy it again", file=path

@@ -23,7 +23,6 @@ long_side = 512
 
 [train]
 iterations = 280
-epochs = 0.0
 short_sides = [288, 320]
 long_side = 512
 warmup = 20
@@ -63,7 +62,7 @@ def demo(
             for command in (
                 f"proposals {images}",
                 "train",
-                "eval --out report.json",
+                "eval --out report.json --plot curves.png",
                 f"detect {photograph} --out boxes.json --draw drawn",
             ):
                 terminal.say(f"\n[bold]$ frcnn {command}[/]")

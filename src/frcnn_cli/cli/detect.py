@@ -28,7 +28,7 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn detect photo.jpg --out boxes.json[/]  [dim]the 20 VOC classes, or your own newest[/]
 
-[cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[[]].file[/]  [dim]for pipes[/]
+[cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[].file[/]  [dim]for pipes[/]
 """
 
 

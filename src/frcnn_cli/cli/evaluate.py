@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from frcnn_cli.evaluation.voc import Evaluation
 
 _CONFIG = EvalConfig()
-_SCORE = 0.01
-"""Least score of a scored detection: a curve wants its tail."""
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -52,6 +51,10 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write the report as JSON.", show_default=False),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw precision against recall.", show_default=False),
+    ] = None,
     gpus: options.Gpus = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
@@ -63,7 +66,7 @@ def evaluate(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.evaluation.report import to_json
-        from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file
+        from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file, plot_curves
         from frcnn_cli.pipelines.export import write_text
 
         settings = options.Settings.load(config)
@@ -87,12 +90,14 @@ def evaluate(
                     Detector.load(chosen, device),
                     cache,
                     proposals=settings.apply("proposals", ProposalConfig()),
-                    detect=settings.apply("detect", DetectConfig(score=_SCORE)),
+                    detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
                     config=rules,
                     progress=report,
                 )
         terminal.say(f"[dim]{run.dataset}\nscored {scored} on split {split}[/]")
         result = to_json(run.evaluation, rules.metric)
+        if plot is not None:
+            plot_curves(run.evaluation, rules.metric, plot)
         if out is not None:
             write_text(out, json.dumps(result, indent=1) + "\n")
         terminal.result(result, _table(run.evaluation, rules.metric))

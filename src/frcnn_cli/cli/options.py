@@ -74,7 +74,7 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="FILE",
-        help="The detector.",
+        help="The detector; bundled is the one in the box.",
         show_default="the newest best of the cache, else the bundled one",
     ),
 ]

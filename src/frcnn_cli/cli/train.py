@@ -165,7 +165,7 @@ def train(
                 "train",
                 chosen.train,
                 iterations=iterations,
-                epochs=None if iterations is None else 0.0,
+                epochs=0.0 if _counts_steps(iterations, settings) else None,
                 lr=lr,
                 checkpoint_every=checkpoint_every,
                 seed=seed,
@@ -187,6 +187,12 @@ def train(
         terminal.finish(list(result.failures), succeeded=1)
 
 
+def _counts_steps(iterations: int | None, settings: options.Settings) -> bool:
+    """Returns whether the user said how many steps; the recipe's passes then do not count."""
+    table = settings.tables.get("train", {})
+    return iterations is not None or ("iterations" in table and "epochs" not in table)
+
+
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
     data: dict[str, Any] = {
         "schema": "frcnn.training/1",
@@ -201,7 +207,9 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         f"Trained {result.steps:,} steps in {duration(result.seconds)}",
         {
             "checkpoint": str(result.best),
-            "mAP on val": "" if result.best_map is None else f"{result.best_map:.3f}",
+            "chosen by": "the last step, as no photographs were left to validate on"
+            if result.best_map is None
+            else f"mAP on val, {result.best_map:.3f}",
             "curves": str(result.run / "curves.png"),
             "left out": count(len(result.failures), "photograph") if result.failures else "",
             "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",

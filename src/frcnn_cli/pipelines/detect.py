@@ -25,7 +25,12 @@ DRAWN_SCORE = 0.5
 
 
 def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
-    """Returns the checkpoint that is named, else the cache's newest best, else the bundled one."""
+    """Returns the checkpoint that is named, else the cache's newest best, else the bundled one.
+
+    The name "bundled" is the bundled one's.
+    """
+    if named == Path("bundled"):
+        return BUNDLED
     return named or newest_checkpoint(cache) or BUNDLED
 
 

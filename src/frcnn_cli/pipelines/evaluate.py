@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, EvalConfig, Metric, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import load_image
-from frcnn_cli.errors import CheckpointError, DataError, FrcnnError
+from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.detections_file import read_detections
 from frcnn_cli.evaluation.voc import Evaluation, evaluate
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
@@ -18,6 +18,7 @@ from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.records import Detections, Sample
+from frcnn_cli.viz.curves import plot_precision_recall
 
 STEP = "Detecting"
 
@@ -100,6 +101,26 @@ def detect_samples(
             failures.append(error)
         progress(STEP, done, len(samples))
     return found, failures
+
+
+def plot_curves(evaluation: Evaluation, metric: Metric, path: Path) -> None:
+    """Draws precision against recall of each class into a PNG.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
+    ap = {each.name: each.ap(metric) for each in evaluation.classes}
+    title = f"mAP {evaluation.mean_ap(metric):.3f}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plot_precision_recall(curves, path, ap=ap, title=title)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})",
+            remedy="name a file in a folder that you can write to",
+            file=path,
+        ) from error
 
 
 def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:

@@ -43,7 +43,7 @@ class RunFolder:
         if name is None:
             taken = (f"{backbone}-{i}" for i in range(1, 1_000_000))
             name = next(n for n in taken if not runs.run_folder(cache, n).exists())
-        elif (runs.run_folder(cache, name) / CONFIG).exists():
+        elif (runs.run_folder(cache, name) / STATE).exists():
             raise ConfigError(
                 f"the run {name!r} exists", remedy="go on with --resume or choose another --run"
             )

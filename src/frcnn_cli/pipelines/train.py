@@ -12,7 +12,7 @@ import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, TrainConfig
+from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.voc import evaluate
@@ -21,6 +21,7 @@ from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.device import describe, pick_device
 from frcnn_cli.pipelines.evaluate import detect_samples
+from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.pipelines.run_folder import RunFolder
@@ -133,13 +134,18 @@ class _Run:
         self._announce(samples, trainer, config)
         validation = self._validation_set(config)
 
-        def on_step(report: StepReport) -> None:
-            self._folder.log_step(report)
-            self._events.stepped(report)
-            if report.step % config.checkpoint_every == 0 or report.step == config.iterations:
-                self._checkpoint(trainer, report.step, validation)
+        with deferred_interrupt() as interrupted:
 
-        trainer.run(batches.batches(trainer.step, self._loaders()), on_step)
+            def on_step(report: StepReport) -> None:
+                self._folder.log_step(report)
+                self._events.stepped(report)
+                if interrupted():
+                    self._checkpoint(trainer, report.step, None)
+                    raise KeyboardInterrupt
+                if report.step % config.checkpoint_every == 0 or report.step == config.iterations:
+                    self._checkpoint(trainer, report.step, validation)
+
+            trainer.run(batches.batches(trainer.step, self._loaders()), on_step)
         self._folder.plot()
         best, best_map = self._folder.best()
         seconds = time.monotonic() - began
@@ -229,7 +235,11 @@ class _Run:
         self, detector: Detector, samples: Sequence[Sample], proposals: ProposalRun
     ) -> float:
         found, _ = detect_samples(
-            samples, detector, proposals, DetectConfig(), self._events.progress
+            samples,
+            detector,
+            proposals,
+            DetectConfig(score=EvalConfig().score),
+            self._events.progress,
         )
         return evaluate(samples, found, self._dataset.classes).mean_ap("voc07")
 

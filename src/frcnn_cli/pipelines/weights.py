@@ -107,7 +107,9 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise CheckpointError("there is no such file", file=path) from error
+        raise CheckpointError(
+            "there is no such file", remedy="check the path", file=path
+        ) from error
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"cannot be read as weights ({type(error).__name__})",

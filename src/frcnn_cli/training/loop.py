@@ -34,7 +34,7 @@ class StepReport:
         box: mean smooth L1.
         foreground: RoIs of the step that overlap an object.
         rois: RoIs of the step.
-        lr: rate of the new layers.
+        lr: rate of the new layers' weights.
         seconds: wall time of the step, loading included.
         waiting: seconds of it spent waiting for the photographs.
     """
@@ -86,10 +86,8 @@ class Trainer:
         with torch.random.fork_rng(devices=self._gpus()):
             for batch in batches:
                 loaded = time.perf_counter()
-                losses, lr = (
-                    self._step(batch.to(self.device)),
-                    self.optimizer.param_groups[-1]["lr"],
-                )
+                lr = self.config.lr * rate_factor(self.step, self.config)
+                losses = self._step(batch.to(self.device))
                 total, classification, box = (loss.item() for loss in losses)
                 self.step += 1
                 now = time.perf_counter()
