@@ -94,7 +94,7 @@ class TrainConfig:
     lr: float = 0.001
     """Learning rate of the first steps, for `images_per_batch` photographs a step (§2.3)."""
     lr_trunk: float = 1.0
-    """Factor on `lr` for the pretrained layers (1 in the paper)."""
+    """Factor on `lr` for the layers before RoI pooling (1 in the paper)."""
     lr_schedule: Literal["step", "cosine"] = "step"
     """Step: times `lr_gamma` at each of `lr_steps`. Cosine: to zero over the run."""
     lr_steps: tuple[float, ...] = (0.75,)
@@ -151,7 +151,10 @@ class TrainConfig:
         for name in ("dropout", "ema"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}", "use a value in [0, 1)")
-        for name in ("epochs", "validation_images", "warmup", "clip_norm", "weight_decay"):
+        for name in (
+            *("seed", "epochs", "validation_images", "warmup", "clip_norm", "weight_decay"),
+            *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
+        ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou

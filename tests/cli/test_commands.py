@@ -214,6 +214,24 @@ def test_pictures_of_the_same_name_do_not_replace_each_other(project: Path, tmp_
     assert {file.name for file in (tmp_path / "drawn").iterdir()} == {"photo.jpg", "photo-2.jpg"}
 
 
+def test_pictures_are_never_written_over_photographs(project: Path, tmp_path: Path) -> None:
+    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    shutil.copy(photograph, tmp_path / "photo.jpg")
+    checkpoint = only_run(project) / "best.safetensors"
+    done = frcnn(tmp_path, "detect", "photo.jpg", "--draw", ".", "--checkpoint", str(checkpoint))
+    assert done.returncode == 1
+    assert "name another folder with --draw" in done.stderr
+    assert (tmp_path / "photo.jpg").read_bytes() == photograph.read_bytes()
+
+
+def test_the_demo_touches_no_folder_of_the_users(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = frcnn(tmp_path, "demo", "--dir", ".")
+    assert done.returncode == 1
+    assert "name a new folder with --dir" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 @pytest.mark.parametrize("command", ["train", "eval", "detect photo.jpg"])
 def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:

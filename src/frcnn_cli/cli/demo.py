@@ -14,6 +14,7 @@ import typer
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.errors import ConfigError
 
 _TRAIN, _TEST = 80, 30
 _SETTINGS = """# The demo's scenes are small and simple: a laptop learns them in a minute or two.
@@ -66,7 +67,7 @@ def demo(
                 f"detect {photograph} --out boxes.json --draw drawn",
             ):
                 terminal.say(f"\n[bold]$ frcnn {command}[/]")
-                _run([*shlex.split(command), *flags])
+                _run([*shlex.split(command), "--cache-dir", ".frcnn", *flags])
         terminal.say("")
         terminal.say(
             facts(
@@ -102,7 +103,17 @@ def _run(words: list[str]) -> None:
 
 
 def _start_afresh(folder: Path) -> None:
-    """Removes what an earlier demo left in `folder`, and nothing else."""
+    """Makes `folder`, or removes what an earlier demo left in it.
+
+    Raises:
+        ConfigError: it holds something else, which a demo must not touch.
+    """
+    settings = folder / "frcnn.toml"
+    ours = settings.is_file() and settings.read_text(encoding="utf-8") == _SETTINGS
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
+        raise ConfigError(
+            "holds files that are no demo's", remedy="name a new folder with --dir", file=folder
+        )
     for name in ("scenes", ".frcnn", "drawn"):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)

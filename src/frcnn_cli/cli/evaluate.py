@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
@@ -94,13 +95,13 @@ def evaluate(
                     config=rules,
                     progress=report,
                 )
-        terminal.say(f"[dim]{run.dataset}\nscored {scored} on split {split}[/]")
+        terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
         result = to_json(run.evaluation, rules.metric)
-        if plot is not None:
-            plot_curves(run.evaluation, rules.metric, plot)
+        terminal.result(result, _table(run.evaluation, rules.metric))
         if out is not None:
             write_text(out, json.dumps(result, indent=1) + "\n")
-        terminal.result(result, _table(run.evaluation, rules.metric))
+        if plot is not None:
+            plot_curves(run.evaluation, rules.metric, plot)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)
 
 
@@ -132,6 +133,10 @@ def _table(evaluation: Evaluation, metric: Metric) -> Table:
         bar = "no objects, left out of the mean" if ap is None else "█" * round(20 * ap)
         style = "dim" if ap is None else "cyan"
         table.add_row(
-            each.name, f"{each.objects:,}", f"{each.difficult:,}", *cells, f"[{style}]{bar}[/]"
+            Text(each.name),
+            f"{each.objects:,}",
+            f"{each.difficult:,}",
+            *cells,
+            f"[{style}]{bar}[/]",
         )
     return table

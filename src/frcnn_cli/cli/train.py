@@ -14,7 +14,7 @@ from frcnn_cli.config import BackboneName, ModelConfig, Pool, ProposalConfig
 from frcnn_cli.recipes import Recipe, RecipeName, recipe
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.train import TrainResult
+    from frcnn_cli.pipelines.train import TrainResult, TrainStart
     from frcnn_cli.pipelines.train_job import TrainJob
 
 _MODEL = ModelConfig()
@@ -174,14 +174,16 @@ def train(
             proposals = settings.apply("proposals", ProposalConfig())
             job = TrainJob(data, split, model, chosen, proposals, weights)
             folder = RunFolder.new(cache, run, model.backbone)
-        terminal.if_interrupted = (
-            f"checkpoints are in {folder.path}; frcnn train --resume --run {folder.path.name} "
-            "goes on from the last one"
-        )
+        terminal.if_interrupted = f"the regions searched so far are kept in {cache_dir}"
         with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
-            events = TrainEvents(
-                display.progress, display.started, display.stepped, display.validated
-            )
+
+            def started(start: TrainStart) -> None:
+                terminal.if_interrupted = (
+                    f"its steps are kept; frcnn train --resume --run {start.run.name} goes on"
+                )
+                display.started(start)
+
+            events = TrainEvents(display.progress, started, display.stepped, display.validated)
             result = train_detector(job, folder, cache, gpus=gpus, resume=resume, events=events)
         _print_result(terminal, job, result)
         terminal.finish(list(result.failures), succeeded=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.progress import log_lines
@@ -103,11 +105,11 @@ class TrainingDisplay:
     def _show(self, step: str, done: int, total: int, line: str = "") -> None:
         assert self._live is not None
         if step not in self._tasks:
-            self._tasks[step] = self._live.add_task(step, line="")
-        finished = done >= total
-        self._live.update(
-            self._tasks[step], completed=done, total=total, line=line, visible=not finished
-        )
+            self._tasks[step] = self._live.add_task(step)
+        elif done < total and self._live.tasks[self._tasks[step]].finished:
+            self._live.reset(self._tasks[step])  # the next validation
+        self._live.line = line or self._live.line
+        self._live.update(self._tasks[step], completed=done, total=total, visible=done < total)
 
     def _line(self, *, plain: bool = False) -> str:
         steps, n = self._recent, len(self._recent)
@@ -128,8 +130,20 @@ class TrainingDisplay:
         return "  ".join(f"[dim]{name}[/] {value}" for name, value in values)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
+class _Live(Progress):
+    """Bars, and under them a line of what the last steps gave."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Returns what is drawn."""
+        yield self.make_tasks_table(self.tasks)
+        if self.line:
+            yield Text.from_markup(f"  {self.line}", overflow="ellipsis")
+
+
+def _progress(console: Console) -> _Live:
+    return _Live(
         SpinnerColumn(style="cyan"),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
@@ -137,7 +151,6 @@ def _progress(console: Console) -> Progress:
         TimeElapsedColumn(),
         TextColumn("[dim]left"),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[line]}"),
         console=console,
         transient=True,
         speed_estimate_period=120,

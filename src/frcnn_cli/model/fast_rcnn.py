@@ -80,10 +80,12 @@ class FastRCNN(nn.Module):
             # RoI pooling speaks of the last pixel, our boxes of the edge behind it.
             moved[:, 3:] -= 1
             return roi_pool(features, moved, spec.pool_size, scale)
+        # Corners in bfloat16 would be off by pixels.
+        exact = torch.promote_types(features.dtype, torch.float32)
         aligned: Tensor = roi_align(
-            features, moved.to(features.dtype), spec.pool_size, scale, 2, aligned=True
+            features.to(exact), moved.to(exact), spec.pool_size, scale, 2, aligned=True
         )
-        return aligned
+        return aligned.to(features.dtype)
 
     def regions(self, pooled: Tensor) -> RegionOutput:
         """Returns what the head says of pooled RoIs (R, C, P, P)."""

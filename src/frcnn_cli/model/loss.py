@@ -39,8 +39,10 @@ def multi_task_loss(
         targets: v, (R, 4), normalised.
         box_weight: λ.
     """
-    classification = F.cross_entropy(output.class_logits.float(), labels)
+    count = max(len(labels), 1)
+    logits = output.class_logits.float()
+    classification = F.cross_entropy(logits, labels, reduction="sum") / count
     rois = torch.nonzero(labels > 0).flatten()
     error = output.deltas[rois, labels[rois]].float() - targets[rois]
-    box = smooth_l1(error).sum() / max(len(labels), 1)
+    box = smooth_l1(error).sum() / count
     return Losses(classification + box_weight * box, classification, box)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.runs import newest_checkpoint
-from frcnn_cli.cache.store import Cache
+from frcnn_cli.cache.store import Cache, atomic_file
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
-from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.pipelines.detector import BUNDLED, Detector
 from frcnn_cli.pipelines.proposals import proposals_for
 from frcnn_cli.records import DetectedImage, Detections
@@ -45,6 +45,9 @@ def detect_photographs(
 ) -> Iterator[DetectedImage | FrcnnError]:
     """Yields, for each photograph in order, what was found or why it failed.
 
+    Raises:
+        ConfigError: annotated pictures would be written over photographs.
+
     Args:
         paths: photographs.
         detector: the network.
@@ -54,6 +57,8 @@ def detect_photographs(
         draw_to: a folder for annotated pictures, named as the photographs; of two photographs of
             the same name the second's picture ends in "-2".
     """
+    if draw_to is not None:
+        _require_no_photographs(draw_to, paths)
     pictures: set[str] = set()
     for path in paths:
         try:
@@ -74,6 +79,21 @@ def detect_photographs(
         yield DetectedImage(str(path), width, height, len(boxes), found, timings)
 
 
+def _require_no_photographs(folder: Path, paths: Sequence[Path]) -> None:
+    """Makes sure that no picture is written over a photograph.
+
+    Raises:
+        ConfigError: `folder` holds one of the photographs.
+    """
+    for path in paths:
+        if path.resolve().parent == folder.resolve():
+            raise ConfigError(
+                f"holds {path.name}, a photograph to detect in",
+                remedy="name another folder with --draw",
+                file=folder,
+            )
+
+
 def _free_name(stem: str, taken: set[str]) -> str:
     """Returns `stem`, or with a number what is not `taken`, and takes it."""
     names = chain((stem,), (f"{stem}-{i}" for i in count(2)))
@@ -88,7 +108,8 @@ def _save_picture(
     picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, quality=92)
+        with atomic_file(path, durable=False) as stream:
+            picture.save(stream, "JPEG", quality=92)
     except OSError as error:
         raise DataError(
             f"cannot be written ({error.strerror or error})",

@@ -70,10 +70,24 @@ class RunFolder:
         return cls(path)
 
     def open(
-        self, job: TrainJob, config: TrainConfig, classes: tuple[str, ...], resume_at: int
+        self,
+        job: TrainJob,
+        config: TrainConfig,
+        classes: tuple[str, ...],
+        photographs: int,
+        resume_at: int,
     ) -> None:
-        """Writes the resolved configuration and cuts the metrics off behind step `resume_at`."""
-        resolved = {**job.to_json(), "train": dataclasses.asdict(config), "classes": list(classes)}
+        """Writes the resolved configuration and cuts the metrics off behind step `resume_at`.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        resolved = {
+            **job.to_json(),
+            "train": dataclasses.asdict(config),
+            "classes": list(classes),
+            "photographs": photographs,
+        }
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         kept = [row for row in self.metrics() if row["step"] <= resume_at]
         self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept))
@@ -91,6 +105,26 @@ class RunFolder:
             raise CheckpointError(
                 f"cannot be used ({error})", remedy="start a new run", file=path
             ) from error
+
+    def require_same_data(self, classes: tuple[str, ...], photographs: int) -> None:
+        """Makes sure that a run goes on with the data that it began with.
+
+        Raises:
+            CheckpointError: the classes, or the number of photographs, are others.
+        """
+        saved = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+        if saved["classes"] != list(classes) or saved["photographs"] != photographs:
+            raise CheckpointError(
+                f"the run began with {saved['photographs']} photographs of "
+                f"{len(saved['classes'])} classes, and {saved['data']} now has {photographs} of "
+                f"{len(classes)}, or other classes",
+                remedy="start a new run, with --weights naming this one's best checkpoint",
+                file=self.path,
+            )
+
+    def has_validated(self, step: int) -> bool:
+        """Returns whether the mAP after `step` is known."""
+        return any(row["step"] == step and "map" in row for row in self.metrics())
 
     def log_step(self, report: StepReport) -> None:
         """Appends a step to the metrics."""
@@ -133,7 +167,7 @@ class RunFolder:
             self._append({"step": step, "map": _rounded(score)})
             info = dataclasses.replace(info, training={**info.training, "map_val": score})
         checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
-        if score is None or before is None or score >= before:
+        if before is None or (score is not None and score >= before):
             checkpoints.save_checkpoint(self.path / runs.BEST, tensors, info)
 
     def best_map(self) -> float | None:

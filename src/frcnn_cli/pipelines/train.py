@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,10 @@ from frcnn_cli.evaluation.voc import evaluate
 from frcnn_cli.model.build import build_model
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.device import describe, pick_device
+from frcnn_cli.pipelines.device import autocast_for, describe, pick_device
 from frcnn_cli.pipelines.evaluate import detect_samples
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
+from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.pipelines.run_folder import RunFolder
@@ -32,6 +33,7 @@ from frcnn_cli.records import Sample
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.resume import restore, trainer_state
 
+_LOGGER = logging.getLogger(__name__)
 _VALIDATION = "val"
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -127,12 +129,20 @@ class _Run:
         began = time.monotonic()
         samples, proposals, failures = self._usable(self._job.split)
         config = iterations_for(self._job.recipe.train, len(samples))
-        trainer, batches = self._prepare(samples, proposals, config)
+        classes, validation = self._dataset.classes, self._validation_set(config)
         if resume:
-            restore(trainer, self._folder.load_state())
-        self._folder.open(self._job, config, self._dataset.classes, resume_at=trainer.step)
+            self._folder.require_same_data(classes, len(samples))
+        trainer, batches = self._prepare(samples, proposals, config, resume)
+        self._folder.open(self._job, config, classes, len(samples), resume_at=trainer.step)
         self._announce(samples, trainer, config)
-        validation = self._validation_set(config)
+
+        def due(step: int) -> bool:
+            return step % config.checkpoint_every == 0 or step == config.iterations
+
+        unscored = due(trainer.step) and not self._folder.has_validated(trainer.step)
+        if resume and validation and unscored:
+            # The run was stopped between this step's state and its validation.
+            self._checkpoint(trainer, trainer.step, validation)
 
         with deferred_interrupt() as interrupted:
 
@@ -142,7 +152,7 @@ class _Run:
                 if interrupted():
                     self._checkpoint(trainer, report.step, None)
                     raise KeyboardInterrupt
-                if report.step % config.checkpoint_every == 0 or report.step == config.iterations:
+                if due(report.step):
                     self._checkpoint(trainer, report.step, validation)
 
             trainer.run(batches.batches(trainer.step, self._loaders()), on_step)
@@ -174,16 +184,19 @@ class _Run:
         return usable, proposals, failures
 
     def _prepare(
-        self, samples: Sequence[Sample], proposals: ProposalRun, config: TrainConfig
+        self, samples: Sequence[Sample], proposals: ProposalRun, config: TrainConfig, resume: bool
     ) -> tuple[Trainer, TrainingSet]:
         model = build_model(self._job.model, len(self._dataset.classes), config.seed)
-        load_initial_weights(model, self._job.model.backbone, self._job.weights)
         batches = TrainingSet(samples, proposals, config, model.backbone.spec)
-        mean, deviation = batches.delta_statistics()
-        model.delta_mean.copy_(mean)
-        model.delta_std.copy_(deviation)
-        autocast = torch.bfloat16 if self._device.type == "cuda" else None
-        return Trainer(model.to(self._device), config, self._device, autocast), batches
+        if not resume:  # else all of it is in the saved state
+            load_initial_weights(model, self._job.model.backbone, self._job.weights)
+            mean, deviation = batches.delta_statistics()
+            model.delta_mean.copy_(mean)
+            model.delta_std.copy_(deviation)
+        trainer = Trainer(model.to(self._device), config, self._device, autocast_for(self._device))
+        if resume:
+            restore(trainer, self._folder.load_state())
+        return trainer, batches
 
     def _announce(self, samples: Sequence[Sample], trainer: Trainer, config: TrainConfig) -> None:
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -206,9 +219,13 @@ class _Run:
         if not config.validation_images or not _holds_out(self._dataset, self._job.split):
             return None
         samples, proposals, _ = self._usable(_VALIDATION)
+        n = min(config.validation_images, len(samples))
         # Spread over the split, whose order may follow the classes.
-        every = max(1, len(samples) // config.validation_images)
-        return samples[::every][: config.validation_images], proposals
+        chosen = [samples[i * len(samples) // n] for i in range(n)]
+        if not any((~sample.difficult).any() for sample in chosen):
+            _LOGGER.warning("the split %s has no object to validate on", _VALIDATION)
+            return None
+        return chosen, proposals
 
     def _checkpoint(
         self, trainer: Trainer, step: int, validation: tuple[list[Sample], ProposalRun] | None
@@ -218,7 +235,7 @@ class _Run:
             self._job.model,
             self._dataset.classes,
             self._job.recipe.input,
-            {"step": step, "split": self._job.split, "data": self._dataset.root.name},
+            {"step": step, "split": self._job.split, "data": self._dataset.root.resolve().name},
         )
         if trainer.average is not None:
             trainer.average.swap(trainer.model)
@@ -246,7 +263,7 @@ class _Run:
     def _loaders(self) -> int:
         if self._device.type == "cpu":
             return 0
-        return min(_LOADERS, os.cpu_count() or 1)
+        return min(_LOADERS, all_cores())
 
 
 def iterations_for(config: TrainConfig, photographs: int) -> TrainConfig:

@@ -33,7 +33,7 @@ class TrainJob:
     def to_json(self) -> dict[str, Any]:
         """Returns the job as JSON values; `from_json` undoes it."""
         return {
-            "data": str(self.data),
+            "data": str(self.data.resolve()),
             "split": self.split,
             "weights": self.weights,
             "model": asdict(self.model),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +15,17 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import InputConfig, TrainConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistics
 from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
 from frcnn_cli.training.sampler import photographs_of_step, seed_for
 
 
-class TrainingSet(Dataset[Batch]):
+class TrainingSet(Dataset[Batch | FrcnnError]):
     """Batch `i` is what step `i` trains on: photographs drawn, flipped, resized, RoIs sampled.
 
     Args:
@@ -46,7 +50,14 @@ class TrainingSet(Dataset[Batch]):
     def __len__(self) -> int:
         return self._config.iterations
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> Batch | FrcnnError:
+        # An error is handed over whole: raised in a worker, it would arrive as a traceback.
+        try:
+            return self._batch(step)
+        except FrcnnError as error:
+            return error
+
+    def _batch(self, step: int) -> Batch:
         config = self._config
         drawn = photographs_of_step(step, len(self._samples), config.images_per_batch, config.seed)
         images, rois, targets = [], [], []
@@ -93,8 +104,9 @@ class TrainingSet(Dataset[Batch]):
         boxes = torch.from_numpy(sample.boxes)
         difficult = torch.from_numpy(sample.difficult)
         if difficult.any():
-            overlap = box_ops.iou(proposals, boxes[difficult]).amax(dim=1)
-            proposals = proposals[overlap < self._config.foreground_iou]
+            overlaps = box_ops.iou(proposals, boxes) >= self._config.foreground_iou
+            kept = overlaps[:, ~difficult].any(dim=1) | ~overlaps[:, difficult].any(dim=1)
+            proposals = proposals[kept]
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 
@@ -104,9 +116,31 @@ class TrainingSet(Dataset[Batch]):
         return target_statistics(pairs, self._config.foreground_iou)
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
-        """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line."""
-        steps = range(start, len(self))
-        loader: DataLoader[Batch] = DataLoader(
-            self, batch_size=None, sampler=steps, num_workers=workers
+        """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line.
+
+        Raises:
+            FrcnnError: a photograph or its proposals cannot be read any more.
+        """
+        loader: DataLoader[Batch | FrcnnError] = DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, len(self)),
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            worker_init_fn=_set_up_worker,
+            # A fork of a process with threads or a GPU may hang.
+            multiprocessing_context="spawn" if workers else None,
         )
-        return iter(loader)
+        for batch in loader:
+            if isinstance(batch, FrcnnError):
+                raise batch
+            yield batch
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _set_up_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    opencv.use_one_thread()

@@ -1,0 +1,96 @@
+"""Batches: a function of their step, whoever loads them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.data.images import image_size
+from frcnn_cli.errors import ImageError
+from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.build import BACKBONES
+from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.pipelines.training_set import TrainingSet
+from frcnn_cli.records import Sample
+
+CONFIG = TrainConfig(iterations=6, short_sides=(96, 128), long_side=200, add_gt=True)
+SPEC = BACKBONES["efficientnet_lite0"]().spec
+
+
+@pytest.fixture(scope="module")
+def searched(scenes: Path, tmp_path_factory) -> tuple[list[Sample], ProposalRun]:
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    samples, _ = read_split(open_dataset(scenes, cache), "val")
+    run = ensure_proposals([sample.path for sample in samples], ProposalConfig(), cache)
+    return samples, run
+
+
+def same(one: Batch, other: Batch) -> bool:
+    pairs = [*zip(one.images, other.images, strict=True), *zip(one.rois, other.rois, strict=True)]
+    pairs += [(one.labels, other.labels), (one.deltas, other.deltas)]
+    return one.image_ids == other.image_ids and all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_batch_fits_together(searched) -> None:
+    samples, run = searched
+    for batch in TrainingSet(samples, run, CONFIG, SPEC).batches(0, workers=0):
+        assert len(batch.images) == len(batch.rois) == 2
+        assert sum(map(len, batch.rois)) == len(batch.labels) == len(batch.deltas)
+        for image, rois in zip(batch.images, batch.rois, strict=True):
+            assert image.shape[2] % SPEC.stride == image.shape[3] % SPEC.stride == 0
+            assert (rois[:, 2:] > rois[:, :2]).all()
+            assert (rois[:, 2] <= image.shape[3]).all()
+        assert not batch.deltas[batch.labels == 0].any()
+
+
+def test_deltas_lead_to_the_objects_flipped_or_not(searched) -> None:
+    """Decoding a foreground RoI in the resized image gives an object, in its flipped place."""
+    samples, run = searched
+    for flip in (0.0, 1.0):
+        config = dataclasses.replace(CONFIG, flip=flip, short_sides=(128,), images_per_batch=1)
+        (batch, *_) = TrainingSet(samples, run, config, SPEC).batches(0, workers=0)
+        sample = next(s for s in samples if s.image_id == batch.image_ids[0])
+        width, height = image_size(sample.path)
+        objects = box_ops.flip(sample.boxes, width) if flip else sample.boxes
+        foreground = batch.labels > 0
+        decoded = box_ops.decode(batch.rois[0][foreground], batch.deltas[foreground]).numpy()
+        scale = 128 / min(width, height)
+        overlap = box_ops.iou(decoded.astype(np.float32), (objects * scale).astype(np.float32))
+        assert len(decoded) > 0
+        assert (overlap.max(axis=1) > 0.98).all()
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(searched) -> None:
+    samples, run = searched
+    batches = TrainingSet(samples, run, CONFIG, SPEC)
+    in_line, ahead = (list(batches.batches(2, workers)) for workers in (0, 2))
+    assert len(in_line) == len(ahead) == 4
+    assert all(same(one, other) for one, other in zip(in_line, ahead, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_photograph_that_is_gone_is_an_error_for_people(searched, workers: int) -> None:
+    samples, run = searched
+    gone = [dataclasses.replace(samples[0], path=Path("gone.jpg"))]
+    with pytest.raises(ImageError, match=r"gone\.jpg: does not exist"):
+        next(TrainingSet(gone, run, CONFIG, SPEC).batches(0, workers))
+
+
+def test_proposals_of_difficult_objects_are_no_background(searched) -> None:
+    samples, run = searched
+    sample = samples[0]
+    hidden = dataclasses.replace(sample, difficult=np.ones(len(sample.boxes), bool))
+    config = dataclasses.replace(CONFIG, flip=0.0, short_sides=(128,), rois_per_image=500)
+    (batch, *_) = TrainingSet([hidden], run, config, SPEC).batches(0, workers=0)
+    assert not batch.labels.any()
+    rois = batch.rois[0].numpy() * np.float32(min(image_size(sample.path)) / 128)
+    assert box_ops.iou(rois.astype(np.float32), sample.boxes).max() < 0.51  # sizes are rounded
