@@ -105,7 +105,7 @@ class TrainingDisplay:
     def _show(self, step: str, done: int, total: int, line: str = "") -> None:
         assert self._live is not None
         if step not in self._tasks:
-            self._tasks[step] = self._live.add_task(step)
+            self._tasks[step] = self._live.add_task(step, total=total)
         elif done < total and self._live.tasks[self._tasks[step]].finished:
             self._live.reset(self._tasks[step])  # the next validation
         self._live.line = line or self._live.line
