@@ -6,6 +6,8 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -107,3 +109,34 @@ def test_tasks_are_read_only_as_they_are_worked_on():
 
 def test_all_cores_is_positive():
     assert all_cores() >= 1
+
+
+INTERRUPTED_WHILE_IT_STARTS_WORKERS = """
+import os, signal, threading, time
+from frcnn_cli.pipelines import pool
+
+def blocked(task):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+def nothing():
+    pass
+
+if __name__ == "__main__":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # may take the signal
+    print([result for _, result in pool.run_all(blocked, range(2), 2, nothing)])
+    try:
+        with pool._interrupts_held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+            print("held back")
+        print("lost")
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_ctrl_c_neither_reaches_a_new_worker_nor_is_lost(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED_WHILE_IT_STARTS_WORKERS)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[True, True]", "held back", "interrupted"]

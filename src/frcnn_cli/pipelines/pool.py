@@ -14,11 +14,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.pipelines.interrupt import deferred_interrupt
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -182,12 +184,20 @@ class _Records(QueueHandler):
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Keeps Ctrl-C from a process that is being started, which would print a traceback."""
+    """Keeps Ctrl-C from a process that is being started, which would print a traceback.
+
+    A new process inherits which signals are blocked, and so never sees this one. Here another thread
+    may take it, after which Python interrupts the main thread all the same: it is deferred as well.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    resource_tracker.ensure_running()  # the first start would, and unblock the signal on the way
+    with deferred_interrupt() as pressed:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if pressed():
+        signal.raise_signal(signal.SIGINT)
