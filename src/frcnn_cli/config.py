@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
-Engine = Literal["opencv"]
+Engine = Literal["opencv", "fast"]
 BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
@@ -36,7 +36,7 @@ class ProposalConfig:
     """How regions are searched; all of it but `max_proposals` is part of the cache key."""
 
     engine: Engine = "opencv"
-    """Who searches: OpenCV's own selective search."""
+    """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
     preset: Preset = "fast"
     """OpenCV's fast, quality or single strategy, or "paper": the MATLAB setting of R-CNN."""
     max_side: int = 500

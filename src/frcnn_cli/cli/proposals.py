@@ -43,7 +43,11 @@ def proposals(
     ] = None,
     engine: Annotated[
         Engine | None,
-        typer.Option(metavar="NAME", help="Who searches: opencv.", show_default=_DEFAULTS.engine),
+        typer.Option(
+            metavar="NAME",
+            help="opencv, or fast: the same boxes sooner, with numba.",
+            show_default=_DEFAULTS.engine,
+        ),
     ] = None,
     max_proposals: Annotated[
         int | None,

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from frcnn_cli.config import Preset
 from frcnn_cli.errors import ProposalError
 
-_PAPER_SIGMA = 0.8
-_PAPER_K = (50, 100)
+PAPER_SIGMA = 0.8
+PAPER_K = (50, 100)
 _PAPER_MIN_SIDE = 20
 
 
@@ -36,6 +36,11 @@ def require() -> None:
 def use_one_thread() -> None:
     """Keeps OpenCV to one thread, for a process among as many as there are cores."""
     _import_cv2().setNumThreads(1)
+
+
+def threads() -> int:
+    """Returns how many threads may search one photograph."""
+    return int(_import_cv2().getNumThreads())
 
 
 def shrink(image: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]:
@@ -85,7 +90,13 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
         ) from error
     boxes = rectangles.copy()
     boxes[:, 2:] += rectangles[:, :2]
-    return _without_small(boxes) if preset == "paper" else boxes
+    return without_small(boxes) if preset == "paper" else boxes
+
+
+def without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Returns the boxes that the paper's setting keeps: no side under 20 pixels."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return boxes[(sides >= _PAPER_MIN_SIDE).all(axis=1)]
 
 
 def _switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
@@ -93,19 +104,14 @@ def _switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
     segmentation = _segmentation(cv2)
     engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV))
     engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2Lab))
-    for k in _PAPER_K:
-        engine.addGraphSegmentation(segmentation.createGraphSegmentation(_PAPER_SIGMA, k, k))
+    for k in PAPER_K:
+        engine.addGraphSegmentation(segmentation.createGraphSegmentation(PAPER_SIGMA, k, k))
     for names in (("Color", "Fill", "Texture", "Size"), ("Fill", "Texture", "Size")):
         parts = [
             getattr(segmentation, f"createSelectiveSearchSegmentationStrategy{name}")()
             for name in names
         ]
         engine.addStrategy(segmentation.createSelectiveSearchSegmentationStrategyMultiple(*parts))
-
-
-def _without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes[(sides >= _PAPER_MIN_SIDE).all(axis=1)]
 
 
 def _import_cv2() -> Any:

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from frcnn_cli import boxes as box_arithmetic
 from frcnn_cli.config import Engine, ProposalConfig
-from frcnn_cli.proposals import opencv
+from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.grid import windows
 from frcnn_cli.proposals.order import best_first
 from frcnn_cli.records import FloatArray
 
-_ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv}
+_ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv, "fast": fast}
 """Each is a module with `require()`, `version()` and `search(image, preset)`."""
 
 _RULES = 1
@@ -67,7 +67,7 @@ def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
     All boxes are returned: `config.max_proposals` is for those who read them.
 
     Raises:
-        ProposalError: OpenCV has no selective search, or it failed.
+        ProposalError: what the engine needs is missing, or it failed.
     """
     height, width = image.shape[:2]
     small = opencv.shrink(image, config.max_side)

@@ -1,0 +1,202 @@
+"""What the grouping needs to know of a segmentation: sizes, boxes, histograms and neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.textures import COLOUR_BINS, TEXTURE_BINS, PixelCodes
+
+
+class Regions(NamedTuple):
+    """The N regions of a segmentation of an image of C channels, and the E pairs that touch."""
+
+    sizes: np.ndarray
+    """(N,) int32, pixels."""
+    boxes: np.ndarray
+    """(N, 4) int32 xyxy, 0-based pixel edges."""
+    colours: np.ndarray
+    """(N, 25 C) float32 histograms that sum to 1."""
+    textures: np.ndarray
+    """(N, 80 C) float32 histograms that sum to 1."""
+    pairs: np.ndarray
+    """(E, 2) int32, each row rising, rows sorted."""
+    area: int
+    """Pixels of the image."""
+
+
+def describe_regions(labels: np.ndarray, count: int, codes: PixelCodes) -> Regions:
+    """Describes the regions of a segmentation.
+
+    Args:
+        labels: (H, W) int32 in 0..count - 1, each used.
+        count: number of regions, N.
+        codes: the image's codes.
+    """
+    flat = labels.ravel()
+    sizes, boxes = _measure(labels, count)
+    colours = _count_colours(flat, codes.colour, count)
+    textures = _count_textures(flat, codes.texture, count)
+    return Regions(
+        sizes,
+        boxes,
+        _normalise_colours(colours),
+        _normalise_textures(textures, codes.zero_bins, sizes),
+        _touching(labels, count),
+        flat.size,
+    )
+
+
+@kernel
+def _measure(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (N,) int32 sizes and (N, 4) int32 boxes."""
+    height, width = labels.shape
+    sizes = np.zeros(count, np.int32)
+    boxes = np.empty((count, 4), np.int32)
+    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = width, height, 0, 0
+    for y in range(height):
+        for x in range(width):
+            region = labels[y, x]
+            sizes[region] += 1
+            box = boxes[region]
+            box[0] = min(box[0], x)
+            box[1] = min(box[1], y)
+            box[2] = max(box[2], x + 1)
+            box[3] = max(box[3], y + 1)
+    return sizes, boxes
+
+
+@kernel
+def _count_colours(labels: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
+    """Returns (N, 25 C) int32 counts."""
+    channels = codes.shape[1]
+    counts = np.zeros((count, COLOUR_BINS * channels), np.int32)
+    for pixel in range(labels.size):
+        row = counts[labels[pixel]]
+        for channel in range(channels):
+            row[COLOUR_BINS * channel + codes[pixel, channel]] += 1
+    return counts
+
+
+@kernel
+def _count_textures(labels: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
+    """Returns (N, 80 C) int32 counts of the codes: 20 for each derivative."""
+    derivatives = codes.shape[0]
+    bins = 2 * TEXTURE_BINS
+    counts = np.zeros((count, bins * derivatives), np.int32)
+    for pixel in range(labels.size):
+        row = counts[labels[pixel]]
+        for derivative in range(derivatives):
+            row[bins * derivative + codes[derivative, pixel]] += 1
+    return counts
+
+
+@kernel
+def _normalise_colours(counts: np.ndarray) -> np.ndarray:
+    """Divides each row by its sum, taken in float32 in OpenCV's order."""
+    histograms = counts.astype(np.float32)
+    for row in histograms:
+        total = np.float32(0)
+        for value in row:
+            total += value
+        for i in range(row.size):
+            row[i] /= total
+    return histograms
+
+
+@kernel
+def _normalise_textures(counts: np.ndarray, zero_bins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Completes both parts of each derivative, puts the positive first, and divides by the sum."""
+    histograms = np.empty(counts.shape, np.float32)
+    for region in range(counts.shape[0]):
+        size = sizes[region]
+        total = np.float32(2 * zero_bins.shape[0] * size)
+        for derivative in range(zero_bins.shape[0]):
+            first = 2 * TEXTURE_BINS * derivative
+            middle = first + TEXTURE_BINS
+            down = counts[region, first:middle]
+            up = counts[region, middle : middle + TEXTURE_BINS]
+            positive = up.sum()
+            down[zero_bins[derivative, 0]] += positive
+            up[zero_bins[derivative, 1]] += size - positive
+            for i in range(TEXTURE_BINS):
+                histograms[region, first + i] = np.float32(up[i]) / total
+                histograms[region, middle + i] = np.float32(down[i]) / total
+    return histograms
+
+
+@kernel
+def _touching(labels: np.ndarray, count: int) -> np.ndarray:
+    """Returns the (E, 2) int32 pairs of regions that touch, as OpenCV looks for them.
+
+    Each pixel beyond the first row and column looks left, up and to the upper left: pixels that
+    touch only within the first row or column, or along the other diagonal, are no neighbours.
+    """
+    found = _border_pairs(labels)
+    starts = np.zeros(count + 1, np.int64)
+    for i in range(found.shape[0]):
+        starts[found[i, 0] + 1] += 1
+    starts = np.cumsum(starts)
+    others = np.empty(found.shape[0], np.int32)
+    ends = starts[:-1].copy()
+    for i in range(found.shape[0]):
+        others[ends[found[i, 0]]] = found[i, 1]
+        ends[found[i, 0]] += 1
+    return _unique_pairs(starts, others)
+
+
+@kernel
+def _border_pairs(labels: np.ndarray) -> np.ndarray:
+    """Returns (B, 2) int32 pairs, each rising; few repeat, since those last seen are remembered."""
+    height, width = labels.shape
+    found = np.empty((1024, 2), np.int32)
+    recent = np.full(4096, -1, np.int64)
+    n = 0
+    for y in range(1, height):
+        row, above = labels[y], labels[y - 1]
+        left, diagonal = row[0], above[0]
+        for x in range(1, width):
+            here, up = row[x], above[x]
+            if ((here ^ left) | (here ^ up) | (here ^ diagonal)) != 0:
+                for other in (left, up, diagonal):
+                    low, high = min(here, other), max(here, other)
+                    pair = (np.int64(low) << 32) | np.int64(high)
+                    place = (low * 31 + high) & 4095
+                    if low == high or recent[place] == pair:
+                        continue
+                    recent[place] = pair
+                    if n == found.shape[0]:
+                        found = _doubled(found)
+                    found[n, 0], found[n, 1] = low, high
+                    n += 1
+            left, diagonal = here, up
+    return found[:n]
+
+
+@kernel
+def _doubled(rows: np.ndarray) -> np.ndarray:
+    """A copy with room for as many rows again."""
+    grown = np.empty((2 * rows.shape[0], rows.shape[1]), rows.dtype)
+    grown[: rows.shape[0]] = rows
+    return grown
+
+
+@kernel
+def _unique_pairs(starts: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Sorts and deduplicates each region's larger neighbours: (E, 2) int32 pairs in order."""
+    pairs = np.empty((others.size, 2), np.int32)
+    seen = np.full(starts.size, -1, np.int32)
+    n = 0
+    for region in range(starts.size - 1):
+        first = n
+        for i in range(starts[region], starts[region + 1]):
+            other = others[i]
+            if seen[other] != region:
+                seen[other] = region
+                pairs[n, 0] = region
+                pairs[n, 1] = other
+                n += 1
+        pairs[first:n, 1] = np.sort(pairs[first:n, 1])
+    return pairs[:n].copy()

@@ -1,0 +1,171 @@
+"""Colour and texture codes of every pixel: what the histograms of regions count.
+
+Colour is 25 bins a channel. Texture is, for each channel, the derivative along four directions (0°
+and 90° of the photograph, and of the photograph turned by 45°), its positive and its negative part
+apart, each stretched over 10 bins between its own extremes (Uijlings et al., IJCV 2013 §3.2, as
+OpenCV does it: Scharr kernels, and a turn there and back for the diagonals).
+
+A derivative is positive or it is not, so one code of 20 values, which rises with the derivative,
+holds both parts: 0 to 9 is the bin of a negative value or zero, 10 to 19 that of a positive one. In
+the part that it is not in, a pixel counts as zero (`zero_bins`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from frcnn_cli.proposals.fast.jit import kernel
+
+COLOUR_BINS: Final = 25
+"""Bins of one channel's colour histogram over 0..255."""
+TEXTURE_BINS: Final = 10
+"""Bins of one sign of one derivative."""
+DIRECTIONS: Final = 4
+"""Derivatives a channel; with the two signs, the 8 orientations of the paper."""
+STRETCHED: Final = 255.0
+"""Largest value of a stretched derivative."""
+
+STEEPEST: Final = 16 * 255
+"""Largest derivative that Scharr's kernel gives."""
+VECTOR: Final = 64
+"""A multiple of the pixels that OpenCV's warps compute at once on any processor."""
+
+_COLOUR_OF = (np.arange(256) * COLOUR_BINS // 256).astype(np.uint8)
+
+
+class PixelCodes(NamedTuple):
+    """Histogram codes of an image of C channels."""
+
+    colour: np.ndarray
+    """(H W, C) uint8 in 0..24."""
+    texture: np.ndarray
+    """(4 C, H W) uint8 in 0..19."""
+    zero_bins: np.ndarray
+    """(4 C, 2) uint8: bin of a zero among the negative parts, and among the positive ones."""
+
+
+def encode_pixels(image: np.ndarray) -> PixelCodes:
+    """Computes the codes of an image, (H, W, C) or (H, W) uint8."""
+    height, width = image.shape[:2]
+    planes = cv2.split(image)
+    texture = np.empty((DIRECTIONS * len(planes), height, width), np.uint8)
+    zero_bins = np.empty((DIRECTIONS * len(planes), 2), np.uint8)
+    row = 0
+    for plane in planes:
+        for derivative in _derivatives(plane):
+            stretch = _stretch(derivative)
+            _encode(derivative, _cuts(stretch), texture[row])
+            zero_bins[row] = _bin_of(0.0, *stretch[0]), _bin_of(0.0, *stretch[1])
+            row += 1
+    colour = cv2.LUT(image, _COLOUR_OF).reshape(height * width, -1)
+    return PixelCodes(colour, texture.reshape(row, -1), zero_bins)
+
+
+def _derivatives(plane: np.ndarray) -> list[np.ndarray]:
+    """The derivatives of a plane, each (H, W) float32: 0°, 90°, 45° and 135°."""
+    height, width = plane.shape
+    centre = (width / 2.0, height / 2.0)
+    turn = cv2.getRotationMatrix2D(centre, 45.0, 1.0)
+    _, _, wide, high = cv2.RotatedRect(centre, (width, height), 45.0).boundingRect()
+    turn[0, 2] += wide / 2.0 - centre[0]
+    turn[1, 2] += high / 2.0 - centre[1]
+    turned = cv2.warpAffine(plane, turn, (wide, high))
+    back = cv2.getRotationMatrix2D((float(wide // 2), float(high // 2)), -45.0, 1.0)
+    # Of a photograph with sides beyond 1 : 2.4, OpenCV crops a corner instead of the middle.
+    top, left = max(0, (high - height) // 2), max(0, (wide - width) // 2)
+    canvas = (_canvas_width(wide, high, left + width), top + height)
+    derivatives = [cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1)]
+    for dx, dy in ((1, 0), (0, 1)):
+        diagonal = cv2.warpAffine(cv2.Scharr(turned, cv2.CV_32F, dx, dy), back, canvas)
+        derivatives.append(diagonal[top:, left : left + width])
+    return derivatives
+
+
+def _canvas_width(wide: int, high: int, needed: int) -> int:
+    """Columns to compute when turning back, so that those needed equal OpenCV's to the last bit.
+
+    OpenCV computes a canvas that holds the turned square turned once more; the columns past its
+    last whole vector round otherwise. Fewer columns do, if those needed are inside whole vectors in
+    both.
+    """
+    centre = (float(wide // 2), float(high // 2))
+    _, _, full, _ = cv2.RotatedRect(centre, (wide, high), -45.0).boundingRect()
+    whole = -(-needed // VECTOR) * VECTOR
+    return int(whole if whole <= full // VECTOR * VECTOR else full)
+
+
+def _stretch(derivative: np.ndarray) -> np.ndarray:
+    """(2, 2) float32: factor and offset that stretch the negative part, and the positive one."""
+    low, high, _, _ = cv2.minMaxLoc(derivative)
+    parts = (min(low, 0.0), min(high, 0.0)), (max(low, 0.0), max(high, 0.0))
+    return np.array([_line(*part) for part in parts], np.float32)
+
+
+def _line(low: float, high: float) -> tuple[float, float]:
+    """Factor and offset that send low..high to 0..255; a flat part goes to 0, as in OpenCV."""
+    if high == low:
+        return 0.0, 0.0
+    return STRETCHED / (high - low), -STRETCHED * low / (high - low)
+
+
+@kernel
+def _bin_of(value: float, factor: np.float32, offset: np.float32) -> int:
+    """Texture bin of one value of a part.
+
+    OpenCV stretches to whole numbers with a fused multiply-add in float32, which float64 imitates:
+    the product of two float32 is exact there.
+    """
+    stretched = np.float32(np.float64(value) * np.float64(factor) + np.float64(offset))
+    whole = np.float32(np.rint(min(max(stretched, np.float32(0)), np.float32(STRETCHED))))
+    return int(whole / (np.float32(256) / np.float32(TEXTURE_BINS)))
+
+
+@kernel
+def _code_of(value: float, stretch: np.ndarray) -> int:
+    """Code of one value; it rises with the value."""
+    if value > 0:
+        return TEXTURE_BINS + _bin_of(value, stretch[1, 0], stretch[1, 1])
+    return _bin_of(value, stretch[0, 0], stretch[0, 1])
+
+
+@kernel
+def _cuts(stretch: np.ndarray) -> np.ndarray:
+    """(19,) float32: the least float32 that has code 1 or more, 2 or more, … 19.
+
+    Found by bisection over the floats in their order, so that encoding needs comparisons only.
+    """
+    cuts = np.empty(2 * TEXTURE_BINS - 1, np.float32)
+    one = np.empty(1, np.int32)
+    for code in range(1, 2 * TEXTURE_BINS):
+        low, high = -0x7F800000, 0x7F800000  # places of -inf and inf among the floats
+        while low < high:
+            middle = (low + high) // 2
+            one[0] = middle if middle >= 0 else -0x80000000 - middle
+            if _code_of(one.view(np.float32)[0], stretch) >= code:
+                high = middle
+            else:
+                low = middle + 1
+        one[0] = low if low >= 0 else -0x80000000 - low
+        cuts[code - 1] = one.view(np.float32)[0]
+    return cuts
+
+
+@kernel
+def _encode(derivative: np.ndarray, cuts: np.ndarray, codes: np.ndarray) -> None:
+    """Writes the codes of a derivative, (H, W) float32, into (H, W) uint8.
+
+    A table gives the code at each whole number; few values lie between it and a cut.
+    """
+    ends = np.append(cuts, np.float32(np.inf))
+    table = np.searchsorted(cuts, np.arange(-STEEPEST - 1, STEEPEST + 2), "right").astype(np.uint8)
+    for y in range(derivative.shape[0]):
+        row = derivative[y]
+        out = codes[y]
+        for x in range(row.size):
+            code = table[int(row[x] + np.float32(STEEPEST + 1))]
+            while row[x] >= ends[code]:
+                code += 1
+            out[x] = code
