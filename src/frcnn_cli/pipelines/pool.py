@@ -186,8 +186,8 @@ class _Records(QueueHandler):
 def _interrupts_held_back() -> Iterator[None]:
     """Keeps Ctrl-C from a process that is being started, which would print a traceback.
 
-    A new process inherits which signals are blocked, and so never sees this one. Here another thread
-    may take it, after which Python interrupts the main thread all the same: it is deferred as well.
+    A new process inherits which signals are blocked, and so never sees this one. Here another
+    thread may take it, and Python then interrupts the main thread all the same: it is deferred too.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
