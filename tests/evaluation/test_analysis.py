@@ -35,7 +35,8 @@ def test_counts_at_the_working_point_and_in_all(split):
     assert (undetected.at_work, undetected.in_all) == (1, 1)
     assert undetected.mended_map == pytest.approx(1 / 2 + 1 / 2 * 2 / 3)
     assert analysis.map_interval.low <= analysis.map <= analysis.map_interval.high
-    assert analysis.ap_intervals["cat"] == analysis.map_interval
+    assert analysis.ap_intervals == (analysis.map_interval,)
+    assert analysis.resampled_aps.shape == (1, 50)
 
 
 def test_the_threshold_of_a_miss_is_the_one_it_is_counted_at():

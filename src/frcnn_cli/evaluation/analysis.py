@@ -12,6 +12,7 @@ from frcnn_cli.config import Metric
 from frcnn_cli.evaluation.bootstrap import (
     RESAMPLES,
     Interval,
+    Values,
     bootstrap_aps,
     bootstrap_maps,
     draw_weights,
@@ -60,7 +61,8 @@ class Analysis:
         at_work: the split, cut at the working point.
         working_point: the score of the best F1.
         map_interval: of the mAP.
-        ap_intervals: by class name; None where no resample has an object.
+        ap_intervals: one a class; None where no resample has an object.
+        resampled_aps: (K, resamples), AP of each class in each resample, NaN without objects.
         alarms: false positives at the working point.
         misses: objects not found at the working point.
         evidence: what came before the detections, where it is known.
@@ -77,7 +79,8 @@ class Analysis:
     at_work: MatchedSplit
     working_point: WorkingPoint
     map_interval: Interval | None
-    ap_intervals: Mapping[str, Interval | None]
+    ap_intervals: tuple[Interval | None, ...]
+    resampled_aps: Values
     alarms: FalseAlarms
     misses: Misses
     evidence: Evidence | None
@@ -129,9 +132,8 @@ def analyse(
         at_work=at_work,
         working_point=point,
         map_interval=interval(bootstrap_maps(aps)),
-        ap_intervals=MappingProxyType(
-            {name: interval(each) for name, each in zip(split.classes, aps, strict=True)}
-        ),
+        ap_intervals=tuple(interval(each) for each in aps),
+        resampled_aps=aps,
         alarms=alarms,
         misses=misses,
         evidence=at_work_evidence,
@@ -141,6 +143,30 @@ def analyse(
         sizes_in_all=recall_by_size(split),
         confusion=confusion_matrix(at_work, alarms),
     )
+
+
+def misses_by_class(analysis: Analysis) -> list[dict[Miss, int]]:
+    """Returns for each class how many of its objects the detector in use missed, by kind."""
+    labels = analysis.split.objects.labels[analysis.misses.objects]
+    return [
+        {
+            kind: int(((labels == label) & (analysis.misses.kinds == kind)).sum())
+            for kind in analysis.miss_kinds
+        }
+        for label in range(1, len(analysis.split.classes) + 1)
+    ]
+
+
+def false_alarms_by_class(analysis: Analysis) -> list[dict[FalseAlarm, int]]:
+    """Returns for each class its false alarms at the working point, by kind."""
+    labels = analysis.split.detections.labels[analysis.alarms.detections]
+    return [
+        {
+            kind: int(((labels == label) & (analysis.alarms.kinds == kind)).sum())
+            for kind in analysis.alarm_kinds
+        }
+        for label in range(1, len(analysis.split.classes) + 1)
+    ]
 
 
 def _alarm_kinds(
