@@ -21,7 +21,9 @@ Engine = Literal["opencv", "fast"]
 BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
-Metric = Literal["voc07", "voc10"]
+Metric = Literal["voc07", "voc10", "coco"]
+VocMetric = Literal["voc07", "voc10"]
+DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -192,9 +194,9 @@ class EvalConfig:
     """How detections are scored."""
 
     metric: Metric = "voc07"
-    """VOC07's 11-point AP, or VOC10's area under the curve."""
+    """VOC07's 11-point AP, VOC10's area under the curve, or COCO's AP."""
     iou: float = 0.5
-    """Least IoU of a true positive (the devkit's rule is >=)."""
+    """Least IoU of a true positive by the VOC rules (the devkit's is >=); COCO has its own ten."""
     score: float = 0.01
     """Least score of a detection that is scored: a precision-recall curve wants its tail."""
 
