@@ -46,7 +46,11 @@ def evaluate(
     ] = None,
     detections: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Score this boxes.json instead.", show_default=False),
+        typer.Option(
+            metavar="PATH",
+            help="Score these instead: boxes.json, COCO results, or a folder of VOC or YOLO text.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -75,7 +79,7 @@ def evaluate(
         cache = Cache(cache_dir)
         if detections is not None:
             run = evaluate_file(data, split, detections, cache, rules)
-            scored = str(detections)
+            scored = f"{detections} ({run.format})"
         else:
             from frcnn_cli.pipelines.detect import choose_checkpoint
             from frcnn_cli.pipelines.detector import Detector

@@ -9,9 +9,10 @@ from pathlib import Path
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, Metric, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.images import load_image
+from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
-from frcnn_cli.evaluation.detections_file import read_detections
+from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
+from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.evaluation.voc import Evaluation, evaluate
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector
@@ -31,11 +32,13 @@ class EvaluationRun:
         evaluation: curves and APs.
         dataset: the data set, in words.
         failures: photographs that could not be used.
+        format: of the detections, in words; empty where a detector was run.
     """
 
     evaluation: Evaluation
     dataset: str
     failures: tuple[FrcnnError, ...]
+    format: str = ""
 
 
 def evaluate_detector(
@@ -69,7 +72,7 @@ def evaluate_detector(
 def evaluate_file(
     data: Path, split: str, detections: Path, cache: Cache, config: EvalConfig
 ) -> EvaluationRun:
-    """Scores a `frcnn.detections/1` file, whatever tool wrote it.
+    """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
     Raises:
         DataError: there is no such data set or split, or the file does not fit it.
@@ -77,9 +80,10 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    found = read_detections(detections, samples, dataset.classes)
+    known = Known(samples, dataset.classes, image_size)
+    kind, found = read_detections(detections, known)
     evaluation = evaluate(samples, found, dataset.classes, config.iou)
-    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+    return EvaluationRun(evaluation, str(dataset), tuple(failures), WORDS[kind])
 
 
 def detect_samples(
