@@ -26,9 +26,18 @@ Metric = Literal["voc07", "voc10"]
 ConfigT = TypeVar("ConfigT")
 
 
+class ContradictionError(ConfigError):
+    """Two settings that do not agree; each may be right beside another recipe's values."""
+
+
 def _require(holds: bool, problem: str, remedy: str) -> None:
     if not holds:
         raise ConfigError(problem, remedy=remedy)
+
+
+def _agree(holds: bool, problem: str, remedy: str) -> None:
+    if not holds:
+        raise ContradictionError(problem, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         _require(self.short_side >= 32, f"short_side is {self.short_side}", "use 32 or more pixels")
-        _require(
+        _agree(
             self.long_side >= self.short_side,
             f"long_side {self.long_side} is less than short_side {self.short_side}",
             "raise long_side or lower short_side",
@@ -158,7 +167,7 @@ class TrainConfig:
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
-        _require(
+        _agree(
             0 <= low < high <= self.foreground_iou,
             f"background_iou {self.background_iou} does not lie below "
             f"foreground_iou {self.foreground_iou}",
@@ -217,8 +226,11 @@ SECTIONS: Mapping[str, type] = {
 def load_file(path: Path) -> dict[str, dict[str, Any]]:
     """Reads a `frcnn.toml` into {section: {field: value}}, refusing what it does not know.
 
+    Whether settings agree with each other shows when they are put over the values of a recipe.
+
     Raises:
-        ConfigError: the file cannot be read, or has an unknown section or key.
+        ConfigError: the file cannot be read, has an unknown section or key, or a value that no
+            recipe could have.
     """
     try:
         with path.open("rb") as stream:
@@ -233,6 +245,8 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"unknown section {section!r}", remedy=f"use {known}", file=path)
         try:
             override(SECTIONS[section](), values)
+        except ContradictionError:
+            continue
         except ConfigError as error:
             raise ConfigError(
                 f"[{section}] {error.problem}", remedy=error.remedy, file=path
