@@ -146,8 +146,14 @@ class TrainConfig:
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    eval_every: int = 0
+    """Steps between evaluations on `eval_split`; 0 evaluates at each checkpoint."""
+    eval_split: str = "val"
+    """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
-    """Photographs of `val` scored at each checkpoint, where `val` is not trained on; 0: none."""
+    """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    patience: int = 0
+    """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
     """Decides initialisation, order, flips, scales, RoIs and dropout."""
 
@@ -161,7 +167,16 @@ class TrainConfig:
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}", "use a value in [0, 1)")
         for name in (
-            *("seed", "epochs", "validation_images", "warmup", "clip_norm", "weight_decay"),
+            *(
+                "seed",
+                "epochs",
+                "validation_images",
+                "eval_every",
+                "patience",
+                "warmup",
+                "clip_norm",
+                "weight_decay",
+            ),
             *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
         ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
