@@ -28,9 +28,18 @@ DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 ConfigT = TypeVar("ConfigT")
 
 
+class ContradictionError(ConfigError):
+    """Two settings that do not agree; each may be right beside another recipe's values."""
+
+
 def _require(holds: bool, problem: str, remedy: str) -> None:
     if not holds:
         raise ConfigError(problem, remedy=remedy)
+
+
+def _agree(holds: bool, problem: str, remedy: str) -> None:
+    if not holds:
+        raise ContradictionError(problem, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         _require(self.short_side >= 32, f"short_side is {self.short_side}", "use 32 or more pixels")
-        _require(
+        _agree(
             self.long_side >= self.short_side,
             f"long_side {self.long_side} is less than short_side {self.short_side}",
             "raise long_side or lower short_side",
@@ -142,8 +151,14 @@ class TrainConfig:
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    eval_every: int = 0
+    """Steps between evaluations on `eval_split`; 0 evaluates at each checkpoint."""
+    eval_split: str = "val"
+    """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
-    """Photographs of `val` scored at each checkpoint, where `val` is not trained on; 0: none."""
+    """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    patience: int = 0
+    """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
     """Decides initialisation, order, flips, scales, RoIs and dropout."""
 
@@ -157,13 +172,22 @@ class TrainConfig:
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}", "use a value in [0, 1)")
         for name in (
-            *("seed", "epochs", "validation_images", "warmup", "clip_norm", "weight_decay"),
+            *(
+                "seed",
+                "epochs",
+                "validation_images",
+                "eval_every",
+                "patience",
+                "warmup",
+                "clip_norm",
+                "weight_decay",
+            ),
             *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
         ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
-        _require(
+        _agree(
             0 <= low < high <= self.foreground_iou,
             f"background_iou {self.background_iou} does not lie below "
             f"foreground_iou {self.foreground_iou}",
@@ -222,8 +246,11 @@ SECTIONS: Mapping[str, type] = {
 def load_file(path: Path) -> dict[str, dict[str, Any]]:
     """Reads a `frcnn.toml` into {section: {field: value}}, refusing what it does not know.
 
+    Whether settings agree with each other shows when they are put over the values of a recipe.
+
     Raises:
-        ConfigError: the file cannot be read, or has an unknown section or key.
+        ConfigError: the file cannot be read, has an unknown section or key, or a value that no
+            recipe could have.
     """
     try:
         with path.open("rb") as stream:
@@ -238,6 +265,8 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"unknown section {section!r}", remedy=f"use {known}", file=path)
         try:
             override(SECTIONS[section](), values)
+        except ContradictionError:
+            continue
         except ConfigError as error:
             raise ConfigError(
                 f"[{section}] {error.problem}", remedy=error.remedy, file=path
