@@ -22,6 +22,7 @@ BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
 Metric = Literal["voc07", "voc10"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -188,6 +189,18 @@ class DetectConfig:
 
 
 @dataclass(frozen=True)
+class SpeedConfig:
+    """What a detector does to be fast; it computes the same function, but for rounding."""
+
+    precision: Precision = "auto"
+    """Numbers of the network; auto is bfloat16 where the device computes in it, else float32."""
+    distinct_rois: bool = True
+    """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
+    fused: bool = True
+    """On a CPU, weights in its own order, and convolution and activation in one pass."""
+
+
+@dataclass(frozen=True)
 class EvalConfig:
     """How detections are scored."""
 
@@ -209,6 +222,7 @@ SECTIONS: Mapping[str, type] = {
     "input": InputConfig,
     "train": TrainConfig,
     "detect": DetectConfig,
+    "speed": SpeedConfig,
     "eval": EvalConfig,
 }
 """The tables of `frcnn.toml` and what each one sets."""

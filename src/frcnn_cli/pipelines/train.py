@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -241,7 +242,7 @@ class _Run:
             trainer.average.swap(trainer.model)
         score = None
         if validation is not None:
-            detector = Detector(trainer.model.eval(), info, self._device)
+            detector = Detector.of(copy.deepcopy(trainer.model), info)
             score = self._validate(detector, *validation)
             self._events.validated(step, score)
         self._folder.save_checkpoint(trainer.model.state_dict(), info, step, score)
