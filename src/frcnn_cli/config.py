@@ -62,6 +62,14 @@ class ModelConfig:
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
     """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
+    fc6_rank: int = 0
+    """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
+    fc7_rank: int = 0
+    """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
+
+    def __post_init__(self) -> None:
+        for name in ("fc6_rank", "fc7_rank"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 
 
 @dataclass(frozen=True)

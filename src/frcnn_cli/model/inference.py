@@ -42,10 +42,10 @@ def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 def _cpu_has_bfloat16() -> bool:
     """Returns whether the CPU multiplies bfloat16 and torch's oneDNN makes use of it."""
-    return torch.backends.mkldnn.is_available() and any(
-        getattr(torch.cpu, name, bool)()
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 class Inference:

@@ -29,7 +29,7 @@ def can_pack(device: torch.device) -> bool:
     """Returns whether `pack` does anything on `device`."""
     return (
         device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
     )
 
@@ -115,6 +115,7 @@ class PackedConv(nn.Module):
         self._packed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns (B, O, h, w) of (B, I, H, W)."""
         if self._packed is None:
             # The best order depends on the size of the map; it is right for every size.
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(
@@ -135,6 +136,7 @@ class HalvingMaxPool(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns (B, C, H // 2, W // 2) of (B, C, H, W)."""
         if x.element_size() != 2:
             return F.max_pool2d(x, 2)
         height, width = (side // 2 * 2 for side in x.shape[2:])

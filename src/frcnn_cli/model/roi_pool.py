@@ -34,7 +34,9 @@ class BinMaxima(NamedTuple):
     def pooled(self, first: int, last: int) -> Tensor:
         """Returns (last - first, P, P, C), contiguous: the RoIs from `first` up to `last`."""
         chosen = self.bins[first:last]
-        return self.values.index_select(0, chosen.flatten()).view(*chosen.shape, self.values.shape[1])
+        return self.values.index_select(0, chosen.flatten()).view(
+            *chosen.shape, self.values.shape[1]
+        )
 
 
 def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
@@ -84,34 +86,36 @@ def bin_maxima(features: Tensor, images: Tensor, corners: Tensor, size: int) -> 
         corners: (R, 4) int64, from `cell_corners`.
         size: P, bins a side.
     """
-    channels, height, width = features.shape[1:]
-    shape = (len(images), size, size)
-    edges = [
-        edge.view(-1, *view).expand(shape)
-        for axis, cells, view in ((1, height, (size, 1)), (0, width, (1, size)))
-        for edge in _bins(corners, axis, size, cells)
-    ]
-    distinct, bins = _distinct(images[:, None, None].expand(shape), edges, (height, width))
-    image, y0, y1, x0, x1 = distinct
-    level_y, level_x = _floor_log2(y1 - y0), _floor_log2(x1 - x0)
-    tables = _RangeMaxima(_as_integers(features.detach()))
-    values = tables.level(0, 0).new_zeros(len(image), channels)
-    levels = torch.stack((level_y, level_x), dim=1)[(level_y >= 0) & (level_x >= 0)]
-    row = image * height
-    for j, i in torch.unique(levels, dim=0).tolist():
-        at_level = torch.nonzero((level_y == j) & (level_x == i)).flatten()
-        table = tables.level(j, i).reshape(-1, channels)
-        for part in torch.split(at_level, max(1, _GATHERED // channels)):
+    height, width = features.shape[2:]
+    y0, y1 = (edge[:, :, None] for edge in _bins(corners, 1, size, height))
+    x0, x1 = (edge[:, None, :] for edge in _bins(corners, 0, size, width))
+    keys = _Digits((16, 16, len(features), height + 1, height + 1, width + 1, width + 1))
+    # From 1, since a bin that is empty has logarithm -1; what else it has does not matter.
+    levels = (1 + _floor_log2(y1 - y0), 1 + _floor_log2(x1 - x0))
+    key = keys.join(*levels, images[:, None, None], y0, y1, x0, x1)
+    key = torch.where((levels[0] > 0) & (levels[1] > 0), key, 0)
+    distinct, bins = torch.unique(key, return_inverse=True)
+    level_y, level_x, image, y0, y1, x0, x1 = keys.split(distinct)
+    tables = _RangeMaxima(features)
+    channels = features.shape[1]
+    values = tables.level(0, 0).new_empty(len(distinct), channels)
+    # They are sorted by level, so those of a level are a slice.
+    runs, counts = torch.unique_consecutive(level_y * 16 + level_x, return_counts=True)
+    row, first = image * height, 0
+    for run, count in zip(runs.tolist(), counts.tolist(), strict=True):
+        j, i = run // 16 - 1, run % 16 - 1
+        last = first + count
+        if run == 0:
+            values[first:last] = 0
+        else:
+            table = tables.level(j, i).view(-1, channels)
             # Windows of 2^j × 2^i cells at the bin's four corners cover it.
-            tops = {0: y0[part], j: y1[part] - (1 << j)}.values()
-            lefts = {0: x0[part], i: x1[part] - (1 << i)}.values()
-            windows = [
-                table.index_select(0, (row[part] + y) * width + x) for y in tops for x in lefts
-            ]
-            for window in windows[1:]:
-                torch.maximum(windows[0], window, out=windows[0])
-            values.index_copy_(0, part, windows[0])
-    return BinMaxima(_as_floats(values, features.dtype), bins)
+            tops = {0: y0, j: y1 - (1 << j)}.values()
+            lefts = {0: x0, i: x1 - (1 << i)}.values()
+            places = [((row + y) * width + x)[first:last] for y in tops for x in lefts]
+            _gather_maxima(table, places, values[first:last])
+        first = last
+    return BinMaxima(tables.as_features(values), bins)
 
 
 class _RoIPool(torch.autograd.Function):
@@ -182,39 +186,36 @@ def _extend(crop: Tensor, corners: tuple[int, int, int, int]) -> Tensor:
     return whole
 
 
-def _distinct(
-    image: Tensor, edges: list[Tensor], cells: tuple[int, int]
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Returns image, y0, y1, x0, x1 (N,) of the distinct bins, and which one each bin is."""
-    key = image
-    # y0 and y1 in 0..height, x0 and x1 in 0..width, as the digits of one number.
-    bases = [1 + cells[0]] * 2 + [1 + cells[1]] * 2
-    for edge, base in zip(edges, bases, strict=True):
-        key = key * base + edge
-    keys, bins = torch.unique(key, return_inverse=True)
-    parts: list[Tensor] = []
-    for base in reversed(bases):
-        parts.append(keys % base)
-        keys = keys // base
-    return (keys, *reversed(parts)), bins
+def _gather_maxima(table: Tensor, places: list[Tensor], out: Tensor) -> None:
+    """Writes the maxima over several rows of a table (L, C) each into `out` (N, C)."""
+    step = max(1, _GATHERED // table.shape[1])
+    for first in range(0, len(out), step):
+        part = out[first : first + step]
+        torch.index_select(table, 0, places[0][first : first + step], out=part)
+        for place in places[1:]:
+            torch.maximum(part, table.index_select(0, place[first : first + step]), out=part)
 
 
-def _as_integers(values: Tensor) -> Tensor:
-    """Returns 16-bit floats as int16 in the same order; other types as they are.
+class _Digits:
+    """Joins small integers to one number and splits it again; the first weighs most."""
 
-    Maxima of int16 are several times faster on a CPU. A float is a sign and a magnitude, so the
-    magnitude bits of negative numbers are turned over.
-    """
-    return _turned(values.view(torch.int16)) if values.element_size() == 2 else values
+    def __init__(self, bases: tuple[int, ...]) -> None:
+        self._bases = bases
 
+    def join(self, *digits: Tensor) -> Tensor:
+        """Returns one number for each element of the digits, which are in 0..base - 1."""
+        key = digits[0]
+        for digit, base in zip(digits[1:], self._bases[1:], strict=True):
+            key = key * base + digit
+        return key
 
-def _as_floats(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Undoes `_as_integers`."""
-    return values if values.dtype == dtype else _turned(values).view(dtype)
-
-
-def _turned(bits: Tensor) -> Tensor:
-    return bits ^ ((bits >> 15) & 0x7FFF)
+    def split(self, keys: Tensor) -> list[Tensor]:
+        """Returns the digits of each number."""
+        digits = []
+        for base in reversed(self._bases[1:]):
+            digits.append(keys % base)
+            keys = keys // base
+        return [keys, *reversed(digits)]
 
 
 def _bins(corners: Tensor, axis: int, size: int, cells: int) -> tuple[Tensor, Tensor]:
@@ -233,10 +234,20 @@ def _floor_log2(n: Tensor) -> Tensor:
 
 
 class _RangeMaxima:
-    """Maxima of a (B, C, H, W) map over windows of 2^j × 2^i cells; a level is made when asked."""
+    """Maxima of a (B, C, H, W) map over windows of 2^j × 2^i cells; a level is made when asked.
+
+    On a CPU 16-bit floats are compared as int16, several times faster. A float is a sign and a
+    magnitude, so the magnitude bits of negative numbers are turned over for it.
+    """
 
     def __init__(self, features: Tensor) -> None:
-        self._levels = {(0, 0): features.permute(0, 2, 3, 1).contiguous()}
+        cells = features.detach().permute(0, 2, 3, 1).contiguous()
+        self._dtype = features.dtype
+        self._turn = False
+        if cells.element_size() == 2 and cells.device.type == "cpu":
+            cells = cells.view(torch.int16)
+            self._turn = bool((cells < 0).any())
+        self._levels = {(0, 0): self._turned(cells)}
 
     def level(self, j: int, i: int) -> Tensor:
         """Returns (B, H, W, C): at each cell the maximum of the window that starts there.
@@ -246,10 +257,21 @@ class _RangeMaxima:
         if (j, i) not in self._levels:
             axis, half = (1, 1 << (j - 1)) if j else (2, 1 << (i - 1))
             below = self.level(j - 1, i) if j else self.level(j, i - 1)
-            level = below.clone()
-            inside = below.shape[axis] - half
-            if inside > 0:
-                target = level.narrow(axis, 0, inside)
-                torch.maximum(target, below.narrow(axis, half, inside), out=target)
+            inside = max(below.shape[axis] - half, 0)
+            level = torch.empty_like(below)
+            torch.maximum(
+                below.narrow(axis, 0, inside),
+                below.narrow(axis, below.shape[axis] - inside, inside),
+                out=level.narrow(axis, 0, inside),
+            )
+            border = below.shape[axis] - inside
+            level.narrow(axis, inside, border).copy_(below.narrow(axis, inside, border))
             self._levels[j, i] = level
         return self._levels[j, i]
+
+    def as_features(self, values: Tensor) -> Tensor:
+        """Returns values of the tables in the type of the map."""
+        return values if values.dtype == self._dtype else self._turned(values).view(self._dtype)
+
+    def _turned(self, cells: Tensor) -> Tensor:
+        return cells ^ ((cells >> 15) & 0x7FFF) if self._turn else cells

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -137,7 +136,7 @@ class Laps:
     """A stopwatch that gives each step the time since the one before it."""
 
     def __init__(self, device: torch.device) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
         self._device = device
         self._last = time.perf_counter()
 
@@ -146,10 +145,10 @@ class Laps:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         now = time.perf_counter()
-        self.seconds[step] += now - self._last
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._last
         self._last = now
 
     def by_stage(self) -> dict[str, float]:
         """Returns the seconds of "network" and of "postprocess"."""
         rest = self.seconds["postprocess"]
-        return {"network": self.seconds.total() - rest, "postprocess": rest}
+        return {"network": sum(self.seconds.values()) - rest, "postprocess": rest}

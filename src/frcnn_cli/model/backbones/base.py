@@ -141,6 +141,7 @@ class ConvUnit(nn.Conv2d):
         self.activation: Activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns (B, O, h, w) of (B, I, H, W)."""
         before, after = self.edges
         y = super().forward(x if before == after else F.pad(x, (before, after) * 2))
         if self.activation == "none":
