@@ -24,6 +24,7 @@ Optimizer = Literal["sgd", "adamw"]
 Metric = Literal["voc07", "voc10", "coco"]
 VocMetric = Literal["voc07", "voc10"]
 DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -75,6 +76,14 @@ class ModelConfig:
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
     """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
+    fc6_rank: int = 0
+    """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
+    fc7_rank: int = 0
+    """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
+
+    def __post_init__(self) -> None:
+        for name in ("fc6_rank", "fc7_rank"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -217,6 +226,18 @@ class DetectConfig:
 
 
 @dataclass(frozen=True)
+class SpeedConfig:
+    """What a detector does to be fast; it computes the same function, but for rounding."""
+
+    precision: Precision = "auto"
+    """Numbers of the network; auto is bfloat16 where the device computes in it, else float32."""
+    distinct_rois: bool = True
+    """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
+    fused: bool = True
+    """On a CPU, weights in its own order, and convolution and activation in one pass."""
+
+
+@dataclass(frozen=True)
 class EvalConfig:
     """How detections are scored."""
 
@@ -238,6 +259,7 @@ SECTIONS: Mapping[str, type] = {
     "input": InputConfig,
     "train": TrainConfig,
     "detect": DetectConfig,
+    "speed": SpeedConfig,
     "eval": EvalConfig,
 }
 """The tables of `frcnn.toml` and what each one sets."""
