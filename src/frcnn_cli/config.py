@@ -35,7 +35,7 @@ def _require(holds: bool, problem: str, remedy: str) -> None:
 
 @dataclass(frozen=True)
 class ProposalConfig:
-    """How regions are searched; all of it but `max_proposals` is part of the cache key."""
+    """How regions are searched; what decides the boxes is part of the cache key."""
 
     engine: Engine = "opencv"
     """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
@@ -47,10 +47,13 @@ class ProposalConfig:
     """Boxes kept a photograph, best first (§4.1 uses about 2,000); 0 keeps all."""
     seed: int = 0
     """Decides the order of the boxes, never the set."""
+    time_limit: float = 300.0
+    """Seconds that the search of one photograph may take before it is given up; 0 is no limit."""
 
     def __post_init__(self) -> None:
         _require(self.max_side >= 0, f"max_side is {self.max_side}", "use 0 or more pixels")
         _require(self.max_proposals >= 0, f"max_proposals is {self.max_proposals}", "use 0 or more")
+        _require(self.time_limit >= 0, f"time_limit is {self.time_limit}", "use 0 or more seconds")
 
 
 @dataclass(frozen=True)
