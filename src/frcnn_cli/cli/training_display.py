@@ -98,9 +98,9 @@ class TrainingDisplay:
             self._last_line = time.monotonic()
             _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
 
-    def validated(self, step: int, score: float) -> None:
-        """Tells the mAP of a checkpoint on the validation photographs."""
-        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on photographs of val")
+    def evaluated(self, step: int, score: float) -> None:
+        """Tells the mAP of a checkpoint on photographs that are not trained on."""
+        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out photographs")
 
     def _show(self, step: str, done: int, total: int, line: str = "") -> None:
         assert self._live is not None
