@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,12 +18,16 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
 """The detector in the box: the 20 VOC classes."""
+
+
+Watch = Callable[[RegionOutput, torch.Tensor, FastRCNN], None]
+"""Takes the output for the proposals (R, 4), in pixels of the photograph, and the network."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,11 @@ class Detector:
 
     @torch.inference_mode()
     def detect(
-        self, image: npt.NDArray[np.uint8], proposals: FloatArray, config: DetectConfig
+        self,
+        image: npt.NDArray[np.uint8],
+        proposals: FloatArray,
+        config: DetectConfig,
+        watch: Watch | None = None,
     ) -> tuple[Detections, dict[str, float]]:
         """Detects the objects of one photograph.
 
@@ -70,6 +79,7 @@ class Detector:
             image: (H, W, 3) RGB.
             proposals: (N, 4) xyxy in its pixels.
             config: thresholds.
+            watch: shown what the network says of the proposals, before the thresholds.
 
         Returns:
             The detections, and the seconds of "network" and "postprocess".
@@ -84,6 +94,8 @@ class Detector:
         output = self.model([prepare(pixels, spec.preprocessing, spec.stride)], [rois])
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+        if watch is not None:
+            watch(output, boxes, self.model)
         between = time.perf_counter()
         found = postprocess(output, boxes, self.model, (width, height), config)
         seconds = {"network": between - start, "postprocess": time.perf_counter() - between}
