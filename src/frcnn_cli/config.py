@@ -21,7 +21,10 @@ Engine = Literal["opencv", "fast"]
 BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
-Metric = Literal["voc07", "voc10"]
+Metric = Literal["voc07", "voc10", "coco"]
+VocMetric = Literal["voc07", "voc10"]
+DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -42,7 +45,7 @@ def _agree(holds: bool, problem: str, remedy: str) -> None:
 
 @dataclass(frozen=True)
 class ProposalConfig:
-    """How regions are searched; all of it but `max_proposals` is part of the cache key."""
+    """How regions are searched; what decides the boxes is part of the cache key."""
 
     engine: Engine = "opencv"
     """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
@@ -54,10 +57,13 @@ class ProposalConfig:
     """Boxes kept a photograph, best first (§4.1 uses about 2,000); 0 keeps all."""
     seed: int = 0
     """Decides the order of the boxes, never the set."""
+    time_limit: float = 300.0
+    """Seconds that the search of one photograph may take before it is given up; 0 is no limit."""
 
     def __post_init__(self) -> None:
         _require(self.max_side >= 0, f"max_side is {self.max_side}", "use 0 or more pixels")
         _require(self.max_proposals >= 0, f"max_proposals is {self.max_proposals}", "use 0 or more")
+        _require(self.time_limit >= 0, f"time_limit is {self.time_limit}", "use 0 or more seconds")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,14 @@ class ModelConfig:
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
     """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
+    fc6_rank: int = 0
+    """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
+    fc7_rank: int = 0
+    """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
+
+    def __post_init__(self) -> None:
+        for name in ("fc6_rank", "fc7_rank"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -212,13 +226,25 @@ class DetectConfig:
 
 
 @dataclass(frozen=True)
+class SpeedConfig:
+    """What a detector does to be fast; it computes the same function, but for rounding."""
+
+    precision: Precision = "auto"
+    """Numbers of the network; auto is bfloat16 where the device computes in it, else float32."""
+    distinct_rois: bool = True
+    """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
+    fused: bool = True
+    """On a CPU, weights in its own order, and convolution and activation in one pass."""
+
+
+@dataclass(frozen=True)
 class EvalConfig:
     """How detections are scored."""
 
     metric: Metric = "voc07"
-    """VOC07's 11-point AP, or VOC10's area under the curve."""
+    """VOC07's 11-point AP, VOC10's area under the curve, or COCO's AP."""
     iou: float = 0.5
-    """Least IoU of a true positive (the devkit's rule is >=)."""
+    """Least IoU of a true positive by the VOC rules (the devkit's is >=); COCO has its own ten."""
     score: float = 0.01
     """Least score of a detection that is scored: a precision-recall curve wants its tail."""
 
@@ -233,6 +259,7 @@ SECTIONS: Mapping[str, type] = {
     "input": InputConfig,
     "train": TrainConfig,
     "detect": DetectConfig,
+    "speed": SpeedConfig,
     "eval": EvalConfig,
 }
 """The tables of `frcnn.toml` and what each one sets."""

@@ -80,6 +80,15 @@ def proposals(
         int,
         typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
     ] = 0,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="A photograph that takes longer is given up; 0 waits for ever.",
+            show_default=f"{_DEFAULTS.time_limit:g}",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Search again what is cached.")
     ] = False,
@@ -115,6 +124,7 @@ def proposals(
             max_proposals=max_proposals,
             max_side=max_side,
             seed=seed,
+            time_limit=time_limit,
         )
         if export is not None:
             check_export(export)

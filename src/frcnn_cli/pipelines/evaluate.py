@@ -1,18 +1,21 @@
-"""A detector or a file of detections, and a split → its VOC mAP."""
+"""A detector or a file of detections, and a split → its mAP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, Metric, ProposalConfig
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.images import load_image
+from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
-from frcnn_cli.evaluation.detections_file import read_detections
-from frcnn_cli.evaluation.voc import Evaluation, evaluate
+from frcnn_cli.evaluation.coco_metric import CocoEvaluation, evaluate_coco
+from frcnn_cli.evaluation.explain import Explanation, explain
+from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
+from frcnn_cli.evaluation.formats.known import Known
+from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.progress import Progress, silent
@@ -25,17 +28,29 @@ STEP = "Detecting"
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """How a split was detected, and what was left out.
+    """A split, what was found in it, and how that scores.
 
     Attributes:
-        evaluation: curves and APs.
+        samples: the photographs that were scored.
+        matched: their objects and detections, matched by the VOC rules.
+        evaluation: curves and APs by the VOC rules.
+        coco: COCO's numbers, where they are the metric.
+        explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
+        split: name of the split.
         failures: photographs that could not be used.
+        format: of the detections, in words; empty where a detector was run.
     """
 
+    samples: tuple[Sample, ...]
+    matched: MatchedSplit
     evaluation: Evaluation
+    coco: CocoEvaluation | None
+    explanation: Explanation | None
     dataset: str
+    split: str
     failures: tuple[FrcnnError, ...]
+    format: str = ""
 
 
 def evaluate_detector(
@@ -47,6 +62,7 @@ def evaluate_detector(
     proposals: ProposalConfig,
     detect: DetectConfig,
     config: EvalConfig,
+    explained: bool = False,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; proposals that are missing are made.
@@ -62,14 +78,21 @@ def evaluate_detector(
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
-    evaluation = evaluate(usable, found, detector.info.classes, config.iou)
-    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+    return _scored(
+        dataset, usable, found, split=split, failures=failures, config=config, explained=explained
+    )
 
 
 def evaluate_file(
-    data: Path, split: str, detections: Path, cache: Cache, config: EvalConfig
+    data: Path,
+    split: str,
+    detections: Path,
+    cache: Cache,
+    config: EvalConfig,
+    *,
+    explained: bool = False,
 ) -> EvaluationRun:
-    """Scores a `frcnn.detections/1` file, whatever tool wrote it.
+    """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
     Raises:
         DataError: there is no such data set or split, or the file does not fit it.
@@ -77,9 +100,37 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    found = read_detections(detections, samples, dataset.classes)
-    evaluation = evaluate(samples, found, dataset.classes, config.iou)
-    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+    known = Known(samples, dataset.classes, image_size)
+    kind, found = read_detections(detections, known)
+    run = _scored(
+        dataset, samples, found, split=split, failures=failures, config=config, explained=explained
+    )
+    return replace(run, format=WORDS[kind])
+
+
+def _scored(
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    found: Mapping[str, Detections],
+    *,
+    split: str,
+    failures: Sequence[FrcnnError],
+    config: EvalConfig,
+    explained: bool,
+) -> EvaluationRun:
+    classes = dataset.classes
+    matched = match_split(samples, found, classes, config.iou)
+    tables = matched.objects, matched.detections, classes
+    return EvaluationRun(
+        samples=tuple(samples),
+        matched=matched,
+        evaluation=score(matched),
+        coco=evaluate_coco(*tables) if config.metric == "coco" else None,
+        explanation=explain(*tables, config.metric, config.iou) if explained else None,
+        dataset=str(dataset),
+        split=split,
+        failures=tuple(failures),
+    )
 
 
 def detect_samples(
@@ -103,7 +154,7 @@ def detect_samples(
     return found, failures
 
 
-def plot_curves(evaluation: Evaluation, metric: Metric, path: Path) -> None:
+def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     """Draws precision against recall of each class into a PNG.
 
     Raises:

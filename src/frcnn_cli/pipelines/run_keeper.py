@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -116,7 +117,7 @@ class RunKeeper:
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector(self.trainer.model.eval(), self.info, self.trainer.device)
+        detector = Detector.of(copy.deepcopy(self.trainer.model), self.info)
         score = score_split(detector, self.evaluation, self.ranks, self.progress)
         self.evaluated(self.trainer.step, score)
         return score

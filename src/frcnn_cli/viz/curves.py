@@ -11,17 +11,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frcnn_cli.viz.palette import INK, Colour
+from frcnn_cli.viz.palette import BLUE, GREY, INK, RED, VIOLET, Colour
 
 Row = Mapping[str, float | int | None]
 Values = npt.NDArray[np.float64]
-
-BLUE: Colour = (2, 132, 199)
-RED: Colour = (220, 38, 38)
-VIOLET: Colour = (147, 51, 234)
-GREEN: Colour = (5, 150, 105)
-GREY: Colour = (148, 163, 184)
-"""Darker kin of the palette's first colours, for lines on white."""
 
 LOSSES = (("loss", "total", INK), ("classification", "classes", BLUE), ("box", "boxes", RED))
 DOTS_PER_INCH = 144
