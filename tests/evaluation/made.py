@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from frcnn_cli.records import Detections, Sample, as_boxes
+from frcnn_cli.evaluation.formats.known import Known
+from frcnn_cli.records import DetectedImage, Detections, Sample, as_boxes
 
 
 def sample(image_id, *objects):
@@ -28,3 +29,13 @@ def detected(*found):
         np.array([score for _, score, _ in found], np.float32),
         np.array([label for label, _, _ in found], np.int64),
     )
+
+
+def known(samples, classes, **numbers):
+    """What a file of detections may speak of; each photograph has 500×375 pixels."""
+    return Known(samples, classes, lambda _: (500, 375), **numbers)
+
+
+def image(file, *found):
+    """A photograph of 500×375 pixels as a writer takes it; see `detected`."""
+    return DetectedImage(file, 500, 375, 9, detected(*found))

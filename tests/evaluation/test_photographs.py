@@ -25,6 +25,7 @@ def finder():
     [
         ("000012", "000012"),
         ("000012.jpg", "000012"),
+        ("b/1", "two"),
         ("/elsewhere/000012.jpg", "000012"),
         ("a/1.jpg", "one"),
         ("/copy/b/1.jpg", "two"),
@@ -36,8 +37,28 @@ def test_a_photograph_is_found_by_id_or_path(finder, name, image_id):
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("000013.jpg", "is not in the split"), ("1.jpg", "could be 'one' or 'two'"), ("", "is not")],
+    [
+        ("000013.jpg", "is not in the split"),
+        ("1.jpg", "could be 'one' or 'two'"),
+        ("000012.png", "is not in the split"),
+        ("", "is not"),
+    ],
 )
 def test_a_photograph_that_is_unclear_is_refused(finder, name, told):
     with pytest.raises(DataError, match=told):
         finder.find(name)
+
+
+def test_a_number_is_the_file_names_or_the_data_sets_own():
+    sample = Sample("train/000012", Path("voc/000012.jpg"), *NOTHING)
+    assert PhotographFinder([sample]).find_number(12) == "train/000012"
+    assert PhotographFinder([sample]).find_number("000012") == "train/000012"
+    own = PhotographFinder([sample], {7: "train/000012", 12: "train/other"})
+    assert own.find_number(7) == "train/000012"
+    with pytest.raises(DataError, match="image_id 12 is not in the split"):
+        own.find_number(12)
+
+
+def test_a_number_that_two_photographs_have_is_refused(finder):
+    with pytest.raises(DataError, match="image_id 1 could be 'one' or 'two'"):
+        finder.find_number(1)

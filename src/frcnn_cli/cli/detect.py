@@ -77,7 +77,7 @@ def detect(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.evaluation.detections_file import DetectionsWriter
+        from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter
         from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
         from frcnn_cli.pipelines.detector import Detector
         from frcnn_cli.pipelines.device import pick_device
@@ -90,7 +90,7 @@ def detect(
         detector = Detector.load(chosen, device)
         terminal.if_interrupted = f"what was detected is in {out}"
         tally = _Tally()
-        writer = DetectionsWriter(
+        writer = FrcnnWriter(
             sys.stdout if out == _STDOUT else out,
             checkpoint=str(chosen),
             backbone=detector.info.model.backbone,

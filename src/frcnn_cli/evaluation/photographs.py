@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import Sample
 
+_NOT_THERE = "evaluate the split that was detected"
+
 
 class PhotographFinder:
-    """Finds samples by the name under which a tool lists them.
+    """Finds samples by the name or number under which a tool lists them.
 
-    A tool may list a photograph by its image id, its file name, or any path to it, since it may
-    have run in another folder.
+    A tool may list a photograph by its image id, its file name with or without the ending, or any
+    path to it, since it may have run in another folder.
 
     Args:
         samples: the photographs that there are.
+        numbers: the data set's own number or name of a photograph → image id; empty where it has
+            none, and then a photograph is known by the number that its file name is.
     """
 
-    def __init__(self, samples: Iterable[Sample]) -> None:
+    def __init__(
+        self, samples: Iterable[Sample], numbers: Mapping[int | str, str] | None = None
+    ) -> None:
         self._paths = {sample.image_id: sample.path for sample in samples}
         self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        self._by_number: dict[int, list[str]] = defaultdict(list)
+        self._numbers = {
+            number: image_id
+            for number, image_id in (numbers or {}).items()
+            if image_id in self._paths
+        }
         for image_id, path in self._paths.items():
             self._by_name[path.name].append(image_id)
+            self._by_stem[path.stem].append(image_id)
+            if path.stem.isascii() and path.stem.isdecimal():
+                self._by_number[int(path.stem)].append(image_id)
 
     def find(self, name: str) -> str:
         """Returns the image id of the photograph `name`.
@@ -34,29 +50,45 @@ class PhotographFinder:
         """
         if name in self._paths:
             return name
-        candidates = self._by_name.get(PurePath(name).name, [])
+        last = PurePath(name).name
+        candidates = self._by_name.get(last) or self._by_stem.get(last, [])
         if len(candidates) > 1:
-            shared = [_common_tail(PurePath(name), self._paths[each]) for each in candidates]
+            folders = PurePath(name).parts[:-1]
+            shared = [_common_tail(folders, self._paths[each].parts[:-1]) for each in candidates]
             candidates = [
                 each for each, count in zip(candidates, shared, strict=True) if count == max(shared)
             ]
-        if not candidates:
-            raise DataError(
-                f"photograph {name!r} is not in the split",
-                remedy="evaluate the split that was detected",
-            )
-        if len(candidates) > 1:
-            raise DataError(
-                f"photograph {name!r} could be {candidates[0]!r} or {candidates[1]!r}",
-                remedy="list photographs with their folders",
-            )
-        return candidates[0]
+        return _only(candidates, f"photograph {name!r}")
+
+    def find_number(self, number: int | str) -> str:
+        """Returns the image id of the photograph that COCO results call `number`.
+
+        Raises:
+            DataError: the split has no such photograph, or several that fit equally well.
+        """
+        if number in self._numbers:
+            return self._numbers[number]
+        if isinstance(number, str):
+            return self.find(number)
+        known = [] if self._numbers else self._by_number.get(number, [])
+        return _only(known, f"image_id {number}")
 
 
-def _common_tail(a: PurePath, b: PurePath) -> int:
-    """Returns how many parts two paths share, counted from the file name backwards."""
+def _only(candidates: list[str], told: str) -> str:
+    if not candidates:
+        raise DataError(f"{told} is not in the split", remedy=_NOT_THERE)
+    if len(candidates) > 1:
+        raise DataError(
+            f"{told} could be {candidates[0]!r} or {candidates[1]!r}",
+            remedy="list photographs with their folders",
+        )
+    return candidates[0]
+
+
+def _common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """Returns how many parts two paths share, counted from the end backwards."""
     count = 0
-    for mine, other in zip(reversed(a.parts), reversed(b.parts), strict=False):
+    for mine, other in zip(reversed(a), reversed(b), strict=False):
         if mine != other:
             break
         count += 1

@@ -13,18 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.detections_file import DetectionsWriter, read_detections
+from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter, read_frcnn
 from frcnn_cli.records import DetectedImage, Detections
 
-from .made import detected, sample
+from ..made import detected, known, sample
 
 CLASSES = ("cat", "dog")
 
 
 def writer(target):
-    return DetectionsWriter(
-        target, checkpoint="best.safetensors", backbone="vgg16", classes=CLASSES
-    )
+    return FrcnnWriter(target, checkpoint="best.safetensors", backbone="vgg16", classes=CLASSES)
 
 
 def image(file="a.jpg", *found):
@@ -136,7 +134,7 @@ def test_what_was_written_is_read(tmp_path_factory, rows):
     wrote = detected(*((k, s / 1000, [edge / 50 for edge in box]) for k, s, box in rows))
     with writer(path) as out:
         out.write(DetectedImage("pictures/a.jpg", 500, 375, 9, wrote))
-    read = read_detections(path, [sample("a"), sample("b")], CLASSES)
+    read = read_frcnn(path, known([sample("a"), sample("b")], CLASSES))
     assert list(read) == ["a"]
     np.testing.assert_array_equal(read["a"].labels, wrote.labels)
     np.testing.assert_allclose(read["a"].scores, wrote.scores, atol=1e-6)
@@ -158,7 +156,7 @@ def photograph(*found, **changes):
 
 def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
     rows = [entry(score=0.25), entry(score=0.75, label="cat", colour="red")]
-    read = read_detections(stored(tmp_path / "d.json", photograph(*rows)), [sample("a")], CLASSES)
+    read = read_frcnn(stored(tmp_path / "d.json", photograph(*rows)), known([sample("a")], CLASSES))
     assert read["a"].scores.tolist() == [0.75, 0.25]
     assert read["a"].labels.tolist() == [1, 2]
 
@@ -174,7 +172,8 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
         (entry(score=17), "score is 17.0; use a score between 0 and 1"),
         (entry(box=[1, 2, 3]), "box has 3 numbers"),
         (entry(box=[1, 2, float("inf"), 4]), "box holds inf"),
-        (entry(box=[30, 2, 10, 4]), "ends before it starts"),
+        (entry(box=[30, 2, 10, 4]), r"box \[30, 2, 10, 4\] ends before it starts"),
+        (entry(score=None), "score holds None"),
         (entry(box=[1, 2, 52, 4]), r"lies outside its photograph of 50×50 pixels"),
         (entry(box="1 2 3 4"), "box is '1 2 3 4'"),
         ({"label": "dog", "box": [1, 2, 3, 4]}, "has no 'score'"),
@@ -184,7 +183,7 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
 def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told):
     path = stored(tmp_path / "d.json", photograph(entry(), found))
     with pytest.raises(DataError, match=told) as caught:
-        read_detections(path, [sample("a")], CLASSES)
+        read_frcnn(path, known([sample("a")], CLASSES))
     assert str(caught.value).startswith(f"{path}: images[0].detections[1]: ")
 
 
@@ -200,7 +199,7 @@ def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told
 )
 def test_a_photograph_that_cannot_be_is_refused(tmp_path, images, told):
     with pytest.raises(DataError, match=told):
-        read_detections(stored(tmp_path / "d.json", *images), [sample("a")], CLASSES)
+        read_frcnn(stored(tmp_path / "d.json", *images), known([sample("a")], CLASSES))
 
 
 @pytest.mark.parametrize(
@@ -216,14 +215,14 @@ def test_a_photograph_that_cannot_be_is_refused(tmp_path, images, told):
 def test_another_file_is_refused(tmp_path, text, told):
     (tmp_path / "d.json").write_text(text)
     with pytest.raises(DataError, match=told):
-        read_detections(tmp_path / "d.json", [sample("a")], CLASSES)
+        read_frcnn(tmp_path / "d.json", known([sample("a")], CLASSES))
 
 
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(DataError, match=r"no\.json: cannot be read"):
-        read_detections(tmp_path / "no.json", [sample("a")], CLASSES)
+        read_frcnn(tmp_path / "no.json", known([sample("a")], CLASSES))
 
 
 def test_an_empty_entry_has_no_detections(tmp_path):
-    read = read_detections(stored(tmp_path / "d.json", photograph()), [sample("a")], CLASSES)
+    read = read_frcnn(stored(tmp_path / "d.json", photograph()), known([sample("a")], CLASSES))
     assert len(read["a"]) == len(Detections.empty()) == 0

@@ -1,0 +1,107 @@
+"""COCO results: a JSON list of `{"image_id", "category_id", "bbox", "score"}`.
+
+`bbox` is `[x, y, width, height]` in 0-based pixel edges. The ids are those of the data set's own
+annotation file. Where it has none, as VOC data has none, an image's id is its file name without
+the ending, as a number if it is one (`000012.jpg` is 12), and classes count from 1 in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TextIO
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.formats.json_fields import field, load_json, number, numbers
+from frcnn_cli.evaluation.formats.known import Found, Known, check_box, located
+from frcnn_cli.evaluation.formats.writer import FileWriter
+from frcnn_cli.records import DetectedImage, Detections
+
+_FORM = "[x, y, width, height]"
+
+
+def image_number(file: str) -> int | str:
+    """Returns the id of a photograph that no annotation file numbers."""
+    stem = PurePath(file).stem
+    return int(stem) if stem.isascii() and stem.isdecimal() else stem
+
+
+class CocoWriter(FileWriter):
+    """Writes COCO results; a photograph without detections leaves no trace in them.
+
+    Args:
+        target: a file, or a text stream.
+        category_numbers: the data set's own number of each label 1..K; empty counts from 1.
+        image_numbers: the data set's own number of each photograph, by its file as given.
+    """
+
+    def __init__(
+        self,
+        target: Path | TextIO,
+        *,
+        category_numbers: Sequence[int] = (),
+        image_numbers: Mapping[str, int | str] | None = None,
+    ) -> None:
+        super().__init__(target)
+        self._category_numbers = tuple(category_numbers)
+        self._image_numbers = image_numbers or {}
+        self._rows = 0
+
+    def header(self) -> str:
+        """Returns the text before the first photograph."""
+        return "["
+
+    def entry(self, image: DetectedImage) -> str:
+        """Returns the text of a photograph, a line a detection."""
+        lines = []
+        number_of_image = self._image_numbers.get(image.file, image_number(image.file))
+        found = image.detections
+        for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
+            x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
+            row = {
+                "image_id": number_of_image,
+                "category_id": self._category_number(int(label)),
+                "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+                "score": round(float(score), 6),
+            }
+            lines.append(f"{',' if self._rows else ''}\n{json.dumps(row, allow_nan=False)}")
+            self._rows += 1
+        return "".join(lines)
+
+    def footer(self) -> str:
+        """Returns the text after the last photograph."""
+        return "\n]\n" if self._rows else "]\n"
+
+    def _category_number(self, label: int) -> int:
+        return self._category_numbers[label - 1] if self._category_numbers else label
+
+
+def read_coco(path: Path, known: Known) -> dict[str, Detections]:
+    """Reads COCO results; further keys, such as `segmentation`, are ignored.
+
+    Returns:
+        The detections of each photograph that has some by image id, in falling score.
+
+    Raises:
+        DataError: the file cannot be read, is of another format, or an entry has an unknown
+            `image_id` or `category_id`, or a box or score that cannot be.
+    """
+    rows = load_json(path)
+    if not isinstance(rows, list):
+        raise DataError("is no list", remedy="name a file of COCO results", file=path)
+    found = Found()
+    for i, row in enumerate(rows):
+        with located(f"[{i}]", path):
+            image_id = known.finder.find_number(field(row, "image_id", int, str))
+            label = known.label_of_category(field(row, "category_id", int))
+            score = number(field(row, "score"), "score")
+            x, y, width, height = numbers(row, "bbox", _FORM)
+            box = check_box(
+                (x, y, x + width, y + height),
+                known.size(image_id),
+                f"bbox {row['bbox']}",
+                f"use {_FORM} in pixels of the upright photograph",
+            )
+            found.add(image_id, score, label, box)
+    return found.by_photograph()

@@ -1,0 +1,104 @@
+"""`boxes.json`, the format `frcnn.detections/1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.formats.json_fields import field, load_json, number, numbers
+from frcnn_cli.evaluation.formats.known import Found, Known, check_box, check_score, located
+from frcnn_cli.evaluation.formats.writer import FileWriter
+from frcnn_cli.records import DetectedImage, Detections
+
+SCHEMA = "frcnn.detections/1"
+_FORM = "[x1, y1, x2, y2]"
+
+
+class FrcnnWriter(FileWriter):
+    """Writes a `frcnn.detections/1` file.
+
+    Args:
+        target: a file, or a text stream.
+        checkpoint: where the weights came from, as told to the reader.
+        backbone: name of the network.
+        classes: names of the labels 1..K.
+    """
+
+    def __init__(
+        self, target: Path | TextIO, *, checkpoint: str, backbone: str, classes: Sequence[str]
+    ) -> None:
+        super().__init__(target)
+        self._classes = tuple(classes)
+        self._model = {
+            "checkpoint": checkpoint,
+            "backbone": backbone,
+            "classes": list(self._classes),
+        }
+        self._images = 0
+
+    def header(self) -> str:
+        """Returns the text before the first photograph."""
+        return f'{{"schema": {_dump(SCHEMA)},\n "model": {_dump(self._model)},\n "images": ['
+
+    def entry(self, image: DetectedImage) -> str:
+        """Returns the text of a photograph."""
+        self._images += 1
+        comma = "," if self._images > 1 else ""
+        return f"{comma}\n  {_dump(image.to_json(self._classes))}"
+
+    def footer(self) -> str:
+        """Returns the text after the last photograph."""
+        return "\n ]}\n" if self._images else "]}\n"
+
+
+def read_frcnn(path: Path, known: Known) -> dict[str, Detections]:
+    """Reads a `frcnn.detections/1` file, whoever wrote it.
+
+    The file's own order of classes does not matter.
+
+    Returns:
+        The detections of each photograph in the file by image id, in falling score.
+
+    Raises:
+        DataError: the file cannot be read, is of another format, or an entry names an unknown
+            photograph or class, lists a photograph twice, or has a box or score that cannot be.
+    """
+    document = load_json(path)
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise DataError(
+            f"its schema is {schema!r}", remedy=f"name a file of format {SCHEMA}", file=path
+        )
+    if not isinstance(document.get("images"), list):
+        raise DataError("has no list of images", remedy="write the file again", file=path)
+    found: dict[str, Detections] = {}
+    for i, entry in enumerate(document["images"]):
+        with located(f"images[{i}]", path):
+            image_id = known.finder.find(field(entry, "file", str))
+            if image_id in found:
+                raise DataError(
+                    f"photograph {entry['file']!r} is listed twice", remedy="keep one entry"
+                )
+            found[image_id] = _read_image(entry, image_id, known)
+    return found
+
+
+def _read_image(entry: Mapping[str, Any], image_id: str, known: Known) -> Detections:
+    size = field(entry, "width", int), field(entry, "height", int)
+    found = Found()
+    for i, each in enumerate(field(entry, "detections", list)):
+        with located(f"detections[{i}]"):
+            label = known.label(field(each, "label", str))
+            score = check_score(number(field(each, "score"), "score"))
+            box = numbers(each, "box", _FORM)
+            remedy = f"use {_FORM} in pixels of the upright photograph, not [x, y, width, height]"
+            found.add(image_id, score, label, check_box(box, size, f"box {each['box']}", remedy))
+    return found.by_photograph().get(image_id, Detections.empty())
+
+
+def _dump(value: Any) -> str:
+    # ASCII, so that a file name which is not valid Unicode can be written and read back.
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,68 @@
+"""Values in a JSON document, checked as they are taken out."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from frcnn_cli.errors import DataError
+
+
+def load_json(path: Path) -> Any:
+    """Returns the document in a file.
+
+    Raises:
+        DataError: the file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"is not JSON: {error}", remedy="name a file that frcnn detect wrote", file=path
+        ) from error
+
+
+def field(entry: Any, name: str, *kinds: type) -> Any:
+    """Returns the value `name` of an object, which is of one of `kinds` if some are named.
+
+    Raises:
+        DataError: `entry` is no object, has no such value, or one of another type.
+    """
+    if not isinstance(entry, dict):
+        raise DataError(f"is {entry!r}", remedy="use an object in braces")
+    if name not in entry:
+        raise DataError(f"has no {name!r}", remedy="write the file again")
+    value = entry[name]
+    if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
+        known = " or ".join(kind.__name__ for kind in kinds)
+        raise DataError(f"{name} is {value!r}", remedy=f"use a value of type {known}")
+    return value
+
+
+def numbers(entry: Any, name: str, form: str) -> tuple[float, float, float, float]:
+    """Returns the list `name` of four numbers; `form` says what they are.
+
+    Raises:
+        DataError: it is missing, of another length, or holds what is no finite number.
+    """
+    values = field(entry, name, list)
+    if len(values) != 4:
+        raise DataError(f"{name} has {len(values)} numbers", remedy=f"use {form}")
+    a, b, c, d = (number(value, name) for value in values)
+    return a, b, c, d
+
+
+def number(value: Any, name: str) -> float:
+    """Returns `value`, a finite number.
+
+    Raises:
+        DataError: it is none.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise DataError(f"{name} holds {value!r}", remedy="use finite numbers")
+    return float(value)

@@ -1,0 +1,192 @@
+"""What a file of detections may speak of, and the checks that every reader makes."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.photographs import PhotographFinder
+from frcnn_cli.records import Detections, Sample, as_boxes
+
+BOUNDS_TOLERANCE = 1.0
+"""Pixels that a box may reach beyond its photograph: what rounding and 1-based tools leave."""
+
+Size = tuple[int, int]
+Box = tuple[float, float, float, float]
+
+
+class Known:
+    """The photographs and classes of a split.
+
+    Args:
+        samples: the photographs; a file need not name all of them.
+        classes: names of the labels 1..K.
+        size_of: returns the (width, height) of a photograph's file.
+        image_numbers: the data set's own number or name of a photograph → image id; empty where
+            it has none.
+        category_numbers: the data set's own number of a class → label; empty where it has none.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        classes: Sequence[str],
+        size_of: Callable[[Path], Size],
+        *,
+        image_numbers: Mapping[int | str, str] | None = None,
+        category_numbers: Mapping[int, int] | None = None,
+    ) -> None:
+        self.classes = tuple(classes)
+        self.finder = PhotographFinder(samples, image_numbers or {})
+        self._categories = category_numbers or {k: k for k in range(1, len(self.classes) + 1)}
+        self._paths = {sample.image_id: sample.path for sample in samples}
+        self._size_of = size_of
+        self._sizes: dict[str, Size] = {}
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        return {name: label for label, name in enumerate(self.classes, start=1)}
+
+    def label(self, name: str) -> int:
+        """Returns the label 1..K of a class.
+
+        Raises:
+            DataError: there is no such class.
+        """
+        if name not in self._labels:
+            same = [known for known in self.classes if known.casefold() == name.casefold()]
+            remedy = f"write it as {same[0]!r}" if same else f"use one of {', '.join(self.classes)}"
+            raise DataError(f"unknown class {name!r}", remedy=remedy)
+        return self._labels[name]
+
+    def label_of_category(self, number: int) -> int:
+        """Returns the label of the class that the data set, or its order from 1, numbers so.
+
+        Raises:
+            DataError: there is no such class.
+        """
+        if number not in self._categories:
+            names = {k: self.classes[label - 1] for k, label in sorted(self._categories.items())}
+            known = ", ".join(f"{k} {name}" for k, name in names.items())
+            raise DataError(f"category_id is {number}", remedy=f"the data set's are {known}")
+        return self._categories[number]
+
+    def size(self, image_id: str) -> Size:
+        """Returns the (width, height) of a photograph in pixels.
+
+        Raises:
+            ImageError: its header cannot be read.
+        """
+        if image_id not in self._sizes:
+            self._sizes[image_id] = self._size_of(self._paths[image_id])
+        return self._sizes[image_id]
+
+
+class Found:
+    """Detections as they are read, photograph by photograph."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[float, int, Box]]] = defaultdict(list)
+
+    def add(self, image_id: str, score: float, label: int, box: Box) -> None:
+        """Notes a detection."""
+        self._rows[image_id].append((score, label, box))
+
+    def by_photograph(self) -> dict[str, Detections]:
+        """Returns the detections of each photograph that has some, in falling score."""
+        return {image_id: _in_falling_score(rows) for image_id, rows in self._rows.items()}
+
+
+def _in_falling_score(rows: list[tuple[float, int, Box]]) -> Detections:
+    rows.sort(key=lambda row: -row[0])  # stable, so that equal scores keep the file's order
+    return Detections(
+        boxes=as_boxes([box for _, _, box in rows]),
+        scores=np.array([score for score, _, _ in rows], np.float32),
+        labels=np.array([label for _, label, _ in rows], np.int64),
+    )
+
+
+def check_score(score: float) -> float:
+    """Returns `score`, between 0 and 1.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not 0 <= score <= 1:
+        raise DataError(f"score is {score}", remedy="use a score between 0 and 1")
+    return score
+
+
+def check_box(box: Box, size: Size, told: str, remedy: str) -> Box:
+    """Returns `box`, which ends behind where it starts and lies in its photograph.
+
+    Args:
+        box: xyxy.
+        size: (width, height) of the photograph.
+        told: the box as the file writes it.
+        remedy: how the file should write it.
+
+    Raises:
+        DataError: it ends before it starts, or leaves the photograph by more than the tolerance.
+    """
+    x1, y1, x2, y2 = box
+    width, height = size
+    if x2 < x1 or y2 < y1:
+        raise DataError(f"{told} ends before it starts", remedy=remedy)
+    slack = BOUNDS_TOLERANCE
+    if min(x1, y1) < -slack or x2 > width + slack or y2 > height + slack:
+        raise DataError(
+            f"{told} lies outside its photograph of {width}×{height} pixels", remedy=remedy
+        )
+    return box
+
+
+def text_numbers(fields: Sequence[str], told: str, remedy: str) -> list[float]:
+    """Returns the numbers of a line.
+
+    Raises:
+        DataError: a field is no number, or not finite.
+    """
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError as error:
+        raise DataError(told, remedy=remedy) from error
+    if not all(math.isfinite(number) for number in numbers):
+        raise DataError(f"{told} is not finite", remedy="use finite numbers")
+    return numbers
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields the lines of a file that are not blank, with their numbers from 1.
+
+    Raises:
+        DataError: the file cannot be read, or is no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+    except UnicodeDecodeError as error:
+        raise DataError("is not text", remedy="write the file again", file=path) from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+@contextmanager
+def located(place: str, file: Path | None = None) -> Iterator[None]:
+    """Puts the place in a document in front of what an error of the block says."""
+    try:
+        yield
+    except DataError as error:
+        if error.file is not None:  # about another file, such as a photograph
+            raise
+        joint = "." if error.problem.startswith("detections[") else ": "
+        raise DataError(f"{place}{joint}{error.problem}", remedy=error.remedy, file=file) from error

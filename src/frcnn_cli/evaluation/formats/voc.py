@@ -1,0 +1,130 @@
+"""Detections as the VOC devkit keeps them: `comp4_det_SPLIT_CLASS.txt`, one line a detection.
+
+A line is `image_id score xmin ymin xmax ymax` in 1-based inclusive pixels, fractions allowed;
+`x1 = xmin - 1` and `x2 = xmax`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.formats.known import (
+    Found,
+    Known,
+    check_box,
+    located,
+    text_lines,
+    text_numbers,
+)
+from frcnn_cli.evaluation.formats.writer import FolderWriter
+from frcnn_cli.records import DetectedImage, Detections
+
+PATTERN = "*_det_*_*.txt"
+_FORM = "image_id score xmin ymin xmax ymax"
+
+
+class VocWriter(FolderWriter):
+    """Writes one file a class, those without detections included.
+
+    Args:
+        target: a folder, absent or empty.
+        classes: names of the labels 1..K.
+        split: as it stands in the file names, such as "test".
+    """
+
+    def __init__(self, target: Path, *, classes: Sequence[str], split: str = "test") -> None:
+        super().__init__(target)
+        self._names = [f"comp4_det_{split}_{name}.txt" for name in classes]
+
+    def begin(self) -> None:
+        """Opens a file a class."""
+        self._stack = ExitStack()
+        self._streams = [
+            self._stack.enter_context(
+                (self.folder / name).open("w", encoding="utf-8", newline="\n")
+            )
+            for name in self._names
+        ]
+
+    def end(self) -> None:
+        """Closes the files."""
+        self._stack.close()
+
+    def write(self, image: DetectedImage) -> None:
+        """Appends one photograph."""
+        name = self.name_of(image)
+        found = image.detections
+        with self.told_as_data_error():
+            for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
+                x1, y1, x2, y2 = box.tolist()
+                line = f"{name} {score:.6f} {x1 + 1:.2f} {y1 + 1:.2f} {x2:.2f} {y2:.2f}\n"
+                self._streams[int(label) - 1].write(line)
+
+
+def read_voc(folder: Path, known: Known) -> dict[str, Detections]:
+    """Reads a folder of `*_det_*_CLASS.txt` files; a class without a file has no detections.
+
+    Returns:
+        The detections of each photograph that has some by image id, in falling score.
+
+    Raises:
+        DataError: there is no such file, one is of an unknown class or there twice, or a line
+            cannot be read, names an unknown photograph, or has a box that cannot be.
+    """
+    found = Found()
+    for label, path in _files_by_label(folder, known.classes).items():
+        for number, line in text_lines(path):
+            with located(f"line {number}", path):
+                image_id, score, box = _read_line(line, known)
+                found.add(image_id, score, label, box)
+    return found.by_photograph()
+
+
+def _files_by_label(folder: Path, classes: Sequence[str]) -> dict[int, Path]:
+    paths = sorted(folder.glob(PATTERN))
+    if not paths:
+        raise DataError(
+            "has no comp4_det_*_CLASS.txt", remedy="name the folder of VOC results", file=folder
+        )
+    files: dict[int, Path] = {}
+    for path in paths:
+        label = _label_of(path, classes)
+        if label in files:
+            raise DataError(
+                f"is of class {classes[label - 1]!r}, as {files[label].name} is",
+                remedy="keep the files of one split",
+                file=path,
+            )
+        files[label] = path
+    return files
+
+
+def _label_of(path: Path, classes: Sequence[str]) -> int:
+    # A class name may hold an underscore itself, so the longest one that fits is meant.
+    fitting = [name for name in classes if path.stem.endswith(f"_{name}")]
+    if fitting:
+        return classes.index(max(fitting, key=len)) + 1
+    stem = path.stem.casefold()
+    same = [name for name in classes if stem.endswith(f"_{name.casefold()}")]
+    remedy = f"write it as {same[0]!r}" if same else f"known classes are {', '.join(classes)}"
+    raise DataError("is of an unknown class", remedy=remedy, file=path)
+
+
+def _read_line(line: str, known: Known) -> tuple[str, float, tuple[float, float, float, float]]:
+    # From the right, since the name of a photograph may hold spaces.
+    image_id, *fields = line.rsplit(maxsplit=5)
+    values = text_numbers(fields, repr(line), f"use: {_FORM}")
+    if len(values) != 5:
+        raise DataError(repr(line), remedy=f"use: {_FORM}")
+    score, xmin, ymin, xmax, ymax = values
+    image_id = known.finder.find(image_id)
+    box = check_box(
+        (xmin - 1, ymin - 1, xmax, ymax),
+        known.size(image_id),
+        repr(line),
+        "use xmin ymin xmax ymax in pixels from 1, not x y width height",
+    )
+    return image_id, score, box

@@ -1,0 +1,220 @@
+"""How every format is written: a photograph at a time, and whole or not at all.
+
+A block that is left by an exception leaves what was there before. One that is interrupted and wants
+to keep its work catches the exception inside and leaves in the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.records import DetectedImage
+
+
+class Writer(Protocol):
+    """Writes detections as they come; they appear when the block is left.
+
+    Example:
+        with open_writer("coco", Path("boxes.json"), classes=…) as writer:
+            for image in images:
+                writer.write(image)
+    """
+
+    def __enter__(self) -> Self:
+        """Opens the target.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+
+    def write(self, image: DetectedImage) -> None:
+        """Appends one photograph.
+
+        Raises:
+            DataError: the target cannot be written, or the format cannot hold the photograph.
+        """
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finishes the target, or after an exception drops what was written.
+
+        Raises:
+            DataError: the target cannot be written.
+        """
+
+
+class FileWriter:
+    """A format that is one text file; a subclass says what stands in it.
+
+    Args:
+        target: a file, whose folder is made if need be, or a text stream, which stays open.
+    """
+
+    def __init__(self, target: Path | TextIO) -> None:
+        self._target = target.resolve() if isinstance(target, Path) else target
+        self._temporary: Path | None = None
+
+    def header(self) -> str:
+        """Returns the text before the first photograph."""
+        return ""
+
+    def entry(self, image: DetectedImage) -> str:
+        """Returns the text of a photograph."""
+        raise NotImplementedError
+
+    def footer(self) -> str:
+        """Returns the text after the last photograph."""
+        return ""
+
+    def __enter__(self) -> Self:
+        self._stream = self._open()
+        self._put(self.header())
+        return self
+
+    def write(self, image: DetectedImage) -> None:
+        """Appends one photograph."""
+        self._put(self.entry(image))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._put(self.footer())
+                self._stream.flush()
+            if isinstance(self._target, Path):
+                self._stream.close()
+            if error is None and self._temporary:
+                self._temporary.replace(self._target)  # type: ignore[arg-type]
+        except OSError as problem:
+            raise self._failure(problem) from problem
+        finally:
+            if self._temporary:
+                self._temporary.unlink(missing_ok=True)
+
+    def _open(self) -> TextIO:
+        if not isinstance(self._target, Path):
+            return self._target
+        path = self._target
+        if not path.exists() or path.is_file():
+            # Anything else, such as /dev/null or a named pipe, is written straight.
+            path = self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("w", encoding="utf-8", newline="\n")
+        except OSError as problem:
+            raise self._failure(problem) from problem
+
+    def _put(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except OSError as problem:
+            raise self._failure(problem) from problem
+
+    def _failure(self, problem: OSError) -> DataError:
+        where = self._target if isinstance(self._target, Path) else "standard output"
+        return DataError(
+            f"cannot be written ({problem.strerror})",
+            remedy="name a file in a folder that you can write to",
+            file=where,
+        )
+
+
+def require_new_folder(folder: Path) -> None:
+    """Refuses a folder that holds something: nothing of the user's is written over or added to.
+
+    Raises:
+        DataError: it does, or is a file.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise DataError("holds files already", remedy="name a new folder", file=folder)
+    elif folder.exists():
+        raise DataError("is no folder", remedy="name a new folder", file=folder)
+
+
+class FolderWriter:
+    """A format that is a folder of text files; a subclass fills `self.folder`.
+
+    Photographs are named by their file names without the ending, so two of one name cannot both be
+    written.
+
+    Args:
+        target: a folder that does not exist yet, or is empty; its parents are made if need be.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target.resolve()
+        self.folder = self._target.with_name(f".{self._target.name}.{os.getpid()}.tmp")
+        self._files: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Opens what is written to for every photograph."""
+
+    def end(self) -> None:
+        """Closes it, also after an exception."""
+
+    def __enter__(self) -> Self:
+        with self.told_as_data_error():
+            require_new_folder(self._target)
+            self.folder.mkdir(parents=True)
+            self.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with self.told_as_data_error():
+                self.end()
+                if error is None:
+                    if self._target.exists():
+                        self._target.rmdir()
+                    self.folder.rename(self._target)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def name_of(self, image: DetectedImage) -> str:
+        """Returns the name of a photograph, which no other one had.
+
+        Raises:
+            DataError: another one had it.
+        """
+        name = PurePath(image.file).stem
+        if name in self._files:
+            raise DataError(
+                f"would be written as {name!r}, as {self._files[name]} was",
+                remedy="give each photograph its own name, or choose the format frcnn",
+                file=image.file,
+            )
+        self._files[name] = image.file
+        return name
+
+    @contextmanager
+    def told_as_data_error(self) -> Iterator[None]:
+        """Turns an error of the file system in the block into one line for people."""
+        try:
+            yield
+        except OSError as problem:
+            raise DataError(
+                f"cannot be written ({problem.strerror})",
+                remedy="name a folder in one that you can write to",
+                file=self._target,
+            ) from problem

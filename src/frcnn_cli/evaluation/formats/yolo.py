@@ -1,0 +1,143 @@
+"""Detections as YOLO tools keep them: a text file a photograph, one line a detection.
+
+A line is `class x_centre y_centre width height confidence`; classes count from 0, the rest are
+fractions of the photograph's width and height. A `classes.txt` in the folder names the classes in
+their order; without one it is the data set's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.formats.known import (
+    Found,
+    Known,
+    check_box,
+    check_score,
+    located,
+    text_lines,
+    text_numbers,
+)
+from frcnn_cli.evaluation.formats.writer import FolderWriter
+from frcnn_cli.records import DetectedImage, Detections
+
+NAMES = "classes.txt"
+LABELS = "labels"
+"""Where YOLO tools put the text files in the folder of a run."""
+_FORM = "class x_centre y_centre width height confidence"
+
+
+class YoloWriter(FolderWriter):
+    """Writes one file a photograph, those without detections included, and `classes.txt`.
+
+    Args:
+        target: a folder, absent or empty.
+        classes: names of the labels 1..K.
+    """
+
+    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
+        super().__init__(target)
+        self._classes = tuple(classes)
+
+    def begin(self) -> None:
+        """Writes the names of the classes."""
+        self._save(NAMES, "".join(f"{name}\n" for name in self._classes))
+
+    def write(self, image: DetectedImage) -> None:
+        """Writes one photograph's file."""
+        found, lines = image.detections, []
+        for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
+            x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
+            values = (
+                (x1 + x2) / 2 / image.width,
+                (y1 + y2) / 2 / image.height,
+                (x2 - x1) / image.width,
+                (y2 - y1) / image.height,
+            )
+            fractions = " ".join(f"{value:.12g}" for value in values)
+            lines.append(f"{int(label) - 1} {fractions} {score:.6f}\n")
+        with self.told_as_data_error():
+            self._save(f"{self.name_of(image)}.txt", "".join(lines))
+
+    def _save(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def text_files(folder: Path) -> list[Path]:
+    """Returns the photographs' files in a folder, or in its `labels`, sorted by name."""
+    return sorted(path for path in _home(folder).glob("*.txt") if path.name != NAMES)
+
+
+def _home(folder: Path) -> Path:
+    return folder / LABELS if (folder / LABELS).is_dir() else folder
+
+
+def read_yolo(folder: Path, known: Known) -> dict[str, Detections]:
+    """Reads a folder of YOLO's text files; a photograph without one has no detections.
+
+    Returns:
+        The detections of each photograph that has some by image id, in falling score.
+
+    Raises:
+        DataError: there is no such file, one is of an unknown photograph, or a line cannot be
+            read, names an unknown class, or has a box or score that cannot be.
+    """
+    paths = text_files(folder)
+    if not paths:
+        raise DataError("has no text files", remedy="name the folder of YOLO results", file=folder)
+    labels = _labels(folder, known)
+    found = Found()
+    for path in paths:
+        image_id = _photograph_of(path, known)
+        for number, line in text_lines(path):
+            with located(f"line {number}", path):
+                label, score, box = _read_line(line, labels)
+                width, height = known.size(image_id)
+                x, y, w, h = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+                edges = check_box(
+                    (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
+                    (width, height),
+                    repr(line),
+                    f"use: {_FORM}, as fractions of the photograph's size",
+                )
+                found.add(image_id, score, label, edges)
+    return found.by_photograph()
+
+
+def _photograph_of(path: Path, known: Known) -> str:
+    try:
+        return known.finder.find(path.stem)
+    except DataError as error:
+        raise DataError(error.problem, remedy=error.remedy, file=path) from error
+
+
+def _labels(folder: Path, known: Known) -> list[int]:
+    """Returns the label of each class number of the files."""
+    names = _home(folder) / NAMES
+    if not names.is_file():
+        return list(range(1, len(known.classes) + 1))
+    labels = []
+    for number, name in text_lines(names):
+        with located(f"line {number}", names):
+            labels.append(known.label(name))
+    return labels
+
+
+def _read_line(
+    line: str, labels: Sequence[int]
+) -> tuple[int, float, tuple[float, float, float, float]]:
+    fields = line.split()
+    if len(fields) == 5:
+        raise DataError(
+            f"{line!r} has no confidence", remedy=f"save confidences too (save_conf), as: {_FORM}"
+        )
+    if len(fields) != 6:
+        raise DataError(f"{line!r} has {len(fields)} numbers", remedy=f"use: {_FORM}")
+    number, x, y, width, height, confidence = text_numbers(fields, repr(line), f"use: {_FORM}")
+    if number not in range(len(labels)):
+        raise DataError(
+            f"{line!r} is of class {fields[0]}", remedy=f"classes are 0 to {len(labels) - 1}"
+        )
+    return labels[int(number)], check_score(confidence), (x, y, width, height)
