@@ -47,8 +47,8 @@ def _agree(holds: bool, problem: str, remedy: str) -> None:
 class ProposalConfig:
     """How regions are searched; what decides the boxes is part of the cache key."""
 
-    engine: Engine = "opencv"
-    """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
+    engine: Engine = "fast"
+    """Who searches: "fast", compiled by numba at first use, or OpenCV itself: the same boxes."""
     preset: Preset = "fast"
     """OpenCV's fast, quality or single strategy, or "paper": the MATLAB setting of R-CNN."""
     max_side: int = 500

@@ -51,7 +51,7 @@ def proposals(
         Engine | None,
         typer.Option(
             metavar="NAME",
-            help="opencv, or fast: the same boxes sooner, with numba.",
+            help="fast, or opencv: the same boxes by OpenCV itself, for comparison.",
             show_default=_DEFAULTS.engine,
         ),
     ] = None,

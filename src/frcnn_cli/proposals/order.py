@@ -73,7 +73,8 @@ def keeps_apart(boxes: npt.NDArray[np.int32], tenths: int, known: int = 0) -> np
     apart = np.ones(len(boxes), np.bool_)
     for first in range(known, len(boxes), _BLOCK):
         block = columns[:, first : first + _BLOCK]
-        free = np.invert(_overlap(kept[:, :count], block, tenths).any(axis=0, keepdims=True)[0])
+        taken = _overlap(kept[:, :count], block, tenths).any(axis=0)
+        free: npt.NDArray[np.bool_] = np.asarray(~taken)
         own = np.triu(_overlap(block, block, tenths), 1)
         for i in np.flatnonzero(own.any(axis=1)):
             if free[i]:
