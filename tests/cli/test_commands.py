@@ -247,6 +247,23 @@ def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
     )
 
 
+def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    name = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()[0]
+    xml = tmp_path / f"scenes/Annotations/{name}.xml"
+    xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-", 1))
+    words = ["train", "--split", "trainval", "--gpus", "0", "--dry-run"]
+    done = frcnn(tmp_path, *words, "--json")
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"] == 9
+    assert [each["photograph"] for each in found["problems"]] == [xml.stem]
+    assert (found["steps"], found["regions"]["photographs"] <= 2) == (4, True)
+    assert min(found["seconds"], found["memory"], found["disk"]) > 0
+    assert not (tmp_path / ".frcnn/runs").exists()
+
+
 def test_bad_photographs_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:
     shutil.copytree(scenes, tmp_path / "scenes")
     (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")

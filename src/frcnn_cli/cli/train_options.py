@@ -30,6 +30,14 @@ Resume = Annotated[
         "--resume", metavar="", help="Go on with --run, or with the newest run, as it began."
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Check the data, estimate time, memory and disk, and stop before the first step.",
+    ),
+]
 
 Backbone = Annotated[
     BackboneName | None,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from frcnn_cli.config import Metric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.bootstrap import (
     RESAMPLES,
     Interval,
@@ -74,7 +74,7 @@ class Analysis:
     """
 
     evaluation: Evaluation
-    metric: Metric
+    metric: VocMetric
     split: MatchedSplit
     at_work: MatchedSplit
     working_point: WorkingPoint
@@ -98,7 +98,7 @@ class Analysis:
 
 def analyse(
     split: MatchedSplit,
-    metric: Metric,
+    metric: VocMetric,
     evidence: Evidence | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -170,7 +170,7 @@ def false_alarms_by_class(analysis: Analysis) -> list[dict[FalseAlarm, int]]:
 
 
 def _alarm_kinds(
-    split: MatchedSplit, at_work: FalseAlarms, in_all: FalseAlarms, metric: Metric
+    split: MatchedSplit, at_work: FalseAlarms, in_all: FalseAlarms, metric: VocMetric
 ) -> Mapping[FalseAlarm, Kind]:
     return MappingProxyType(
         {
@@ -185,7 +185,7 @@ def _alarm_kinds(
 
 
 def _miss_kinds(
-    split: MatchedSplit, at_work: Misses, in_all: Misses, metric: Metric, has_evidence: bool
+    split: MatchedSplit, at_work: Misses, in_all: Misses, metric: VocMetric, has_evidence: bool
 ) -> Mapping[Miss, Kind]:
     known = set(Miss) - {Miss.UNDETECTED} if has_evidence else _WITHOUT_EVIDENCE
     seen = {Miss(int(kind)) for kind in np.union1d(at_work.kinds, in_all.kinds)}

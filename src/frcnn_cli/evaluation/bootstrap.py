@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.config import Metric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.average_precision import RECALL_LEVELS
 from frcnn_cli.evaluation.matching import Matches, Outcome
 from frcnn_cli.evaluation.voc import MatchedSplit
@@ -48,7 +48,7 @@ def draw_weights(photographs: int, resamples: int = RESAMPLES, seed: int = 0) ->
     return generator.multinomial(photographs, share, size=resamples).T.astype(np.int32, order="C")
 
 
-def bootstrap_aps(split: MatchedSplit, metric: Metric, weights: Weights) -> Values:
+def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> Values:
     """Returns the AP in 0..1 of each class in each resample, (K, resamples).
 
     It is NaN where a resample has no object of the class.
@@ -89,7 +89,7 @@ def interval(values: Values) -> Interval | None:
 
 
 def _class_aps(
-    split: MatchedSplit, matches: Matches, wanted: IntArray, weights: Weights, metric: Metric
+    split: MatchedSplit, matches: Matches, wanted: IntArray, weights: Weights, metric: VocMetric
 ) -> Values:
     """Returns the AP of one class in each resample of `weights` (photographs, B)."""
     counts = matches.outcomes != Outcome.IGNORED

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -14,69 +12,28 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.pipelines.cost import estimate
+from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
-from frcnn_cli.pipelines.training_data import SplitData, SplitSource
+from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
-from frcnn_cli.training.loop import StepReport, Trainer
+from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.resume import restore
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
-
-
-@dataclass(frozen=True)
-class TrainStart:
-    """What a run is about to do, for people."""
-
-    run: Path
-    dataset: str
-    photographs: int
-    objects: int
-    classes: tuple[str, ...]
-    iterations: int
-    first_step: int
-    device: str
-    trainable: int
-
-
-@dataclass(frozen=True)
-class TrainEvents:
-    """Who is told what while a run goes on."""
-
-    progress: Progress = silent
-    started: Callable[[TrainStart], None] = lambda _: None
-    stepped: Callable[[StepReport], None] = lambda _: None
-    evaluated: Callable[[int, float], None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run.
-
-    Attributes:
-        run: its folder.
-        best: the checkpoint to use.
-        steps: steps taken in all.
-        best_map: mAP of `best` on the validation photographs, if there were any.
-        seconds: wall time of this call.
-        failures: photographs that were left out.
-    """
-
-    run: Path
-    best: Path
-    steps: int
-    best_map: float | None
-    seconds: float
-    failures: tuple[FrcnnError, ...]
 
 
 def train_detector(
@@ -111,9 +68,23 @@ def train_detector(
     return run.execute()
 
 
+def check_training(
+    job: TrainJob, cache: Cache, device: torch.device, *, events: TrainEvents | None = None
+) -> tuple[DataCheck, Outlook]:
+    """Does all that `train_detector` does before the first step, and nothing that takes long.
+
+    Regions are looked up in the cache and not searched, but for the photographs of one step.
+
+    Raises:
+        FrcnnError: the data, the weights or the device do not allow the run.
+    """
+    events = events or TrainEvents()
+    return _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events).check()
+
+
 @dataclass
 class _Run:
-    """One call of `train_detector`."""
+    """One call of `train_detector` or `check_training`."""
 
     job: TrainJob
     folder: RunFolder | None
@@ -126,16 +97,15 @@ class _Run:
     def execute(self) -> TrainResult | None:
         began = time.monotonic()
         with self.ranks.first_goes_ahead():
-            self._dataset = open_dataset(self.job.data, self.cache)
-            source = SplitSource(
-                self._dataset, self.job.proposals, self.cache, self.events.progress
-            )
-            data = source.search(self.job.split, *read_split(self._dataset, self.job.split))
+            source, samples, failures = self._look()
+            data = source.search(self.job.split, samples, failures)
             config = iterations_for(self.job.recipe.train, len(data.samples))
             evaluation = source.held_out(self.job.split, config)
         if self.resume is not None:
             self.resume.require_same_data(self._dataset.classes, len(data.samples))
         trainer, batches = self._prepare(data, config)
+        if self.resume is None:
+            self._estimate(data, trainer, batches)
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
@@ -153,18 +123,54 @@ class _Run:
             self.folder.path, best, trainer.step, best_map, seconds, tuple(data.failures)
         )
 
+    def check(self) -> tuple[DataCheck, Outlook]:
+        """Does what comes before the first step, and no search of regions but the first step's."""
+        _, samples, failures = self._look()
+        require_objects(self._dataset, self.job.split, samples, failures)
+        config = iterations_for(self.job.recipe.train, len(samples))
+        unsearched = ProposalRun(self.job.proposals, self.cache)
+        data = SplitData(self.job.split, samples, unsearched, failures)
+        model = build_model(self.job.model, len(self._dataset.classes), config.seed)
+        load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        return self._checked, self._estimate(data, trainer, batches)
+
+    def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
+        """Finds the data set, reads all of the split and tells what is wrong with it."""
+        self._dataset = open_dataset(self.job.data, self.cache)
+        split, progress = self.job.split, self.events.progress
+        samples, problems = read_all(self._dataset, split, progress)
+        self._checked = DataCheck.of(split, samples, problems, self._dataset.classes)
+        self.events.checked(self._checked)
+        source = SplitSource(self._dataset, self.job.proposals, self.cache, progress)
+        return source, samples, self._checked.failures
+
+    def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
+        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
+        self.events.estimated(outlook)
+        return outlook
+
     def _prepare(self, data: SplitData, config: TrainConfig) -> tuple[Trainer, TrainingSet]:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
-        batches = TrainingSet(data.samples, data.proposals, config, model.backbone.spec, self.ranks)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        if self.resume is None:
             mean, deviation = batches.delta_statistics()
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        model.to(self.device)
-        trainer = Trainer(model, config, self.device, autocast_for(self.device), self.ranks)
-        if self.resume is not None:
+        else:
             restore(trainer, self.resume.load_state())
+        return trainer, batches
+
+    def _trainer(
+        self, model: FastRCNN, data: SplitData, config: TrainConfig
+    ) -> tuple[Trainer, TrainingSet]:
+        spec = model.backbone.spec
+        batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
+        device = self.device
+        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
         return trainer, batches
 
     def _announce(self, data: SplitData, trainer: Trainer) -> None:
