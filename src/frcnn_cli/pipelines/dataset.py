@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache import records
@@ -20,6 +21,31 @@ _SEED = 0
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class OwnNumbers:
+    """What COCO data itself calls its photographs and classes; empty for other data.
+
+    Attributes:
+        images: the number, or name, of each photograph by its image id.
+        categories: the number of each label 1..K.
+    """
+
+    images: Mapping[str, int | str]
+    categories: tuple[int, ...]
+
+
+def own_numbers(dataset: Dataset, samples: Iterable[Sample]) -> OwnNumbers:
+    """Returns the data's own numbers of `samples` and of the classes."""
+    if any(name not in dataset.categories for name in dataset.classes):
+        return OwnNumbers({}, ())
+    # The id of a photograph is its own, behind the name of its file where there are several.
+    own = {sample.image_id: sample.image_id.rpartition("/")[2] for sample in samples}
+    return OwnNumbers(
+        {key: int(name) if name.isdecimal() else name for key, name in own.items()},
+        tuple(dataset.categories[name] for name in dataset.classes),
+    )
 
 
 def open_dataset(path: Path, cache: Cache) -> Dataset:
