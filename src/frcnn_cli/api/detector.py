@@ -1,0 +1,178 @@
+"""A detector for use from Python."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy.typing as npt
+import torch
+
+from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
+from frcnn_cli.api.regions import regions_of
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.errors import DeviceError
+from frcnn_cli.evaluation.voc import Evaluation
+from frcnn_cli.pipelines.detect import choose_checkpoint
+from frcnn_cli.pipelines.detector import Detector as Network
+from frcnn_cli.pipelines.device import pick_device
+from frcnn_cli.pipelines.evaluate import evaluate_detector
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.records import as_boxes
+
+
+class Detector:
+    """A trained network, ready to detect; `Detector.load` makes one.
+
+    Attributes:
+        checkpoint: the file that its weights came from.
+        classes: the names that it knows; label k is `classes[k - 1]`.
+        device: where it computes.
+    """
+
+    def __init__(
+        self, network: Network, checkpoint: Path, regions: ProposalConfig, cache: Cache | None
+    ) -> None:
+        self._network = network
+        self._regions = regions
+        self._cache = cache
+        self.checkpoint = checkpoint
+        self.classes = network.info.classes
+        self.device = network.device
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: PathLike = "bundled",
+        *,
+        device: str | torch.device | None = None,
+        regions: ProposalConfig | None = None,
+        cache: PathLike | None = None,
+    ) -> Self:
+        """Reads a detector.
+
+        Args:
+            checkpoint: a file that training wrote; "bundled" is the detector of the 20 VOC classes
+                that comes with the package.
+            device: "cpu", "cuda" or "cuda:1"; None is a GPU if there is one.
+            regions: how regions are searched.
+            cache: a folder that keeps the regions of photographs given as files, such as the
+                command line's ".frcnn"; None keeps nothing.
+
+        Raises:
+            CheckpointError: the file is missing, damaged or no checkpoint of this project.
+            DeviceError: there is no such device.
+        """
+        store = None if cache is None else Cache(Path(cache))
+        file = choose_checkpoint(Path(checkpoint), store or Cache(Path()))
+        return cls(Network.load(file, _device(device)), file, regions or ProposalConfig(), store)
+
+    def detect(
+        self,
+        photograph: Photograph,
+        *,
+        score: float = DetectConfig.score,
+        nms: float = DetectConfig.nms,
+        max_objects: int = DetectConfig.max_per_image,
+        proposals: npt.ArrayLike | None = None,
+    ) -> DetectedPhotograph:
+        """Finds the objects of a photograph.
+
+        Args:
+            photograph: a file, RGB pixels (H, W, 3) uint8, or a Pillow image.
+            score: least score of an object.
+            nms: overlap (IoU) above which the weaker of two boxes of a class goes.
+            max_objects: most objects, over all classes; 0 keeps all.
+            proposals: (N, 4) regions to classify, xyxy in its pixels; None searches them.
+
+        Raises:
+            ImageError: the photograph cannot be read.
+            FrcnnError: its regions cannot be searched.
+        """
+        config = DetectConfig(score, nms, max_objects)
+        pixels = pixels_of(photograph)
+        if proposals is None:
+            boxes = regions_of(photograph, pixels, self._regions, self._cache)
+        else:
+            boxes = as_boxes(proposals)
+        found, seconds = self._network.detect(pixels, boxes, config)
+        return DetectedPhotograph(
+            pixels,
+            os.fspath(photograph) if isinstance(photograph, str | os.PathLike) else "",
+            found.boxes,
+            found.scores,
+            found.labels,
+            self.classes,
+            len(boxes),
+            seconds,
+        )
+
+    def evaluate(
+        self,
+        data: PathLike,
+        split: str = "test",
+        *,
+        iou: float = EvalConfig.iou,
+        score: float = EvalConfig.score,
+        nms: float = DetectConfig.nms,
+        progress: Progress = silent,
+    ) -> Evaluation:
+        """Scores the detector on annotated photographs; those that cannot be used are left out.
+
+        Without a cache (see `load`) the regions of all photographs are searched at every call.
+
+        Args:
+            data: folder of the data set.
+            split: photographs to score.
+            iou: least IoU of a true positive.
+            score: least score of a detection that counts.
+            nms: overlap above which the weaker of two boxes of a class goes.
+            progress: called as `progress(step, done, total)`.
+
+        Returns:
+            Curves and average precisions: `evaluation.mean_ap("voc07")` is the VOC mAP.
+
+        Raises:
+            DataError: there is no such data set or split.
+            CheckpointError: the data has classes that the detector does not know.
+        """
+        with _some_cache(self._cache) as cache:
+            run = evaluate_detector(
+                Path(data),
+                split,
+                self._network,
+                cache,
+                proposals=self._regions,
+                detect=DetectConfig(score, nms),
+                config=EvalConfig(iou=iou, score=score),
+                progress=progress,
+            )
+        return run.evaluation
+
+
+@contextmanager
+def _some_cache(cache: Cache | None) -> Iterator[Cache]:
+    if cache is not None:
+        yield cache
+        return
+    with tempfile.TemporaryDirectory(prefix="frcnn-") as folder:
+        yield Cache(Path(folder))
+
+
+def _device(wanted: str | torch.device | None) -> torch.device:
+    if wanted is None:
+        return pick_device(None)
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"{wanted!r} is no device", remedy='use "cpu", "cuda" or "cuda:1"'
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"{wanted!r}, but torch sees no GPU here", remedy='use device="cpu"')
+    return device

@@ -1,0 +1,61 @@
+"""Training from Python."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from frcnn_cli.api.photograph import PathLike
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ModelConfig, ProposalConfig
+from frcnn_cli.pipelines.device import pick_device
+from frcnn_cli.pipelines.run_folder import RunFolder
+from frcnn_cli.pipelines.train import train_detector
+from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult
+from frcnn_cli.pipelines.train_job import TrainJob
+from frcnn_cli.recipes import Recipe, recipe
+
+
+def train(
+    data: PathLike,
+    *,
+    split: str = "trainval",
+    model: ModelConfig | None = None,
+    schedule: Recipe | None = None,
+    weights: PathLike = "imagenet",
+    regions: ProposalConfig | None = None,
+    gpus: int | None = None,
+    cache: PathLike = ".frcnn",
+    run: str | None = None,
+    events: TrainEvents | None = None,
+) -> TrainResult:
+    """Trains a detector: `Detector.load(train("data").best)`.
+
+    Args:
+        data: folder of the data set.
+        split: photographs to train on.
+        model: backbone, pooling, depth of fine-tuning.
+        schedule: steps, rates and sizes; None is the backbone's default recipe.
+        weights: "imagenet", "none", or a file to start from.
+        regions: how regions are searched.
+        gpus: 0 for the CPU, 1 for a GPU, None for what there is.
+        cache: the folder that keeps regions and runs; it is made if need be.
+        run: name of the run's folder in the cache; None is the backbone's and a number.
+        events: who is told of steps and validation.
+
+    Returns:
+        The run's folder, its best checkpoint, and the photographs that were left out.
+
+    Raises:
+        FrcnnError: the data, the weights, the device or the loss do not allow it.
+    """
+    model = model or ModelConfig()
+    schedule = schedule or recipe("default", model.backbone)
+    job = TrainJob(
+        Path(data), split, model, schedule, regions or ProposalConfig(), os.fspath(weights)
+    )
+    store = Cache(Path(cache))
+    folder = RunFolder.new(store, run, model.backbone)
+    result = train_detector(job, folder, store, pick_device(gpus), events=events)
+    assert result is not None  # as there is a folder
+    return result

@@ -1,0 +1,78 @@
+"""`frcnn doctor`: what is installed, what is wrong with it, and the remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import FAILED, Terminal
+from frcnn_cli.cli.summary import count, headline
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.doctor import Check, State
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn doctor[/]  [dim]every part with ✓, ! (works, not at its best) or ✗ (broken)[/]
+
+[cyan]frcnn doctor --json | jq '.checks[] | select(.state != "ok")'[/]  [dim]for scripts[/]
+"""
+
+
+def doctor(
+    *,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look at packages, devices, cache and disk, and name what is wrong with its remedy.
+
+    Exits with 1 if something is broken.
+    """
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.pipelines.doctor import examine
+
+        with terminal.progress("parts") as report:
+            checks = examine(cache_dir, report)
+        states = Counter(check.state for check in checks)
+        data = {
+            "schema": "frcnn.doctor/1",
+            "broken": states["broken"],
+            "warnings": states["warning"],
+            "checks": [vars(check) for check in checks],
+        }
+        terminal.result(data, _report(checks, states))
+        if states["broken"]:
+            raise typer.Exit(FAILED)
+
+
+def _report(checks: list[Check], states: Counter[State]) -> RenderableType:
+    marks: dict[State, tuple[str, str]] = {
+        "ok": ("✓", "bold green"),
+        "warning": ("!", "bold yellow"),
+        "broken": ("✗", "bold red"),
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for check in checks:
+        mark, style = marks[check.state]
+        found = Text(check.found)
+        if check.remedy and check.state != "ok":
+            found.append(f"\n→ {check.remedy}", "cyan")
+        grid.add_row(Text(mark, style), Text(check.name, "dim"), found)
+    told = [
+        count(states["broken"], "thing") + " broken" if states["broken"] else "",
+        count(states["warning"], "warning") if states["warning"] else "",
+    ]
+    said = ", ".join(filter(None, told)) or "Everything works"
+    return Group(Padding(grid, (0, 0, 1, 0)), headline(said, complete=not any(told)))

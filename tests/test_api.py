@@ -1,0 +1,146 @@
+"""The package as a library: the same numbers as the commands, light to import, typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import frcnn_cli
+from frcnn_cli import Detector, FrcnnError, find_proposals
+from frcnn_cli.config import InputConfig, ProposalConfig, TrainConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.recipes import Recipe
+
+ROOT = Path(__file__).parent.parent
+FEW = ProposalConfig(max_proposals=200)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.load(device="cpu", regions=FEW)
+
+
+@pytest.fixture(scope="module")
+def photo(scenes: Path) -> Path:
+    return min(scenes.glob("JPEGImages/*.jpg"))
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, frcnn_cli; print({'torch', 'cv2', 'numpy', 'PIL'} & set(sys.modules))"
+    code += "; dir(frcnn_cli); frcnn_cli.Detector; print({'typer', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["set()", "set()"]
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    for name in frcnn_cli.__all__:
+        assert getattr(frcnn_cli, name) is not None
+    assert set(frcnn_cli.__all__) <= set(dir(frcnn_cli))
+    with pytest.raises(AttributeError, match="'frcnn_cli' has no attribute 'Detectors'"):
+        _ = frcnn_cli.Detectors
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert files("frcnn_cli").joinpath("py.typed").is_file()
+
+
+def test_the_first_five_lines_of_the_page_run(photo: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/from-python.md").read_text(encoding="utf-8")
+    first = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert first is not None
+    lines = first[1].splitlines()
+    assert len([line for line in lines if line]) <= 5
+    (tmp_path / "photo.jpg").write_bytes(photo.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", first[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"photo.jpg"}, "nothing is written"
+
+
+def test_a_file_its_pixels_and_its_picture_are_one_photograph(detector, photo) -> None:
+    with Image.open(photo) as picture:
+        given = [photo, str(photo), load_image(photo), picture.copy()]
+    first, *others = [detector.detect(each, score=0.01) for each in given]
+    assert len(first)
+    for other in others:
+        np.testing.assert_array_equal(other.boxes, first.boxes)
+        np.testing.assert_array_equal(other.scores, first.scores)
+    assert first.file == str(photo)
+    assert others[-1].file == ""
+
+
+def test_a_picture_is_turned_upright(detector) -> None:
+    turned = Image.new("RGB", (60, 40), "red")
+    turned.getexif()[0x0112] = 6
+    assert detector.detect(turned).pixels.shape == (60, 40, 3)
+
+
+def test_objects_dictionary_and_drawing_tell_the_same(detector, photo) -> None:
+    found = detector.detect(photo, score=0.01, max_objects=3)
+    assert len(found) == 3
+    entry = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [each["label"] for each in entry["detections"]] == found.names
+    for one, told in zip(found, entry["detections"], strict=True):
+        assert one.name == told["label"]
+        assert one.score == pytest.approx(told["score"], abs=1e-6)
+        assert one.box == pytest.approx(told["box"], abs=0.01)
+    height, width = found.pixels.shape[:2]
+    assert (entry["width"], entry["height"]) == (width, height)
+    assert found.draw(0.0).size == (width, height)
+    assert np.array_equal(np.asarray(found.draw(1.1)), found.pixels)
+
+
+def test_own_proposals_are_classified(detector, photo) -> None:
+    found = detector.detect(photo, proposals=[[0, 0, 50, 50], [10, 10, 60, 90]], score=0.0, nms=1.0)
+    assert found.proposals == 2
+    assert len(detector.detect(photo, proposals=[])) == 0
+
+
+def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    without = find_proposals(photo, FEW)
+    assert list(tmp_path.iterdir()) == []
+    np.testing.assert_array_equal(find_proposals(photo, FEW, cache="kept"), without)
+    assert list(tmp_path.glob("kept/proposals/*/*"))
+    np.testing.assert_array_equal(find_proposals(photo, FEW, cache="kept"), without)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda d: d.detect("no.jpg"), r"no\.jpg: does not exist"),
+        (lambda d: d.detect(np.zeros((4, 4), np.uint8)), r"shape \(4, 4\).*pass RGB pixels"),
+        (lambda d: d.detect(np.zeros((4, 4, 3))), "float64; pass RGB pixels"),
+        (lambda d: d.detect(np.zeros((0, 4, 3), np.uint8)), "pass a photograph"),
+        (lambda d: d.detect("no.jpg", score=2), "score is 2"),
+        (lambda d: d.evaluate("nowhere"), "nowhere"),
+        (lambda _: Detector.load("no.safetensors"), "there is no such file"),
+        (lambda _: Detector.load(device="gpu"), "'gpu' is no device"),
+    ],
+)
+def test_errors_are_one_line_with_a_remedy(detector, act, message) -> None:
+    with pytest.raises(FrcnnError, match=message):
+        act(detector)
+
+
+@pytest.mark.slow
+def test_train_then_evaluate(scenes: Path, tmp_path: Path) -> None:
+    size = InputConfig(96, 160)
+    recipe = Recipe(TrainConfig(iterations=2, short_sides=(96,), long_side=160), size)
+    result = frcnn_cli.train(
+        scenes, split="train", schedule=recipe, regions=FEW, gpus=0, cache=tmp_path / "cache"
+    )
+    trained = Detector.load(result.best, device="cpu", regions=FEW, cache=tmp_path / "cache")
+    assert trained.checkpoint.parent == tmp_path / "cache/runs/efficientnet_lite0-1"
+    evaluation = trained.evaluate(scenes)
+    assert evaluation.images == 4
+    assert 0 <= evaluation.mean_ap("voc07") <= 1
