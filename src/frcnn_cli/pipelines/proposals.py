@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import load_proposals, proposal_key, save_proposals
+from frcnn_cli.cache.proposals import described, load_proposals, proposal_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
@@ -237,5 +237,6 @@ def _search_and_keep(task: _Task, image: npt.NDArray[np.uint8] | None = None) ->
             task.path,
             regions.found,
         )
-    save_proposals(task.cache, task.key, regions.boxes)
+    made_by = described(task.config, library(task.config))
+    save_proposals(task.cache, task.key, regions.boxes, made_by)
     return regions.boxes
