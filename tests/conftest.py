@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from frcnn_cli.data.scenes import generate
 # A busy machine is no failure: examples have no deadline.
 hypothesis.settings.register_profile("frcnn", deadline=None)
 hypothesis.settings.load_profile("frcnn")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -21,9 +21,16 @@ Engine = Literal["opencv", "fast"]
 BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
-Metric = Literal["voc07", "voc10"]
+Metric = Literal["voc07", "voc10", "coco"]
+VocMetric = Literal["voc07", "voc10"]
+DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")
+
+
+class ContradictionError(ConfigError):
+    """Two settings that do not agree; each may be right beside another recipe's values."""
 
 
 def _require(holds: bool, problem: str, remedy: str) -> None:
@@ -31,9 +38,14 @@ def _require(holds: bool, problem: str, remedy: str) -> None:
         raise ConfigError(problem, remedy=remedy)
 
 
+def _agree(holds: bool, problem: str, remedy: str) -> None:
+    if not holds:
+        raise ContradictionError(problem, remedy=remedy)
+
+
 @dataclass(frozen=True)
 class ProposalConfig:
-    """How regions are searched; all of it but `max_proposals` is part of the cache key."""
+    """How regions are searched; what decides the boxes is part of the cache key."""
 
     engine: Engine = "opencv"
     """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
@@ -45,10 +57,13 @@ class ProposalConfig:
     """Boxes kept a photograph, best first (§4.1 uses about 2,000); 0 keeps all."""
     seed: int = 0
     """Decides the order of the boxes, never the set."""
+    time_limit: float = 300.0
+    """Seconds that the search of one photograph may take before it is given up; 0 is no limit."""
 
     def __post_init__(self) -> None:
         _require(self.max_side >= 0, f"max_side is {self.max_side}", "use 0 or more pixels")
         _require(self.max_proposals >= 0, f"max_proposals is {self.max_proposals}", "use 0 or more")
+        _require(self.time_limit >= 0, f"time_limit is {self.time_limit}", "use 0 or more seconds")
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,14 @@ class ModelConfig:
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
     """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
+    fc6_rank: int = 0
+    """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
+    fc7_rank: int = 0
+    """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
+
+    def __post_init__(self) -> None:
+        for name in ("fc6_rank", "fc7_rank"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         _require(self.short_side >= 32, f"short_side is {self.short_side}", "use 32 or more pixels")
-        _require(
+        _agree(
             self.long_side >= self.short_side,
             f"long_side {self.long_side} is less than short_side {self.short_side}",
             "raise long_side or lower short_side",
@@ -137,8 +160,14 @@ class TrainConfig:
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    eval_every: int = 0
+    """Steps between evaluations on `eval_split`; 0 evaluates at each checkpoint."""
+    eval_split: str = "val"
+    """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
-    """Photographs of `val` scored at each checkpoint, where `val` is not trained on; 0: none."""
+    """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    patience: int = 0
+    """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
     """Decides initialisation, order, flips, scales, RoIs and dropout."""
 
@@ -152,13 +181,22 @@ class TrainConfig:
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}", "use a value in [0, 1)")
         for name in (
-            *("seed", "epochs", "validation_images", "warmup", "clip_norm", "weight_decay"),
+            *(
+                "seed",
+                "epochs",
+                "validation_images",
+                "eval_every",
+                "patience",
+                "warmup",
+                "clip_norm",
+                "weight_decay",
+            ),
             *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
         ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
-        _require(
+        _agree(
             0 <= low < high <= self.foreground_iou,
             f"background_iou {self.background_iou} does not lie below "
             f"foreground_iou {self.foreground_iou}",
@@ -188,13 +226,25 @@ class DetectConfig:
 
 
 @dataclass(frozen=True)
+class SpeedConfig:
+    """What a detector does to be fast; it computes the same function, but for rounding."""
+
+    precision: Precision = "auto"
+    """Numbers of the network; auto is bfloat16 where the device computes in it, else float32."""
+    distinct_rois: bool = True
+    """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
+    fused: bool = True
+    """On a CPU, weights in its own order, and convolution and activation in one pass."""
+
+
+@dataclass(frozen=True)
 class EvalConfig:
     """How detections are scored."""
 
     metric: Metric = "voc07"
-    """VOC07's 11-point AP, or VOC10's area under the curve."""
+    """VOC07's 11-point AP, VOC10's area under the curve, or COCO's AP."""
     iou: float = 0.5
-    """Least IoU of a true positive (the devkit's rule is >=)."""
+    """Least IoU of a true positive by the VOC rules (the devkit's is >=); COCO has its own ten."""
     score: float = 0.01
     """Least score of a detection that is scored: a precision-recall curve wants its tail."""
 
@@ -209,6 +259,7 @@ SECTIONS: Mapping[str, type] = {
     "input": InputConfig,
     "train": TrainConfig,
     "detect": DetectConfig,
+    "speed": SpeedConfig,
     "eval": EvalConfig,
 }
 """The tables of `frcnn.toml` and what each one sets."""
@@ -217,8 +268,11 @@ SECTIONS: Mapping[str, type] = {
 def load_file(path: Path) -> dict[str, dict[str, Any]]:
     """Reads a `frcnn.toml` into {section: {field: value}}, refusing what it does not know.
 
+    Whether settings agree with each other shows when they are put over the values of a recipe.
+
     Raises:
-        ConfigError: the file cannot be read, or has an unknown section or key.
+        ConfigError: the file cannot be read, has an unknown section or key, or a value that no
+            recipe could have.
     """
     try:
         with path.open("rb") as stream:
@@ -233,6 +287,8 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"unknown section {section!r}", remedy=f"use {known}", file=path)
         try:
             override(SECTIONS[section](), values)
+        except ContradictionError:
+            continue
         except ConfigError as error:
             raise ConfigError(
                 f"[{section}] {error.problem}", remedy=error.remedy, file=path

@@ -89,6 +89,20 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectEvidence:
+    """What a detector saw of the N objects of a photograph before it reported detections.
+
+    Attributes:
+        proposal_iou: (N,) float32, highest IoU of a proposal with the object; 0 without proposals.
+        candidate_score: (N,) float32 in 0..1, highest score that a box matching the object got for
+            its class, before threshold and non-maximum suppression; 0 where no box matched it.
+    """
+
+    proposal_iou: FloatArray
+    candidate_score: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedImage:
     """One photograph's entry in `boxes.json`.
 

@@ -40,10 +40,11 @@ def test_key_of_does_not_depend_on_the_order_of_its_parts():
     assert key_of(a=1, b="x") != key_of(a="1", b="x")
 
 
-def test_every_parameter_but_max_proposals_is_part_of_the_key():
+def test_what_decides_the_boxes_is_part_of_the_key():
     base = ProposalConfig()
     key = proposal_key("content", base, "opencv 5")
     assert proposal_key("content", replace(base, max_proposals=5), "opencv 5") == key
+    assert proposal_key("content", replace(base, time_limit=5), "opencv 5") == key
     others = {
         proposal_key("other", base, "opencv 5"),
         proposal_key("content", base, "opencv 6"),

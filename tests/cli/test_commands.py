@@ -152,6 +152,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(project: Path) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     rows = [json.loads(row) for row in (killed / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    longer = frcnn(project, "train", "--run", "killed", "--resume", "--iterations", "5", "--json")
+    assert json.loads(longer.stdout)["steps"] == 5, longer.stderr
     shutil.rmtree(killed)
 
 
@@ -187,6 +189,8 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
         (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
         (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
         (["train", "--resume", "--run", "other"], "no run to resume"),
+        (["train", "--resume", "--lr", "0.1"], "--lr is given with --resume"),
+        (["train", "--resume", "--config", "frcnn.toml"], "--config is given with --resume"),
         (["eval", "--checkpoint", "gone.safetensors"], "gone.safetensors: there is no such file"),
         (["eval", "--split", "holdout"], "has no split 'holdout'"),
         (["eval", "--detections", "frcnn.toml"], "frcnn.toml: "),
@@ -201,6 +205,7 @@ def test_errors_are_one_line(project: Path, words: list[str], message: str) -> N
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
+    assert [run.name for run in (project / ".frcnn/runs").iterdir()] == ["efficientnet_lite0-1"]
 
 
 def test_pictures_of_the_same_name_do_not_replace_each_other(project: Path, tmp_path: Path) -> None:
@@ -240,6 +245,23 @@ def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
     assert done.stderr.strip() == (
         "frcnn: error: --gpus 1, but torch sees no GPU here; use --gpus 0"
     )
+
+
+def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    name = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()[0]
+    xml = tmp_path / f"scenes/Annotations/{name}.xml"
+    xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-", 1))
+    words = ["train", "--split", "trainval", "--gpus", "0", "--dry-run"]
+    done = frcnn(tmp_path, *words, "--json")
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"] == 9
+    assert [each["photograph"] for each in found["problems"]] == [xml.stem]
+    assert (found["steps"], found["regions"]["photographs"] <= 2) == (4, True)
+    assert min(found["seconds"], found["memory"], found["disk"]) > 0
+    assert not (tmp_path / ".frcnn/runs").exists()
 
 
 def test_bad_photographs_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:

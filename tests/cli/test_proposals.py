@@ -180,3 +180,67 @@ def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert "Traceback" not in stderr
+
+
+def test_two_runs_on_one_cache_share_the_work(tmp_path):
+    make_photographs(tmp_path / "images", 12, 320, 240)
+    runs = [
+        subprocess.Popen(
+            [*COMMAND, "images", "--json", "--workers", "1"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    assert all(run["searched"] + run["cached"] == 12 for run in told)
+    assert sum(run["searched"] for run in told) == 12
+    assert len(entries(tmp_path)) == 12
+    again = json.loads(frcnn(tmp_path, "images", "--json").stdout)
+    assert (again["cached"], again["searched"], again["failures"]) == (12, 0, [])
+
+
+def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
+    images = make_photographs(tmp_path / "images", 2)
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
+    Image.fromarray(noise).save(images / "slow.png")
+    done = frcnn(tmp_path, "images", "--max-side", "0", "--time-limit", "3")
+    assert done.returncode == 3
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
+    assert "images/slow.png: its search took more than 3 s; lower --max-side" in line
+    assert len(entries(tmp_path)) == 2
+
+
+def test_a_report_on_a_data_set(scenes, tmp_path):
+    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told == json.loads((tmp_path / "recall" / "report.json").read_text())
+    assert (told["schema"], told["split"]) == ("frcnn.proposal_report/1", "test")
+    assert told["photographs"] == 4
+    assert 0.5 < told["recall"]["0.50"] <= 1
+    assert told["recall"]["0.95"] < told["recall"]["0.50"]
+    with Image.open(tmp_path / "recall" / "report.png") as picture:
+        assert picture.width == 1440
+
+
+def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
+    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test")
+    lines = done.stderr.splitlines()
+    assert any(line.split()[:2] == ["class", "objects"] for line in lines)
+    assert "…" not in done.stderr
+    table = [line for line in lines if line.startswith("  ")]
+    assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["a", "b"], "--report with 2 paths"), (["."], "holds no data set")],
+)
+def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
+    done = frcnn(tmp_path, *arguments, "--report", "recall")
+    assert done.returncode == 1
+    assert problem in done.stderr
+    assert not (tmp_path / "recall").exists()

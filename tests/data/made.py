@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -48,4 +49,42 @@ def year(root: Path, ids: Iterable[str], splits: Mapping[str, Iterable[str]] = {
         lists = root / "ImageSets" / "Main"
         lists.mkdir(parents=True, exist_ok=True)
         (lists / f"{name}.txt").write_text("".join(f"{member}\n" for member in members))
+    return root
+
+
+def coco(
+    path: Path,
+    images: Iterable[Mapping[str, object]],
+    annotations: Iterable[Mapping[str, object]],
+    names: Iterable[str] = ("cat", "dog"),
+) -> Path:
+    """Writes COCO JSON whose categories have the ids 10, 20, …, and no sizes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    categories = [{"id": 10 * i, "name": name} for i, name in enumerate(names, 1)]
+    content = {
+        "info": {},
+        "images": list(images),
+        "annotations": list(annotations),
+        "categories": categories,
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def yolo(root: Path, labels: Mapping[str, str], **entries: object) -> Path:
+    """Writes a `data.yaml` of cats and dogs, photographs of 40 × 30 and their label files.
+
+    Args:
+        root: the folder.
+        labels: lines by the photograph's path in `images`, such as "train/a.jpg"; "-" is no file.
+        entries: what the YAML says of `train`, `val` and so on.
+    """
+    for name, lines in labels.items():
+        photograph(root / "images" / name)
+        if lines != "-":
+            text = (root / "labels" / name).with_suffix(".txt")
+            text.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(lines)
+    content = {"names": ["cat", "dog"], **entries}
+    (root / "data.yaml").write_text(json.dumps(content))
     return root

@@ -6,7 +6,7 @@ import pytest
 
 from data.made import pair, photograph, xml, year
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.voc import find_beside, find_devkit, find_year
+from frcnn_cli.data.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.errors import AnnotationError, DataError
 
 
@@ -77,14 +77,39 @@ def test_devkit_joins_its_years(tmp_path: Path) -> None:
     year(tmp_path / "VOC2007", "ab", {"trainval": "a", "test": "b"})
     year(tmp_path / "VOC2012", "ac", {"trainval": "ac"})
     dataset = found(find_devkit(tmp_path))
+    both = ("VOC2007/a", "VOC2012/a", "VOC2012/c")
     assert dataset.splits == {
-        "trainval": ("VOC2007/a", "VOC2012/a", "VOC2012/c"),
+        "trainval": both,
         "test": ("VOC2007/b",),
+        "trainval2007": both[:1],
+        "test2007": ("VOC2007/b",),
+        "trainval2012": both[1:],
+        "07+12": both,
     }
+    assert dataset.notes == ()
     sample = dataset.read("VOC2012/a")
     assert sample.image_id == "VOC2012/a"
     assert sample.path == tmp_path / "VOC2012" / "JPEGImages" / "a.jpg"
     assert "VOC2007, VOC2012" in str(dataset)
+
+
+def test_a_list_without_annotations_is_noted_and_not_used(tmp_path: Path) -> None:
+    """The test list of VOC2012, whose annotations nobody has."""
+    year(tmp_path / "VOC2007", "ab", {"trainval": "a", "test": "b"})
+    year(tmp_path / "VOC2012", "a", {"trainval": "a", "test": "xyz"})
+    dataset = found(find_devkit(tmp_path))
+    assert dataset.split("test") == ("VOC2007/b",)
+    assert "test2012" not in dataset.splits
+    (note,) = dataset.notes
+    assert "VOC2012/ImageSets/Main/test.txt: lists no annotated photograph" in str(note)
+
+
+def test_names_that_end_like_a_list_of_one_class(tmp_path: Path) -> None:
+    year(tmp_path, ["photo 1", "photo 2"], {"test": ["photo 1", "photo 2"]})
+    (tmp_path / "ImageSets" / "Main" / "dog_test.txt").write_text("photo 1  1\nphoto 2 -1\n")
+    dataset = found(find_year(tmp_path))
+    assert dataset.splits == {"test": ("photo 1", "photo 2")}
+    assert dataset.read("photo 1").boxes.tolist() == [[0, 0, 20, 20]]
 
 
 def test_flat_folder(tmp_path: Path) -> None:

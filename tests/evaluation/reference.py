@@ -90,3 +90,39 @@ def voc10(precision, recall):
     for i in range(len(mpre) - 2, -1, -1):
         mpre[i] = max(mpre[i], mpre[i + 1])
     return sum((mrec[i] - mrec[i - 1]) * mpre[i] for i in range(1, len(mrec)))
+
+
+def coco_matches(samples, detections, label, min_overlap):
+    """COCO's matching of one class without crowds: (score, found) in falling score, and objects."""
+    rows, objects = [], 0
+    for sample in samples:
+        truth = [inclusive(box) for box in sample.boxes[sample.labels == label]]
+        objects += len(truth)
+        found = detections.get(sample.image_id)
+        mine = [] if found is None else np.flatnonzero(found.labels == label)
+        mine = sorted(mine, key=lambda i: -found.scores[i])  # Python's sort is stable
+        taken = set()
+        for i in mine[:100]:
+            best, at_least = None, min(min_overlap, 1 - 1e-10)
+            for g, box in enumerate(truth):
+                ov = overlap(inclusive(found.boxes[i]), box)
+                if g not in taken and ov >= at_least:
+                    best, at_least = g, ov
+            if best is not None:
+                taken.add(best)
+            rows.append((float(found.scores[i]), best is not None))
+    rows.sort(key=lambda row: -row[0])
+    return rows, objects
+
+
+def coco_ap(rows, objects):
+    """COCO's 101-point AP of one class at one IoU."""
+    curve = []
+    hits = 0
+    for number, (_, found) in enumerate(rows, start=1):
+        hits += found
+        curve.append((hits / number, hits / objects))
+    total = 0.0
+    for level in np.linspace(0, 1, 101):
+        total += max((p for p, r in curve if r >= level), default=0.0) / 101
+    return total

@@ -11,11 +11,13 @@ from frcnn_cli.evaluation.mistakes import (
     Evidence,
     FalseAlarm,
     Miss,
+    collect_evidence,
     find_false_alarms,
     find_misses,
 )
 from frcnn_cli.evaluation.oracle import map_without_false_alarms, map_without_misses
 from frcnn_cli.evaluation.voc import match_split, score
+from frcnn_cli.records import ObjectEvidence
 
 from .made import detected, sample
 
@@ -74,6 +76,15 @@ def test_misses_without_evidence(split):
 def test_misses_with_evidence(split, proposal_iou, candidate_score, dog, cat):
     evidence = Evidence(np.full(3, proposal_iou), np.full(3, candidate_score), 0.05)
     assert find_misses(split, find_false_alarms(split), evidence).kinds.tolist() == [dog, cat]
+
+
+def test_what_is_not_known_of_a_photograph_gives_no_reason(split):
+    samples = [sample("a", (1, CAT), (2, DOG)), sample("b", (1, CAT))]
+    seen = {"a": ObjectEvidence(np.array([1, 0.9], np.float32), np.array([0.9, 0.02], np.float32))}
+    evidence = collect_evidence(samples, seen, 0.05)
+    np.testing.assert_array_equal(evidence.candidate_score, np.array([0.9, 0.02, np.nan], "f4"))
+    misses = find_misses(split, find_false_alarms(split), evidence)
+    assert misses.kinds.tolist() == [Miss.CONFUSED, Miss.UNDETECTED]
 
 
 def test_difficult_objects_are_never_missed():

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from frcnn_cli.evaluation.coco_metric import evaluate_coco
+from frcnn_cli.evaluation.explain import explain
 from frcnn_cli.evaluation.report import to_json
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.evaluation.voc import evaluate, match_split, score
 
 from .made import detected, sample
 
@@ -47,4 +49,27 @@ def test_the_report_holds_both_rules_and_what_was_left_out(metric, ap):
                 "detections": 0,
             },
         },
+    }
+
+
+def test_the_report_of_cocos_metric_and_of_an_explanation():
+    samples = [sample("a", (1, BOX), (1, FAR))]
+    found = {"a": detected((1, 0.9, BOX), (1, 0.8, (80, 0, 90, 10)), (1, 0.7, FAR))}
+    split = match_split(samples, found, ("cat", "dog"))
+    tables = split.objects, split.detections, split.classes
+    report = to_json(score(split), "coco", evaluate_coco(*tables), explain(*tables, "coco"))
+    json.dumps(report, allow_nan=False)
+    ap = pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert (report["metric"], report["map"]) == ("coco", ap)
+    assert report["map_voc07"] == pytest.approx(28 / 33)
+    assert list(report["coco"]) == [
+        *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
+        *("ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large"),
+    ]
+    assert report["classes"]["cat"]["ap"] == ap
+    assert report["classes"]["cat"]["coco"] == {"ap": ap, "ap50": ap, "ap75": ap, "ar_100": 1}
+    assert report["classes"]["dog"]["ap"] is None
+    assert report["explanation"]["map"] == ap
+    assert report["explanation"]["variations"][0].keys() == {
+        *("convention", "value", "map", "difference")
     }

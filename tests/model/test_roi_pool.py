@@ -105,6 +105,32 @@ def test_bfloat16_and_no_rois() -> None:
     assert roi_pool(trained, torch.zeros(0, 5), 7, 1 / 16).shape == (0, 4, 7, 7)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shift", [0.0, -3.0, 3.0])
+def test_16_bits_give_the_same_maxima_as_32(dtype: torch.dtype, shift: float) -> None:
+    """Compared as integers, negative numbers and both zeros included."""
+    features = (torch.randn(2, 5, 9, 13) + shift).to(dtype)
+    features[0, :, 2:4, 2:4] = -0.0
+    rois = torch.cat(
+        (
+            random_rois(300, 13 * 16, 9 * 16, batch=2),
+            torch.tensor(
+                [
+                    [0.0, -5000, -5000, 5000, 5000],  # far more than the map
+                    [1.0, 0, 0, 207, 143],  # the map
+                    [0.0, 32, 32, 32, 32],  # one cell
+                    [1.0, 900, 900, 950, 950],  # outside
+                    [0.0, 60, 60, 10, 10],  # inside out
+                ]
+            ),
+        )
+    )
+    for size in (1, 3, 7):
+        pooled = roi_pool(features, rois, size, 1 / 16)
+        assert pooled.dtype == dtype
+        assert torch.equal(pooled.float(), roi_pool(features.float(), rois, size, 1 / 16))
+
+
 def test_half_precision_gradients_are_summed_exactly() -> None:
     """300 ones into one cell: bfloat16 alone stops at 256, where 1 is lost in rounding."""
     features = torch.ones(1, 1, 2, 2, dtype=torch.bfloat16, requires_grad=True)

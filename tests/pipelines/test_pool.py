@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines.pool import WorkerDied, all_cores, run_all
+from frcnn_cli.pipelines.pool import TimedOut, WorkerDied, all_cores, run_all
 
 
 def work(task):
@@ -43,8 +44,8 @@ def fail_to_start():
     raise SystemExit(1)
 
 
-def results(tasks, workers=2):
-    return dict(run_all(work, tasks, workers, nothing))
+def results(tasks, workers=2, time_limit=0):
+    return dict(run_all(work, tasks, workers, nothing, time_limit))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -71,6 +72,21 @@ def test_a_task_that_kills_its_worker_is_named_and_the_others_go_on():
 def test_a_task_gets_a_second_chance(tmp_path):
     task = ("once", str(tmp_path / "flag"))
     assert results([task, 1]) == {task: "once", 1: 1}
+
+
+def test_tasks_that_hang_are_given_up_and_the_others_go_on():
+    hang, also = ("sleep", 3600), ("sleep", 3601)
+    done = results([hang, 0, also, *range(1, 6)], time_limit=1)
+    assert done == {hang: TimedOut(1), also: TimedOut(1), **{n: n * n for n in range(6)}}
+    assert not multiprocessing.active_children()
+
+
+def set_up_slowly():
+    time.sleep(1.5)
+
+
+def test_the_clock_starts_when_the_worker_is_set_up():
+    assert list(run_all(work, [3], 1, set_up_slowly, time_limit=1)) == [(3, 9)]
 
 
 def test_workers_that_cannot_start_are_an_error():
@@ -109,6 +125,45 @@ def test_tasks_are_read_only_as_they_are_worked_on():
 
 def test_all_cores_is_positive():
     assert all_cores() >= 1
+
+
+ORPHANED = """
+import os, sys, time
+from frcnn_cli.pipelines import pool
+
+def hang(name):
+    open(name, "w").write(str(os.getpid()))
+    time.sleep(3600)
+
+def nothing():
+    pass
+
+if __name__ == "__main__":
+    next(pool.run_all(hang, sys.argv[1:], 2, nothing))
+"""
+
+
+def test_workers_do_not_outlive_a_killed_parent_even_when_they_hang(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANED)
+    names = [tmp_path / "a", tmp_path / "b"]
+    parent = subprocess.Popen([sys.executable, script, *names])
+    while not all(name.exists() and name.read_text() for name in names):
+        assert parent.poll() is None
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    for name in names:
+        while is_alive(int(name.read_text())):
+            time.sleep(0.01)
+
+
+def is_alive(pid):
+    """Whether a process runs; one that ended and that nobody has asked about does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 INTERRUPTED_WHILE_IT_STARTS_WORKERS = """

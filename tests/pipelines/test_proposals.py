@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,10 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
 from frcnn_cli.pipelines import proposals as pipeline
+from frcnn_cli.pipelines import region_search
 from frcnn_cli.pipelines.export import check_export, export_proposals
 from frcnn_cli.pipelines.proposals import ensure_proposals, proposals_for
+from frcnn_cli.pipelines.region_search import Found, SearchTask, search_once
 from frcnn_cli.proposals.search import search
 from proposals.photographs import blobs, flat
 
@@ -61,7 +66,6 @@ def test_boxes_are_those_of_the_search(photographs, cache):
 def test_a_second_call_searches_nothing(photographs, cache, monkeypatch):
     ensure_proposals(photographs, CONFIG, cache, workers=2)
     monkeypatch.setattr(pipeline, "run_all", pytest.fail)
-    monkeypatch.setattr(pipeline, "search", pytest.fail)
     run = ensure_proposals(photographs, CONFIG, cache)
     assert (run.searched, run.cached) == (0, 4)
     assert list(run.counts) == photographs
@@ -71,11 +75,6 @@ def test_force_searches_again(photographs, cache):
     ensure_proposals(photographs[:1], CONFIG, cache)
     run = ensure_proposals(photographs[:1], CONFIG, cache, force=True)
     assert (run.searched, run.cached) == (1, 0)
-
-
-def test_one_photograph_is_searched_in_this_process(photographs, cache, monkeypatch):
-    monkeypatch.setattr(pipeline, "run_all", pytest.fail)
-    assert ensure_proposals(photographs[:1] * 3, CONFIG, cache).searched == 1
 
 
 def test_only_what_is_missing_is_searched(photographs, cache):
@@ -126,37 +125,61 @@ def test_a_photograph_that_fails_is_listed_and_the_rest_go_on(photographs, cache
         run.proposals_for(gone)
 
 
-def search_or_die(task):
-    """Stands in for the search of a photograph that crashes OpenCV."""
+def search_or_misbehave(task):
+    """Stands in for the search of photographs that crash OpenCV, or hang it."""
     if task.path.name == "c.png":
         os.kill(os.getpid(), signal.SIGSEGV)
-    return pipeline._search_safely(task)
+    if task.path.name == "b.png":
+        time.sleep(3600)
+    return search_once(task)
 
 
-def test_a_photograph_that_kills_its_worker_is_listed(photographs, cache, monkeypatch):
-    monkeypatch.setattr(pipeline, "_search_safely", search_or_die)
-    run = ensure_proposals(photographs, CONFIG, cache, workers=2)
-    [(path, failure)] = run.failures.items()
-    assert path.name == "c.png"
-    assert isinstance(failure, ProposalError)
-    assert "died (SIGSEGV)" in str(failure)
-    assert len(run.counts) == 3
+def test_a_photograph_that_kills_its_worker_or_hangs_is_listed(photographs, cache, monkeypatch):
+    monkeypatch.setattr(pipeline, "search_once", search_or_misbehave)
+    run = ensure_proposals(photographs, replace(CONFIG, time_limit=3), cache, workers=2)
+    dead, hung = run.failures[photographs[2]], run.failures[photographs[1]]
+    assert "c.png: the process that searched it died (SIGSEGV)" in str(dead)
+    assert "b.png: its search took more than 3 s" in str(hung)
+    assert list(run.counts) == [photographs[0], photographs[3]]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(("index", "reason"), [(2, "SIGSEGV"), (1, "more than 1 s")])
+def test_a_single_photograph_cannot_end_or_hang_the_process(
+    photographs, cache, monkeypatch, index, reason
+):
+    monkeypatch.setattr(pipeline, "search_once", search_or_misbehave)
+    path = photographs[index]
+    run = ensure_proposals([path], replace(CONFIG, time_limit=1), cache)
+    assert reason in str(run.failures[path])
+
+
+def test_what_another_process_has_searched_meanwhile_is_not_searched_again(
+    photographs, cache, monkeypatch
+):
+    [path] = photographs[:1]
+    run = ensure_proposals([path], CONFIG, cache)
+    [entry] = cache.root.glob("proposals/*/*")
+    task = SearchTask(path, entry.name, CONFIG, cache)
+    monkeypatch.setattr(region_search, "search", pytest.fail)
+    assert search_once(task) == Found(run.counts[path], searched=False)
 
 
 def test_an_unexpected_exception_is_that_photographs_failure(photographs, cache, monkeypatch):
     def explode(image, config):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(pipeline, "search", explode)
-    run = ensure_proposals(photographs[:1], CONFIG, cache)
-    assert "d.png: ZeroDivisionError: by zero" in str(run.failures[photographs[0]])
+    monkeypatch.setattr(region_search, "search", explode)
+    cache.require_writable()
+    failure = search_once(SearchTask(photographs[0], "abc", CONFIG, cache))
+    assert "d.png: ZeroDivisionError: by zero" in str(failure)
 
 
 def test_a_failed_search_names_its_photograph(photographs, cache, monkeypatch):
     def fail(image, config):
         raise ProposalError("OpenCV gave up")
 
-    monkeypatch.setattr(pipeline, "search", fail)
+    monkeypatch.setattr(region_search, "search", fail)
     with pytest.raises(ProposalError, match=r"d\.png: OpenCV gave up"):
         proposals_for(photographs[0], CONFIG, cache)
 
@@ -170,8 +193,8 @@ def test_a_cache_that_cannot_be_written_is_told_before_the_search(photographs, t
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_flat_photograph_gets_windows_and_a_warning(tmp_path, cache, caplog, copies):
     paths = [tmp_path / f"{i}.png" for i in range(copies)]
-    for path in paths:
-        Image.fromarray(flat()).save(path)
+    for i, path in enumerate(paths):
+        Image.fromarray(flat()[i:]).save(path)
     run = ensure_proposals(paths, CONFIG, cache, workers=2)
     assert len(run.proposals_for(paths[0])) > 8
     assert caplog.text.count("sliding windows are added") == copies
@@ -192,7 +215,7 @@ def test_progress_counts_every_photograph_once(photographs, cache, tmp_path):
 
 def test_proposals_for_takes_a_decoded_photograph(photographs, cache, monkeypatch):
     image = load_image(photographs[0])
-    monkeypatch.setattr(pipeline, "load_image", pytest.fail)
+    monkeypatch.setattr(region_search, "load_image", pytest.fail)
     first = proposals_for(photographs[0], CONFIG, cache, image)
     np.testing.assert_array_equal(first, proposals_for(photographs[0], CONFIG, cache))
 

@@ -7,32 +7,32 @@ import dataclasses
 import pytest
 import torch
 
-from frcnn_cli.config import ModelConfig, TrainConfig
+from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError
-from frcnn_cli.model.build import build_model
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.resume import restore, trainer_state
-from training.test_loop import CPU, one_batch
+from training import tiny
+from training.test_loop import CPU
 
 ADAM = TrainConfig(iterations=4, optimizer="adamw", lr_schedule="cosine", ema=0.9)
 
 
 def trainer(config: TrainConfig) -> Trainer:
-    return Trainer(build_model(ModelConfig(), 2), config, CPU)
+    return Trainer(tiny.model(), config, CPU)
 
 
 @pytest.mark.parametrize("config", [ADAM, TrainConfig(iterations=4)], ids=["adamw", "sgd"])
 def test_stopped_equals_whole(config: TrainConfig) -> None:
     whole = trainer(config)
-    whole.run([one_batch()] * 4, [].append)
+    whole.run([tiny.batch()] * 4, [].append)
 
     stopped = trainer(config)
-    stopped.run([one_batch()] * 2, [].append)
+    stopped.run([tiny.batch()] * 2, [].append)
     state = {name: tensor.clone() for name, tensor in trainer_state(stopped).items()}
     again = trainer(config)
     restore(again, state)
     assert again.step == 2
-    again.run([one_batch()] * 2, [].append)
+    again.run([tiny.batch()] * 2, [].append)
 
     ours, theirs = trainer_state(again), trainer_state(whole)
     assert ours.keys() == theirs.keys()

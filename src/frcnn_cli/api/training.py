@@ -8,6 +8,7 @@ from pathlib import Path
 from frcnn_cli.api.photograph import PathLike
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ModelConfig, ProposalConfig
+from frcnn_cli.pipelines.device import pick_device
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.train import TrainEvents, TrainResult, train_detector
 from frcnn_cli.pipelines.train_job import TrainJob
@@ -54,4 +55,6 @@ def train(
     )
     store = Cache(Path(cache))
     folder = RunFolder.new(store, run, model.backbone)
-    return train_detector(job, folder, store, gpus=gpus, events=events)
+    result = train_detector(job, folder, store, pick_device(gpus), events=events)
+    assert result is not None  # as there is a folder
+    return result

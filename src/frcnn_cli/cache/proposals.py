@@ -20,6 +20,8 @@ from frcnn_cli.records import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
 KIND = "proposals"
+_NOT_IN_THE_KEY = ("max_proposals", "time_limit")
+"""Settings that decide how much is read or waited for, and not what is kept."""
 
 
 def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
@@ -27,7 +29,7 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
 
     Args:
         content: the hash of the photograph's bytes.
-        config: how its regions are searched; `max_proposals` is no part of the key.
+        config: how its regions are searched.
         library: name and version of the code that searches.
     """
     return key_of(content=content, **described(config, library))
@@ -36,7 +38,8 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
 def described(config: ProposalConfig, library: str) -> dict[str, Any]:
     """Returns what decides the boxes of a photograph, as JSON values; see `proposal_key`."""
     parameters = dataclasses.asdict(config)
-    del parameters["max_proposals"]
+    for name in _NOT_IN_THE_KEY:
+        del parameters[name]
     return {"library": library, **parameters}
 
 

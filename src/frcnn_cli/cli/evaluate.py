@@ -1,8 +1,10 @@
-"""`frcnn eval`: the VOC mAP of a detector, or of any tool's detections."""
+"""`frcnn eval`: the mAP of a detector, or of any tool's detections."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +14,10 @@ from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
-from frcnn_cli.config import DetectConfig, EvalConfig, Metric, ProposalConfig
+from frcnn_cli.config import DetectConfig, DetectionFormat, EvalConfig, Metric, ProposalConfig
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from frcnn_cli.evaluation.voc import Evaluation
+    from frcnn_cli.cache.store import Cache
 
 _CONFIG = EvalConfig()
 
@@ -26,6 +26,12 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn eval[/]  [dim]the newest detector on the split test of this folder's data[/]
 
 [cyan]frcnn eval data/ --detections boxes.json --out report.json[/]  [dim]any tool's boxes[/]
+
+[cyan]frcnn eval data/ --detections results/ --explain[/]  [dim]why another tool's mAP differs[/]
+
+[cyan]frcnn eval data/ --report report/[/]  [dim]a page of what is missed and wrong[/]
+
+[cyan]frcnn eval data/ --compare old.json new.json[/]  [dim]is the new one better?[/]
 """
 
 
@@ -40,7 +46,7 @@ def evaluate(
         Metric | None,
         typer.Option(
             metavar="RULE",
-            help="voc07 (11 points) or voc10 (area under the curve).",
+            help="voc07 (11 points), voc10 (area under the curve) or coco.",
             show_default=_CONFIG.metric,
         ),
     ] = None,
@@ -52,9 +58,38 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", metavar="", help="Show what other conventions make of the mAP."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the report as JSON.", show_default=False),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write the detections for other tools.", show_default=False
+        ),
+    ] = None,
+    export_format: Annotated[
+        DetectionFormat,
+        typer.Option(
+            metavar="NAME",
+            help="Of --export: frcnn or coco (a file), voc or yolo (a new folder).",
+        ),
+    ] = "frcnn",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write a page that shows where it fails.", show_default=False
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B", help="Hold detections B against detections A.", show_default=False
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -70,15 +105,30 @@ def evaluate(
     """Score a detector on annotated photographs: average precision by class, and their mean."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
+        from frcnn_cli.cli.evaluation_tables import as_tables
+        from frcnn_cli.evaluation.formats.choose import require_target
         from frcnn_cli.evaluation.report import to_json
         from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file, plot_curves
-        from frcnn_cli.pipelines.export import write_text
+        from frcnn_cli.pipelines.evaluation_report import (
+            PAGE,
+            require_report_folder,
+            write_report,
+        )
+        from frcnn_cli.pipelines.export import export_detections, write_text
 
+        if export is not None:
+            require_target(export_format, export)
+        if report is not None:
+            require_report_folder(report)
         settings = options.Settings.load(config)
         rules = settings.apply("eval", _CONFIG, metric=metric)
         cache = Cache(cache_dir)
+        if compare is not None:
+            _refuse_with_compare(checkpoint, detections, explain, out, export, plot)
+            _compare(terminal, data, split, compare, cache=cache, rules=rules, report=report)
+            return
         if detections is not None:
-            run = evaluate_file(data, split, detections, cache, rules)
+            run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
             from frcnn_cli.pipelines.detect import choose_checkpoint
@@ -88,7 +138,7 @@ def evaluate(
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)
             scored = str(chosen)
-            with terminal.progress() as report:
+            with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
                     split,
@@ -97,50 +147,68 @@ def evaluate(
                     proposals=settings.apply("proposals", ProposalConfig()),
                     detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
                     config=rules,
-                    progress=report,
+                    explained=explain,
+                    progress=progress,
                 )
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
-        result = to_json(run.evaluation, rules.metric)
-        terminal.result(result, _table(run.evaluation, rules.metric))
+        result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
+        terminal.result(result, as_tables(run, rules.metric))
         if out is not None:
             write_text(out, json.dumps(result, indent=1) + "\n")
         if plot is not None:
-            plot_curves(run.evaluation, rules.metric, plot)
+            plot_curves(run.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
+        if report is not None:
+            with terminal.progress("kinds") as progress:
+                write_report(
+                    report,
+                    run,
+                    rules,
+                    title=data.resolve().name,
+                    scored=scored,
+                    command=_command(),
+                    progress=progress,
+                )
+            terminal.say(Text(f"report in {report / PAGE}", "dim"))
+        if export is not None:
+            export_detections(run, export, export_format, source=scored)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)
 
 
-def _table(evaluation: Evaluation, metric: Metric) -> Table:
-    from rich import box
-    from rich.table import Table
+def _refuse_with_compare(*others: object) -> None:
+    if any(others):
+        raise typer.BadParameter(
+            "--compare scores two files of detections; of the other flags about what is scored and "
+            "written it takes --split, --metric and --report"
+        )
 
-    names: dict[Metric, str] = {"voc07": "11-point", "voc10": "area"}
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        caption_justify="left",
-        caption=f"IoU ≥ {evaluation.iou:g}; {evaluation.images:,} photographs",
-        show_footer=True,
-    )
-    objects = sum(each.objects for each in evaluation.classes)
-    table.add_column("class", footer="mean")
-    table.add_column("objects", footer=f"{objects:,}", justify="right")
-    table.add_column("difficult", justify="right", style="dim")
-    for rule, name in names.items():
-        style = "bold" if rule == metric else "dim"
-        mean = f"{evaluation.mean_ap(rule):.3f}"
-        table.add_column(
-            f"AP {name}", footer=mean, justify="right", style=style, footer_style=style
+
+def _compare(
+    terminal: Terminal,
+    data: Path,
+    split: str,
+    files: tuple[Path, Path],
+    *,
+    cache: Cache,
+    rules: EvalConfig,
+    report: Path | None,
+) -> None:
+    from frcnn_cli.cli.comparison_table import as_table
+    from frcnn_cli.evaluation.comparison import comparison_to_json
+    from frcnn_cli.pipelines.evaluation_report import PAGE, compare_files, write_comparison
+
+    comparison, run = compare_files(data, split, files, cache, rules)
+    names = str(files[0]), str(files[1])
+    terminal.say(Text(f"{run.dataset}\nA {names[0]}\nB {names[1]}\non split {split}", "dim"))
+    terminal.result(comparison_to_json(comparison), as_table(comparison))
+    if report is not None:
+        title = data.resolve().name
+        write_comparison(
+            report, comparison, run, rules, title=title, names=names, command=_command()
         )
-    table.add_column("")
-    for each in evaluation.classes:
-        ap = each.ap(metric)
-        cells = ["–" if value is None else f"{value:.3f}" for value in (each.voc07, each.voc10)]
-        bar = "no objects, left out of the mean" if ap is None else "█" * round(20 * ap)
-        style = "dim" if ap is None else "cyan"
-        table.add_row(
-            Text(each.name),
-            f"{each.objects:,}",
-            f"{each.difficult:,}",
-            *cells,
-            f"[{style}]{bar}[/]",
-        )
-    return table
+        terminal.say(Text(f"report in {report / PAGE}", "dim"))
+    terminal.finish(list(run.failures), succeeded=run.evaluation.images)
+
+
+def _command() -> str:
+    """Returns the command line, as it could be typed again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from frcnn_cli import config as configuration
+from frcnn_cli.errors import ConfigError
 
 _PANEL = "Common options"
 _DEFAULT_FILE = Path("frcnn.toml")
@@ -84,9 +85,15 @@ ConfigT = TypeVar("ConfigT")
 
 @dataclass(frozen=True)
 class Settings:
-    """The tables of a `frcnn.toml`, which lie between the defaults and the flags."""
+    """The tables of a `frcnn.toml`, which lie between the defaults and the flags.
+
+    Attributes:
+        tables: the settings by section.
+        file: where they were read; None without a file.
+    """
 
     tables: Mapping[str, Mapping[str, Any]]
+    file: Path | None = None
 
     @classmethod
     def load(cls, file: Path | None) -> Settings:
@@ -97,13 +104,19 @@ class Settings:
         """
         if file is None and not _DEFAULT_FILE.is_file():
             return cls({})
-        return cls(configuration.load_file(file or _DEFAULT_FILE))
+        found = file or _DEFAULT_FILE
+        return cls(configuration.load_file(found), found)
 
     def apply(self, section: str, base: ConfigT, **flags: Any) -> ConfigT:
         """Returns `base` with the file's `section` and then the `flags` (None: not given) set.
 
         Raises:
-            ConfigError: a value of the wrong type or out of range.
+            ConfigError: a value of the wrong type or out of range, or values that do not agree.
         """
-        from_file = configuration.override(base, self.tables.get(section, {}))
+        try:
+            from_file = configuration.override(base, self.tables.get(section, {}))
+        except ConfigError as error:
+            raise ConfigError(
+                f"[{section}] {error.problem}", remedy=error.remedy, file=self.file
+            ) from error
         return configuration.override(from_file, flags)

@@ -22,11 +22,13 @@ from rich.progress import (
 from rich.text import Text
 
 from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.preflight_display import check_shown, outlook_shown
 from frcnn_cli.cli.progress import log_lines
 from frcnn_cli.cli.summary import count, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.train import TrainStart
+    from frcnn_cli.pipelines.preflight import DataCheck, Outlook
+    from frcnn_cli.pipelines.train_events import TrainStart
     from frcnn_cli.training.loop import StepReport
 
 _LOGGER = logging.getLogger("frcnn_cli")
@@ -69,6 +71,14 @@ class TrainingDisplay:
         else:
             self._show(step, done, total)
 
+    def checked(self, check: DataCheck) -> None:
+        """Tells what is wrong with the annotations."""
+        self._terminal.say(check_shown(check))
+
+    def estimated(self, outlook: Outlook) -> None:
+        """Tells what the run will need."""
+        self._terminal.say(outlook_shown(outlook))
+
     def started(self, start: TrainStart) -> None:
         """Tells what is about to be trained."""
         self._steps = start.iterations
@@ -98,9 +108,9 @@ class TrainingDisplay:
             self._last_line = time.monotonic()
             _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
 
-    def validated(self, step: int, score: float) -> None:
-        """Tells the mAP of a checkpoint on the validation photographs."""
-        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on photographs of val")
+    def evaluated(self, step: int, score: float) -> None:
+        """Tells the mAP of a checkpoint on photographs that are not trained on."""
+        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out photographs")
 
     def _show(self, step: str, done: int, total: int, line: str = "") -> None:
         assert self._live is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,10 @@ TOLERANCE = 1.0
 """Pixels by which a box may leave its photograph unmentioned: files that count from 0 do that."""
 
 
+LEAST_INSIDE = 0.5
+"""Share of a box's area that its photograph has to hold; less is a box of another photograph."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What a data set says about one photograph, before it is checked.
@@ -33,6 +37,7 @@ class Record:
         names: the class of each object.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, not clipped.
         difficult: (N,) bool.
+        size: upright (width, height) of the photograph, where the reader had to look.
     """
 
     path: Path
@@ -40,6 +45,7 @@ class Record:
     names: tuple[str, ...]
     boxes: FloatArray
     difficult: BoolArray
+    size: tuple[int, int] | None = None
 
 
 class Reader(Protocol):
@@ -81,6 +87,9 @@ class Dataset:
         splits: the ids of each split; empty where the data has none.
         reader: reads the format.
         class_list: the classes in the order of their labels; None finds and sorts them.
+        categories: the number that the data's own files give a class, by its name; empty where
+            they give none.
+        notes: what is wrong with the data set as a whole; the rest of it is used.
     """
 
     format: str
@@ -89,6 +98,8 @@ class Dataset:
     splits: Mapping[str, tuple[str, ...]]
     reader: Reader
     class_list: tuple[str, ...] | None = None
+    categories: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[DataError, ...] = ()
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {len(ids):,}" for name, ids in self.splits.items())
@@ -147,8 +158,8 @@ class Dataset:
         """
         return dataclasses.replace(self, class_list=tuple(classes))
 
-    def read(self, image_id: str, report: Report | None = None) -> Sample:
-        """Reads one photograph's ground truth.
+    def record(self, image_id: str, report: Report | None = None) -> Record:
+        """Reads what is known of one photograph, and checks it against the photograph.
 
         Boxes that leave the photograph are clipped; by more than one pixel, that is reported.
 
@@ -161,12 +172,23 @@ class Dataset:
             ImageError: the photograph's header cannot be read.
         """
         record = self.reader.read(image_id)
-        clipped, warnings = _clip(record, image_size(record.path))
+        size = record.size or image_size(record.path)
+        clipped, warnings = _clip(record, size)
         if report is not None:
             for warning in warnings:
                 report(Problem(image_id, warning, dropped=False))
-        labels = [self._label(record, i) for i in range(len(record.names))]
-        return Sample(image_id, record.path, clipped, np.array(labels, np.int64), record.difficult)
+        return dataclasses.replace(record, boxes=clipped, size=size)
+
+    def read(self, image_id: str, report: Report | None = None) -> Sample:
+        """Reads one photograph's ground truth: `record` with labels.
+
+        Raises:
+            AnnotationError: as `record`, or an object is of a class that has no label.
+            ImageError: as `record`.
+        """
+        record = self.record(image_id, report)
+        labels = np.array([self._label(record, i) for i in range(len(record.names))], np.int64)
+        return Sample(image_id, record.path, record.boxes, labels, record.difficult)
 
     def samples(self, split: str, report: Report | None = None) -> Iterator[Sample]:
         """Yields the photographs of a split, one at a time, in its order.
@@ -206,32 +228,41 @@ def _clip(record: Record, size: tuple[int, int]) -> tuple[FloatArray, list[Annot
     """Returns the boxes clipped to a photograph of `size` (width, height), and what to mention.
 
     Raises:
-        AnnotationError: a box has no area, or none inside the photograph.
+        AnnotationError: a box has no area, or most of it outside of the photograph.
     """
     width, height = size
     clipped = box_ops.clip(record.boxes, width, height)
     warnings = []
     for i, (box, inside) in enumerate(zip(record.boxes, clipped, strict=True)):
         label = f"object {i + 1} ({record.names[i]}) has the box {_corners(box)}"
-        if box[2] <= box[0] or box[3] <= box[1]:
+        photograph = f"its photograph of {width} x {height} pixels"
+        problem = _refusal(box, inside)
+        if problem:
             raise AnnotationError(
-                f"{label} without area", remedy="mend or remove the object", file=record.source
-            )
-        if inside[2] <= inside[0] or inside[3] <= inside[1]:
-            raise AnnotationError(
-                f"{label} outside its photograph of {width} x {height} pixels",
+                f"{label} {problem.format(photograph)}",
                 remedy="mend or remove the object",
                 file=record.source,
             )
         if np.abs(box - inside).max() > TOLERANCE:
             warnings.append(
                 AnnotationError(
-                    f"{label}, which leaves its photograph of {width} x {height} pixels",
+                    f"{label}, which leaves {photograph}",
                     remedy="it is clipped",
                     file=record.source,
                 )
             )
     return clipped, warnings
+
+
+def _refusal(box: FloatArray, inside: FloatArray) -> str:
+    """Returns why a box cannot be trusted, given its part `inside` the photograph {}; or ""."""
+    if not (box[2] > box[0] and box[3] > box[1]):
+        return "without area"
+    if inside[2] <= inside[0] or inside[3] <= inside[1]:
+        return "outside {}"
+    if float(box_ops.area(inside)) < LEAST_INSIDE * float(box_ops.area(box)):
+        return "mostly outside {}"
+    return ""
 
 
 def _corners(box: FloatArray) -> str:

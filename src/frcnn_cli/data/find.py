@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from frcnn_cli.data.coco_find import find_coco
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.voc import find_beside, find_devkit, find_year
+from frcnn_cli.data.voc_find import find_beside, find_devkit, find_year
+from frcnn_cli.data.yolo_find import find_yolo
 from frcnn_cli.errors import DataError
 
 Finder = Callable[[Path], Dataset | None]
 
-FINDERS: tuple[Finder, ...] = (find_devkit, find_year, find_beside)
+FINDERS: tuple[Finder, ...] = (find_devkit, find_year, find_coco, find_yolo, find_beside)
 """Asked in this order about each folder; the first that finds its format wins."""
 
 
@@ -37,8 +39,8 @@ def find_dataset(path: Path | str) -> Dataset:
     if found is None:
         raise DataError(
             "holds no data set",
-            remedy="name a folder with a VOCdevkit, with JPEGImages and Annotations, or with "
-            "images beside their VOC XML",
+            remedy="name a folder with a VOCdevkit, with JPEGImages and Annotations, with COCO "
+            "JSON, with a YOLO data.yaml, or with images beside their VOC XML",
             file=root,
         )
     return found

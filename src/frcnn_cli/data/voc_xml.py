@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from defusedxml.common import DefusedXmlException
 
+from frcnn_cli.data.layout import bare_name
 from frcnn_cli.errors import AnnotationError
 from frcnn_cli.records import BoolArray, FloatArray, as_boxes
 
@@ -130,11 +131,6 @@ def write_annotation(
     unfinished = path.with_name(f".{path.name}.tmp")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
-
-
-def bare_name(name: str) -> str:
-    """Returns the last part of `name`, which may be a path of this or of another system."""
-    return PureWindowsPath(PurePosixPath(name.strip()).name).name
 
 
 def _parse(path: Path) -> ElementTree.Element:

@@ -1,4 +1,4 @@
-"""Average precision: the two rules of the VOC challenges, on one precision-recall curve."""
+"""Average precision of one precision-recall curve, by the rules of the VOC challenges and COCO."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ Curve = npt.NDArray[np.float64]
 RECALL_LEVELS = np.arange(11) / 10
 """0, 0.1, … 1, each the double nearest to its fraction, so that 3 objects of 10 reach level 0.3
 (`np.arange(0, 1.1, 0.1)`, which some ports use, puts that level at 0.30000000000000004)."""
+
+COCO_LEVELS = np.linspace(0, 1, 101)
+"""0, 0.01, … 1, as COCO's evaluator makes them."""
 
 
 def precision_recall(true_positive: npt.NDArray[np.bool_], objects: int) -> tuple[Curve, Curve]:
@@ -25,8 +28,13 @@ def precision_recall(true_positive: npt.NDArray[np.bool_], objects: int) -> tupl
 
 def eleven_point(precision: Curve, recall: Curve) -> float:
     """Returns VOC07's AP in 0..1: the mean of the highest precision at recall >= 0, 0.1, … 1."""
+    return at_levels(precision, recall, RECALL_LEVELS)
+
+
+def at_levels(precision: Curve, recall: Curve, levels: Curve) -> float:
+    """Returns the mean, in 0..1, of the highest precision at a recall of at least each level."""
     highest_from_here = np.append(_monotone(precision), 0.0)
-    return float(highest_from_here[np.searchsorted(recall, RECALL_LEVELS)].mean())
+    return float(highest_from_here[np.searchsorted(recall, levels)].mean())
 
 
 def area_under_curve(precision: Curve, recall: Curve) -> float:

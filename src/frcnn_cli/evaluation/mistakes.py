@@ -6,6 +6,7 @@ meant for it, one that lies on an object of another class confused the two.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from frcnn_cli.evaluation.matching import Outcome, nearest_objects
 from frcnn_cli.evaluation.voc import MatchedSplit
-from frcnn_cli.records import IntArray
+from frcnn_cli.records import IntArray, ObjectEvidence, Sample
 
 MEANT_IOU = 0.1
 """Least IoU of a detection with the object that it was meant for (TIDE's t_b)."""
@@ -84,15 +85,35 @@ class Evidence:
     """What the detector saw of each of the G objects before it reported detections.
 
     Attributes:
-        proposal_iou: (G,) highest IoU of a proposal with the object.
+        proposal_iou: (G,) highest IoU of a proposal with the object; NaN where it is not known.
         candidate_score: (G,) highest score that a box matching the object got for its class,
-            before the threshold and non-maximum suppression; 0 where no box matched it.
+            before the threshold and non-maximum suppression; 0 where no box matched it, NaN where
+            it is not known.
         score_threshold: least score of a detection.
     """
 
     proposal_iou: npt.NDArray[np.floating]
     candidate_score: npt.NDArray[np.floating]
     score_threshold: float
+
+
+def collect_evidence(
+    samples: Iterable[Sample], seen: Mapping[str, ObjectEvidence], score_threshold: float
+) -> Evidence:
+    """Returns what is known of the objects of `samples`, in the order of their table.
+
+    Args:
+        samples: the photographs that are scored.
+        seen: by image id; of a photograph without an entry nothing is known.
+        score_threshold: least score of a detection.
+    """
+    iou, scores = [], []
+    for sample in samples:
+        nothing = np.full(len(sample.boxes), np.nan, np.float32)
+        each = seen.get(sample.image_id)
+        iou.append(nothing if each is None else each.proposal_iou)
+        scores.append(nothing if each is None else each.candidate_score)
+    return Evidence(np.concatenate(iou), np.concatenate(scores), score_threshold)
 
 
 def find_false_alarms(split: MatchedSplit) -> FalseAlarms:
@@ -142,10 +163,12 @@ def find_misses(
         kinds: tuple[Miss, ...] = (Miss.CONFUSED, Miss.LOCALISATION)
         return Misses(missed, np.select(conditions, kinds, Miss.UNDETECTED))
     no_proposal = evidence.proposal_iou[missed] < split.iou
-    suppressed = evidence.candidate_score[missed] >= evidence.score_threshold
-    conditions = (no_proposal, confused, loose, suppressed)
-    kinds = (Miss.NO_PROPOSAL, Miss.CONFUSED, Miss.LOCALISATION, Miss.SUPPRESSED)
-    return Misses(missed, np.select(conditions, kinds, Miss.LOW_SCORE))
+    candidate = evidence.candidate_score[missed]
+    suppressed = candidate >= evidence.score_threshold
+    low = candidate < evidence.score_threshold  # neither holds where the score is not known
+    conditions = (no_proposal, confused, loose, suppressed, low)
+    kinds = (Miss.NO_PROPOSAL, Miss.CONFUSED, Miss.LOCALISATION, Miss.SUPPRESSED, Miss.LOW_SCORE)
+    return Misses(missed, np.select(conditions, kinds, Miss.UNDETECTED))
 
 
 def objects_found(split: MatchedSplit) -> IntArray:

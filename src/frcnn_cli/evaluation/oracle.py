@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from frcnn_cli.config import Metric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.matching import Matches, Outcome, falling_order
 from frcnn_cli.evaluation.mistakes import FalseAlarm, FalseAlarms, Misses, objects_found
 from frcnn_cli.evaluation.voc import MatchedSplit, score
@@ -14,7 +14,7 @@ from frcnn_cli.records import IntArray
 
 
 def map_without_false_alarms(
-    split: MatchedSplit, alarms: FalseAlarms, kind: FalseAlarm, metric: Metric
+    split: MatchedSplit, alarms: FalseAlarms, kind: FalseAlarm, metric: VocMetric
 ) -> float:
     """Returns the mAP in 0..1 with the false positives of one kind mended.
 
@@ -35,7 +35,7 @@ def map_without_false_alarms(
     return score(replace(split, matches=tuple(matches))).mean_ap(metric)
 
 
-def map_without_misses(split: MatchedSplit, misses: Misses, metric: Metric) -> float:
+def map_without_misses(split: MatchedSplit, misses: Misses, metric: VocMetric) -> float:
     """Returns the mAP in 0..1 with `misses` no longer counted as objects; 1 where none is left."""
     difficult = split.objects.difficult.copy()
     difficult[misses.objects] = True

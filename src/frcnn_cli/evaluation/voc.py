@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.config import Metric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.average_precision import (
     Curve,
@@ -17,6 +17,8 @@ from frcnn_cli.evaluation.average_precision import (
     precision_recall,
 )
 from frcnn_cli.evaluation.matching import Matches, Outcome, match
+from frcnn_cli.evaluation.prepare import prepare
+from frcnn_cli.evaluation.rules import Rules
 from frcnn_cli.evaluation.tables import (
     DetectionTable,
     ObjectTable,
@@ -53,7 +55,7 @@ class ClassResult:
     voc07: float | None
     voc10: float | None
 
-    def ap(self, metric: Metric) -> float | None:
+    def ap(self, metric: VocMetric) -> float | None:
         """Returns the AP by the rule `metric`, or None where the class has no objects."""
         return self.voc07 if metric == "voc07" else self.voc10
 
@@ -77,7 +79,7 @@ class Evaluation:
         """The classes without (non-difficult) objects in the split, left out of the mean."""
         return tuple(each.name for each in self.classes if not each.objects)
 
-    def mean_ap(self, metric: Metric) -> float:
+    def mean_ap(self, metric: VocMetric) -> float:
         """Returns the mAP in 0..1 by the rule `metric`, over the classes that have objects."""
         aps = [each.ap(metric) for each in self.classes]
         return float(np.mean([ap for ap in aps if ap is not None]))
@@ -121,11 +123,21 @@ def match_split(
     """
     objects = tabulate_objects(samples, classes)
     found = tabulate_detections(detections, objects.image_ids, classes)
+    return match_tables(objects, found, classes, Rules(iou))
+
+
+def match_tables(
+    objects: ObjectTable, detections: DetectionTable, classes: Sequence[str], rules: Rules
+) -> MatchedSplit:
+    """Matches the detections of a split with its ground truth by `rules`, class by class."""
+    objects, detections = prepare(objects, detections, rules)
     rows = zip(
-        rows_by_class(objects.labels, classes), rows_by_class(found.labels, classes), strict=True
+        rows_by_class(objects.labels, classes),
+        rows_by_class(detections.labels, classes),
+        strict=True,
     )
-    matches = tuple(match(objects, found, wanted, given, iou) for wanted, given in rows)
-    return MatchedSplit(tuple(classes), objects, found, matches, iou)
+    matches = tuple(match(objects, detections, wanted, given, rules) for wanted, given in rows)
+    return MatchedSplit(tuple(classes), objects, detections, matches, rules.iou)
 
 
 def evaluate(

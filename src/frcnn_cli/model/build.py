@@ -16,6 +16,7 @@ from frcnn_cli.model.backbones import (
 )
 from frcnn_cli.model.backbones.base import Backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.low_rank import split_head
 
 BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
     "efficientnet_lite0": efficientnet_lite0.build,
@@ -36,7 +37,9 @@ def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCN
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = FastRCNN(BACKBONES[config.backbone](), num_classes, config.pool)
+        backbone = BACKBONES[config.backbone]()
+        split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
+        model = FastRCNN(backbone, num_classes, config.pool)
     model.initialise(torch.Generator().manual_seed(seed))
     model.backbone.freeze_below(config.finetune_from)
     return model.to(memory_format=torch.channels_last)

@@ -74,11 +74,9 @@ class FastRCNN(nn.Module):
             rois: (R, 4), xyxy in pixels of the resized photograph.
         """
         spec = self.backbone.spec
-        moved = F.pad(rois - spec.offset, (1, 0))  # the image's index is 0
+        moved = F.pad(self.on_map(rois), (1, 0))  # the image's index is 0
         scale = 1.0 / spec.stride
         if self.pool == "roi_pool":
-            # RoI pooling speaks of the last pixel, our boxes of the edge behind it.
-            moved[:, 3:] -= 1
             return roi_pool(features, moved, spec.pool_size, scale)
         # Corners in bfloat16 would be off by pixels.
         exact = torch.promote_types(features.dtype, torch.float32)
@@ -87,9 +85,20 @@ class FastRCNN(nn.Module):
         )
         return aligned.to(features.dtype)
 
+    def on_map(self, rois: Tensor) -> Tensor:
+        """Returns RoIs (R, 4) as the pooling counts pixels: where cells see, and how they end."""
+        moved = rois - self.backbone.spec.offset
+        if self.pool == "roi_pool":
+            # RoI pooling speaks of the last pixel, our boxes of the edge behind it.
+            moved[:, 2:] -= 1
+        return moved
+
     def regions(self, pooled: Tensor) -> RegionOutput:
         """Returns what the head says of pooled RoIs (R, C, P, P)."""
-        vectors = self.backbone.head(pooled)
+        return self.classify(self.backbone.head(pooled))
+
+    def classify(self, vectors: Tensor) -> RegionOutput:
+        """Returns what the two sibling layers say of the head's vectors (R, D)."""
         deltas = self.box_delta(vectors).view(-1, self.num_classes + 1, 4)
         return RegionOutput(self.class_score(vectors), deltas)
 

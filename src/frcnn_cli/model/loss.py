@@ -26,7 +26,11 @@ def smooth_l1(x: Tensor) -> Tensor:
 
 
 def multi_task_loss(
-    output: RegionOutput, labels: Tensor, targets: Tensor, box_weight: float = 1.0
+    output: RegionOutput,
+    labels: Tensor,
+    targets: Tensor,
+    box_weight: float = 1.0,
+    count: int | None = None,
 ) -> Losses:
     """Returns L = mean over RoIs of L_cls(p, u) + λ [u ≥ 1] L_loc(t^u, v).
 
@@ -38,8 +42,9 @@ def multi_task_loss(
         labels: u, (R,) int64; 0 is background, which has no box term.
         targets: v, (R, 4), normalised.
         box_weight: λ.
+        count: RoIs that the means are over, where these R are only part of them.
     """
-    count = max(len(labels), 1)
+    count = count or max(len(labels), 1)
     logits = output.class_logits.float()
     classification = F.cross_entropy(logits, labels, reduction="sum") / count
     rois = torch.nonzero(labels > 0).flatten()

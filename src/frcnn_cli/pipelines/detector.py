@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
-from frcnn_cli.config import DetectConfig
+from frcnn_cli.config import DetectConfig, SpeedConfig
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.inference import Inference
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
 """The detector in the box: the 20 VOC classes."""
+SPEED = SpeedConfig()
+"""All that makes detection faster is on."""
+
+
+class View(NamedTuple):
+    """A photograph at one size of the network, and the proposals that are looked at there.
+
+    Attributes:
+        pixels: (h, w, 3) uint8, RGB.
+        rois: (R, 4) float32 xyxy in `pixels`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    rois: FloatArray
+
+
+Watch = Callable[[RegionOutput, torch.Tensor, FastRCNN], None]
+"""Takes the output for the proposals (R, 4), in pixels of the photograph, and the network."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +50,19 @@ class Detector:
     """A network on its device, ready to detect.
 
     Attributes:
-        model: in evaluation mode.
+        network: the trained network, made fast.
+        model: its normalisation and preprocessing.
         info: its classes and the size of the photographs it expects.
         device: where it is.
     """
 
+    network: Inference
     model: FastRCNN
     info: CheckpointInfo
     device: torch.device
 
     @classmethod
-    def load(cls, path: Path, device: torch.device) -> Self:
+    def load(cls, path: Path, device: torch.device, speed: SpeedConfig = SPEED) -> Self:
         """Reads a checkpoint onto `device`.
 
         Raises:
@@ -58,11 +80,20 @@ class Detector:
                 remedy="train or copy it again",
                 file=path,
             ) from error
-        return cls(model.to(device).eval(), info, device)
+        return cls.of(model.to(device), info, speed)
 
-    @torch.inference_mode()
+    @classmethod
+    def of(cls, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig = SPEED) -> Self:
+        """Makes a detector of a network, whose layers are changed: give it a copy to keep yours."""
+        network = Inference(model, speed)
+        return cls(network, model, info, network.device)
+
     def detect(
-        self, image: npt.NDArray[np.uint8], proposals: FloatArray, config: DetectConfig
+        self,
+        image: npt.NDArray[np.uint8],
+        proposals: FloatArray,
+        config: DetectConfig,
+        watch: Watch | None = None,
     ) -> tuple[Detections, dict[str, float]]:
         """Detects the objects of one photograph.
 
@@ -70,21 +101,72 @@ class Detector:
             image: (H, W, 3) RGB.
             proposals: (N, 4) xyxy in its pixels.
             config: thresholds.
+            watch: shown what the network says of the proposals, before the thresholds.
 
         Returns:
             The detections, and the seconds of "network" and "postprocess".
         """
-        start = time.perf_counter()
+        laps = Laps(self.device)
         height, width = image.shape[:2]
         resized = resize(image, self.info.input)
+        view = View(resized.pixels, proposals * resized.scale)
+        found = self.detect_view(view, proposals, (width, height), config, laps, watch=watch)
+        return found, laps.by_stage()
+
+    @torch.inference_mode()
+    def detect_view(
+        self,
+        view: View,
+        proposals: FloatArray,
+        size: tuple[int, int],
+        config: DetectConfig,
+        laps: Laps,
+        *,
+        watch: Watch | None = None,
+    ) -> Detections:
+        """Detects the objects of a photograph that is resized already.
+
+        Args:
+            view: what the network sees.
+            proposals: (N, 4) xyxy in pixels of the photograph.
+            size: width and height of the photograph.
+            config: thresholds.
+            laps: takes the time of each step.
+            watch: told what the network says of every proposal.
+        """
         spec = self.model.backbone.spec
-        pixels = torch.from_numpy(resized.pixels).permute(2, 0, 1).to(self.device)
+        pixels = torch.from_numpy(view.pixels).permute(2, 0, 1).to(self.device)
+        image = prepare(pixels, spec.preprocessing, spec.stride)
+        rois = torch.from_numpy(view.rois).to(self.device)
+        output = self.network([image], [rois], laps)
         boxes = torch.from_numpy(proposals).to(self.device)
-        rois = boxes * torch.from_numpy(resized.scale).to(self.device)
-        output = self.model([prepare(pixels, spec.preprocessing, spec.stride)], [rois])
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        between = time.perf_counter()
-        found = postprocess(output, boxes, self.model, (width, height), config)
-        seconds = {"network": between - start, "postprocess": time.perf_counter() - between}
-        return found, seconds
+        if watch is not None:
+            watch(output, boxes, self.model)
+            laps("watch")
+        found = postprocess(output, boxes, self.model, size, config)
+        laps("postprocess")
+        return found
+
+
+class Laps:
+    """A stopwatch that gives each step the time since the one before it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+        self._last = time.perf_counter()
+
+    def __call__(self, step: str) -> None:
+        """Ends `step`."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = time.perf_counter()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._last
+        self._last = now
+
+    def by_stage(self) -> dict[str, float]:
+        """Returns the seconds of "network" and of "postprocess"; watching is neither."""
+        seconds = dict(self.seconds)
+        seconds.pop("watch", None)
+        rest = seconds.pop("postprocess")
+        return {"network": sum(seconds.values()), "postprocess": rest}

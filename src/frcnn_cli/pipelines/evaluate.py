@@ -1,24 +1,33 @@
-"""A detector or a file of detections, and a split → its VOC mAP."""
+"""A detector or a file of detections, and a split → its mAP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, Metric, ProposalConfig
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
+from frcnn_cli.evaluation.coco_metric import CocoEvaluation, evaluate_coco
+from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
 from frcnn_cli.evaluation.formats.known import Known
-from frcnn_cli.evaluation.voc import Evaluation, evaluate
+from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
+from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
+from frcnn_cli.model.evidence import see_objects
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
-from frcnn_cli.pipelines.detector import Detector
+from frcnn_cli.pipelines.detector import Detector, Watch
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
-from frcnn_cli.records import Detections, Sample
+from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.viz.curves import plot_precision_recall
 
 STEP = "Detecting"
@@ -26,19 +35,31 @@ STEP = "Detecting"
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """How a split was detected, and what was left out.
+    """A split, what was found in it, and how that scores.
 
     Attributes:
-        evaluation: curves and APs.
+        samples: the photographs that were scored.
+        matched: their objects and detections, matched by the VOC rules.
+        evaluation: curves and APs by the VOC rules.
+        coco: COCO's numbers, where they are the metric.
+        explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
+        split: name of the split.
         failures: photographs that could not be used.
         format: of the detections, in words; empty where a detector was run.
+        evidence: what the detector saw of the objects; None where a file was scored.
     """
 
+    samples: tuple[Sample, ...]
+    matched: MatchedSplit
     evaluation: Evaluation
+    coco: CocoEvaluation | None
+    explanation: Explanation | None
     dataset: str
+    split: str
     failures: tuple[FrcnnError, ...]
     format: str = ""
+    evidence: Evidence | None = None
 
 
 def evaluate_detector(
@@ -50,6 +71,7 @@ def evaluate_detector(
     proposals: ProposalConfig,
     detect: DetectConfig,
     config: EvalConfig,
+    explained: bool = False,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; proposals that are missing are made.
@@ -61,16 +83,25 @@ def evaluate_detector(
     dataset = _labelled_for(open_dataset(data, cache), detector)
     samples, failures = read_split(dataset, split)
     run = ensure_proposals([s.path for s in samples], proposals, cache, progress=progress)
-    found, unread = detect_samples(samples, detector, run, detect, progress)
+    seen: dict[str, ObjectEvidence] = {}
+    found, unread = detect_samples(samples, detector, run, detect, progress, seen=seen)
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
-    evaluation = evaluate(usable, found, detector.info.classes, config.iou)
-    return EvaluationRun(evaluation, str(dataset), tuple(failures))
+    scored = _scored(
+        dataset, usable, found, split=split, failures=failures, config=config, explained=explained
+    )
+    return replace(scored, evidence=collect_evidence(usable, seen, detect.score))
 
 
 def evaluate_file(
-    data: Path, split: str, detections: Path, cache: Cache, config: EvalConfig
+    data: Path,
+    split: str,
+    detections: Path,
+    cache: Cache,
+    config: EvalConfig,
+    *,
+    explained: bool = False,
 ) -> EvaluationRun:
     """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
@@ -82,8 +113,35 @@ def evaluate_file(
     _require_photographs(samples, failures, dataset, split)
     known = Known(samples, dataset.classes, image_size)
     kind, found = read_detections(detections, known)
-    evaluation = evaluate(samples, found, dataset.classes, config.iou)
-    return EvaluationRun(evaluation, str(dataset), tuple(failures), WORDS[kind])
+    run = _scored(
+        dataset, samples, found, split=split, failures=failures, config=config, explained=explained
+    )
+    return replace(run, format=WORDS[kind])
+
+
+def _scored(
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    found: Mapping[str, Detections],
+    *,
+    split: str,
+    failures: Sequence[FrcnnError],
+    config: EvalConfig,
+    explained: bool,
+) -> EvaluationRun:
+    classes = dataset.classes
+    matched = match_split(samples, found, classes, config.iou)
+    tables = matched.objects, matched.detections, classes
+    return EvaluationRun(
+        samples=tuple(samples),
+        matched=matched,
+        evaluation=score(matched),
+        coco=evaluate_coco(*tables) if config.metric == "coco" else None,
+        explanation=explain(*tables, config.metric, config.iou) if explained else None,
+        dataset=str(dataset),
+        split=split,
+        failures=tuple(failures),
+    )
 
 
 def detect_samples(
@@ -92,22 +150,40 @@ def detect_samples(
     proposals: ProposalRun,
     config: DetectConfig,
     progress: Progress = silent,
+    *,
+    seen: dict[str, ObjectEvidence] | None = None,
 ) -> tuple[dict[str, Detections], list[FrcnnError]]:
-    """Returns the detections by image id, and why the other photographs have none."""
+    """Returns the detections by image id, and why the other photographs have none.
+
+    What the detector saw of the objects is put into `seen`, if that is given.
+    """
     found: dict[str, Detections] = {}
     failures: list[FrcnnError] = []
     for done, sample in enumerate(samples, start=1):
         try:
             image = load_image(sample.path)
             boxes = proposals.proposals_for(sample.path, image)
-            found[sample.image_id], _ = detector.detect(image, boxes, config)
+            watch = None if seen is None else _note_objects(sample, image, seen)
+            found[sample.image_id], _ = detector.detect(image, boxes, config, watch)
         except FrcnnError as error:
             failures.append(error)
         progress(STEP, done, len(samples))
     return found, failures
 
 
-def plot_curves(evaluation: Evaluation, metric: Metric, path: Path) -> None:
+def _note_objects(
+    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence]
+) -> Watch:
+    """Returns what puts into `seen` what the network says of the objects of a photograph."""
+    height, width = image.shape[:2]
+
+    def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
+        seen[sample.image_id] = see_objects(output, proposals, model, (width, height), sample)
+
+    return watch
+
+
+def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     """Draws precision against recall of each class into a PNG.
 
     Raises:

@@ -1,16 +1,25 @@
-"""Files for other tools and for people: proposals, reports."""
+"""Files for other tools and for people: proposals, detections, reports."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from frcnn_cli.cache.store import atomic_file
+from frcnn_cli.config import DetectionFormat
+from frcnn_cli.data.images import image_size
 from frcnn_cli.errors import ConfigError
+from frcnn_cli.evaluation.formats.choose import open_writer
+from frcnn_cli.evaluation.matching import falling_order
 from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.records import DetectedImage, Detections
+
+if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without
+    from frcnn_cli.pipelines.evaluate import EvaluationRun
 
 
 def check_export(file: Path) -> None:
@@ -50,6 +59,31 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
             remedy="choose another --export",
             file=file,
         ) from error
+
+
+def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:
+    """Writes the detections that were scored in the format of another tool.
+
+    Args:
+        run: what was scored.
+        target: the file, or for `voc` and `yolo` the folder.
+        kind: the format.
+        source: where the detections came from, as told to the reader.
+
+    Raises:
+        DataError: the target cannot be written, or the format cannot hold the photographs.
+    """
+    writer = open_writer(
+        kind, target, classes=run.matched.classes, checkpoint=source, split=run.split
+    )
+    found = run.matched.detections
+    ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
+    with writer:
+        for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
+            order = start + falling_order(found.scores[start:end])
+            width, height = image_size(sample.path)
+            detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
+            writer.write(DetectedImage(str(sample.path), width, height, 0, detections))
 
 
 def write_text(file: Path, text: str) -> None:

@@ -1,7 +1,8 @@
 """Work spread over processes, for code that may crash the process that it runs in.
 
 Each worker has a pipe of its own, so it is known which task a dead worker was at; the others go on.
-Workers are spawned, not forked: a fork of a process with threads or a GPU may hang.
+Workers are spawned, not forked: a fork of a process with threads or a GPU may hang. They end with
+the process that started them, however it ends and whatever they are at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -41,6 +44,21 @@ class WorkerDied:
     reason: str
 
 
+@dataclass(frozen=True)
+class TimedOut:
+    """Stands for the result of a task that was ended because it took too long.
+
+    Attributes:
+        seconds: the time limit.
+    """
+
+    seconds: float
+
+
+Lost = WorkerDied | TimedOut
+"""Why a task has no result."""
+
+
 def all_cores() -> int:
     """Returns how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -53,17 +71,20 @@ def run_all(
     tasks: Iterable[TaskT],
     workers: int,
     setup: Callable[[], None],
-) -> Generator[tuple[TaskT, ResultT | WorkerDied]]:
+    time_limit: float = 0,
+) -> Generator[tuple[TaskT, ResultT | Lost]]:
     """Yields (task, `function(task)`) as they are done, in any order.
 
     A task whose worker dies gets a second chance, since the cause may be want of memory that others
-    took. Closing the iterator ends the workers at once, whatever they are at.
+    took; one that takes too long does not. Closing the iterator ends the workers at once, whatever
+    they are at.
 
     Args:
         function: importable by its name, and never raises.
         tasks: read only as fast as they are worked on.
         workers: processes, at least 1.
         setup: called once in each new process.
+        time_limit: seconds that a task may take, its process being set up; 0 is no limit.
 
     Raises:
         FrcnnError: the processes cannot be started.
@@ -79,17 +100,20 @@ def run_all(
                 task = again.pop() if again else next(source, None)
                 if task is None:
                     break
-                worker = idle.pop() if idle else _Worker(function, setup)
+                worker = idle.pop() if idle else _Worker(function, setup, time_limit)
                 worker.give(task)
                 busy[worker.connection] = worker
             if not busy:
                 return
-            for connection in wait(list(busy)):
-                worker = busy.pop(connection)
+            wait(list(busy), _patience(busy.values()))
+            for worker in list(busy.values()):
                 result = worker.take()
-                if not isinstance(result, WorkerDied):
+                if isinstance(result, _AtWork):
+                    continue
+                del busy[worker.connection]
+                if not isinstance(result, WorkerDied | TimedOut):
                     idle.append(worker)
-                elif worker.task not in failed_once:
+                elif isinstance(result, WorkerDied) and worker.task not in failed_once:
                     failed_once.append(worker.task)
                     again.append(worker.task)
                     continue
@@ -99,16 +123,25 @@ def run_all(
             worker.end()
 
 
+class _AtWork:
+    """Stands for the result of a task that has none yet."""
+
+
 class _Worker(Generic[TaskT, ResultT]):
     """A process that does one task after another, seen from the outside."""
 
     task: TaskT
 
-    def __init__(self, function: Callable[[TaskT], ResultT], setup: Callable[[], None]) -> None:
+    def __init__(
+        self, function: Callable[[TaskT], ResultT], setup: Callable[[], None], time_limit: float
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         arguments = (theirs, function, setup, _LOGGER.getEffectiveLevel())
         self.process: BaseProcess = context.Process(target=_serve, args=arguments, daemon=True)
+        self._time_limit = time_limit
+        self._is_set_up = False
+        self._began = 0.0
         with _interrupts_held_back():
             self.process.start()
         theirs.close()
@@ -116,23 +149,39 @@ class _Worker(Generic[TaskT, ResultT]):
     def give(self, task: TaskT) -> None:
         """Sends `task`; that the worker is dead shows when its result is taken."""
         self.task = task
+        self._began = time.monotonic()
         with suppress(OSError):
             self.connection.send(task)
 
-    def take(self) -> ResultT | WorkerDied:
-        """Receives the result of the task, or what the worker died of."""
-        result: ResultT
+    def time_left(self) -> float | None:
+        """Returns the seconds that its task may still take; None is no limit."""
+        if not (self._time_limit and self._is_set_up):
+            return None
+        return max(0.0, self._began + self._time_limit - time.monotonic())
+
+    def take(self) -> ResultT | Lost | _AtWork:
+        """Receives the result of the task if there is one, or what became of it."""
         try:
-            result, records = self.connection.recv()
+            while self.connection.poll():
+                message = self.connection.recv()
+                if message is not None:
+                    result: ResultT
+                    result, records = message
+                    for record in records:
+                        logging.getLogger(record.name).handle(record)
+                    return result
+                self._is_set_up = True
+                self._began = time.monotonic()
         except (EOFError, OSError):
             return self._died()
-        for record in records:
-            logging.getLogger(record.name).handle(record)
-        return result
+        if self.time_left() == 0:
+            self.end()
+            return TimedOut(self._time_limit)
+        return _AtWork()
 
     def end(self) -> None:
         """Ends the process, whatever it is at."""
-        self.process.terminate()
+        self.process.kill()
         self.process.join()
         self.connection.close()
 
@@ -148,6 +197,12 @@ class _Worker(Generic[TaskT, ResultT]):
         return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
 
+def _patience(workers: Iterable[_Worker[TaskT, ResultT]]) -> float | None:
+    """Returns the seconds until the first of `workers` is over its time; None is for ever."""
+    left = [seconds for worker in workers if (seconds := worker.time_left()) is not None]
+    return min(left, default=None)
+
+
 def _serve(
     connection: Connection[Any, Any],
     function: Callable[[TaskT], ResultT],
@@ -156,14 +211,24 @@ def _serve(
 ) -> None:
     """The life of a worker: until the other end of `connection` is closed, or its process gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     records = _Records()
     _LOGGER.addHandler(records)
     _LOGGER.setLevel(level)
     setup()
     with suppress(EOFError, ConnectionError):
+        connection.send(None)  # set up: the clock of the first task starts
         while True:
             result = function(connection.recv())
             connection.send((result, records.taken()))
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as the one that started it is gone, also amid a task."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(0)
 
 
 class _Records(QueueHandler):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -14,20 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import described, load_proposals, proposal_key, save_proposals
+from frcnn_cli.cache.proposals import load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
-from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
-from frcnn_cli.pipelines.pool import WorkerDied, all_cores, run_all
+from frcnn_cli.pipelines.pool import Lost, TimedOut, WorkerDied, all_cores, run_all
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.proposals import opencv
-from frcnn_cli.proposals.search import library, require_engine, search
+from frcnn_cli.pipelines.region_search import (
+    Found,
+    SearchTask,
+    Taken,
+    search_and_keep,
+    search_once,
+    set_up_worker,
+)
+from frcnn_cli.proposals.search import library, require_engine
 from frcnn_cli.records import FloatArray
 
 STEP = "Searching regions"
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,7 +43,7 @@ class ProposalRun:
         cache: where they are kept.
         counts: boxes of each photograph that has them, in input order.
         failures: why the others have none, in input order.
-        cached: photographs whose proposals were in the cache.
+        cached: photographs whose proposals were in the cache, or were put there meanwhile.
         searched: photographs that were searched.
         seconds: wall time.
     """
@@ -85,7 +89,7 @@ def proposals_for(
     key = proposal_key(cached_content_hash(cache, path), config, library(config))
     boxes = load_proposals(cache, key)
     if boxes is None:
-        boxes = _search_and_keep(_Task(path, key, config, cache), image)
+        boxes = search_and_keep(SearchTask(path, key, config, cache), image)
     return boxes[: config.max_proposals or None]
 
 
@@ -101,14 +105,15 @@ def ensure_proposals(
     """Searches the photographs whose proposals are not in the cache, and keeps what it finds.
 
     Each result is in the cache as soon as it is there, so an interrupted call loses only the
-    photographs in work. A photograph that fails, or ends the process that searches it, is noted
-    and the rest go on.
+    photographs in work. A photograph that fails, takes too long, or ends the process that searches
+    it is noted and the rest go on. Photographs are searched in processes of their own, a single one
+    too, so neither can end this one.
 
     Args:
         paths: photographs; one that is named twice counts once.
         config: how their regions are searched.
         cache: where they are kept.
-        workers: processes; 0 is one for each core. One photograph is searched in this process.
+        workers: processes; 0 is one for each core.
         force: search again what is in the cache.
         progress: told after each photograph.
 
@@ -118,14 +123,6 @@ def ensure_proposals(
     """
     search_run = _SearchRun(list(dict.fromkeys(paths)), config, cache, force, progress)
     return search_run.run(workers or all_cores())
-
-
-@dataclass(frozen=True)
-class _Task:
-    path: Path
-    key: str
-    config: ProposalConfig
-    cache: Cache
 
 
 class _SearchRun:
@@ -153,16 +150,26 @@ class _SearchRun:
         if first:
             require_engine(self._result.config)
             self._result.cache.require_writable()
-        if len(first) == 1:
-            self._note(first[0].path, _search_safely(first[0]))
-        elif first:
-            tasks = chain(first, missing)
-            with closing(run_all(_search_safely, tasks, workers, opencv.use_one_thread)) as found:
-                for task, outcome in found:
-                    self._note(task.path, outcome)
+            taken = self._search(chain(first, missing), workers, alone=len(first) == 1 < workers)
+            self._search((replace(task, wait=True) for task in taken), workers)
         return self._in_input_order(time.monotonic() - began)
 
-    def _missing(self) -> Iterator[_Task]:
+    def _search(
+        self, tasks: Iterable[SearchTask], workers: int, *, alone: bool = False
+    ) -> list[SearchTask]:
+        """Searches photographs, and returns those that another process is searching."""
+        config = self._result.config
+        set_up = partial(set_up_worker, config, alone=alone)
+        taken = []
+        with closing(run_all(search_once, tasks, workers, set_up, config.time_limit)) as found:
+            for task, outcome in found:
+                if isinstance(outcome, Taken):
+                    taken.append(task)
+                else:
+                    self._note(task.path, outcome)
+        return taken
+
+    def _missing(self) -> Iterator[SearchTask]:
         """Yields what is to be searched, noting on the way what is not."""
         result = self._result
         for path in self._paths:
@@ -176,25 +183,22 @@ class _SearchRun:
             key = proposal_key(content, result.config, self._library)
             boxes = None if self._force else load_proposals(result.cache, key)
             if boxes is None:
-                yield _Task(path, key, result.config, result.cache)
+                yield SearchTask(path, key, result.config, result.cache, self._force)
             else:
                 result.cached += 1
                 self._count(path, len(boxes))
 
-    def _note(self, path: Path, outcome: int | FrcnnError | WorkerDied) -> None:
+    def _note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
+        if isinstance(outcome, Found):
+            self._result.searched += outcome.searched
+            self._result.cached += not outcome.searched
+            self._count(path, outcome.boxes)
+            return
         if isinstance(outcome, CacheError):
             raise outcome
-        if isinstance(outcome, int):
-            self._result.searched += 1
-            self._count(path, outcome)
-            return
-        if isinstance(outcome, WorkerDied):
-            outcome = ProposalError(
-                f"the process that searched it died ({outcome.reason})",
-                remedy="try a smaller --max-side or fewer --workers",
-                file=path,
-            )
-        self._result.failures[path] = outcome
+        self._result.failures[path] = (
+            outcome if isinstance(outcome, FrcnnError) else _as_error(path, outcome)
+        )
         self._tell()
 
     def _count(self, path: Path, boxes: int) -> None:
@@ -216,27 +220,17 @@ class _SearchRun:
         return result
 
 
-def _search_safely(task: _Task) -> int | FrcnnError:
-    """Returns the number of boxes kept for a task, or why there are none; runs in a worker."""
-    try:
-        return len(_search_and_keep(task))
-    except FrcnnError as error:
-        return error
-    except Exception as error:  # whatever it is, it must not stop the other photographs
-        return ProposalError(f"{type(error).__name__}: {error}", file=task.path)
-
-
-def _search_and_keep(task: _Task, image: npt.NDArray[np.uint8] | None = None) -> FloatArray:
-    try:
-        regions = search(load_image(task.path) if image is None else image, task.config)
-    except ProposalError as error:
-        raise ProposalError(error.problem, remedy=error.remedy, file=task.path) from error
-    if regions.has_windows:
-        _LOGGER.warning(
-            "%s: too few regions found (%d), as in a flat picture; sliding windows are added",
-            task.path,
-            regions.found,
-        )
-    made_by = described(task.config, library(task.config))
-    save_proposals(task.cache, task.key, regions.boxes, made_by)
-    return regions.boxes
+def _as_error(path: Path, lost: Lost) -> ProposalError:
+    match lost:
+        case TimedOut(seconds):
+            return ProposalError(
+                f"its search took more than {seconds:g} s",
+                remedy="lower --max-side or raise --time-limit",
+                file=path,
+            )
+        case WorkerDied(reason):
+            return ProposalError(
+                f"the process that searched it died ({reason})",
+                remedy="try a smaller --max-side or fewer --workers",
+                file=path,
+            )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -19,36 +23,51 @@ from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.training.loop import StepReport
 from frcnn_cli.viz.curves import plot_training
 
+if sys.platform != "win32":
+    import fcntl
+
 STATE = "resume.safetensors"
 CONFIG = "config.json"
 CURVES = "curves.png"
 
 
 class RunFolder:
-    """What a run leaves behind, in `<cache>/runs/<name>/`."""
+    """What a run leaves behind, in `<cache>/runs/<name>/`.
+
+    It belongs to one process at a time, until `release`; of a run that never began nothing is left.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: int | None = None
 
     @classmethod
-    def new(cls, cache: Cache, name: str | None, backbone: str) -> RunFolder:
+    def new(cls, cache: Cache, name: str | None, backbone: str) -> Self:
         """Returns a folder that no run has used; without a name, the backbone's and a number.
 
         Raises:
             ConfigError: the name is taken, or cannot be a folder's.
             CacheError: the cache cannot be written.
         """
-        if name is None:
-            taken = (f"{backbone}-{i}" for i in range(1, 1_000_000))
-            name = next(n for n in taken if not runs.run_folder(cache, n).exists())
-        elif (runs.run_folder(cache, name) / STATE).exists():
-            raise ConfigError(
-                f"the run {name!r} exists", remedy="go on with --resume or choose another --run"
-            )
-        return cls(runs.make_run_folder(cache, name))
+        if name is not None:
+            folder = cls(runs.make_run_folder(cache, name))
+            if (folder.path / STATE).exists():
+                raise ConfigError(
+                    f"the run {name!r} exists",
+                    remedy="go on with --resume or choose another --run",
+                )
+            folder.hold()
+            return folder
+        for number in count(1):
+            folder = cls(runs.make_run_folder(cache, f"{backbone}-{number}"))
+            if folder.is_untouched() and folder.try_to_hold():
+                if folder.is_untouched():  # its holder may have begun and ended meanwhile
+                    return folder
+                folder.release()
+        raise AssertionError("numbers do not end")
 
     @classmethod
-    def existing(cls, cache: Cache, name: str | None) -> RunFolder:
+    def existing(cls, cache: Cache, name: str | None) -> Self:
         """Returns the folder of a run that can go on: the one named, or else the newest.
 
         Raises:
@@ -66,6 +85,53 @@ class RunFolder:
                 file=path or cache.root / "runs",
             )
         return cls(path)
+
+    def is_untouched(self) -> bool:
+        """Returns whether no run has begun in it."""
+        return not any(self.path.iterdir())
+
+    def hold(self) -> None:
+        """Keeps other processes from the run until `release`, or this process's end.
+
+        Raises:
+            ConfigError: another process trains it.
+        """
+        if not self.try_to_hold():
+            raise ConfigError(
+                f"another process trains the run {self.path.name!r}",
+                remedy="wait for its end, or choose another --run",
+                file=self.path,
+            )
+
+    def try_to_hold(self) -> bool:
+        """Returns whether the run is this process's now."""
+        if sys.platform == "win32":  # folders cannot be locked there
+            return True
+        held = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            return False
+        except OSError:  # a file system without locks
+            os.close(held)
+            return True
+        self._held = held
+        return True
+
+    def release(self) -> None:
+        """Lets others have the run; a folder in which no run began is removed."""
+        with suppress(OSError):
+            self.path.rmdir()  # fails where there is anything in it
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def open(
         self,
@@ -86,6 +152,8 @@ class RunFolder:
             "classes": list(classes),
             "photographs": photographs,
         }
+        for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed at its writing
+            abandoned.unlink(missing_ok=True)
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         kept = [row for row in self.metrics() if row["step"] <= resume_at]
         self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
@@ -120,10 +188,6 @@ class RunFolder:
                 file=self.path,
             )
 
-    def has_validated(self, step: int) -> bool:
-        """Returns whether the mAP after `step` is known."""
-        return any(row["step"] == step and "map" in row for row in self.metrics())
-
     def log_step(self, report: StepReport) -> None:
         """Appends a step to the metrics."""
         self._append({k: _rounded(v) for k, v in dataclasses.asdict(report).items()})
@@ -151,21 +215,38 @@ class RunFolder:
     def save_checkpoint(
         self, tensors: Mapping[str, Tensor], info: CheckpointInfo, step: int, score: float | None
     ) -> None:
-        """Writes `last`, and `best` if no checkpoint before had a higher mAP on `val`.
+        """Writes `best`, if no checkpoint before had a higher mAP, then `last`, then the mAP.
 
-        Without validation the last is the best.
+        In that order, so that a run killed on the way knows by what is missing what to do again.
+        Without evaluations the last is the best.
         """
         before = self.best_map()
+        info = dataclasses.replace(info, training={**info.training, "step": step})
         if score is not None:
-            self._append({"step": step, "map": _rounded(score)})
             info = dataclasses.replace(info, training={**info.training, "map_val": score})
-        checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
         if before is None or (score is not None and score >= before):
             checkpoints.save_checkpoint(self.path / runs.BEST, tensors, info)
+        checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
+        if score is not None:
+            self._append({"step": step, "map": _rounded(score)})
+
+    def has_checkpoint(self, step: int, scored: bool) -> bool:
+        """Returns whether `last` is of this step, and its mAP known if it is to be."""
+        try:
+            _, info = checkpoints.load_checkpoint(self.path / runs.LAST)
+        except CheckpointError:
+            return False
+        known = any(row["step"] == step and "map" in row for row in self.metrics())
+        return info.training["step"] == step and (known or not scored)
 
     def best_map(self) -> float | None:
         """Returns the highest mAP on `val` so far; None where none was measured."""
         return max((row["map"] for row in self.metrics() if "map" in row), default=None)
+
+    def evaluations_since_best(self) -> int:
+        """Returns how many mAPs in a row did not exceed the highest one before them."""
+        scores = [row["map"] for row in self.metrics() if "map" in row]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
     def best(self) -> tuple[Path, float | None]:
         """Returns the best checkpoint and its mAP on `val`, if it was measured."""

@@ -2,277 +2,229 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
-from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.errors import DataError, FrcnnError
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
-from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.device import autocast_for, describe, pick_device
-from frcnn_cli.pipelines.evaluate import detect_samples
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.pipelines.cost import estimate
+from frcnn_cli.pipelines.dataset import open_dataset
+from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder
+from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
+from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.records import Sample
-from frcnn_cli.training.loop import StepReport, Trainer
-from frcnn_cli.training.resume import restore, trainer_state
+from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.loop import Trainer
+from frcnn_cli.training.resume import restore
 
-_LOGGER = logging.getLogger(__name__)
-_VALIDATION = "val"
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
 
 
-@dataclass(frozen=True)
-class TrainStart:
-    """What a run is about to do, for people."""
-
-    run: Path
-    dataset: str
-    photographs: int
-    objects: int
-    classes: tuple[str, ...]
-    iterations: int
-    first_step: int
-    device: str
-    trainable: int
-
-
-@dataclass(frozen=True)
-class TrainEvents:
-    """Who is told what while a run goes on."""
-
-    progress: Progress = silent
-    started: Callable[[TrainStart], None] = lambda _: None
-    stepped: Callable[[StepReport], None] = lambda _: None
-    validated: Callable[[int, float], None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run.
-
-    Attributes:
-        run: its folder.
-        best: the checkpoint to use.
-        steps: steps taken in all.
-        best_map: mAP of `best` on the validation photographs, if there were any.
-        seconds: wall time of this call.
-        failures: photographs that were left out.
-    """
-
-    run: Path
-    best: Path
-    steps: int
-    best_map: float | None
-    seconds: float
-    failures: tuple[FrcnnError, ...]
-
-
 def train_detector(
     job: TrainJob,
-    folder: RunFolder,
+    folder: RunFolder | None,
     cache: Cache,
+    device: torch.device,
     *,
-    gpus: int | None = None,
-    resume: bool = False,
+    resume: RunFolder | None = None,
+    ranks: Ranks = ALONE,
     events: TrainEvents | None = None,
-) -> TrainResult:
+) -> TrainResult | None:
     """Trains a detector; proposals that are missing are made first.
 
     Args:
         job: what to train.
-        folder: where checkpoints and metrics go.
+        folder: where checkpoints and metrics go; None in all processes but the first.
         cache: where proposals and made splits are kept.
-        gpus: 0 for the CPU, 1 for a GPU, None for what there is.
-        resume: go on from the folder's last checkpoint.
-        events: told about progress, steps and validation.
+        device: of this process.
+        resume: the folder whose last checkpoint to go on from, in every process.
+        ranks: this process's place among those that train together.
+        events: told about progress, steps and evaluations.
+
+    Returns:
+        The finished run; None where there is no folder.
 
     Raises:
         FrcnnError: the data, the weights, the device or the loss do not allow it.
+        KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
-    return _Run(job, folder, cache, pick_device(gpus), events or TrainEvents()).execute(resume)
+    run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
+    return run.execute()
 
 
+def check_training(
+    job: TrainJob, cache: Cache, device: torch.device, *, events: TrainEvents | None = None
+) -> tuple[DataCheck, Outlook]:
+    """Does all that `train_detector` does before the first step, and nothing that takes long.
+
+    Regions are looked up in the cache and not searched, but for the photographs of one step.
+
+    Raises:
+        FrcnnError: the data, the weights or the device do not allow the run.
+    """
+    events = events or TrainEvents()
+    return _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events).check()
+
+
+@dataclass
 class _Run:
-    """One call of `train_detector`."""
+    """One call of `train_detector` or `check_training`."""
 
-    def __init__(
-        self,
-        job: TrainJob,
-        folder: RunFolder,
-        cache: Cache,
-        device: torch.device,
-        events: TrainEvents,
-    ) -> None:
-        self._job, self._folder, self._cache = job, folder, cache
-        self._device, self._events = device, events
-        self._dataset = open_dataset(job.data, cache)
+    job: TrainJob
+    folder: RunFolder | None
+    cache: Cache
+    device: torch.device
+    resume: RunFolder | None
+    ranks: Ranks
+    events: TrainEvents
 
-    def execute(self, resume: bool) -> TrainResult:
+    def execute(self) -> TrainResult | None:
         began = time.monotonic()
-        samples, proposals, failures = self._usable(self._job.split)
-        config = iterations_for(self._job.recipe.train, len(samples))
-        classes, validation = self._dataset.classes, self._validation_set(config)
-        if resume:
-            self._folder.require_same_data(classes, len(samples))
-        trainer, batches = self._prepare(samples, proposals, config, resume)
-        self._folder.open(self._job, config, classes, len(samples), resume_at=trainer.step)
-        self._announce(samples, trainer, config)
-
-        def due(step: int) -> bool:
-            return step % config.checkpoint_every == 0 or step == config.iterations
-
-        unscored = due(trainer.step) and not self._folder.has_validated(trainer.step)
-        if resume and validation and unscored:
-            # The run was stopped between this step's state and its validation.
-            self._checkpoint(trainer, trainer.step, validation)
-
-        with deferred_interrupt() as interrupted:
-
-            def on_step(report: StepReport) -> None:
-                self._folder.log_step(report)
-                self._events.stepped(report)
-                if interrupted():
-                    self._checkpoint(trainer, report.step, None)
-                    raise KeyboardInterrupt
-                if due(report.step):
-                    self._checkpoint(trainer, report.step, validation)
-
-            trainer.run(batches.batches(trainer.step, self._loaders()), on_step)
-        self._folder.plot()
-        best, best_map = self._folder.best()
+        with self.ranks.first_goes_ahead():
+            source, samples, failures = self._look()
+            data = source.search(self.job.split, samples, failures)
+            config = iterations_for(self.job.recipe.train, len(data.samples))
+            evaluation = source.held_out(self.job.split, config)
+        if self.resume is not None:
+            self.resume.require_same_data(self._dataset.classes, len(data.samples))
+        trainer, batches = self._prepare(data, config)
+        if self.resume is None:
+            self._estimate(data, trainer, batches)
+        if self.folder is not None:
+            classes = self._dataset.classes
+            self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
+        self._announce(data, trainer)
+        keeper = self._keeper(trainer, evaluation)
+        if self.resume is not None:
+            keeper.catch_up()
+        self._train(trainer, batches, keeper)
+        if self.folder is None:
+            return None
+        self.folder.plot()
+        best, best_map = self.folder.best()
         seconds = time.monotonic() - began
         return TrainResult(
-            self._folder.path, best, trainer.step, best_map, seconds, tuple(failures)
+            self.folder.path, best, trainer.step, best_map, seconds, tuple(data.failures)
         )
 
-    def _usable(self, split: str) -> tuple[list[Sample], ProposalRun, list[FrcnnError]]:
-        """Returns the photographs of a split that can be read and searched."""
-        samples, failures = read_split(self._dataset, split)
-        proposals = ensure_proposals(
-            [sample.path for sample in samples],
-            self._job.proposals,
-            self._cache,
-            progress=self._events.progress,
-        )
-        usable = [sample for sample in samples if sample.path not in proposals.failures]
-        failures += proposals.failures.values()
-        if not any(len(sample.boxes) for sample in usable):
-            because = f", the first problem is: {failures[0]}" if failures else ""
-            raise DataError(
-                f"split {split!r} has no photograph with an object that can be used{because}",
-                remedy="mend the photographs or choose another --split",
-                file=self._dataset.root,
-            )
-        return usable, proposals, failures
+    def check(self) -> tuple[DataCheck, Outlook]:
+        """Does what comes before the first step, and no search of regions but the first step's."""
+        _, samples, failures = self._look()
+        require_objects(self._dataset, self.job.split, samples, failures)
+        config = iterations_for(self.job.recipe.train, len(samples))
+        unsearched = ProposalRun(self.job.proposals, self.cache)
+        data = SplitData(self.job.split, samples, unsearched, failures)
+        model = build_model(self.job.model, len(self._dataset.classes), config.seed)
+        load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        return self._checked, self._estimate(data, trainer, batches)
 
-    def _prepare(
-        self, samples: Sequence[Sample], proposals: ProposalRun, config: TrainConfig, resume: bool
-    ) -> tuple[Trainer, TrainingSet]:
-        model = build_model(self._job.model, len(self._dataset.classes), config.seed)
-        batches = TrainingSet(samples, proposals, config, model.backbone.spec)
-        if not resume:  # else all of it is in the saved state
-            load_initial_weights(model, self._job.model.backbone, self._job.weights)
+    def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
+        """Finds the data set, reads all of the split and tells what is wrong with it."""
+        self._dataset = open_dataset(self.job.data, self.cache)
+        split, progress = self.job.split, self.events.progress
+        samples, problems = read_all(self._dataset, split, progress)
+        self._checked = DataCheck.of(split, samples, problems, self._dataset.classes)
+        self.events.checked(self._checked)
+        source = SplitSource(self._dataset, self.job.proposals, self.cache, progress)
+        return source, samples, self._checked.failures
+
+    def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
+        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
+        self.events.estimated(outlook)
+        return outlook
+
+    def _prepare(self, data: SplitData, config: TrainConfig) -> tuple[Trainer, TrainingSet]:
+        model = build_model(self.job.model, len(self._dataset.classes), config.seed)
+        if self.resume is None:  # else all of it is in the saved state
+            load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        if self.resume is None:
             mean, deviation = batches.delta_statistics()
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        trainer = Trainer(model.to(self._device), config, self._device, autocast_for(self._device))
-        if resume:
-            restore(trainer, self._folder.load_state())
+        else:
+            restore(trainer, self.resume.load_state())
         return trainer, batches
 
-    def _announce(self, samples: Sequence[Sample], trainer: Trainer, config: TrainConfig) -> None:
+    def _trainer(
+        self, model: FastRCNN, data: SplitData, config: TrainConfig
+    ) -> tuple[Trainer, TrainingSet]:
+        spec = model.backbone.spec
+        batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
+        device = self.device
+        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
+        return trainer, batches
+
+    def _announce(self, data: SplitData, trainer: Trainer) -> None:
+        if self.folder is None:
+            return
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-        self._events.started(
+        self.events.started(
             TrainStart(
-                self._folder.path,
+                self.folder.path,
                 str(self._dataset),
-                len(samples),
-                sum(len(sample.boxes) for sample in samples),
+                len(data.samples),
+                sum(len(sample.boxes) for sample in data.samples),
                 self._dataset.classes,
-                config.iterations,
+                trainer.config.iterations,
                 trainer.step,
-                describe(self._device),
+                describe(self.device),
                 trainable,
             )
         )
 
-    def _validation_set(self, config: TrainConfig) -> tuple[list[Sample], ProposalRun] | None:
-        """Returns photographs of `val` that are not trained on, if the data set has such."""
-        if not config.validation_images or not _holds_out(self._dataset, self._job.split):
-            return None
-        samples, proposals, _ = self._usable(_VALIDATION)
-        n = min(config.validation_images, len(samples))
-        # Spread over the split, whose order may follow the classes.
-        chosen = [samples[i * len(samples) // n] for i in range(n)]
-        if not any((~sample.difficult).any() for sample in chosen):
-            _LOGGER.warning("the split %s has no object to validate on", _VALIDATION)
-            return None
-        return chosen, proposals
-
-    def _checkpoint(
-        self, trainer: Trainer, step: int, validation: tuple[list[Sample], ProposalRun] | None
-    ) -> None:
-        self._folder.save_state(trainer_state(trainer))
-        info = CheckpointInfo(
-            self._job.model,
-            self._dataset.classes,
-            self._job.recipe.input,
-            {"step": step, "split": self._job.split, "data": self._dataset.root.resolve().name},
+    def _keeper(self, trainer: Trainer, evaluation: SplitData | None) -> RunKeeper:
+        about = {"split": self.job.split, "data": self._dataset.root.resolve().name}
+        info = CheckpointInfo(self.job.model, self._dataset.classes, self.job.recipe.input, about)
+        events = self.events
+        return RunKeeper(
+            self.folder,
+            trainer,
+            info,
+            evaluation,
+            self.ranks,
+            events.progress,
+            events.stepped,
+            events.evaluated,
         )
-        if trainer.average is not None:
-            trainer.average.swap(trainer.model)
-        score = None
-        if validation is not None:
-            detector = Detector(trainer.model.eval(), info, self._device)
-            score = self._validate(detector, *validation)
-            self._events.validated(step, score)
-        self._folder.save_checkpoint(trainer.model.state_dict(), info, step, score)
-        if trainer.average is not None:
-            trainer.average.swap(trainer.model)
 
-    def _validate(
-        self, detector: Detector, samples: Sequence[Sample], proposals: ProposalRun
-    ) -> float:
-        found, _ = detect_samples(
-            samples,
-            detector,
-            proposals,
-            DetectConfig(score=EvalConfig().score),
-            self._events.progress,
-        )
-        return evaluate(samples, found, self._dataset.classes).mean_ap("voc07")
+    def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
+        with deferred_interrupt() as interrupted:
+            trainer.run(
+                batches.batches(trainer.step, self._loaders()),
+                keeper.on_step,
+                stop=lambda: interrupted() or keeper.lost_patience,
+            )
+            stopped_early = trainer.step < trainer.config.iterations
+            if stopped_early and not keeper.lost_patience:
+                keeper.save_interrupted()
+                raise KeyboardInterrupt
 
     def _loaders(self) -> int:
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             return 0
-        return min(_LOADERS, all_cores())
+        return min(_LOADERS, max(1, all_cores() // max(1, torch.cuda.device_count())))
 
 
 def iterations_for(config: TrainConfig, photographs: int) -> TrainConfig:
     """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
     steps = round(config.epochs * photographs / config.images_per_batch)
     return replace(config, iterations=max(steps, config.iterations), epochs=0.0)
-
-
-def _holds_out(dataset: Dataset, split: str) -> bool:
-    """Returns whether `val` exists and shares no photograph with `split`."""
-    held_out = set(dataset.splits.get(_VALIDATION, ()))
-    return bool(held_out) and held_out.isdisjoint(dataset.split(split))

@@ -22,6 +22,7 @@ from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistic
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
+from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.sampler import photographs_of_step, seed_for
 
 
@@ -33,6 +34,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         proposals: their proposals, read from the cache when they are needed.
         config: the recipe.
         spec: of the backbone: preprocessing and stride.
+        ranks: batches hold this process's share of a step's photographs.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         proposals: ProposalRun,
         config: TrainConfig,
         spec: BackboneSpec,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._samples = samples
         self._proposals = proposals
         self._config = config
         self._spec = spec
+        self._ranks = ranks
 
     def __len__(self) -> int:
         return self._config.iterations
@@ -61,7 +65,8 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         config = self._config
         drawn = photographs_of_step(step, len(self._samples), config.images_per_batch, config.seed)
         images, rois, targets = [], [], []
-        for slot, index in enumerate(drawn):
+        share = self._ranks.share(list(enumerate(drawn)))
+        for slot, index in share:
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
             image, scaled, sampled = self._photograph(self._samples[index], generator)
             images.append(image)
@@ -72,7 +77,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             tuple(rois),
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
-            tuple(self._samples[index].image_id for index in drawn),
+            tuple(self._samples[index].image_id for _, index in share),
         )
 
     def _photograph(
@@ -114,6 +119,14 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         """Returns mean (4,) and deviation (4,) of the regression targets (§2.3)."""
         pairs = (self._boxes(sample)[:2] for sample in self._samples)
         return target_statistics(pairs, self._config.foreground_iou)
+
+    def first(self) -> Batch:
+        """Returns the batch of the first step.
+
+        Raises:
+            FrcnnError: a photograph or its proposals cannot be read.
+        """
+        return self._batch(0)
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
         """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line.

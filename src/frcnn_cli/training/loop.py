@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,22 +9,16 @@ from dataclasses import dataclass
 import torch
 
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.loss import Losses, multi_task_loss
-from frcnn_cli.training.optimizer import (
-    AveragedWeights,
-    build_optimizer,
-    rate_factor,
-    set_rate,
-)
-from frcnn_cli.training.sampler import seed_for
+from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor, set_rate
+from frcnn_cli.training.passes import Passes, PassInputs
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one step did.
+    """What one step did, over all processes.
 
     Attributes:
         step: steps done, from 1.
@@ -58,6 +51,7 @@ class Trainer:
         config: the recipe.
         device: where the model is.
         autocast: lower precision for the forward pass, or None for float32.
+        ranks: this process's place among those that train together.
     """
 
     def __init__(
@@ -66,6 +60,7 @@ class Trainer:
         config: TrainConfig,
         device: torch.device,
         autocast: torch.dtype | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model = model
         self.config = config
@@ -73,70 +68,75 @@ class Trainer:
         self.optimizer = build_optimizer(model, config)
         self.average = AveragedWeights(model, config.ema) if config.ema else None
         self.step = 0
-        self._autocast = autocast
+        self._ranks = ranks
+        model.set_dropout(config.dropout)
+        self._passes = Passes(model, config, ranks, autocast)
 
-    def run(self, batches: Iterable[Batch], on_step: Callable[[StepReport], None]) -> None:
-        """Takes a step for each batch; `on_step` may read and save the trainer between steps.
+    def run(
+        self,
+        batches: Iterable[Batch],
+        on_step: Callable[[StepReport], None],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Takes a step for each batch, until one of the processes wants to `stop`.
+
+        Args:
+            batches: this process's photographs of each step.
+            on_step: may read and save the trainer between steps.
+            stop: asked before each step.
 
         Raises:
-            TrainingError: a loss is not finite; names the photographs and the term.
+            LossNotFiniteError: names the photographs and the term.
+            RankLostError: another process ended.
         """
-        self.model.set_dropout(self.config.dropout)
         arrived = time.perf_counter()
-        with torch.random.fork_rng(devices=self._gpus()):
-            for batch in batches:
-                loaded = time.perf_counter()
-                lr = self.config.lr * rate_factor(self.step, self.config)
-                losses = self._step(batch.to(self.device))
-                total, classification, box = (loss.item() for loss in losses)
-                self.step += 1
-                now = time.perf_counter()
-                on_step(
-                    StepReport(
-                        self.step,
-                        total,
-                        classification,
-                        box,
-                        foreground=int((batch.labels > 0).sum()),
-                        rois=len(batch.labels),
-                        lr=lr,
-                        seconds=now - arrived,
-                        waiting=loaded - arrived,
-                    )
+        for batch in batches:
+            loaded = time.perf_counter()
+            rois, stops = self._ranks.sums(len(batch.labels), stop())
+            if stops:
+                return
+            lr = self.config.lr * rate_factor(self.step, self.config)
+            terms = self._step(batch.to(self.device), int(rois))
+            foreground = int((batch.labels > 0).sum())
+            total, classification, box, foreground_sum = self._ranks.sums(*terms, foreground)
+            self.step += 1
+            now = time.perf_counter()
+            on_step(
+                StepReport(
+                    self.step,
+                    total,
+                    classification,
+                    box,
+                    foreground=int(foreground_sum),
+                    rois=int(rois),
+                    lr=lr,
+                    seconds=now - arrived,
+                    waiting=loaded - arrived,
                 )
-                arrived = time.perf_counter()
+            )
+            arrived = time.perf_counter()
 
-    def _step(self, batch: Batch) -> Losses:
+    def measure(self, batch: Batch) -> float:
+        """Returns the seconds that a step's passes take; nothing is learnt."""
+        began = time.perf_counter()
+        self._compute(batch.to(self.device), len(batch.labels))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.model.zero_grad(set_to_none=True)
+        return time.perf_counter() - began
+
+    def _compute(self, batch: Batch, rois: int) -> list[float]:
+        self.model.train()
+        inputs = PassInputs(self.step, max(rois, 1), self.config.box_loss_weight)
+        return [loss.item() for loss in self._passes(batch, inputs)]
+
+    def _step(self, batch: Batch, rois: int) -> list[float]:
         config, model = self.config, self.model
-        # Dropout draws from the global state, which is set by the step alone: see `sampler`.
-        torch.manual_seed(seed_for(config.seed, self.step, 1))
         set_rate(self.optimizer, rate_factor(self.step, config))
-        model.train()
-        with torch.autocast(
-            self.device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
-            output = model(batch.images, batch.rois)
-        targets = (batch.deltas - model.delta_mean) / model.delta_std
-        losses = multi_task_loss(output, batch.labels, targets, config.box_loss_weight)
-        _require_finite(losses, self.step + 1, batch.image_ids)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        terms = self._compute(batch, rois)
         if config.clip_norm:
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(model, self.step)
-        return losses
-
-    def _gpus(self) -> list[torch.device]:
-        return [self.device] if self.device.type == "cuda" else []
-
-
-def _require_finite(losses: Losses, step: int, image_ids: tuple[str, ...]) -> None:
-    for term in ("classification", "box"):
-        value = getattr(losses, term).item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the {term} loss is {value} at step {step}, photographs {', '.join(image_ids)}",
-                remedy="lower --lr, or look at the boxes of these photographs",
-            )
+        return terms

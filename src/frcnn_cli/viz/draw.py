@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 
 from frcnn_cli.records import Detections, FloatArray
 from frcnn_cli.viz.chips import ChipMaker, percent
-from frcnn_cli.viz.palette import INK, class_colour, text_colour
+from frcnn_cli.viz.palette import INK, Colour, class_colour, text_colour
 from frcnn_cli.viz.placing import PlacedChip, place
 from frcnn_cli.viz.shapes import Canvas, Rect, blend, fill, stroke
 
@@ -47,6 +47,23 @@ class Style:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A box and what is written at it.
+
+    Attributes:
+        box: (4,) float32 xyxy in pixels of the image.
+        colour: of its line and label.
+        name: the label, in bold.
+        note: what follows the name, such as a score; it goes first where room is short.
+    """
+
+    box: FloatArray
+    colour: Colour
+    name: str
+    note: str = ""
+
+
 def draw(
     image: npt.NDArray[np.uint8],
     detections: Detections,
@@ -68,24 +85,32 @@ def draw(
         The picture, H × W pixels. Where a label has no room beside those of higher scores its score
         goes, then the label; the box is always drawn.
     """
+    marks = [
+        Mark(box, class_colour(int(label)), classes[int(label) - 1], percent(float(score)))
+        for box, score, label in zip(
+            detections.boxes, detections.scores, detections.labels, strict=True
+        )
+        if score >= min_score
+    ]
+    return draw_marks(image, marks if show_scores else [replace(each, note="") for each in marks])
+
+
+def draw_marks(
+    image: npt.NDArray[np.uint8], marks: Sequence[Mark], style: Style | None = None
+) -> Image.Image:
+    """Draws labelled boxes, the most important first, onto a copy of an image (H, W, 3) RGB."""
     canvas = np.array(image, np.uint8, order="C")
     height, width = canvas.shape[:2]
-    shown = np.flatnonzero(detections.scores >= min_score)
-    style = Style.for_picture(width, height)
-    rects = [_outer_rect(detections.boxes[i], style, width, height) for i in shown]
-    labels = [int(detections.labels[i]) for i in shown]
-    scores = [percent(float(detections.scores[i])) if show_scores else "" for i in shown]
+    style = style or Style.for_picture(width, height)
+    rects = [_outer_rect(each.box, style, width, height) for each in marks]
     maker = ChipMaker(style.text)
-    chips = [
-        maker.variants(classes[label - 1], score, width, height)
-        for label, score in zip(labels, scores, strict=True)
-    ]
+    chips = [maker.variants(each.name, each.note, width, height) for each in marks]
     places = place(chips, rects, (width, height), style.line)
-    for rect, label in zip(reversed(rects), reversed(labels), strict=True):
-        _draw_box(canvas, rect, label, style)
-    for placed, label in reversed(list(zip(places, labels, strict=True))):
+    for rect, mark in zip(reversed(rects), reversed(marks), strict=True):
+        _draw_box(canvas, rect, mark.colour, style)
+    for placed, mark in reversed(list(zip(places, marks, strict=True))):
         if placed is not None:
-            _draw_chip(canvas, placed, label, style)
+            _draw_chip(canvas, placed, mark.colour, style)
     return Image.fromarray(canvas)
 
 
@@ -99,14 +124,13 @@ def _outer_rect(box: FloatArray, style: Style, width: int, height: int) -> Rect:
     return x1, y1, x2, y2
 
 
-def _draw_box(canvas: Canvas, rect: Rect, label: int, style: Style) -> None:
+def _draw_box(canvas: Canvas, rect: Rect, colour: Colour, style: Style) -> None:
     halo = style.halo
     around = (rect[0] - halo, rect[1] - halo, rect[2] + halo, rect[3] + halo)
     stroke(canvas, around, style.radius + halo, style.line + 2 * halo, INK, opacity=0.4)
-    stroke(canvas, rect, style.radius, style.line, class_colour(label))
+    stroke(canvas, rect, style.radius, style.line, colour)
 
 
-def _draw_chip(canvas: Canvas, placed: PlacedChip, label: int, style: Style) -> None:
-    colour = class_colour(label)
+def _draw_chip(canvas: Canvas, placed: PlacedChip, colour: Colour, style: Style) -> None:
     fill(canvas, placed.rect, style.radius, colour)
     blend(canvas, placed.rect[0], placed.rect[1], placed.chip.text, text_colour(colour))

@@ -21,6 +21,13 @@ deuteranopia and protanopia; the first few, which small sets use, are the farthe
 INK: Colour = (10, 14, 24)
 PAPER: Colour = (255, 255, 255)
 
+BLUE: Colour = (2, 132, 199)
+RED: Colour = (220, 38, 38)
+VIOLET: Colour = (147, 51, 234)
+GREEN: Colour = (5, 150, 105)
+GREY: Colour = (148, 163, 184)
+"""Darker kin of the palette's first colours, for lines on white."""
+
 
 def class_colour(label: int) -> Colour:
     """Returns the colour of label 1..K; with more classes than colours they come round again."""

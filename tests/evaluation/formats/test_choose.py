@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.choose import FORMATS, open_writer, read_detections, recognise
+from frcnn_cli.evaluation.formats.choose import WORDS, open_writer, read_detections, recognise
 from frcnn_cli.evaluation.voc import evaluate
 
 from ..made import detected, image, known, sample
@@ -30,7 +30,7 @@ ROWS = st.lists(
 ).map(lambda rows: sorted(rows, key=lambda row: -row[1]))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WORDS)
 @settings(max_examples=40, deadline=None)
 @given(first=ROWS, second=ROWS)
 def test_what_was_written_is_read(kind, first, second):
@@ -54,7 +54,7 @@ def test_what_was_written_is_read(kind, first, second):
     assert ours.mean_ap("voc10") == pytest.approx(theirs.mean_ap("voc10"), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WORDS)
 def test_a_failure_leaves_nothing(kind, tmp_path):
     with (
         pytest.raises(RuntimeError, match="lost"),

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TextIO, get_args
+from typing import TextIO
 
+from frcnn_cli.config import DetectionFormat
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.formats import voc, yolo
 from frcnn_cli.evaluation.formats.coco import CocoWriter, read_coco
 from frcnn_cli.evaluation.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
 from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.evaluation.formats.voc import VocWriter, read_voc
-from frcnn_cli.evaluation.formats.writer import Writer
+from frcnn_cli.evaluation.formats.writer import Writer, require_new_folder
 from frcnn_cli.evaluation.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.records import Detections
 
-Format = Literal["frcnn", "coco", "voc", "yolo"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-
-WORDS: Mapping[Format, str] = {
-    "frcnn": f"{SCHEMA} file",
+WORDS: Mapping[DetectionFormat, str] = {
+    "frcnn": SCHEMA,
     "coco": "COCO results",
     "voc": "VOC devkit results",
     "yolo": "YOLO text files",
 }
 """The formats in words."""
 
-_READERS: Mapping[Format, Callable[[Path, Known], dict[str, Detections]]] = {
+_READERS: Mapping[DetectionFormat, Callable[[Path, Known], dict[str, Detections]]] = {
     "frcnn": read_frcnn,
     "coco": read_coco,
     "voc": read_voc,
@@ -35,7 +33,7 @@ _READERS: Mapping[Format, Callable[[Path, Known], dict[str, Detections]]] = {
 }
 
 
-def read_detections(path: Path, known: Known) -> tuple[Format, dict[str, Detections]]:
+def read_detections(path: Path, known: Known) -> tuple[DetectionFormat, dict[str, Detections]]:
     """Reads detections of any format; which one it is, is seen from what they hold.
 
     Returns:
@@ -48,7 +46,7 @@ def read_detections(path: Path, known: Known) -> tuple[Format, dict[str, Detecti
     return kind, _READERS[kind](path, known)
 
 
-def recognise(path: Path) -> Format:
+def recognise(path: Path) -> DetectionFormat:
     """Returns the format of a file or folder of detections.
 
     Raises:
@@ -82,8 +80,20 @@ def recognise(path: Path) -> Format:
     )
 
 
+def require_target(kind: DetectionFormat, target: Path) -> None:
+    """Refuses a target that the writer of `kind` would refuse, before the long work.
+
+    Raises:
+        DataError: it is a folder and should be a file, or a folder that holds files.
+    """
+    if kind in ("voc", "yolo"):
+        require_new_folder(target)
+    elif target.is_dir():
+        raise DataError("is a folder", remedy=f"name a file for {WORDS[kind]}", file=target)
+
+
 def open_writer(
-    kind: Format,
+    kind: DetectionFormat,
     target: Path | TextIO,
     *,
     classes: Sequence[str],

@@ -134,6 +134,19 @@ class FileWriter:
         )
 
 
+def require_new_folder(folder: Path) -> None:
+    """Refuses a folder that holds something: nothing of the user's is written over or added to.
+
+    Raises:
+        DataError: it does, or is a file.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise DataError("holds files already", remedy="name a new folder", file=folder)
+    elif folder.exists():
+        raise DataError("is no folder", remedy="name a new folder", file=folder)
+
+
 class FolderWriter:
     """A format that is a folder of text files; a subclass fills `self.folder`.
 
@@ -157,10 +170,7 @@ class FolderWriter:
 
     def __enter__(self) -> Self:
         with self.told_as_data_error():
-            if self._target.exists() and any(self._target.iterdir()):
-                raise DataError(
-                    "holds files already", remedy="name a new folder", file=self._target
-                )
+            require_new_folder(self._target)
             self.folder.mkdir(parents=True)
             self.begin()
         return self

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frcnn_cli.model.backbones.base import (
+    Activation,
     Backbone,
     BackboneSpec,
+    ConvUnit,
     Preprocessing,
     StateDict,
     fold_batch_norm,
@@ -42,27 +43,26 @@ _POOL = 3
 _HIDDEN = 256
 
 
-class _Conv(nn.Conv2d):
-    """A convolution with "SAME" padding as TensorFlow pads an even-sized input."""
-
-    def __init__(
-        self,
-        cin: int,
-        cout: int,
-        kernel: int,
-        stride: int = 1,
-        *,
-        dilation: int = 1,
-        groups: int = 1,
-    ) -> None:
-        total = dilation * (kernel - 1) + 1 - stride
-        padding = total // 2 if stride == 1 else 0
-        super().__init__(cin, cout, kernel, stride, padding, dilation, groups)
-        before = total // 2
-        self._edges = (before, total - before) * 2 if stride > 1 else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self._edges) if self._edges else x)
+def _conv(
+    cin: int,
+    cout: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    activation: Activation = "none",
+) -> ConvUnit:
+    """Returns a convolution with "SAME" padding as TensorFlow pads an even-sized input."""
+    total = dilation * (kernel - 1) + 1 - stride
+    edges = (total // 2, total - total // 2)
+    return ConvUnit(
+        *(cin, cout, kernel, stride),
+        edges=edges,
+        dilation=dilation,
+        groups=groups,
+        activation=activation,
+    )
 
 
 class _Block(nn.Module):
@@ -73,22 +73,26 @@ class _Block(nn.Module):
     ) -> None:
         super().__init__()
         hidden = cin * expansion
-        self.expand = _Conv(cin, hidden, 1) if expansion > 1 else None
-        self.depthwise = _Conv(hidden, hidden, kernel, stride, dilation=dilation, groups=hidden)
-        self.project = _Conv(hidden, cout, 1)
+        self.expand = _conv(cin, hidden, 1, activation="relu6") if expansion > 1 else None
+        self.depthwise = _conv(
+            *(hidden, hidden, kernel, stride),
+            dilation=dilation,
+            groups=hidden,
+            activation="relu6",
+        )
+        self.project = _conv(hidden, cout, 1)
         self._residual = stride == 1 and cin == cout
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = F.relu6(self.depthwise(y), inplace=True)
-        y = self.project(y)
+        y: Tensor = x if self.expand is None else self.expand(x)
+        y = self.project(self.depthwise(y))
         return x + y if self._residual else y
 
 
 def build() -> Backbone:
     """Returns the network with random weights."""
     trunk: OrderedDict[str, nn.Module] = OrderedDict()
-    trunk["stem"] = nn.Sequential(_Conv(3, _STEM_CHANNELS, 3, 2), nn.ReLU6(inplace=True))
+    trunk["stem"] = nn.Sequential(_conv(3, _STEM_CHANNELS, 3, 2, activation="relu6"))
     cin, stride, dilation = _STEM_CHANNELS, 2, 1
     for kernel, stage_stride, expansion, cout, blocks in _STAGES:
         for block in range(blocks):
@@ -101,7 +105,7 @@ def build() -> Backbone:
                 cin, cout, kernel=kernel, stride=step, dilation=dilation, expansion=expansion
             )
             stride, dilation, cin = stride * step, dilation * grown, cout
-    trunk["conv_head"] = nn.Sequential(_Conv(cin, _CHANNELS, 1), nn.ReLU6(inplace=True))
+    trunk["conv_head"] = nn.Sequential(_conv(cin, _CHANNELS, 1, activation="relu6"))
     head = nn.Sequential(
         OrderedDict(
             flatten=nn.Flatten(),

@@ -15,6 +15,7 @@ from frcnn_cli.model.backbones.base import (
     IMAGENET_RGB,
     Backbone,
     BackboneSpec,
+    ConvUnit,
     StateDict,
     fold_batch_norm,
 )
@@ -31,15 +32,13 @@ class _Bottleneck(nn.Module):
     def __init__(self, cin: int, width: int, stride: int) -> None:
         super().__init__()
         cout = width * _EXPANSION
-        self.conv1 = nn.Conv2d(cin, width, 1)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1)
-        self.conv3 = nn.Conv2d(width, cout, 1)
-        self.shortcut = nn.Conv2d(cin, cout, 1, stride) if stride > 1 or cin != cout else None
+        self.conv1 = ConvUnit(cin, width, 1, activation="relu")
+        self.conv2 = ConvUnit(width, width, 3, stride, edges=(1, 1), activation="relu")
+        self.conv3 = ConvUnit(width, cout, 1)
+        self.shortcut = ConvUnit(cin, cout, 1, stride) if stride > 1 or cin != cout else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.conv1(x), inplace=True)
-        y = F.relu(self.conv2(y), inplace=True)
-        y = self.conv3(y)
+        y = self.conv3(self.conv2(self.conv1(x)))
         return F.relu(y + (x if self.shortcut is None else self.shortcut(x)), inplace=True)
 
 

@@ -4,8 +4,8 @@ The edges of the pixel graph are visited in order of weight: an edge joins the c
 pixels while it is no larger than both components' thresholds. Then components under a minimal size
 are joined along the smallest edges that were refused.
 
-All k of a preset are segmented in one sweep: their forests lie side by side, so that a visit to a
-pixel, which rarely is in the processor's cache, serves every k.
+All k of a preset are segmented in one sweep. Pixels that are joined at every scale share a *base*
+component; only bases are looked up at each scale, so that most edges cost one look for all.
 
 The order of equal weights cannot change the first visit (a component that refuses a weight is
 closed to every later edge, one that accepts it stays open at that weight), but it can change which
@@ -50,54 +50,60 @@ def segment(graph: EdgeGraph, scales: Sequence[Scale]) -> list[Segmentation]:
     height, width = graph.shape
     ks = np.array([scale.k for scale in scales], np.float32)
     sizes = np.array([scale.min_size for scale in scales], np.int64)
-    forest, refusals = _join_by_threshold(graph.keys, height * width, width, ks)
-    refusals &= _beside_small(graph.keys, refusals, width, sizes, forest)
+    bases, forest, refusals = _join_by_threshold(graph.keys, height * width, width, ks)
+    refusals &= _beside_small(graph.keys, refusals, width, sizes, bases, forest)
     while True:
         joined = forest.copy()
-        contested = _join_small(graph.keys, graph.settled, refusals, width, sizes, joined)
+        seen = np.flatnonzero(refusals)
+        contested = _join_small(
+            graph.keys[seen], graph.settled[seen], refusals[seen], width, sizes, bases, joined
+        )
         if contested.size == 0:
             break
         graph, refusals = settle(graph, np.unique(contested), refusals)
-    numbered = [_number(joined, scale) for scale in range(len(scales))]
+    numbered = [_number(bases, joined[:, scale].copy()) for scale in range(len(scales))]
     return [Segmentation(labels.reshape(height, width), count) for labels, count in numbered]
 
 
-# A forest is (HW, S) int32 for S scales: a pixel's parent, or at a root minus its component's size.
+# A tree is an int32 for each element: its parent, or minus the component's size at its root. A
+# forest has a tree in each column, for S scales.
 
 
 @inlined
-def _root(forest: np.ndarray, pixel: int, scale: int) -> int:
+def _root(tree: np.ndarray, pixel: int) -> int:
     """The root of a pixel's component."""
-    above: int = forest[pixel, scale]
+    above: int = tree[pixel]
     while above >= 0:
-        higher: int = forest[above, scale]
+        higher: int = tree[above]
         if higher < 0:
             return above
-        forest[pixel, scale] = higher  # halves the path for the next visit
+        tree[pixel] = higher  # halves the path for the next visit
         pixel = higher
-        above = forest[pixel, scale]
+        above = tree[pixel]
     return pixel
 
 
 @inlined
-def _join(forest: np.ndarray, a: int, b: int, scale: int) -> int:
+def _join(tree: np.ndarray, a: int, b: int) -> int:
     """Joins two roots, the smaller below the larger; returns the root of both."""
-    if forest[a, scale] > forest[b, scale]:
+    if tree[a] > tree[b]:
         a, b = b, a
-    forest[a, scale] += forest[b, scale]
-    forest[b, scale] = a
+    tree[a] += tree[b]
+    tree[b] = a
     return a
 
 
 @kernel
 def _join_by_threshold(
     keys: np.ndarray, pixels: int, width: int, ks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First visit.
 
     Returns:
-        The forest, and (E,) uint8 with bit s set where scale s refused the edge.
+        Each pixel's base, (HW,) int32; the forest over bases, (B, S) int32; and (E,) uint8 with bit
+        s set where scale s refused the edge.
     """
+    bases = np.full(pixels, -1, np.int32)
     forest = np.full((pixels, ks.size), -1, np.int32)
     thresholds = np.empty((pixels, ks.size), np.float32)
     thresholds[:] = ks
@@ -107,40 +113,98 @@ def _join_by_threshold(
     for i in range(keys.size):
         if i + AHEAD < keys.size:
             p, q = across(keys[i + AHEAD] & EDGE, width)
-            fetched ^= forest[p, 0] ^ forest[q, 0]
+            fetched ^= bases[p] ^ bases[q]
         p, q = across(keys[i] & EDGE, width)
-        weight = weights[2 * i + 1]
-        for s in range(ks.size):
-            if forest[p, s] == forest[q, s] and forest[p, s] >= 0:
-                continue
-            a, b = _root(forest, p, s), _root(forest, q, s)
-            if a == b:
-                continue
-            if weight <= thresholds[a, s] and weight <= thresholds[b, s]:
-                a = _join(forest, a, b, s)
-                thresholds[a, s] = weight + ks[s] / np.float32(-forest[a, s])
-            else:
-                refusals[i] |= np.uint8(1 << s)
+        if bases[p] == bases[q] and bases[p] >= 0:
+            continue
+        p, q = _root(bases, p), _root(bases, q)
+        if p == q:
+            continue
+        refusals[i] = _visit(forest, thresholds, p, q, weights[2 * i + 1], ks)
+        if refusals[i] == 0:
+            _join(bases, p, q)
     if fetched == 1 << 40:  # never: keeps the fetches from being optimised away
         refusals[0] = 0
-    return forest, refusals
+    numbers, firsts = _number_bases(bases)
+    return numbers, _shrink(numbers, firsts, forest), refusals
+
+
+@kernel
+def _number_bases(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers the components of a tree over pixels by their first pixels.
+
+    Returns:
+        (HW,) int32 numbers and (B,) int32 first pixels.
+    """
+    numbers = np.empty(bases.size, np.int32)
+    of_root = np.full(bases.size, -1, np.int32)
+    firsts = np.empty(bases.size, np.int32)
+    count = 0
+    for pixel in range(bases.size):
+        root = _root(bases, pixel)
+        if of_root[root] < 0:
+            of_root[root] = count
+            firsts[count] = pixel
+            count += 1
+        numbers[pixel] = of_root[root]
+    return numbers, firsts[:count].copy()
+
+
+@kernel
+def _shrink(numbers: np.ndarray, firsts: np.ndarray, forest: np.ndarray) -> np.ndarray:
+    """From a forest over pixels to one over the B bases, (B, S) int32.
+
+    A component's root becomes the base that holds its root pixel.
+    """
+    small = np.empty((firsts.size, forest.shape[1]), np.int32)
+    for s in range(forest.shape[1]):
+        tree = forest[:, s]
+        for base in range(firsts.size):
+            root = _root(tree, firsts[base])
+            small[base, s] = tree[root] if numbers[root] == base else numbers[root]
+    return small
+
+
+@inlined
+def _visit(
+    forest: np.ndarray, thresholds: np.ndarray, p: int, q: int, weight: np.float32, ks: np.ndarray
+) -> int:
+    """Joins two bases where the thresholds allow it; returns the bits of the scales that refuse."""
+    refused = 0
+    for s in range(ks.size):
+        tree = forest[:, s]
+        a, b = _root(tree, p), _root(tree, q)
+        if a == b:
+            continue
+        if weight <= thresholds[a, s] and weight <= thresholds[b, s]:
+            a = _join(tree, a, b)
+            thresholds[a, s] = weight + ks[s] / np.float32(-tree[a])
+        else:
+            refused |= 1 << s
+    return refused
 
 
 @kernel
 def _beside_small(
-    keys: np.ndarray, refusals: np.ndarray, width: int, min_sizes: np.ndarray, forest: np.ndarray
+    keys: np.ndarray,
+    refusals: np.ndarray,
+    width: int,
+    min_sizes: np.ndarray,
+    bases: np.ndarray,
+    forest: np.ndarray,
 ) -> np.ndarray:
     """(E,) uint8 with bit s set at refused edges that touch a component under the minimal size."""
     small = np.zeros(forest.shape[0], np.uint8)
-    for pixel in range(small.size):
-        for s in range(min_sizes.size):
-            if -forest[_root(forest, pixel, s), s] < min_sizes[s]:
-                small[pixel] |= np.uint8(1 << s)
+    for s in range(min_sizes.size):
+        tree = forest[:, s]
+        for base in range(small.size):
+            if -tree[_root(tree, base)] < min_sizes[s]:
+                small[base] |= np.uint8(1 << s)
     beside = np.zeros(keys.size, np.uint8)
     for i in range(keys.size):
         if refusals[i]:
             p, q = across(keys[i] & EDGE, width)
-            beside[i] = small[p] | small[q]
+            beside[i] = small[bases[p]] | small[bases[q]]
     return beside
 
 
@@ -151,6 +215,7 @@ def _join_small(
     refusals: np.ndarray,
     width: int,
     min_sizes: np.ndarray,
+    bases: np.ndarray,
     forest: np.ndarray,
 ) -> np.ndarray:
     """Second visit: joins components under the minimal size along refused edges, in their order.
@@ -161,69 +226,54 @@ def _join_small(
     """
     contested = [np.int64(0) for _ in range(0)]
     partners = np.full(forest.shape[0], -1, np.int32)
+    ends = np.empty((keys.size, 2), np.int32)
     for s in range(min_sizes.size):
-        refused = _refused(keys, refusals, s)
+        tree = forest[:, s]
         first = 0
-        while first < refused.size:
-            bits = refused[first] >> 32
-            last = first + 1
-            while last < refused.size and refused[last] >> 32 == bits:
+        while first < keys.size:
+            last = first
+            n = 0
+            while last < keys.size and keys[last] >> 32 == keys[first] >> 32:
+                p, q = across(keys[last] & EDGE, width)
+                ends[n, 0], ends[n, 1] = bases[p], bases[q]
+                n += (refusals[last] >> s) & 1
                 last += 1
             if (
-                last - first > 1
-                and not settled[np.searchsorted(keys, bits << 32)]
-                and _order_matters(refused[first:last], width, min_sizes[s], forest, partners, s)
+                n > 1
+                and not settled[first]
+                and _order_matters(ends[:n], min_sizes[s], tree, partners)
             ):
-                contested.append(bits)
-            for key in refused[first:last]:
-                p, q = across(key & EDGE, width)
-                a, b = _root(forest, p, s), _root(forest, q, s)
-                if _joins(forest, a, b, min_sizes[s], s):
-                    _join(forest, a, b, s)
+                contested.append(keys[first] >> 32)
+            for m in range(n):
+                a, b = _root(tree, ends[m, 0]), _root(tree, ends[m, 1])
+                if _joins(tree, a, b, min_sizes[s]):
+                    _join(tree, a, b)
             first = last
     return np.array(contested, np.int64)
 
 
-@kernel
-def _refused(keys: np.ndarray, refusals: np.ndarray, scale: int) -> np.ndarray:
-    """Keys of the edges that have a scale's bit set, (F,) int64 rising."""
-    count = 0
-    for flags in refusals:
-        count += (flags >> scale) & 1
-    refused = np.empty(count + 1, np.int64)  # one to spare: each edge is written, few stay
-    n = 0
-    for i in range(keys.size):
-        refused[n] = keys[i]
-        n += (refusals[i] >> scale) & 1
-    return refused[:count]
-
-
 @inlined
-def _joins(forest: np.ndarray, a: int, b: int, min_size: int, scale: int) -> bool:
+def _joins(tree: np.ndarray, a: int, b: int, min_size: int) -> bool:
     """Whether the second visit joins two components."""
-    return a != b and (-forest[a, scale] < min_size or -forest[b, scale] < min_size)
+    return a != b and (-tree[a] < min_size or -tree[b] < min_size)
 
 
 @kernel
-def _order_matters(
-    equal: np.ndarray,
-    width: int,
-    min_size: int,
-    forest: np.ndarray,
-    partners: np.ndarray,
-    scale: int,
-) -> bool:
-    """Whether two of some keys of equal weight could join one component to different others.
+def _order_matters(ends: np.ndarray, min_size: int, tree: np.ndarray, partners: np.ndarray) -> bool:
+    """Whether two of some equal edges could join one component to different others.
 
-    `partners` is (HW,) of -1, and left so.
+    Args:
+        ends: (M, 2) int32 bases of the edges.
+        min_size: pixels.
+        tree: components.
+        partners: (B,) int32 of -1, and left so.
     """
     matters = False
-    touched = np.empty(2 * equal.size, np.int64)
+    touched = np.empty(2 * len(ends), np.int64)
     n = 0
-    for key in equal:
-        p, q = across(key & EDGE, width)
-        a, b = _root(forest, p, scale), _root(forest, q, scale)
-        if _joins(forest, a, b, min_size, scale):
+    for m in range(len(ends)):
+        a, b = _root(tree, ends[m, 0]), _root(tree, ends[m, 1])
+        if _joins(tree, a, b, min_size):
             matters |= partners[a] >= 0 and partners[a] != b
             matters |= partners[b] >= 0 and partners[b] != a
             partners[a], partners[b] = b, a
@@ -235,16 +285,18 @@ def _order_matters(
 
 
 @kernel
-def _number(forest: np.ndarray, scale: int) -> tuple[np.ndarray, int]:
+def _number(bases: np.ndarray, tree: np.ndarray) -> tuple[np.ndarray, int]:
     """Returns (HW,) int32 labels numbered by first pixel, and their number."""
-    pixels = forest.shape[0]
-    labels = np.empty(pixels, np.int32)
-    names = np.full(pixels, -1, np.int32)
+    labels = np.empty(bases.size, np.int32)
+    names = np.full(tree.size, -1, np.int32)
     count = 0
-    for pixel in range(pixels):
-        root = _root(forest, pixel, scale)
+    for base in range(tree.size):  # bases count from the first pixel, and so do their components
+        root = _root(tree, base)
         if names[root] < 0:
             names[root] = count
             count += 1
-        labels[pixel] = names[root]
+    for base in range(tree.size):
+        names[base] = names[_root(tree, base)]
+    for pixel in range(bases.size):
+        labels[pixel] = names[bases[pixel]]
     return labels, count

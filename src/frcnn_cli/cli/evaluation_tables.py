@@ -1,0 +1,125 @@
+"""How `frcnn eval` shows what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from frcnn_cli.config import Metric, VocMetric
+
+if TYPE_CHECKING:
+    from frcnn_cli.evaluation.coco_metric import CocoEvaluation
+    from frcnn_cli.evaluation.explain import Explanation
+    from frcnn_cli.pipelines.evaluate import EvaluationRun
+
+_VOC_COLUMNS: dict[VocMetric, str] = {"voc07": "AP 11-point", "voc10": "AP area"}
+_BAR = 20
+
+
+def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
+    """Returns the table of a run's classes, and its explanation if there is one."""
+    if metric == "coco":
+        assert run.coco is not None
+        parts = [_coco_table(run, run.coco), _coco_summary(run.coco)]
+    else:
+        parts = [_voc_table(run, metric)]
+    if run.explanation is not None:
+        parts.append(_explanation_table(run.explanation, run.evaluation.iou))
+    return Group(*parts)
+
+
+def _voc_table(run: EvaluationRun, metric: VocMetric) -> Table:
+    evaluation = run.evaluation
+    caption = f"IoU ≥ {evaluation.iou:g}; {evaluation.images:,} photographs"
+    table = _class_table(run, caption)
+    for rule, name in _VOC_COLUMNS.items():
+        _add_number(table, name, evaluation.mean_ap(rule), bold=rule == metric)
+    table.add_column("")
+    for each, cells in zip(evaluation.classes, _class_cells(run), strict=True):
+        numbers = (_number(each.voc07), _number(each.voc10))
+        table.add_row(*cells, *numbers, _bar(each.ap(metric)))
+    return table
+
+
+def _coco_table(run: EvaluationRun, coco: CocoEvaluation) -> Table:
+    table = _class_table(run, f"COCO's rules; {run.evaluation.images:,} photographs")
+    for key, name in {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}.items():
+        _add_number(table, name, coco.summary[key], bold=key == "ap")
+    table.add_column("")
+    for each, cells in zip(coco.classes, _class_cells(run), strict=True):
+        numbers = (_number(value) for value in (each.ap, each.ap50, each.ap75, each.ar_100))
+        table.add_row(*cells, *numbers, _bar(each.ap))
+    return table
+
+
+def _coco_summary(coco: CocoEvaluation) -> Table:
+    caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
+    caption = f"AR with 1, 10 and 100 detections of a class in a photograph: {caps}"
+    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
+    table.add_column("size of the object")
+    for name in ("small", "medium", "large"):
+        table.add_column(name, justify="right")
+    for key, name in {"ap": "AP", "ar": "AR"}.items():
+        sizes = (coco.summary[f"{key}_{size}"] for size in ("small", "medium", "large"))
+        table.add_row(name, *map(_number, sizes))
+    return table
+
+
+def _explanation_table(explanation: Explanation, iou: float) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="What other conventions make of it, each switched alone",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("convention")
+    table.add_column("instead")
+    table.add_column("mAP", justify="right")
+    table.add_column("difference", justify="right")
+    start = f"{explanation.curve}, VOC's matching at IoU ≥ {iou:g}"
+    table.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
+    for each in explanation.variations:
+        shown = f"{each.difference:+.4f}"
+        nothing = float(shown) == 0
+        style = "dim" if nothing else "green" if each.difference > 0 else "red"
+        table.add_row(
+            Text(each.convention),
+            Text(each.value),
+            f"{each.map:.4f}",
+            Text("0" if nothing else shown.replace("-", "−"), style),
+        )
+    return table
+
+
+def _class_table(run: EvaluationRun, caption: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=caption, show_footer=True)
+    objects = sum(each.objects for each in run.evaluation.classes)
+    table.add_column("class", footer="mean")
+    table.add_column("objects", footer=f"{objects:,}", justify="right")
+    table.add_column("difficult", justify="right", style="dim")
+    return table
+
+
+def _class_cells(run: EvaluationRun) -> Iterator[tuple[Text, str, str]]:
+    for each in run.evaluation.classes:
+        yield Text(each.name), f"{each.objects:,}", f"{each.difficult:,}"
+
+
+def _add_number(table: Table, name: str, mean: float | None, *, bold: bool) -> None:
+    style = "bold" if bold else "dim"
+    table.add_column(name, footer=_number(mean), justify="right", style=style, footer_style=style)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _bar(ap: float | None) -> Text:
+    if ap is None:
+        return Text("no objects, left out of the mean", "dim")
+    return Text("█" * round(_BAR * ap), "cyan")

@@ -1,0 +1,151 @@
+"""The options of `frcnn train`, in the order of its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frcnn_cli.config import BackboneName, ModelConfig, Pool
+from frcnn_cli.recipes import RecipeName
+
+_MODEL = ModelConfig()
+_NETWORK = "Network"
+_SCHEDULE = "Schedule"
+_EVALUATION = "Checkpoints and evaluation"
+_RECIPES = "the recipe's"
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")]
+Split = Annotated[str, typer.Option(metavar="NAME", help="Photographs to train on.")]
+Run = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Name of the run.", show_default="the backbone's and a number"
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", metavar="", help="Go on with --run, or with the newest run, as it began."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Check the data, estimate time, memory and disk, and stop before the first step.",
+    ),
+]
+
+Backbone = Annotated[
+    BackboneName | None,
+    typer.Option(
+        metavar="NAME",
+        help="efficientnet_lite0, vgg16 (L), vgg_cnn_m_1024 (M), alexnet (S) or resnet50.",
+        show_default=_MODEL.backbone,
+        rich_help_panel=_NETWORK,
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT",
+        help="imagenet, none, or a .pth or .safetensors file.",
+        rich_help_panel=_NETWORK,
+    ),
+]
+PoolName = Annotated[
+    Pool | None,
+    typer.Option(
+        metavar="NAME",
+        help="roi_pool (the paper's maxima) or roi_align.",
+        show_default=_MODEL.pool,
+        rich_help_panel=_NETWORK,
+    ),
+]
+FinetuneFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYER",
+        help="First layer that is trained, such as conv3_1; all trains everything.",
+        show_default="the backbone's",
+        rich_help_panel=_NETWORK,
+    ),
+]
+
+RecipeOption = Annotated[
+    RecipeName,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="default (what was measured to work) or paper.",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Steps.", show_default=_RECIPES, rich_help_panel=_SCHEDULE
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        help="Learning rate.",
+        show_default=_RECIPES,
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Decides every draw.",
+        show_default="0",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+
+CheckpointEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Steps between checkpoints.",
+        show_default=_RECIPES,
+        rich_help_panel=_EVALUATION,
+    ),
+]
+EvalEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Steps between evaluations.",
+        show_default="each checkpoint",
+        rich_help_panel=_EVALUATION,
+    ),
+]
+EvalSplit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Photographs that choose the best checkpoint, if none of them is trained on.",
+        show_default="val",
+        rich_help_panel=_EVALUATION,
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="End after N evaluations in a row without a better mAP; 0: never.",
+        show_default="0",
+        rich_help_panel=_EVALUATION,
+    ),
+]

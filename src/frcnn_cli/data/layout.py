@@ -1,0 +1,100 @@
+"""How people name the folders of a data set, and which names may be followed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from frcnn_cli.data.images import SUFFIXES
+
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "trainval": "trainval",
+    "test": "test",
+    "testing": "test",
+}
+"""Names, in lower case, of folders and files that are splits, and which."""
+
+Splits = dict[str, tuple[str, ...]]
+
+
+def complete(splits: Mapping[str, tuple[str, ...]]) -> Splits:
+    """Returns the splits in the usual order, with `trainval` as train and val where it is missing.
+
+    A photograph that is in `test` too, as where `val` and `test` are one folder, does not join it.
+    """
+    known = dict(splits)
+    if "trainval" not in known and "train" in known:
+        train = dict.fromkeys(known["train"])
+        rest = dict.fromkeys(known.get("val", ()))
+        for image_id in known.get("test", ()):
+            if image_id not in train:
+                rest.pop(image_id, None)
+        known["trainval"] = tuple(train | rest)
+    order = ("train", "val", "trainval", "test")
+    return {name: known[name] for name in order if name in known} | known
+
+
+def split_called(word: str) -> str | None:
+    """Returns the split that a folder or file called `word` holds ("valid": "val"), or None."""
+    return SPLIT_NAMES.get(word.lower())
+
+
+def in_order_of_splits(names: Iterable[str]) -> list[str]:
+    """Returns names such as "test2017" and "train" with train first, then val, trainval, test."""
+    order = list(dict.fromkeys(SPLIT_NAMES.values()))
+
+    def place(name: str) -> tuple[int, str]:
+        split = split_called(re.sub(r"\d+$", "", name))
+        return order.index(split) if split else len(order), name
+
+    return sorted(names, key=place)
+
+
+def folders(root: Path) -> list[Path]:
+    """Returns the folders in `root`, sorted, without hidden ones."""
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def is_photograph(name: str) -> bool:
+    """Says whether a file is called like a photograph."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_file(path: Path) -> bool:
+    """Says whether there is such a file; a name that no file can have is just False."""
+    return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises on zero bytes and long names)
+
+
+def bare_name(name: str) -> str:
+    """Returns the last part of `name`, which may be a path of this or of another system."""
+    return PureWindowsPath(PurePosixPath(name.strip()).name).name
+
+
+def below(folder: Path, name: str) -> Path | None:
+    """Returns the path `name` in `folder`, or None where it would lead out of it.
+
+    Names come from files that others wrote, so absolute ones and those with ".." are not followed.
+    Symbolic links are: whoever made the folder put them there.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        return None
+    return folder / path
+
+
+def named_photograph(folder: Path, name: str) -> Path | None:
+    """Returns the photograph that an annotation calls `name`, which lies in `folder`, or None.
+
+    That is the path `name` in `folder`, or else its last part: paths of the machine on which the
+    annotation was made never lead out of the folder.
+    """
+    last = bare_name(name)
+    places = (below(folder, name), folder / last if last not in {"", ".", ".."} else None)
+    return next((place for place in places if place is not None and is_file(place)), None)

@@ -1,0 +1,123 @@
+"""Reads the label files of YOLO: a text file for each photograph.
+
+A line is a class and a box as shares of the photograph's sides: centre x, centre y, width, height.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.data.dataset import Record
+from frcnn_cli.data.images import image_size
+from frcnn_cli.data.layout import is_file
+from frcnn_cli.data.voc_xml import LARGEST
+from frcnn_cli.errors import AnnotationError
+from frcnn_cli.records import as_boxes
+
+
+@dataclass(frozen=True, slots=True)
+class YoloReader:
+    """Reads label files; an id is the photograph's path in the folder.
+
+    Attributes:
+        root: the folder.
+        names: the class of each number.
+        keypoints: whether lines have keypoints after their box.
+    """
+
+    root: Path
+    names: Mapping[int, str]
+    keypoints: bool
+
+    def read(self, image_id: str) -> Record:
+        """Returns what the label file says; a photograph without one has no objects.
+
+        Raises:
+            AnnotationError: it cannot be trusted, or there is no photograph.
+            ImageError: the photograph's header cannot be read.
+        """
+        path, source = self.locate(image_id)
+        if not is_file(path):
+            raise AnnotationError("has no photograph", remedy="add it or unlist it", file=path)
+        rows = self._rows(source)
+        size = image_size(path)
+        shares = np.array([box for _, box in rows], np.float64).reshape(-1, 2, 2)
+        boxes = as_boxes((shares * size).reshape(-1, 4))
+        names = tuple(self.names[number] for number, _ in rows)
+        return Record(path, source, names, boxes, np.zeros(len(rows), bool), size)
+
+    def class_names(self, image_id: str) -> frozenset[str]:
+        """Returns the classes in a photograph.
+
+        Raises:
+            AnnotationError: the label file cannot be trusted.
+        """
+        return frozenset(self.names[number] for number, _ in self._rows(self.locate(image_id)[1]))
+
+    def locate(self, image_id: str) -> tuple[Path, Path]:
+        """Returns the photograph and its label file: in `labels` for `images`, or beside it."""
+        path = self.root / image_id
+        parts = list(Path(image_id).parts)
+        beside = path.with_suffix(".txt")
+        if "images" not in parts[:-1]:
+            return path, beside
+        place = len(parts) - 2 - parts[-2::-1].index("images")
+        parts[place] = "labels"
+        labels = self.root.joinpath(*parts).with_suffix(".txt")
+        return path, beside if not is_file(labels) and is_file(beside) else labels
+
+    def _rows(self, source: Path) -> list[tuple[int, tuple[float, ...]]]:
+        """Returns the class and box (x1, y1, x2, y2 in shares) of each line."""
+        try:
+            text = source.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise AnnotationError(
+                "cannot be read as text", remedy="export it again as UTF-8", file=source
+            ) from error
+        rows = []
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split()
+            if words:
+                try:
+                    rows.append(self._row(words))
+                except ValueError as error:
+                    raise AnnotationError(
+                        f"line {number} is {line.strip()[:60]!r}: {error}",
+                        remedy="mend or remove it",
+                        file=source,
+                    ) from error
+        return rows
+
+    def _row(self, words: list[str]) -> tuple[int, tuple[float, ...]]:
+        if len(words) < 5:
+            raise ValueError("a class and four numbers are needed")
+        values = _numbers(words)
+        if values[0] not in self.names:
+            raise ValueError(f"there is no class {words[0][:20]}")
+        label, numbers = int(values[0]), values[1:]
+        if len(numbers) >= 6 and len(numbers) % 2 == 0 and not self.keypoints:
+            xs, ys = numbers[::2], numbers[1::2]  # an outline, as for segmentation
+            return label, (min(xs), min(ys), max(xs), max(ys))
+        if len(numbers) > 5 and not self.keypoints:
+            raise ValueError("it is neither a box nor an outline")
+        x, y, width, height = numbers[:4]
+        return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _numbers(words: Iterable[str]) -> list[float]:
+    values = []
+    for word in words:
+        try:
+            value = float(word)
+        except ValueError:
+            raise ValueError(f"{word[:20]!r} is no number") from None
+        if not abs(value) <= LARGEST:
+            raise ValueError(f"{word[:20]!r} is no share of a side")
+        values.append(value)
+    return values

@@ -1,0 +1,153 @@
+"""A trained network made ready to detect: the same function, fewer passes over memory.
+
+What is done, each a switch of `SpeedConfig`: numbers of 16 bits where the device computes in them,
+RoIs that cover the same cells computed once, layers packed for the CPU. Always: channels-last
+order from the photograph to fc6, whose columns are put into that order once, so that pooled RoIs
+are never turned round; RoIs a few at a time, so that what is pooled stays near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from frcnn_cli.config import Precision, SpeedConfig
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.packed import can_pack, pack
+from frcnn_cli.model.roi_pool import bin_maxima, cell_corners
+
+Lap = Callable[[str], None]
+"""`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
+
+_POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
+"""Pooled RoIs that are in work at once."""
+
+
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Returns the type that `precision` means on `device`.
+
+    Emulated bfloat16 is slower than float32, so "auto" asks for instructions.
+    """
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+            precision
+        ]
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Returns whether the CPU multiplies bfloat16 and torch's oneDNN makes use of it."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+class Inference:
+    """Detects with the weights of a network, which is used up: its layers are changed in place.
+
+    Attributes:
+        dtype: what the trunk and the head compute in.
+        device: where they are.
+
+    Args:
+        model: on its device, float32.
+        speed: what to do.
+    """
+
+    def __init__(self, model: FastRCNN, speed: SpeedConfig) -> None:
+        self.device = model.class_score.weight.device
+        self.dtype = compute_dtype(speed.precision, self.device)
+        self._speed = speed
+        self._model = model.eval()
+        backbone = model.backbone
+        for layers in (backbone.trunk, backbone.head):
+            layers.to(self.dtype).requires_grad_(False)
+        self._flat = _take_channels_last(backbone.head, backbone.spec.channels)
+        if speed.fused and can_pack(self.device):
+            pack(backbone.trunk)
+            pack(backbone.head)
+
+    @torch.inference_mode()
+    def __call__(
+        self, images: Sequence[Tensor], rois: Sequence[Tensor], lap: Lap = lambda _: None
+    ) -> RegionOutput:
+        """Classifies and moves the RoIs of each image, as `FastRCNN.forward` does.
+
+        Args:
+            images: B of (1, 3, H, W) float32, from `batch.prepare`.
+            rois: B of (R_i, 4), xyxy in pixels of their image.
+            lap: told as each step is done.
+        """
+        vectors = [
+            self._vectors(self._features(image, lap), boxes, lap)
+            for image, boxes in zip(images, rois, strict=True)
+        ]
+        # The last layers are small, and their rounding would be seen in scores and boxes.
+        output = self._model.classify(torch.cat(vectors).float())
+        lap("head")
+        return output
+
+    def _features(self, image: Tensor, lap: Lap) -> Tensor:
+        pixels = image.to(self.dtype, memory_format=torch.channels_last)
+        features: Tensor = self._model.backbone.trunk(pixels)
+        lap("trunk")
+        return features
+
+    def _vectors(self, features: Tensor, rois: Tensor, lap: Lap) -> Tensor:
+        """Returns what the head makes of each RoI, (R, D)."""
+        spec = self._model.backbone.spec
+        size = spec.channels * spec.pool_size**2 * features.element_size()
+        step = max(1, _POOLED_BYTES.get(features.device.type, 64 << 20) // size)
+        pooled, count, which = self._pooling(features, rois)
+        parts = []
+        for first in range(0, max(count, 1), step):
+            part = pooled(first, min(first + step, count))
+            lap("pooling")
+            parts.append(self._head(part))
+            lap("head")
+        vectors = torch.cat(parts)
+        return vectors if which is None else vectors.index_select(0, which)
+
+    def _pooling(
+        self, features: Tensor, rois: Tensor
+    ) -> tuple[Callable[[int, int], Tensor], int, Tensor | None]:
+        """Returns what pools RoIs i to j as (j - i, P, P, C), their number, and which is whose."""
+        model, spec = self._model, self._model.backbone.spec
+        if model.pool == "roi_align":
+
+            def align(first: int, last: int) -> Tensor:
+                return model.pooled(features, rois[first:last]).permute(0, 2, 3, 1).contiguous()
+
+            return align, len(rois), None
+        corners = cell_corners(model.on_map(rois), 1.0 / spec.stride)
+        which = None
+        if self._speed.distinct_rois:
+            corners, which = torch.unique(corners, dim=0, return_inverse=True)
+        images = corners.new_zeros(len(corners))
+        maxima = bin_maxima(features, images, corners, spec.pool_size)
+        return maxima.pooled, len(corners), which
+
+    def _head(self, pooled: Tensor) -> Tensor:
+        """Returns (R, D) of (R, P, P, C)."""
+        vectors: Tensor = self._model.backbone.head(
+            pooled.flatten(1) if self._flat else pooled.permute(0, 3, 1, 2)
+        )
+        return vectors
+
+
+def _take_channels_last(head: nn.Sequential, channels: int) -> bool:
+    """Makes a head that flattens (R, C, P, P) take (R, P · P · C); returns whether it does."""
+    layers = list(head.modules())
+    linear = next((layer for layer in layers if isinstance(layer, nn.Linear)), None)
+    if not isinstance(head[0], nn.Flatten) or linear is None:
+        return False
+    outputs = linear.out_features
+    columns = linear.weight.data.view(outputs, channels, -1).transpose(1, 2)
+    linear.weight.data = columns.reshape(outputs, -1).contiguous()
+    return True

@@ -1,0 +1,110 @@
+"""The photographs that a run trains on and is evaluated on, with their proposals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.pipelines.dataset import read_split
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.records import Sample
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Photographs that can be used.
+
+    Attributes:
+        split: their split.
+        samples: ground truth.
+        proposals: of them all.
+        failures: why the others cannot be used.
+    """
+
+    split: str
+    samples: Sequence[Sample]
+    proposals: ProposalRun
+    failures: Sequence[FrcnnError]
+
+
+@dataclass(frozen=True)
+class SplitSource:
+    """Where a run's photographs come from.
+
+    Attributes:
+        dataset: the data set.
+        proposals: how regions are searched.
+        cache: where proposals are kept.
+        progress: told about the search.
+    """
+
+    dataset: Dataset
+    proposals: ProposalConfig
+    cache: Cache
+    progress: Progress = silent
+
+    def search(
+        self, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
+    ) -> SplitData:
+        """Returns the photographs that have proposals; those that are missing are made.
+
+        Raises:
+            DataError: not one photograph with an object is left.
+        """
+        proposals = ensure_proposals(
+            [sample.path for sample in samples],
+            self.proposals,
+            self.cache,
+            progress=self.progress,
+        )
+        usable = [sample for sample in samples if sample.path not in proposals.failures]
+        failures = [*failures, *proposals.failures.values()]
+        require_objects(self.dataset, split, usable, failures)
+        return SplitData(split, usable, proposals, failures)
+
+    def held_out(self, split: str, config: TrainConfig) -> SplitData | None:
+        """Returns photographs of `config.eval_split`, if there is such and `split` shares none.
+
+        They are at most `validation_images`, spread over it: its order may be that of the classes.
+        """
+        name = config.eval_split
+        if not config.validation_images or not are_apart(self.dataset, split, name):
+            return None
+        samples, failures = read_split(self.dataset, name)
+        n = min(config.validation_images, len(samples))
+        chosen = [samples[i * len(samples) // n] for i in range(n)]
+        if not any((~sample.difficult).any() for sample in chosen):
+            _LOGGER.warning("the split %s has no object to evaluate on", name)
+            return None
+        return self.search(name, chosen, failures)
+
+
+def require_objects(
+    dataset: Dataset, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
+) -> None:
+    """Makes sure that there is something to learn.
+
+    Raises:
+        DataError: no photograph has an object.
+    """
+    if not any(len(sample.boxes) for sample in samples):
+        because = f", the first problem is: {failures[0]}" if failures else ""
+        raise DataError(
+            f"split {split!r} has no photograph with an object that can be used{because}",
+            remedy="mend the photographs or choose another --split",
+            file=dataset.root,
+        )
+
+
+def are_apart(dataset: Dataset, split: str, other: str) -> bool:
+    """Returns whether the split `other` exists and shares no photograph with `split`."""
+    ids = set(dataset.splits.get(other, ()))
+    return bool(ids) and ids.isdisjoint(dataset.split(split))

@@ -1,0 +1,181 @@
+"""One step's forward and backward pass: whole, or in pieces where memory is short."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import TrainingError
+from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.loss import Losses, multi_task_loss
+from frcnn_cli.training.distributed import Ranks
+from frcnn_cli.training.dropout import RegionDropout
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_PIECES = 64
+TERMS = ("classification", "box")
+
+
+class LossNotFiniteError(TrainingError):
+    """A loss that is infinite or no number; the weights are those before the step.
+
+    Attributes:
+        step: from 1.
+        term: "classification" or "box".
+        batch: what the step was about to learn from.
+    """
+
+    def __init__(self, step: int, term: str, value: float, batch: Batch) -> None:
+        super().__init__(
+            f"the {term} loss is {value} at step {step}, photographs {', '.join(batch.image_ids)}",
+            remedy="lower --lr, or look at the boxes of these photographs",
+        )
+        self.step, self.term, self.batch = step, term, batch
+
+    def __reduce__(self) -> tuple[object, ...]:
+        value = float("nan")
+        return (type(self), (self.step, self.term, value, self.batch))
+
+
+@dataclass(frozen=True)
+class PassInputs:
+    """What a pass needs beside the batch.
+
+    Attributes:
+        step: from 0.
+        rois: RoIs of the step over all processes; the losses are means over them.
+        box_weight: λ.
+    """
+
+    step: int
+    rois: int
+    box_weight: float
+
+
+class Passes:
+    """Computes losses and gradients of a batch with a model.
+
+    Where the GPU has no room for the whole batch, the photographs are computed one by one and
+    their RoIs in pieces, the gradients summed; from then on that is so for every step.
+
+    Args:
+        model: on its device.
+        config: the recipe.
+        ranks: this process's place among those of the run.
+        autocast: lower precision for the forward pass, or None for float32.
+    """
+
+    def __init__(
+        self,
+        model: FastRCNN,
+        config: TrainConfig,
+        ranks: Ranks,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.model = model
+        self._config = config
+        self._ranks = ranks
+        self._autocast = autocast
+        self._network: nn.Module = ranks.wrap(model)
+        self._dropout = RegionDropout(model, config.seed)
+        self._slots = ranks.share(range(config.images_per_batch))
+        self._pieces = 0
+        """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
+
+    def __call__(self, batch: Batch, inputs: PassInputs) -> Losses:
+        """Returns the losses of this process's photographs, gradients left in the parameters.
+
+        Raises:
+            LossNotFiniteError: before any gradient is averaged over processes.
+            TrainingError: there is no room for the smallest pieces.
+        """
+        counts = [len(rois) for rois in batch.rois]
+        with self._dropout.step(inputs.step, list(zip(self._slots, counts, strict=False))):
+            while True:
+                self.model.zero_grad(set_to_none=True)
+                try:
+                    return (
+                        self._in_pieces(batch, inputs)
+                        if self._pieces
+                        else self._whole(batch, inputs)
+                    )
+                except torch.OutOfMemoryError as error:
+                    self._shrink(error)
+                # Outside the except clause, whose traceback would keep the tensors alive.
+                torch.cuda.empty_cache()
+
+    def _shrink(self, error: torch.OutOfMemoryError) -> None:
+        if self._ranks.world > 1 or self._pieces >= _MOST_PIECES:
+            raise TrainingError(
+                "the GPU has no memory for a step",
+                remedy="lower short_sides or rois_per_image in [train], or --batch"
+                if self._ranks.world == 1
+                else "lower --batch, or short_sides in [train]",
+            ) from error
+        self._pieces = 2 * self._pieces or 1
+        _LOGGER.warning(
+            "the GPU has no memory for a step; from now on photographs are computed one by one"
+            + (f", their RoIs in {self._pieces} pieces" if self._pieces > 1 else "")
+        )
+
+    def _whole(self, batch: Batch, inputs: PassInputs) -> Losses:
+        with self._casting():
+            output = self._network(batch.images, batch.rois)
+        losses = self._losses(output, batch, inputs, slice(None))
+        _require_finite(losses, inputs.step, batch)
+        # Gradients are averaged over the processes, and the loss is a sum over them.
+        with self._ranks.in_step():
+            (losses.total * self._ranks.world).backward()  # type: ignore[no-untyped-call]
+        return losses
+
+    def _in_pieces(self, batch: Batch, inputs: PassInputs) -> Losses:
+        pieces = []
+        done = 0
+        for image, rois in zip(batch.images, batch.rois, strict=True):
+            with self._casting():
+                features = self.model.features(image)
+            part = features.detach().requires_grad_(features.requires_grad)
+            for boxes in _parts(rois, self._pieces):
+                rows = slice(done, done + len(boxes))
+                done += len(boxes)
+                with self._casting(), self._dropout.rows(rows):
+                    output = self.model.regions(self.model.pooled(part, boxes))
+                losses = self._losses(output, batch, inputs, rows)
+                _require_finite(losses, inputs.step, batch)
+                losses.total.backward()  # type: ignore[no-untyped-call]
+                pieces.append(Losses(*(term.detach() for term in losses)))
+            if features.requires_grad and part.grad is not None:
+                features.backward(part.grad)  # type: ignore[no-untyped-call]
+        return Losses(*(torch.stack(terms).sum() for terms in zip(*pieces, strict=True)))
+
+    def _losses(
+        self, output: RegionOutput, batch: Batch, inputs: PassInputs, rows: slice
+    ) -> Losses:
+        labels = batch.labels[rows]
+        mean, deviation = self.model.delta_mean, self.model.delta_std
+        if mean.ndim == 2:  # of each class
+            mean, deviation = mean[labels], deviation[labels]
+        targets = (batch.deltas[rows] - mean) / deviation
+        return multi_task_loss(output, labels, targets, inputs.box_weight, inputs.rois)
+
+    def _casting(self) -> torch.autocast:
+        device = next(self.model.parameters()).device
+        return torch.autocast(device.type, dtype=self._autocast, enabled=self._autocast is not None)
+
+
+def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:
+    yield from (part for part in rois.tensor_split(pieces) if len(part))
+
+
+def _require_finite(losses: Losses, step: int, batch: Batch) -> None:
+    for term in TERMS:
+        value = getattr(losses, term).item()
+        if not math.isfinite(value):
+            raise LossNotFiniteError(step + 1, term, value, batch)

@@ -1,0 +1,72 @@
+"""What the network saw of the objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli.boxes import encode
+from frcnn_cli.model.evidence import see_objects
+from frcnn_cli.model.fast_rcnn import RegionOutput
+from frcnn_cli.records import Sample, as_boxes
+
+
+class Normalisation:
+    delta_mean = torch.tensor([0.0, 0.0, 0.1, 0.0])
+    delta_std = torch.tensor([0.1, 0.1, 0.2, 0.2])
+
+
+def photograph(*objects):
+    return Sample(
+        "a",
+        Path("a.jpg"),
+        as_boxes([box for _, box in objects]),
+        np.array([label for label, _ in objects], np.int64),
+        np.zeros(len(objects), np.bool_),
+    )
+
+
+def network(proposals, moved_to, probabilities):
+    """Output that moves each proposal to a box of its own for each class."""
+    deltas = torch.stack([encode(proposals, boxes) for boxes in moved_to], dim=1)
+    deltas = (deltas - Normalisation.delta_mean) / Normalisation.delta_std
+    return RegionOutput(torch.log(torch.tensor(probabilities)), deltas)
+
+
+def test_by_hand():
+    proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 20], [60, 60, 90, 90]])
+    on_cat = torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1)
+    on_dog = torch.tensor([[50.0, 50, 60, 60]]).repeat(3, 1)
+    output = network(
+        proposals,
+        [proposals, on_cat, on_dog],  # background, cat, dog
+        [[0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.2, 0.4, 0.4]],
+    )
+    # Every region's cat lands on the first cat; no dog does on the dog; the second cat is too far.
+    sample = photograph((1, (0, 0, 10, 10)), (2, (60, 60, 70, 70)), (1, (0, 0, 20, 10.5)))
+    seen = see_objects(output, proposals, Normalisation(), (100, 100), sample)
+    assert seen.proposal_iou == pytest.approx([1, 100 / 900, 210 / 400])
+    # 100 / 210 is below one half
+    assert seen.candidate_score == pytest.approx([0.7, 0, 0])
+
+
+def test_an_iou_of_exactly_the_threshold_matches():
+    proposals = torch.tensor([[0.0, 0, 10, 10]])
+    output = network(proposals, [proposals, proposals], [[0.25, 0.75]])
+    seen = see_objects(output, proposals, Normalisation(), (9, 9), photograph((1, (0, 0, 9, 4.5))))
+    # The box is clipped to the photograph of 9 × 9 pixels.
+    assert seen.candidate_score == pytest.approx([0.75])
+
+
+@pytest.mark.parametrize("proposals", [0, 2])
+def test_without_proposals_or_objects(proposals):
+    boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(proposals, 1)
+    output = RegionOutput(torch.zeros(proposals, 3), torch.zeros(proposals, 3, 4))
+    for sample in (photograph(), photograph((1, (0, 0, 10, 10)))):
+        seen = see_objects(output, boxes, Normalisation(), (100, 100), sample)
+        n = len(sample.boxes)
+        assert seen.proposal_iou.shape == seen.candidate_score.shape == (n,)
+        assert (seen.proposal_iou == (1 if proposals else 0)).all()

@@ -1,0 +1,161 @@
+"""What is faster gives the same: detection's network against the one that is trained."""
+
+from __future__ import annotations
+
+import copy
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from frcnn_cli.config import BackboneName, ModelConfig, SpeedConfig
+from frcnn_cli.model import inference
+from frcnn_cli.model.backbones.base import ConvUnit
+from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.inference import Inference, compute_dtype
+from frcnn_cli.model.packed import can_pack, pack
+
+CPU = torch.device("cpu")
+PLAIN = SpeedConfig(precision="float32", distinct_rois=False, fused=False)
+
+
+def inputs(stride: int = 16, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """An image of 160 × 112 pixels, and RoIs in it, across its edges, and of every odd kind."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(1, 3, 7 * stride, 10 * stride, generator=generator)
+    size = torch.tensor([10.0 * stride, 7.0 * stride])
+    corners = torch.rand(40, 2, 2, generator=generator) * (size + 60) - 30
+    boxes = torch.cat((corners.amin(1), corners.amax(1)), dim=1)
+    odd = torch.tensor(
+        [
+            [0.0, 0, 160, 112],  # the whole map
+            [-1000, -1000, 2000, 2000],  # far more than it
+            [200, 150, 300, 220],  # outside, to the right and below
+            [-300, -300, -200, -200],  # outside, to the left and above
+            [20, 20, 24, 24],  # one cell
+            [20, 20, 20, 20],  # nothing
+            [0, 50, 160, 51],  # a row of cells
+        ]
+    )
+    # Neighbours by a pixel cover the same cells.
+    return image, torch.cat((boxes, boxes[:10] + 1, boxes[:10], odd))
+
+
+def outputs(model: FastRCNN, speed: SpeedConfig) -> RegionOutput:
+    image, rois = inputs()
+    return Inference(copy.deepcopy(model), speed)([image, image], [rois, rois[:5]])
+
+
+def reference(model: FastRCNN) -> RegionOutput:
+    image, rois = inputs()
+    with torch.inference_mode():
+        return model.eval()([image, image], [rois, rois[:5]])
+
+
+def livelier(model: FastRCNN) -> FastRCNN:
+    """Random networks say next to nothing; differences would not show."""
+    with torch.no_grad():
+        for layer in (model.class_score, model.box_delta):
+            layer.weight.mul_(20)
+    return model
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "efficientnet_lite0",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("resnet50", "alexnet")),
+    ],
+)
+@pytest.mark.parametrize("pool", ["roi_pool", "roi_align"])
+def test_every_switch_leaves_the_function_as_it_is(backbone: BackboneName, pool: str) -> None:
+    model = livelier(build_model(ModelConfig(backbone=backbone, pool=pool), 3))
+    expected = reference(model)
+    for distinct, fused in product((False, True), repeat=2):
+        speed = SpeedConfig("float32", distinct, fused)
+        found = outputs(model, speed)
+        torch.testing.assert_close(found.class_logits, expected.class_logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found.deltas, expected.deltas, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_is_within_its_rounding() -> None:
+    """8 bits of mantissa: 2⁻⁸ a rounding, some twenty layers deep, as probabilities."""
+    model = livelier(build_model(ModelConfig(), 3))
+    expected = reference(model).class_logits.softmax(1)
+    found = outputs(model, SpeedConfig("bfloat16")).class_logits.softmax(1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
+
+
+def test_rois_of_the_same_cells_get_the_same_bits() -> None:
+    model = livelier(build_model(ModelConfig(), 3))
+    once = outputs(model, SpeedConfig("float32", distinct_rois=True))
+    each = outputs(model, SpeedConfig("float32", distinct_rois=False))
+    torch.testing.assert_close(once.class_logits, each.class_logits, rtol=1e-5, atol=1e-6)
+    assert torch.equal(once.class_logits[50:60], once.class_logits[:10])
+
+
+def test_few_rois_at_a_time_and_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = livelier(build_model(ModelConfig(), 3))
+    whole = outputs(model, PLAIN)
+    monkeypatch.setitem(inference._POOLED_BYTES, "cpu", 1)
+    torch.testing.assert_close(
+        outputs(model, PLAIN).class_logits, whole.class_logits, rtol=1e-5, atol=1e-6
+    )
+    network = Inference(model, SpeedConfig())
+    output = network([inputs()[0]], [torch.zeros(0, 4)])
+    assert output.class_logits.shape == (0, 4)
+    assert output.deltas.shape == (0, 4, 4)
+
+
+@pytest.mark.skipif(not can_pack(CPU), reason="torch without oneDNN")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("activation", ["none", "relu", "relu6"])
+def test_a_packed_convolution_equals_torchs(
+    dtype: torch.dtype, kernel: int, activation: str
+) -> None:
+    """With "SAME" padding of stride 2, where one side gets a row of zeros more."""
+    total = kernel - 2
+    conv = ConvUnit(
+        8, 8, kernel, 2, edges=(total // 2, total - total // 2), groups=8, activation=activation
+    )
+    conv = conv.to(dtype, memory_format=torch.channels_last).requires_grad_(False)
+    for size in ((16, 24), (32, 20)):  # the second is not the size that it was packed for
+        x = (3 * torch.randn(1, 8, *size)).to(dtype, memory_format=torch.channels_last)
+        expected, packed = conv(x), pack(copy.deepcopy(conv))
+        packed(x[:, :, :8, :8].contiguous(memory_format=torch.channels_last))
+        tolerance = 1e-5 if dtype == torch.float32 else 0.05
+        torch.testing.assert_close(packed(x), expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(not can_pack(CPU), reason="torch without oneDNN")
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+def test_halving_by_integers_has_the_same_bits(size: tuple[int, int]) -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+    layers = layers.bfloat16().requires_grad_(False)
+    x = torch.randn(1, 3, *size).bfloat16().contiguous(memory_format=torch.channels_last)
+    before = layers[:2](x)
+    packed = pack(copy.deepcopy(layers))
+    assert torch.equal(packed[2](before), layers[2](before))
+    assert torch.equal(packed(x), layers(x))
+
+
+def test_pooling_before_an_activation_stays_torchs() -> None:
+    """Bits of negative numbers are not ordered as they are."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.MaxPool2d(2)).requires_grad_(False)
+    x = torch.randn(1, 3, 4, 4)
+    torch.testing.assert_close(pack(copy.deepcopy(layers))(x), layers(x))
+    assert isinstance(pack(layers)[1], nn.MaxPool2d)
+
+
+def test_auto_is_never_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    assert compute_dtype("auto", CPU) == torch.float32
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    has_onednn = torch.backends.mkldnn.is_available()
+    assert compute_dtype("auto", CPU) == (torch.bfloat16 if has_onednn else torch.float32)
+    assert compute_dtype("float16", CPU) == torch.float16

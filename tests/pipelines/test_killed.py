@@ -1,0 +1,49 @@
+"""A run that is killed at any moment, and goes on, ends as the run that was never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+KILLED = Path(__file__).with_name("killed.py")
+FILES = {"best.safetensors", "last.safetensors", "resume.safetensors"}
+
+
+def train(scenes: Path, cache: Path, run: str, kills: int) -> list[Path]:
+    """Returns the folders of the runs that it took to survive so many kills."""
+    done = subprocess.run(
+        [sys.executable, KILLED, scenes, cache, run, "7", str(kills)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [cache / "runs" / f"{run}-{i + 1}" for i in range(int(done.stdout))]
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    timed = {"seconds", "waiting"}
+    return [{key: row[key] for key in row if key not in timed} for row in rows]
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_changes_nothing(scenes: Path, tmp_path: Path) -> None:
+    (whole,) = train(scenes, tmp_path, "whole", kills=0)
+    for run in train(scenes, tmp_path, "killed", kills=16):
+        assert metrics(run) == metrics(whole)
+        names = {file.name for file in run.iterdir()}
+        assert names == FILES | {"config.json", "metrics.jsonl", "curves.png"}
+        for name in FILES:
+            ours, theirs = (safetensors.torch.load_file(each / name) for each in (run, whole))
+            assert ours.keys() == theirs.keys()
+            assert all(torch.equal(ours[key], theirs[key]) for key in ours), (run, name)
