@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
@@ -15,12 +19,15 @@ from frcnn_cli.evaluation.coco_metric import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
 from frcnn_cli.evaluation.formats.known import Known
+from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
-from frcnn_cli.pipelines.detector import Detector
+from frcnn_cli.model.evidence import see_objects
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.pipelines.dataset import OwnNumbers, open_dataset, own_numbers, read_split
+from frcnn_cli.pipelines.detector import Detector, Watch
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
-from frcnn_cli.records import Detections, Sample
+from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.viz.curves import plot_precision_recall
 
 STEP = "Detecting"
@@ -38,8 +45,10 @@ class EvaluationRun:
         explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
         split: name of the split.
+        numbers: what the data itself calls its photographs and classes.
         failures: photographs that could not be used.
         format: of the detections, in words; empty where a detector was run.
+        evidence: what the detector saw of the objects; None where a file was scored.
     """
 
     samples: tuple[Sample, ...]
@@ -49,8 +58,10 @@ class EvaluationRun:
     explanation: Explanation | None
     dataset: str
     split: str
+    numbers: OwnNumbers
     failures: tuple[FrcnnError, ...]
     format: str = ""
+    evidence: Evidence | None = None
 
 
 def evaluate_detector(
@@ -74,13 +85,15 @@ def evaluate_detector(
     dataset = _labelled_for(open_dataset(data, cache), detector)
     samples, failures = read_split(dataset, split)
     run = ensure_proposals([s.path for s in samples], proposals, cache, progress=progress)
-    found, unread = detect_samples(samples, detector, run, detect, progress)
+    seen: dict[str, ObjectEvidence] = {}
+    found, unread = detect_samples(samples, detector, run, detect, progress, seen=seen)
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
-    return _scored(
+    scored = _scored(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
+    return replace(scored, evidence=collect_evidence(usable, seen, detect.score))
 
 
 def evaluate_file(
@@ -100,7 +113,14 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    known = Known(samples, dataset.classes, image_size)
+    numbers = own_numbers(dataset, samples)
+    known = Known(
+        samples,
+        dataset.classes,
+        image_size,
+        image_numbers={number: image_id for image_id, number in numbers.images.items()},
+        category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
+    )
     kind, found = read_detections(detections, known)
     run = _scored(
         dataset, samples, found, split=split, failures=failures, config=config, explained=explained
@@ -129,6 +149,7 @@ def _scored(
         explanation=explain(*tables, config.metric, config.iou) if explained else None,
         dataset=str(dataset),
         split=split,
+        numbers=own_numbers(dataset, samples),
         failures=tuple(failures),
     )
 
@@ -139,19 +160,37 @@ def detect_samples(
     proposals: ProposalRun,
     config: DetectConfig,
     progress: Progress = silent,
+    *,
+    seen: dict[str, ObjectEvidence] | None = None,
 ) -> tuple[dict[str, Detections], list[FrcnnError]]:
-    """Returns the detections by image id, and why the other photographs have none."""
+    """Returns the detections by image id, and why the other photographs have none.
+
+    What the detector saw of the objects is put into `seen`, if that is given.
+    """
     found: dict[str, Detections] = {}
     failures: list[FrcnnError] = []
     for done, sample in enumerate(samples, start=1):
         try:
             image = load_image(sample.path)
             boxes = proposals.proposals_for(sample.path, image)
-            found[sample.image_id], _ = detector.detect(image, boxes, config)
+            watch = None if seen is None else _note_objects(sample, image, seen)
+            found[sample.image_id], _ = detector.detect(image, boxes, config, watch)
         except FrcnnError as error:
             failures.append(error)
         progress(STEP, done, len(samples))
     return found, failures
+
+
+def _note_objects(
+    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence]
+) -> Watch:
+    """Returns what puts into `seen` what the network says of the objects of a photograph."""
+    height, width = image.shape[:2]
+
+    def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
+        seen[sample.image_id] = see_objects(output, proposals, model, (width, height), sample)
+
+    return watch
 
 
 def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
