@@ -84,7 +84,9 @@ def evaluate_detector(
     samples, failures = read_split(dataset, split)
     run = ensure_proposals([s.path for s in samples], proposals, cache, progress=progress)
     seen: dict[str, ObjectEvidence] = {}
-    found, unread = detect_samples(samples, detector, run, detect, progress, seen=seen)
+    found, unread = detect_samples(
+        samples, detector, run, detect, progress, seen=seen, iou=config.iou
+    )
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
@@ -152,10 +154,12 @@ def detect_samples(
     progress: Progress = silent,
     *,
     seen: dict[str, ObjectEvidence] | None = None,
+    iou: float = 0.5,
 ) -> tuple[dict[str, Detections], list[FrcnnError]]:
     """Returns the detections by image id, and why the other photographs have none.
 
-    What the detector saw of the objects is put into `seen`, if that is given.
+    What the detector saw of the objects is put into `seen`, if that is given; a box that it matched
+    them with overlaps them by `iou` at least.
     """
     found: dict[str, Detections] = {}
     failures: list[FrcnnError] = []
@@ -163,7 +167,7 @@ def detect_samples(
         try:
             image = load_image(sample.path)
             boxes = proposals.proposals_for(sample.path, image)
-            watch = None if seen is None else _note_objects(sample, image, seen)
+            watch = None if seen is None else _note_objects(sample, image, seen, iou)
             found[sample.image_id], _ = detector.detect(image, boxes, config, watch)
         except FrcnnError as error:
             failures.append(error)
@@ -172,13 +176,13 @@ def detect_samples(
 
 
 def _note_objects(
-    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence]
+    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence], iou: float
 ) -> Watch:
     """Returns what puts into `seen` what the network says of the objects of a photograph."""
-    height, width = image.shape[:2]
+    size = image.shape[1], image.shape[0]
 
     def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
-        seen[sample.image_id] = see_objects(output, proposals, model, (width, height), sample)
+        seen[sample.image_id] = see_objects(output, proposals, model, size, sample, iou=iou)
 
     return watch
 
