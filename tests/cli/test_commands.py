@@ -284,6 +284,34 @@ def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
     )
 
 
+def test_a_loss_that_is_not_finite_is_kept_and_gone_through_again(project: Path) -> None:
+    run = project / ".frcnn" / "runs" / "steep"
+    done = frcnn(project, "train", "--split", "train", "--run", "steep", "--lr", "1e30")
+    assert done.returncode == 1, done.stderr
+    assert "loss is" in done.stderr
+    assert "photographs" in done.stderr
+    (kept,) = run.glob("replay-*.safetensors")
+    assert f"frcnn train --replay {kept.relative_to(project)}" in done.stderr
+    again = frcnn(project, "train", "--replay", str(kept), "--json")
+    found = json.loads(again.stdout)
+    assert found["findings"], again.stderr
+    assert len(found["losses"]) == 2
+    shutil.rmtree(run)
+
+
+def test_a_run_ends_when_the_map_no_longer_rises(project: Path) -> None:
+    """At a rate of nothing every evaluation is the same."""
+    run = project / ".frcnn" / "runs" / "patient"
+    words = ["--iterations", "9", "--lr", "1e-30", "--eval-every", "1", "--patience", "2"]
+    done = frcnn(project, "train", "--split", "train", "--run", "patient", "--tensorboard", *words)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "map" in row] == [1, 2, 3]
+    assert rows[-1]["step"] == 3
+    assert any((run / "tensorboard").iterdir())
+    shutil.rmtree(run)
+
+
 def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:
     shutil.copytree(scenes, tmp_path / "scenes")
     (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
