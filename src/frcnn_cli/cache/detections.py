@@ -13,7 +13,7 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.records import Detections, ObjectEvidence
 
 _LOGGER = logging.getLogger(__name__)
-_KIND = "detections"
+KIND = "detections"
 
 
 def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence] | None:
@@ -22,7 +22,7 @@ def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence]
     Raises:
         CacheError: the entry is there and may not be read.
     """
-    payload = cache.read(_KIND, key)
+    payload = cache.read(KIND, key)
     if payload is None:
         return None
     try:
@@ -32,7 +32,7 @@ def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence]
                 ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"]),
             )
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
-        _LOGGER.warning("%s holds no detections and is made again", cache.path(_KIND, key))
+        _LOGGER.warning("%s holds no detections and is made again", cache.path(KIND, key))
         return None
 
 
@@ -52,4 +52,4 @@ def save_detections(cache: Cache, key: str, found: Detections, evidence: ObjectE
         candidate_score=evidence.candidate_score,
     )
     # Losing one to a power cut costs one photograph's detection, so it is not synced.
-    cache.write(_KIND, key, stream.getvalue(), durable=False)
+    cache.write(KIND, key, stream.getvalue(), durable=False)

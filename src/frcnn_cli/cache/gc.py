@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.cache import proposals, runs
+from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.inventory import KeptRun, entries, kept_runs, leftovers
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
 from frcnn_cli.errors import ConfigError
@@ -18,7 +18,7 @@ WRITE_SECONDS = 3600.0
 GRACE_DAYS = 7.0
 """What this installation cannot use is kept if it was used lately: by another one, then."""
 
-_REMADE = (proposals.KIND, "hashes")
+_REMADE = (proposals.KIND, detections.KIND, "hashes")
 """Kinds that are made again from photographs. The splits are not: they say what is a test."""
 _DAY = 86_400.0
 
