@@ -99,15 +99,19 @@ def _made_key(dataset: Dataset) -> str:
 
 def _made_splits(dataset: Dataset, cache: Cache) -> dict[str, list[str]]:
     record = records.load(cache, _KIND, _made_key(dataset)) or {}
-    return {str(name): list(map(str, ids)) for name, ids in _lists(record).items()}
+    return _lists(record)
 
 
-def _lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _lists(record: Mapping[str, Any]) -> dict[str, list[str]]:
     """Returns the lists of ids in a record, which others may have written."""
     splits = record.get("splits")
     if not isinstance(splits, dict):
         return {}
-    return {name: ids for name, ids in splits.items() if isinstance(ids, list)}
+    return {
+        name: [image_id for image_id in ids if isinstance(image_id, str)]
+        for name, ids in splits.items()
+        if isinstance(ids, list)
+    }
 
 
 def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
