@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.data.coco import CocoReader
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.find import find_dataset
 from frcnn_cli.data.layout import complete
@@ -19,6 +21,7 @@ from frcnn_cli.records import Sample
 
 _KIND = "splits"
 _SEED = 0
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
@@ -131,6 +134,28 @@ def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
     if record is None or record.get("splits") != {name: list(ids) for name, ids in splits.items()}:
         records.save(cache, _KIND, key, {"splits": splits})
     return splits
+
+
+def own_numbers(dataset: Dataset, ids: Iterable[str]) -> dict[int | str, str]:
+    """Returns the image id of each number, or name, that COCO JSON gives a photograph of `ids`.
+
+    Empty for other formats. Of photographs with one number, from several files, the first counts.
+    """
+    if not isinstance(dataset.reader, CocoReader):
+        return {}
+    found: dict[int | str, str] = {}
+    for image_id in ids:
+        number = dataset.reader.number(image_id)
+        found.setdefault(int(number) if _WHOLE.fullmatch(number) else number, image_id)
+    return found
+
+
+def own_categories(dataset: Dataset) -> dict[int, int]:
+    """Returns the label of each category id of COCO JSON; empty for other formats."""
+    if not isinstance(dataset.reader, CocoReader):
+        return {}
+    given = dataset.categories
+    return {given[name]: label for name, label in dataset.labels.items() if name in given}
 
 
 def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnError]]:

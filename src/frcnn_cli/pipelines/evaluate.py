@@ -16,7 +16,7 @@ from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
 from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.dataset import open_dataset, own_categories, own_numbers, read_split
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
@@ -100,7 +100,13 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    known = Known(samples, dataset.classes, image_size)
+    known = Known(
+        samples,
+        dataset.classes,
+        image_size,
+        image_numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
+        category_numbers=own_categories(dataset),
+    )
     kind, found = read_detections(detections, known)
     run = _scored(
         dataset, samples, found, split=split, failures=failures, config=config, explained=explained
