@@ -20,8 +20,8 @@ from frcnn_cli.records import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
 KIND = "proposals"
-_NOT_IN_THE_KEY = ("max_proposals", "time_limit")
-"""Settings that decide how much is read or waited for, and not what is kept."""
+_NOT_IN_THE_KEY = ("max_proposals", "time_limit", "imported")
+"""Settings that do not decide what a search finds."""
 
 
 def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
@@ -41,6 +41,18 @@ def described(config: ProposalConfig, library: str) -> dict[str, Any]:
     for name in _NOT_IN_THE_KEY:
         del parameters[name]
     return {"library": library, **parameters}
+
+
+def imported_key(content: str, name: str) -> str:
+    """Returns the key of a photograph's proposals that were not searched but imported.
+
+    No search has such a key, so they are used where they are asked for and nowhere else.
+
+    Args:
+        content: the hash of the photograph's bytes.
+        name: what the user called them.
+    """
+    return key_of(content=content, imported=name)
 
 
 def has_proposals(cache: Cache, key: str) -> bool:

@@ -23,7 +23,7 @@ from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
 from frcnn_cli.model.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.dataset import OwnNumbers, open_dataset, own_numbers, read_split
 from frcnn_cli.pipelines.detector import Detector, Watch
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
@@ -45,6 +45,7 @@ class EvaluationRun:
         explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
         split: name of the split.
+        numbers: what the data itself calls its photographs and classes.
         failures: photographs that could not be used.
         format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
@@ -57,6 +58,7 @@ class EvaluationRun:
     explanation: Explanation | None
     dataset: str
     split: str
+    numbers: OwnNumbers
     failures: tuple[FrcnnError, ...]
     format: str = ""
     evidence: Evidence | None = None
@@ -111,7 +113,14 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    known = Known(samples, dataset.classes, image_size)
+    numbers = own_numbers(dataset, samples)
+    known = Known(
+        samples,
+        dataset.classes,
+        image_size,
+        image_numbers={number: image_id for image_id, number in numbers.images.items()},
+        category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
+    )
     kind, found = read_detections(detections, known)
     run = _scored(
         dataset, samples, found, split=split, failures=failures, config=config, explained=explained
@@ -140,6 +149,7 @@ def _scored(
         explanation=explain(*tables, config.metric, config.iou) if explained else None,
         dataset=str(dataset),
         split=split,
+        numbers=own_numbers(dataset, samples),
         failures=tuple(failures),
     )
 

@@ -142,8 +142,8 @@ def rules_in_words(config: EvalConfig) -> list[str]:
         f"A detection is right if its IoU with an object of its class is at least {config.iou:g} "
         "and no higher score has found that object.",
         "Objects marked difficult count neither way.",
-        f"The interval is the middle 95 % of {RESAMPLES:,} mAPs, each of as many photographs drawn "
-        "with replacement (bootstrap).",
+        f"The interval holds 95 % of {RESAMPLES:,} mAPs about this one, each of as many "
+        "photographs, drawn with replacement (bootstrap).",
     ]
     if config.metric == "coco":
         rules.append("COCO's AP stands beside it; everything else here follows these rules.")
