@@ -140,6 +140,7 @@ def evaluate(
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)
             scored = str(chosen)
+            terminal.if_interrupted = "what was detected is kept; the same command goes on"
             with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
@@ -150,6 +151,7 @@ def evaluate(
                     detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
                     config=rules,
                     explained=explain,
+                    checkpoint=chosen,
                     progress=progress,
                 )
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
