@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    Array = TypeVar("Array", npt.NDArray[np.float32], torch.Tensor)
+    Array = TypeVar("Array", npt.NDArray[np.float32], npt.NDArray[np.float64], torch.Tensor)
 else:
     Array = TypeVar("Array")
 

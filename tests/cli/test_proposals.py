@@ -211,3 +211,36 @@ def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
     [line] = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
     assert "images/slow.png: its search took more than 3 s; lower --max-side" in line
     assert len(entries(tmp_path)) == 2
+
+
+def test_a_report_on_a_data_set(scenes, tmp_path):
+    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told == json.loads((tmp_path / "recall" / "report.json").read_text())
+    assert (told["schema"], told["split"]) == ("frcnn.proposal_report/1", "test")
+    assert told["photographs"] == 4
+    assert 0.5 < told["recall"]["0.50"] <= 1
+    assert told["recall"]["0.95"] < told["recall"]["0.50"]
+    with Image.open(tmp_path / "recall" / "report.png") as picture:
+        assert picture.width == 1440
+
+
+def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
+    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test")
+    lines = done.stderr.splitlines()
+    assert any(line.split()[:2] == ["class", "objects"] for line in lines)
+    assert "…" not in done.stderr
+    table = [line for line in lines if line.startswith("  ")]
+    assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["a", "b"], "--report with 2 paths"), (["."], "holds no data set")],
+)
+def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
+    done = frcnn(tmp_path, *arguments, "--report", "recall")
+    assert done.returncode == 1
+    assert problem in done.stderr
+    assert not (tmp_path / "recall").exists()

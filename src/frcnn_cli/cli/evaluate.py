@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,6 +15,9 @@ from rich.text import Text
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.config import DetectConfig, DetectionFormat, EvalConfig, Metric, ProposalConfig
+
+if TYPE_CHECKING:
+    from frcnn_cli.cache.store import Cache
 
 _CONFIG = EvalConfig()
 
@@ -23,6 +28,10 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn eval data/ --detections boxes.json --out report.json[/]  [dim]any tool's boxes[/]
 
 [cyan]frcnn eval data/ --detections results/ --explain[/]  [dim]why another tool's mAP differs[/]
+
+[cyan]frcnn eval data/ --report report/[/]  [dim]a page of what is missed and wrong[/]
+
+[cyan]frcnn eval data/ --compare old.json new.json[/]  [dim]is the new one better?[/]
 """
 
 
@@ -70,6 +79,18 @@ def evaluate(
             help="Of --export: frcnn or coco (a file), voc or yolo (a new folder).",
         ),
     ] = "frcnn",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write a page that shows where it fails.", show_default=False
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B", help="Hold detections B against detections A.", show_default=False
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw precision against recall.", show_default=False),
@@ -88,13 +109,26 @@ def evaluate(
         from frcnn_cli.evaluation.formats.choose import require_target
         from frcnn_cli.evaluation.report import to_json
         from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file, plot_curves
+        from frcnn_cli.pipelines.evaluation_report import (
+            PAGE,
+            require_report_folder,
+            write_report,
+        )
         from frcnn_cli.pipelines.export import export_detections, write_text
 
         if export is not None:
             require_target(export_format, export)
+        if report is not None:
+            require_report_folder(report)
         settings = options.Settings.load(config)
         rules = settings.apply("eval", _CONFIG, metric=metric)
         cache = Cache(cache_dir)
+        if compare is not None:
+            _refuse_with_compare(checkpoint, detections, explain, export, plot)
+            _compare(
+                terminal, data, split, compare, cache=cache, rules=rules, report=report, out=out
+            )
+            return
         if detections is not None:
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
@@ -106,7 +140,8 @@ def evaluate(
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)
             scored = str(chosen)
-            with terminal.progress() as report:
+            terminal.if_interrupted = "what was detected is kept; the same command goes on"
+            with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
                     split,
@@ -116,7 +151,8 @@ def evaluate(
                     detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
                     config=rules,
                     explained=explain,
-                    progress=report,
+                    checkpoint=chosen,
+                    progress=progress,
                 )
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
         result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
@@ -125,6 +161,63 @@ def evaluate(
             write_text(out, json.dumps(result, indent=1) + "\n")
         if plot is not None:
             plot_curves(run.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
+        if report is not None:
+            with terminal.progress("kinds") as progress:
+                write_report(
+                    report,
+                    run,
+                    rules,
+                    title=data.resolve().name,
+                    scored=scored,
+                    command=_command(),
+                    progress=progress,
+                )
+            terminal.say(Text(f"report in {report / PAGE}", "dim"))
         if export is not None:
             export_detections(run, export, export_format, source=scored)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)
+
+
+def _refuse_with_compare(*others: object) -> None:
+    if any(others):
+        raise typer.BadParameter(
+            "--compare scores two files of detections; it goes with --split, --metric, --report "
+            "and --out, not with --checkpoint, --detections, --explain, --export or --plot"
+        )
+
+
+def _compare(
+    terminal: Terminal,
+    data: Path,
+    split: str,
+    files: tuple[Path, Path],
+    *,
+    cache: Cache,
+    rules: EvalConfig,
+    report: Path | None,
+    out: Path | None,
+) -> None:
+    from frcnn_cli.cli.comparison_table import as_table
+    from frcnn_cli.evaluation.comparison import comparison_to_json
+    from frcnn_cli.pipelines.evaluation_report import PAGE, compare_files, write_comparison
+    from frcnn_cli.pipelines.export import write_text
+
+    comparison, run = compare_files(data, split, files, cache, rules)
+    names = str(files[0]), str(files[1])
+    terminal.say(Text(f"{run.dataset}\nA {names[0]}\nB {names[1]}\non split {split}", "dim"))
+    result = comparison_to_json(comparison)
+    terminal.result(result, as_table(comparison))
+    if out is not None:
+        write_text(out, json.dumps(result, indent=1) + "\n")
+    if report is not None:
+        title = data.resolve().name
+        write_comparison(
+            report, comparison, run, rules, title=title, names=names, command=_command()
+        )
+        terminal.say(Text(f"report in {report / PAGE}", "dim"))
+    terminal.finish(list(run.failures), succeeded=run.evaluation.images)
+
+
+def _command() -> str:
+    """Returns the command line, as it could be typed again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

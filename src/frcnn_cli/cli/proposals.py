@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.summary import count, duration, facts
 from frcnn_cli.config import Engine, Preset, ProposalConfig
+from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
+    from frcnn_cli.cache.store import Cache
     from frcnn_cli.pipelines.proposals import ProposalRun
 
 _DEFAULTS = ProposalConfig()
@@ -24,6 +28,8 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn proposals images/[/]  [dim]every photograph of a folder, on all cores[/]
 
 [cyan]frcnn proposals photo.jpg --export boxes.npz[/]  [dim]boxes for other tools[/]
+
+[cyan]frcnn proposals data/ --report recall/[/]  [dim]what a detector could find with them[/]
 """
 
 
@@ -100,6 +106,18 @@ def proposals(
             show_default=False,
         ),
     ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="DIR",
+            help="PATH is a data set: compare with its objects; write report.json and report.png.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Photographs of the data set to report on.")
+    ] = "trainval",
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
     quiet: options.Quiet = False,
@@ -126,12 +144,23 @@ def proposals(
             seed=seed,
             time_limit=time_limit,
         )
-        if export is not None:
-            check_export(export)
-        photographs = find_images(paths)
         terminal.if_interrupted = (
             f"what was searched is kept in {cache_dir}; the same command goes on from there"
         )
+        if report_to is not None:
+            _report(
+                terminal,
+                paths,
+                report_to,
+                split=split,
+                settings=settings,
+                cache=Cache(cache_dir),
+                workers=workers,
+            )
+            return
+        if export is not None:
+            check_export(export)
+        photographs = find_images(paths)
         with terminal.progress() as report:
             run = ensure_proposals(
                 photographs,
@@ -145,6 +174,41 @@ def proposals(
             export_proposals(run, photographs, export)
         terminal.result(_as_data(run, export), _as_summary(run, export))
         terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
+
+
+def _report(
+    terminal: Terminal,
+    paths: list[Path],
+    folder: Path,
+    *,
+    split: str,
+    settings: ProposalConfig,
+    cache: Cache,
+    workers: int,
+) -> None:
+    from frcnn_cli.cli.proposal_tables import report_table
+    from frcnn_cli.evaluation.proposal_report import to_json
+    from frcnn_cli.pipelines.export import write_text
+    from frcnn_cli.pipelines.proposal_report import measure_proposals, plot_report
+
+    if len(paths) != 1:
+        raise ConfigError(
+            f"--report with {len(paths)} paths", remedy="name one folder, that of the data set"
+        )
+    with terminal.progress() as progress:
+        run = measure_proposals(
+            paths[0], split, settings, cache, workers=workers, progress=progress
+        )
+    report = run.report
+    photographs = count(len(report.overlaps.proposals), "photograph")
+    title = f"{run.dataset_name} {split}: {photographs}, preset {settings.preset}"
+    data = {"data": str(paths[0]), "split": split, **to_json(report)}
+    write_text(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    plot_report(report, folder / "report.png", title)
+    terminal.say(Text(f"{run.dataset}\nsplit {split}, {photographs}", "dim"))
+    terminal.result(data, report_table(report))
+    terminal.say(Text(f"  {folder / 'report.json'}, {folder / 'report.png'}", "dim"))
+    terminal.finish(list(run.failures), succeeded=len(report.overlaps.proposals))
 
 
 def _median(run: ProposalRun) -> int:

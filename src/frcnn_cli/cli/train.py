@@ -10,14 +10,19 @@ import typer
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli import train_options as flags
-from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.console import SOME_FAILED, Terminal
+from frcnn_cli.cli.preflight_display import preflight_json
 from frcnn_cli.cli.summary import count, duration, facts
 from frcnn_cli.config import ModelConfig, ProposalConfig, TrainConfig, override
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.recipes import Recipe, recipe
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.train import TrainResult, TrainStart
+    import torch
+
+    from frcnn_cli.cache.store import Cache
+    from frcnn_cli.pipelines.run_folder import RunFolder
+    from frcnn_cli.pipelines.train_events import TrainResult, TrainStart
     from frcnn_cli.pipelines.train_job import TrainJob
 
 EXAMPLES = """[bold]Examples[/]
@@ -33,7 +38,7 @@ _SCHEDULE = ("iterations", "lr", "seed", "checkpoint_every", "eval_every", "eval
 """Options that are fields of `[train]`."""
 _WHEN_RESUMED = {
     *("data", "gpus", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
-    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience"),
+    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience", "tensorboard"),
 }
 """Options that a run may go on with; the others would make it another run."""
 
@@ -56,8 +61,11 @@ def train(
     eval_every: flags.EvalEvery = None,
     eval_split: flags.EvalSplit = None,
     patience: flags.Patience = None,
+    tensorboard: flags.TensorBoard = False,
     run: flags.Run = None,
     resume: flags.Resume = False,
+    dry_run: flags.DryRun = False,
+    replay: flags.Replay = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
     quiet: options.Quiet = False,
@@ -67,14 +75,18 @@ def train(
     """Train a detector on annotated photographs; regions not yet searched are searched first."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.cli.training_display import TrainingDisplay
         from frcnn_cli.pipelines.device import pick_device
         from frcnn_cli.pipelines.run_folder import RunFolder
-        from frcnn_cli.pipelines.train import TrainEvents, train_detector
 
         device = pick_device(gpus)  # before the work that would come to nothing
         cache = Cache(cache_dir)
         given = _given(context)
+        if replay is not None:
+            _replay(terminal, replay, device)
+            return
+        if dry_run:
+            _check(terminal, _new_job(options.Settings.load(config), context.params), cache, device)
+            return
         if resume:
             _refuse(given.keys() - _WHEN_RESUMED, context)
             folder = RunFolder.existing(cache, run)
@@ -83,22 +95,77 @@ def train(
         else:
             job = _new_job(options.Settings.load(config), context.params)
             folder = RunFolder.new(cache, run, job.model.backbone)
-        terminal.if_interrupted = f"the regions searched so far are kept in {cache_dir}"
-        with folder, TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
+        with folder:
+            _train(terminal, job, folder, cache, device, resume=resume, tensorboard=tensorboard)
 
-            def started(start: TrainStart) -> None:
-                terminal.if_interrupted = (
-                    f"its steps are kept; frcnn train --resume --run {start.run.name} goes on"
-                )
-                display.started(start)
 
-            events = TrainEvents(display.progress, started, display.stepped, display.evaluated)
-            result = train_detector(
-                job, folder, cache, device, resume=folder if resume else None, events=events
+def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
+    """Shows where a loss that is not finite comes from."""
+    from frcnn_cli.cli.replay_display import replay_json, replay_shown
+    from frcnn_cli.pipelines.replay import replay
+
+    replayed = replay(file, device)
+    terminal.result(replay_json(replayed), replay_shown(replayed))
+
+
+def _check(terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device) -> None:
+    """Does what comes before the first step."""
+    from frcnn_cli.cli.training_display import TrainingDisplay
+    from frcnn_cli.pipelines.train import check_training
+    from frcnn_cli.pipelines.train_events import TrainEvents
+
+    with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
+        events = TrainEvents(display.progress, display.checked, display.estimated)
+        check, outlook = check_training(job, cache, device, events=events)
+    terminal.result(preflight_json(check, outlook), "Nothing was trained (--dry-run).")
+    if check.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _train(
+    terminal: Terminal,
+    job: TrainJob,
+    folder: RunFolder,
+    cache: Cache,
+    device: torch.device,
+    *,
+    resume: bool,
+    tensorboard: bool,
+) -> None:
+    """Trains, shows how it goes, and prints what came out."""
+    from frcnn_cli.cli.training_display import TrainingDisplay
+    from frcnn_cli.pipelines.train import train_detector
+    from frcnn_cli.pipelines.train_events import TrainEvents
+
+    terminal.if_interrupted = f"the regions searched so far are kept in {cache.root}"
+    with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
+
+        def started(start: TrainStart) -> None:
+            terminal.if_interrupted = (
+                f"its steps are kept; frcnn train --resume --run {start.run.name} goes on"
             )
-        assert result is not None
-        _print_result(terminal, job, result)
-        terminal.finish(list(result.failures), succeeded=1)
+            display.started(start)
+
+        events = TrainEvents(
+            display.progress,
+            display.checked,
+            display.estimated,
+            started,
+            display.stepped,
+            display.evaluated,
+        )
+        result = train_detector(
+            job,
+            folder,
+            cache,
+            device,
+            resume=folder if resume else None,
+            tensorboard=tensorboard,
+            events=events,
+        )
+    assert result is not None
+    _print_result(terminal, job, result)
+    terminal.finish(list(result.failures), succeeded=1)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:

@@ -30,6 +30,23 @@ Resume = Annotated[
         "--resume", metavar="", help="Go on with --run, or with the newest run, as it began."
     ),
 ]
+Replay = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay",
+        metavar="FILE",
+        help="Go through a step whose loss was not finite, kept in FILE, and show where it began.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Check the data, estimate time, memory and disk, and stop before the first step.",
+    ),
+]
 
 Backbone = Annotated[
     BackboneName | None,
@@ -138,6 +155,15 @@ Patience = Annotated[
         metavar="N",
         help="End after N evaluations in a row without a better mAP; 0: never.",
         show_default="0",
+        rich_help_panel=_EVALUATION,
+    ),
+]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        metavar="",
+        help="Write the metrics for TensorBoard too, into the run's folder.",
         rich_help_panel=_EVALUATION,
     ),
 ]

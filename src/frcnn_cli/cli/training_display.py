@@ -22,11 +22,13 @@ from rich.progress import (
 from rich.text import Text
 
 from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.preflight_display import check_shown, outlook_shown
 from frcnn_cli.cli.progress import log_lines
 from frcnn_cli.cli.summary import count, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.train import TrainStart
+    from frcnn_cli.pipelines.preflight import DataCheck, Outlook
+    from frcnn_cli.pipelines.train_events import TrainStart
     from frcnn_cli.training.loop import StepReport
 
 _LOGGER = logging.getLogger("frcnn_cli")
@@ -68,6 +70,14 @@ class TrainingDisplay:
             self._log(step, done, total)
         else:
             self._show(step, done, total)
+
+    def checked(self, check: DataCheck) -> None:
+        """Tells what is wrong with the annotations."""
+        self._terminal.say(check_shown(check))
+
+    def estimated(self, outlook: Outlook) -> None:
+        """Tells what the run will need."""
+        self._terminal.say(outlook_shown(outlook))
 
     def started(self, start: TrainStart) -> None:
         """Tells what is about to be trained."""

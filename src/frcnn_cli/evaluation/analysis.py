@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from frcnn_cli.config import Metric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.bootstrap import (
     RESAMPLES,
     Interval,
@@ -16,7 +16,7 @@ from frcnn_cli.evaluation.bootstrap import (
     bootstrap_aps,
     bootstrap_maps,
     draw_weights,
-    interval,
+    share_interval,
 )
 from frcnn_cli.evaluation.confusion import confusion_matrix
 from frcnn_cli.evaluation.mistakes import (
@@ -74,7 +74,7 @@ class Analysis:
     """
 
     evaluation: Evaluation
-    metric: Metric
+    metric: VocMetric
     split: MatchedSplit
     at_work: MatchedSplit
     working_point: WorkingPoint
@@ -98,7 +98,7 @@ class Analysis:
 
 def analyse(
     split: MatchedSplit,
-    metric: Metric,
+    metric: VocMetric,
     evidence: Evidence | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -131,8 +131,11 @@ def analyse(
         split=split,
         at_work=at_work,
         working_point=point,
-        map_interval=interval(bootstrap_maps(aps)),
-        ap_intervals=tuple(interval(each) for each in aps),
+        map_interval=share_interval(bootstrap_maps(aps), evaluation.mean_ap(metric)),
+        ap_intervals=tuple(
+            share_interval(values, each.ap(metric))
+            for values, each in zip(aps, evaluation.classes, strict=True)
+        ),
         resampled_aps=aps,
         alarms=alarms,
         misses=misses,
@@ -170,7 +173,7 @@ def false_alarms_by_class(analysis: Analysis) -> list[dict[FalseAlarm, int]]:
 
 
 def _alarm_kinds(
-    split: MatchedSplit, at_work: FalseAlarms, in_all: FalseAlarms, metric: Metric
+    split: MatchedSplit, at_work: FalseAlarms, in_all: FalseAlarms, metric: VocMetric
 ) -> Mapping[FalseAlarm, Kind]:
     return MappingProxyType(
         {
@@ -185,7 +188,7 @@ def _alarm_kinds(
 
 
 def _miss_kinds(
-    split: MatchedSplit, at_work: Misses, in_all: Misses, metric: Metric, has_evidence: bool
+    split: MatchedSplit, at_work: Misses, in_all: Misses, metric: VocMetric, has_evidence: bool
 ) -> Mapping[Miss, Kind]:
     known = set(Miss) - {Miss.UNDETECTED} if has_evidence else _WITHOUT_EVIDENCE
     seen = {Miss(int(kind)) for kind in np.union1d(at_work.kinds, in_all.kinds)}

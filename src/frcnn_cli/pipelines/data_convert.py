@@ -121,9 +121,9 @@ def _writer(to: Format, folder: Path, splits: Splits, dataset: Dataset) -> Write
 
 def _image_numbers(dataset: Dataset) -> dict[str, int] | None:
     """Returns the numbers that COCO files give the photographs, where they are different ones."""
-    found = {image_id: number for number, image_id in own_numbers(dataset, dataset.ids).items()}
+    found = own_numbers(dataset, dataset.ids).images
     numbers = {image_id: number for image_id, number in found.items() if isinstance(number, int)}
-    return numbers if len(numbers) == len(dataset.ids) else None
+    return numbers if len({*numbers.values()}) == len(dataset.ids) else None
 
 
 def _disjoint(splits: Mapping[str, tuple[str, ...]]) -> Splits:

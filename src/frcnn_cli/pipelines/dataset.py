@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,33 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class OwnNumbers:
+    """What COCO data itself calls its photographs and classes; empty for other data.
+
+    Attributes:
+        images: the number, or name, of each photograph by its image id.
+        categories: the number of each label 1..K.
+    """
+
+    images: Mapping[str, int | str]
+    categories: tuple[int, ...]
+
+
+def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
+    """Returns the data's own numbers of the photographs `ids` and of the classes."""
+    if not isinstance(dataset.reader, CocoReader):
+        return OwnNumbers({}, ())
+    own = {image_id: dataset.reader.number(image_id) for image_id in ids}
+    given = dataset.categories
+    return OwnNumbers(
+        {key: int(name) if _WHOLE.fullmatch(name) else name for key, name in own.items()},
+        tuple(given[name] for name in dataset.classes)
+        if given.keys() >= {*dataset.classes}
+        else (),
+    )
 
 
 def open_dataset(path: Path, cache: Cache) -> Dataset:
@@ -134,28 +162,6 @@ def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
     if record is None or record.get("splits") != {name: list(ids) for name, ids in splits.items()}:
         records.save(cache, _KIND, key, {"splits": splits})
     return splits
-
-
-def own_numbers(dataset: Dataset, ids: Iterable[str]) -> dict[int | str, str]:
-    """Returns the image id of each number, or name, that COCO JSON gives a photograph of `ids`.
-
-    Empty for other formats. Of photographs with one number, from several files, the first counts.
-    """
-    if not isinstance(dataset.reader, CocoReader):
-        return {}
-    found: dict[int | str, str] = {}
-    for image_id in ids:
-        number = dataset.reader.number(image_id)
-        found.setdefault(int(number) if _WHOLE.fullmatch(number) else number, image_id)
-    return found
-
-
-def own_categories(dataset: Dataset) -> dict[int, int]:
-    """Returns the label of each category id of COCO JSON; empty for other formats."""
-    if not isinstance(dataset.reader, CocoReader):
-        return {}
-    given = dataset.categories
-    return {given[name]: label for name, label in dataset.labels.items() if name in given}
 
 
 def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnError]]:

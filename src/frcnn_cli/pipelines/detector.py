@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -17,7 +18,7 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.inference import Inference
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Detections, FloatArray
@@ -38,6 +39,10 @@ class View(NamedTuple):
 
     pixels: npt.NDArray[np.uint8]
     rois: FloatArray
+
+
+Watch = Callable[[RegionOutput, torch.Tensor, FastRCNN], None]
+"""Takes the output for the proposals (R, 4), in pixels of the photograph, and the network."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,11 @@ class Detector:
         return cls(network, model, info, network.device)
 
     def detect(
-        self, image: npt.NDArray[np.uint8], proposals: FloatArray, config: DetectConfig
+        self,
+        image: npt.NDArray[np.uint8],
+        proposals: FloatArray,
+        config: DetectConfig,
+        watch: Watch | None = None,
     ) -> tuple[Detections, dict[str, float]]:
         """Detects the objects of one photograph.
 
@@ -92,6 +101,7 @@ class Detector:
             image: (H, W, 3) RGB.
             proposals: (N, 4) xyxy in its pixels.
             config: thresholds.
+            watch: shown what the network says of the proposals, before the thresholds.
 
         Returns:
             The detections, and the seconds of "network" and "postprocess".
@@ -100,7 +110,7 @@ class Detector:
         height, width = image.shape[:2]
         resized = resize(image, self.info.input)
         view = View(resized.pixels, proposals * resized.scale)
-        found = self.detect_view(view, proposals, (width, height), config, laps)
+        found = self.detect_view(view, proposals, (width, height), config, laps, watch=watch)
         return found, laps.by_stage()
 
     @torch.inference_mode()
@@ -111,6 +121,8 @@ class Detector:
         size: tuple[int, int],
         config: DetectConfig,
         laps: Laps,
+        *,
+        watch: Watch | None = None,
     ) -> Detections:
         """Detects the objects of a photograph that is resized already.
 
@@ -120,6 +132,7 @@ class Detector:
             size: width and height of the photograph.
             config: thresholds.
             laps: takes the time of each step.
+            watch: told what the network says of every proposal.
         """
         spec = self.model.backbone.spec
         pixels = torch.from_numpy(view.pixels).permute(2, 0, 1).to(self.device)
@@ -127,6 +140,9 @@ class Detector:
         rois = torch.from_numpy(view.rois).to(self.device)
         output = self.network([image], [rois], laps)
         boxes = torch.from_numpy(proposals).to(self.device)
+        if watch is not None:
+            watch(output, boxes, self.model)
+            laps("watch")
         found = postprocess(output, boxes, self.model, size, config)
         laps("postprocess")
         return found
@@ -149,6 +165,8 @@ class Laps:
         self._last = now
 
     def by_stage(self) -> dict[str, float]:
-        """Returns the seconds of "network" and of "postprocess"."""
-        rest = self.seconds["postprocess"]
-        return {"network": sum(self.seconds.values()) - rest, "postprocess": rest}
+        """Returns the seconds of "network" and of "postprocess"; watching is neither."""
+        seconds = dict(self.seconds)
+        seconds.pop("watch", None)
+        rest = seconds.pop("postprocess")
+        return {"network": sum(seconds.values()), "postprocess": rest}

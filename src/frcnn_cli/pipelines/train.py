@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,71 +11,33 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import FrcnnError, TrainingError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.pipelines.cost import estimate
+from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.tensorboard import Board
+from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
-from frcnn_cli.pipelines.training_data import SplitData, SplitSource
+from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
-from frcnn_cli.training.loop import StepReport, Trainer
+from frcnn_cli.training.loop import Trainer
+from frcnn_cli.training.passes import LossNotFiniteError
 from frcnn_cli.training.resume import restore
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
-
-
-@dataclass(frozen=True)
-class TrainStart:
-    """What a run is about to do, for people."""
-
-    run: Path
-    dataset: str
-    photographs: int
-    objects: int
-    classes: tuple[str, ...]
-    iterations: int
-    first_step: int
-    device: str
-    trainable: int
-
-
-@dataclass(frozen=True)
-class TrainEvents:
-    """Who is told what while a run goes on."""
-
-    progress: Progress = silent
-    started: Callable[[TrainStart], None] = lambda _: None
-    stepped: Callable[[StepReport], None] = lambda _: None
-    evaluated: Callable[[int, float], None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run.
-
-    Attributes:
-        run: its folder.
-        best: the checkpoint to use.
-        steps: steps taken in all.
-        best_map: mAP of `best` on the validation photographs, if there were any.
-        seconds: wall time of this call.
-        failures: photographs that were left out.
-    """
-
-    run: Path
-    best: Path
-    steps: int
-    best_map: float | None
-    seconds: float
-    failures: tuple[FrcnnError, ...]
 
 
 def train_detector(
@@ -87,6 +48,7 @@ def train_detector(
     *,
     resume: RunFolder | None = None,
     ranks: Ranks = ALONE,
+    tensorboard: bool = False,
     events: TrainEvents | None = None,
 ) -> TrainResult | None:
     """Trains a detector; proposals that are missing are made first.
@@ -98,6 +60,7 @@ def train_detector(
         device: of this process.
         resume: the folder whose last checkpoint to go on from, in every process.
         ranks: this process's place among those that train together.
+        tensorboard: write the metrics for TensorBoard too.
         events: told about progress, steps and evaluations.
 
     Returns:
@@ -108,12 +71,26 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
-    return run.execute()
+    return run.execute(tensorboard)
+
+
+def check_training(
+    job: TrainJob, cache: Cache, device: torch.device, *, events: TrainEvents | None = None
+) -> tuple[DataCheck, Outlook]:
+    """Does all that `train_detector` does before the first step, and nothing that takes long.
+
+    Regions are looked up in the cache and not searched, but for the photographs of one step.
+
+    Raises:
+        FrcnnError: the data, the weights or the device do not allow the run.
+    """
+    events = events or TrainEvents()
+    return _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events).check()
 
 
 @dataclass
 class _Run:
-    """One call of `train_detector`."""
+    """One call of `train_detector` or `check_training`."""
 
     job: TrainJob
     folder: RunFolder | None
@@ -123,27 +100,31 @@ class _Run:
     ranks: Ranks
     events: TrainEvents
 
-    def execute(self) -> TrainResult | None:
+    def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
+        path = None if self.folder is None else self.folder.path
+        self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
-            self._dataset = open_dataset(self.job.data, self.cache)
-            source = SplitSource(
-                self._dataset, self.job.proposals, self.cache, self.events.progress
-            )
-            data = source.search(self.job.split, *read_split(self._dataset, self.job.split))
+            source, samples, failures = self._look()
+            data = source.search(self.job.split, samples, failures)
             config = iterations_for(self.job.recipe.train, len(data.samples))
             evaluation = source.held_out(self.job.split, config)
         if self.resume is not None:
             self.resume.require_same_data(self._dataset.classes, len(data.samples))
         trainer, batches = self._prepare(data, config)
+        if self.resume is None:
+            self._estimate(data, trainer, batches)
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
-        if self.resume is not None:
-            keeper.catch_up()
-        self._train(trainer, batches, keeper)
+        if tensorboard and self.folder is not None:
+            keeper.board = Board(self._path, trainer.step)
+        with keeper:
+            if self.resume is not None:
+                keeper.catch_up()
+            self._train(trainer, batches, keeper)
         if self.folder is None:
             return None
         self.folder.plot()
@@ -153,18 +134,54 @@ class _Run:
             self.folder.path, best, trainer.step, best_map, seconds, tuple(data.failures)
         )
 
+    def check(self) -> tuple[DataCheck, Outlook]:
+        """Does what comes before the first step, and no search of regions but the first step's."""
+        _, samples, failures = self._look()
+        require_objects(self._dataset, self.job.split, samples, failures)
+        config = iterations_for(self.job.recipe.train, len(samples))
+        unsearched = ProposalRun(self.job.proposals, self.cache)
+        data = SplitData(self.job.split, samples, unsearched, failures)
+        model = build_model(self.job.model, len(self._dataset.classes), config.seed)
+        load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        return self._checked, self._estimate(data, trainer, batches)
+
+    def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
+        """Finds the data set, reads all of the split and tells what is wrong with it."""
+        self._dataset = open_dataset(self.job.data, self.cache)
+        split, progress = self.job.split, self.events.progress
+        samples, problems = read_all(self._dataset, split, progress)
+        self._checked = DataCheck.of(split, samples, problems, self._dataset.classes)
+        self.events.checked(self._checked)
+        source = SplitSource(self._dataset, self.job.proposals, self.cache, progress)
+        return source, samples, self._checked.failures
+
+    def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
+        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
+        self.events.estimated(outlook)
+        return outlook
+
     def _prepare(self, data: SplitData, config: TrainConfig) -> tuple[Trainer, TrainingSet]:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
-        batches = TrainingSet(data.samples, data.proposals, config, model.backbone.spec, self.ranks)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        trainer, batches = self._trainer(model, data, config)
+        if self.resume is None:
             mean, deviation = batches.delta_statistics()
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        model.to(self.device)
-        trainer = Trainer(model, config, self.device, autocast_for(self.device), self.ranks)
-        if self.resume is not None:
+        else:
             restore(trainer, self.resume.load_state())
+        return trainer, batches
+
+    def _trainer(
+        self, model: FastRCNN, data: SplitData, config: TrainConfig
+    ) -> tuple[Trainer, TrainingSet]:
+        spec = model.backbone.spec
+        batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
+        device = self.device
+        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
         return trainer, batches
 
     def _announce(self, data: SplitData, trainer: Trainer) -> None:
@@ -202,15 +219,32 @@ class _Run:
 
     def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
         with deferred_interrupt() as interrupted:
-            trainer.run(
-                batches.batches(trainer.step, self._loaders()),
-                keeper.on_step,
-                stop=lambda: interrupted() or keeper.lost_patience,
-            )
+            try:
+                trainer.run(
+                    batches.batches(trainer.step, self._loaders()),
+                    keeper.on_step,
+                    stop=lambda: interrupted() or keeper.lost_patience,
+                )
+            except LossNotFiniteError as error:
+                raise self._kept(error, trainer, keeper.info) from error
             stopped_early = trainer.step < trainer.config.iterations
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
+
+    def _kept(
+        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
+    ) -> TrainingError:
+        """Writes the step that failed, for --replay, and returns the error that says where."""
+        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
+        path = self._path / f"replay-{error.step}{rank}.safetensors"
+        try:
+            save_replay(path, error, trainer.model, info, trainer.config)
+        except OSError:
+            return error  # what went wrong first matters more
+        return TrainingError(
+            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":

@@ -120,6 +120,14 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         pairs = (self._boxes(sample)[:2] for sample in self._samples)
         return target_statistics(pairs, self._config.foreground_iou)
 
+    def first(self) -> Batch:
+        """Returns the batch of the first step.
+
+        Raises:
+            FrcnnError: a photograph or its proposals cannot be read.
+        """
+        return self._batch(0)
+
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
         """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line.
 

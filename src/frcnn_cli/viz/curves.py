@@ -32,19 +32,19 @@ def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -
     has_map = any(row.get("map") is not None for row in rows)
     figure = Figure(figsize=(8, 6.4 if has_map else 4.2), layout="constrained")
     panels = figure.subplots(2 if has_map else 1, 1, sharex=True, squeeze=False)[:, 0]
-    _style(panels[0], title, "loss")
+    style(panels[0], title, "loss")
     for key, name, colour in LOSSES:
         _smoothed_line(panels[0], *_series(rows, key), name=name, colour=colour)
     panels[0].set_ylim(bottom=0)
     if panels[0].lines:
         panels[0].legend(frameon=False, loc="upper right", ncols=len(LOSSES))
     if has_map:
-        _style(panels[1], "", "mAP")
+        style(panels[1], "", "mAP")
         steps, values = _series(rows, "map")
-        panels[1].plot(steps, values, "o-", color=_rgb(VIOLET), markersize=4, linewidth=1.8)
+        panels[1].plot(steps, values, "o-", color=as_rgb(VIOLET), markersize=4, linewidth=1.8)
         _mark_best(panels[1], steps, values)
         panels[1].set_ylim(0, 1)
-    panels[-1].set_xlabel("iteration", color=_rgb(INK))
+    panels[-1].set_xlabel("iteration", color=as_rgb(INK))
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
@@ -68,20 +68,20 @@ def plot_precision_recall(
     columns = min(5, max(1, len(names)))
     lines = max(1, -(-len(names) // columns))
     figure = Figure(figsize=(2.1 * columns + 0.6, 2.1 * lines + 0.8), layout="constrained")
-    figure.suptitle(title, color=_rgb(INK), fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(title, color=as_rgb(INK), fontweight="bold", x=0.01, ha="left")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat[len(names) :]:
         panel.set_axis_off()
     for panel, name in zip(panels.flat, names, strict=False):
         precision, recall = _from_zero(*curves[name])
-        _style(panel, "", "")
-        panel.set_title(f"{name}  {known[name]:.3f}", loc="left", fontsize=9, color=_rgb(INK))
-        panel.fill_between(recall, precision, step="pre", color=_rgb(BLUE), alpha=0.12, lw=0)
-        panel.step(recall, precision, where="pre", color=_rgb(BLUE), linewidth=1.4)
+        style(panel, "", "")
+        panel.set_title(f"{name}  {known[name]:.3f}", loc="left", fontsize=9, color=as_rgb(INK))
+        panel.fill_between(recall, precision, step="pre", color=as_rgb(BLUE), alpha=0.12, lw=0)
+        panel.step(recall, precision, where="pre", color=as_rgb(BLUE), linewidth=1.4)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1.03)
-    figure.supxlabel("recall", fontsize=9, color=_rgb(INK))
-    figure.supylabel("precision", fontsize=9, color=_rgb(INK))
+    figure.supxlabel("recall", fontsize=9, color=as_rgb(INK))
+    figure.supylabel("precision", fontsize=9, color=as_rgb(INK))
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
@@ -115,9 +115,9 @@ def _smoothed_line(
 ) -> None:
     """Draws the values faintly and their moving average, over a thirtieth of them, on top."""
     if len(values):
-        panel.plot(steps, values, color=_rgb(colour), alpha=0.16, linewidth=0.8)
+        panel.plot(steps, values, color=as_rgb(colour), alpha=0.16, linewidth=0.8)
         average = smooth(values, len(values) / 30)
-        panel.plot(steps, average, color=_rgb(colour), linewidth=1.8, label=name)
+        panel.plot(steps, average, color=as_rgb(colour), linewidth=1.8, label=name)
 
 
 def _mark_best(panel: Axes, steps: Values, values: Values) -> None:
@@ -128,21 +128,23 @@ def _mark_best(panel: Axes, steps: Values, values: Values) -> None:
         xytext=(0, 8),
         textcoords="offset points",
         ha="right" if steps[best] > steps.mean() else "left",
-        color=_rgb(VIOLET),
+        color=as_rgb(VIOLET),
         fontsize=9,
     )
 
 
-def _style(panel: Axes, title: str, ylabel: str) -> None:
+def style(panel: Axes, title: str, ylabel: str) -> None:
+    """Gives a panel the house look: no box, faint lines across, the title at the left."""
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     for side in ("left", "bottom"):
-        panel.spines[side].set_color(_rgb(GREY))
-    panel.grid(axis="y", color=_rgb(GREY), alpha=0.3, linewidth=0.6)
-    panel.tick_params(colors=_rgb(INK), labelsize=8, length=0)
-    panel.set_ylabel(ylabel, color=_rgb(INK))
-    panel.set_title(title, loc="left", fontweight="bold", color=_rgb(INK))
+        panel.spines[side].set_color(as_rgb(GREY))
+    panel.grid(axis="y", color=as_rgb(GREY), alpha=0.3, linewidth=0.6)
+    panel.tick_params(colors=as_rgb(INK), labelsize=8, length=0)
+    panel.set_ylabel(ylabel, color=as_rgb(INK))
+    panel.set_title(title, loc="left", fontweight="bold", color=as_rgb(INK))
 
 
-def _rgb(colour: Colour) -> Any:
+def as_rgb(colour: Colour) -> Any:
+    """Returns a colour as matplotlib takes it."""
     return tuple(channel / 255 for channel in colour)

@@ -1,0 +1,67 @@
+"""How `frcnn eval --compare` shows two detectors side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from frcnn_cli.evaluation.bootstrap import Interval
+    from frcnn_cli.evaluation.comparison import Comparison
+
+
+def as_table(comparison: Comparison) -> RenderableType:
+    """Returns the classes with A, B and B - A, the mAP below them, and the verdict."""
+    a, b = comparison.a, comparison.b
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} photographs",
+        caption_justify="left",
+        show_footer=True,
+    )
+    objects = sum(each.objects for each in comparison.classes)
+    table.add_column("class", footer="mean")
+    table.add_column("objects", footer=f"{objects:,}", justify="right", style="dim")
+    table.add_column("AP A", footer=f"{a.map:.3f}", justify="right")
+    table.add_column("AP B", footer=f"{b.map:.3f}", justify="right")
+    footer = _difference(comparison.difference, comparison.interval)
+    table.add_column("B − A", footer=footer, justify="right")
+    table.add_column("95 % interval", footer=_interval(comparison.interval), justify="right")
+    for each in comparison.classes:
+        table.add_row(
+            Text(each.name),
+            f"{each.objects:,}",
+            _number(each.a),
+            _number(each.b),
+            _difference(each.difference, each.interval),
+            _interval(each.interval),
+        )
+    return Group(table, Text(comparison.verdict, "bold"))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _difference(value: float | None, interval: Interval | None) -> Text:
+    """Returns a difference, coloured where its interval excludes 0."""
+    if value is None:
+        return Text("–", "dim")
+    clear = interval is not None and interval.excludes_zero
+    style = "dim" if not clear else "green" if value > 0 else "red"
+    return Text(_signed(value), style)
+
+
+def _interval(interval: Interval | None) -> Text:
+    if interval is None:
+        return Text("–", "dim")
+    return Text(f"{_signed(interval.low)} to {_signed(interval.high)}", "dim")
+
+
+def _signed(value: float) -> str:
+    shown = f"{value:+.3f}"
+    return "0.000" if float(shown) == 0 else shown.replace("-", "−")

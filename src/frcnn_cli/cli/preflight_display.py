@@ -1,0 +1,107 @@
+"""What a user reads before the first step of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from frcnn_cli.cli.summary import count, duration, facts
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.cost import Cost
+    from frcnn_cli.pipelines.preflight import Coverage, DataCheck, Outlook
+
+
+def check_shown(check: DataCheck) -> RenderableType:
+    """Returns what was found in the annotations, and every problem."""
+    objects = sum(check.objects.values())
+    hidden = f", {check.difficult:,} difficult ones left out" if check.difficult else ""
+    used = [problem for problem in check.problems if not problem.dropped]
+    rows = {
+        "objects": f"{objects:,} in {len(check.objects)} classes{hidden}",
+        "background": count(check.background, "photograph") + " without objects"
+        if check.background
+        else "",
+        "mended": count(len(used), "box") if len(used) == 1 else f"{len(used)} boxes",
+        "left out": count(len(check.failures), "photograph"),
+    }
+    if not used:
+        del rows["mended"]
+    if not check.failures:
+        del rows["left out"]
+    headline = f"Read {count(check.photographs, 'photograph')} of {check.split}"
+    problems = [Text(str(problem.error), "dim", overflow="fold") for problem in check.problems]
+    shown = facts(headline, rows, complete=not check.problems)
+    listed = [Padding(line, (0, 0, 0, 4), expand=False) for line in problems]
+    return Group(shown, *listed, *_warnings(check.warnings()))
+
+
+def outlook_shown(outlook: Outlook) -> RenderableType:
+    """Returns what to expect of the run."""
+    cost = outlook.cost
+    rows = {
+        "regions": _coverage(outlook.coverage),
+        "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
+        f"{cost.seconds_a_step:.2f} s, measured on the first one; evaluations come on top",
+        "memory": _memory(cost),
+        "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
+    }
+    told = outlook.warnings()
+    return Group(facts("What to expect", rows, complete=not told), *_warnings(told))
+
+
+def preflight_json(check: DataCheck, outlook: Outlook) -> dict[str, Any]:
+    """Returns both as one JSON object."""
+    cost, coverage = outlook.cost, outlook.coverage
+    return {
+        "schema": "frcnn.preflight/1",
+        "split": check.split,
+        "photographs": check.photographs,
+        "background": check.background,
+        "objects": dict(check.objects),
+        "difficult": check.difficult,
+        "problems": [
+            {"photograph": each.image_id, "left_out": each.dropped, "problem": str(each.error)}
+            for each in check.problems
+        ],
+        "regions": {
+            "photographs": coverage.photographs,
+            "objects": coverage.objects,
+            "recall": coverage.recall,
+        },
+        "seconds_a_step": round(cost.seconds_a_step, 4),
+        "steps": cost.steps,
+        "seconds": round(cost.seconds, 1),
+        "memory": cost.memory,
+        "memory_free": cost.memory_free,
+        "disk": cost.disk,
+        "disk_free": cost.disk_free,
+        "warnings": [*check.warnings(), *outlook.warnings()],
+    }
+
+
+def _coverage(coverage: Coverage) -> str:
+    if coverage.recall is None:
+        return "not searched yet"
+    return (
+        f"cover {coverage.recall:.1%} of {count(coverage.objects, 'object')} at IoU 0.5, in "
+        f"{count(coverage.photographs, 'photograph')} searched so far"
+    )
+
+
+def _memory(cost: Cost) -> str:
+    free = "" if cost.memory_free is None else f", {_size(cost.memory_free)} free"
+    return f"about {_size(cost.memory)}{free}"
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.0f} MB"
+
+
+def _warnings(told: Iterable[str]) -> list[RenderableType]:
+    lines = (Text.assemble(("! ", "bold yellow"), each) for each in told)
+    return [Padding(line, (0, 0, 0, 2), expand=False) for line in lines]

@@ -1,0 +1,73 @@
+"""The tables that `frcnn proposals` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from frcnn_cli.evaluation.proposal_report import ProposalReport
+    from frcnn_cli.evaluation.recall import Recall
+
+_SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}
+"""Columns of the table, and their place among `recall.LEVELS`."""
+_STYLES = {"0.5": "bold cyan", "mean": "dim", "ceiling": "dim"}
+_CAPTION = """0.5, 0.7, 0.9: share of objects that a proposal overlaps by this IoU
+mean: the same over the ten steps from 0.5 to 0.95
+ABO: average best overlap; in the last line the mean of the classes
+ceiling: VOC07 AP of a perfect classifier that moves no box
+"""
+
+
+def report_table(report: ProposalReport) -> RenderableType:
+    """Returns recall by class and by size, and below it what is known of the photographs."""
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_justify="left", caption=_CAPTION)
+    ceilings = {each.name: each.voc07 for each in report.ceiling.classes}
+    objects, *recalls, mean, _ = _cells(report.everything)
+    footers = {
+        "objects": objects,
+        **dict(zip(_SHOWN_LEVELS, recalls, strict=True)),
+        "mean": mean,
+        "ABO": f"{report.mean_best_overlap:.3f}",
+        "ceiling": f"{report.ceiling.mean_ap('voc07'):.3f}",
+    }
+    table.add_column("class", footer="all")
+    for name, footer in footers.items():
+        style = _STYLES.get(name, "")
+        table.add_column(name, footer=footer, justify="right", style=style, no_wrap=True)
+    for name, each in report.classes.items():
+        known = ceilings[name]
+        row = (*_cells(each), "–" if known is None else f"{known:.3f}")
+        table.add_row(Text(name), *row, style="" if each else "dim")
+    table.add_section()
+    for name, each in report.sizes.items():
+        table.add_row(Text(name, "italic"), *_cells(each), "", style="" if each else "dim")
+    return Group(table, _photographs(report))
+
+
+def _cells(each: Recall | None) -> tuple[str, ...]:
+    if each is None:
+        return ("0", *("–" for _ in _SHOWN_LEVELS), "–", "–")
+    recalls = (f"{each.by_iou[place]:.3f}" for place in _SHOWN_LEVELS.values())
+    return (f"{each.objects:,}", *recalls, f"{each.average:.3f}", f"{each.best_overlap:.3f}")
+
+
+def _photographs(report: ProposalReport) -> RenderableType:
+    overlaps = report.overlaps
+    positives = overlaps.positives[overlaps.objects > 0]
+    without = int((positives == 0).sum())
+    rows = {
+        "proposals a photograph": f"{overlaps.proposals.mean():,.0f} (mean)",
+        "positives a photograph": f"{positives.mean():,.1f} (mean, IoU ≥ 0.5), "
+        f"none in {without:,} of {len(positives):,}",
+        "mAP ceiling": f"{report.ceiling.mean_ap('voc07'):.3f} by VOC07's rule, "
+        f"{report.ceiling.mean_ap('voc10'):.3f} by VOC10's",
+    }
+    grid = Table.grid(padding=(0, 2))
+    for label, value in rows.items():
+        grid.add_row(Text(f"  {label}", "dim"), Text(value))
+    return grid

@@ -1,0 +1,60 @@
+"""What a training run tells, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from frcnn_cli.errors import FrcnnError
+from frcnn_cli.pipelines.preflight import DataCheck, Outlook
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.training.loop import StepReport
+
+
+@dataclass(frozen=True)
+class TrainStart:
+    """What a run is about to do, for people."""
+
+    run: Path
+    dataset: str
+    photographs: int
+    objects: int
+    classes: tuple[str, ...]
+    iterations: int
+    first_step: int
+    device: str
+    trainable: int
+
+
+@dataclass(frozen=True)
+class TrainEvents:
+    """Who is told what while a run goes on."""
+
+    progress: Progress = silent
+    checked: Callable[[DataCheck], None] = lambda _: None
+    estimated: Callable[[Outlook], None] = lambda _: None
+    started: Callable[[TrainStart], None] = lambda _: None
+    stepped: Callable[[StepReport], None] = lambda _: None
+    evaluated: Callable[[int, float], None] = lambda *_: None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run.
+
+    Attributes:
+        run: its folder.
+        best: the checkpoint to use.
+        steps: steps taken in all.
+        best_map: mAP of `best` on the validation photographs, if there were any.
+        seconds: wall time of this call.
+        failures: photographs that were left out.
+    """
+
+    run: Path
+    best: Path
+    steps: int
+    best_map: float | None
+    seconds: float
+    failures: tuple[FrcnnError, ...]
