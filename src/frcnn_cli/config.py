@@ -24,6 +24,7 @@ Optimizer = Literal["sgd", "adamw"]
 Metric = Literal["voc07", "voc10", "coco"]
 VocMetric = Literal["voc07", "voc10"]
 DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
+OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.summary import count, duration, facts
-from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn detect photo.jpg --out boxes.json[/]  [dim]the 20 VOC classes, or your own newest[/]
 
 [cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[].file[/]  [dim]for pipes[/]
+
+[cyan]frcnn detect new/ --format voc --score 0.5[/]  [dim]XML to start annotating from[/]
 """
 
 
@@ -39,8 +41,21 @@ def detect(
     ],
     *,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where the boxes go; - is stdout.")
-    ] = Path("boxes.json"),
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the boxes go; - is stdout. voc and yolo make a folder.",
+            show_default="boxes.json, or what suits the format",
+        ),
+    ] = None,
+    output_format: Annotated[
+        OutputFormat,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="frcnn, coco, jsonl or csv; voc or yolo to start annotating from.",
+        ),
+    ] = "frcnn",
     draw: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write annotated pictures too.", show_default=False),
@@ -73,12 +88,16 @@ def detect(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find the objects in photographs and write their boxes as JSON."""
+    """Find the objects in photographs and write their boxes."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter
         from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
+        from frcnn_cli.pipelines.detection_output import (
+            DEFAULT_TARGETS,
+            check_output,
+            open_output,
+        )
         from frcnn_cli.pipelines.detector import Detector
         from frcnn_cli.pipelines.device import pick_device
 
@@ -86,11 +105,14 @@ def detect(
         cache = Cache(cache_dir)
         device = pick_device(gpus)
         photographs = find_images(paths)
+        out = out or DEFAULT_TARGETS[output_format]
+        check_output(output_format, out, photographs)
         chosen = choose_checkpoint(checkpoint, cache)
         detector = Detector.load(chosen, device)
         terminal.if_interrupted = f"what was detected is in {out}"
         tally = _Tally()
-        writer = FrcnnWriter(
+        writer = open_output(
+            output_format,
             sys.stdout if out == _STDOUT else out,
             checkpoint=str(chosen),
             backbone=detector.info.model.backbone,

@@ -12,8 +12,8 @@ from torch import Tensor
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.pipelines.detect_split import detect_samples
 from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.evaluate import detect_samples
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.tensorboard import Board
