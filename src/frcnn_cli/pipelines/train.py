@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import FrcnnError, TrainingError
+from frcnn_cli.errors import ConfigError, FrcnnError, TrainingError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -19,7 +20,7 @@ from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
@@ -31,10 +32,10 @@ from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_ob
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.records import Sample
-from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.passes import LossNotFiniteError
-from frcnn_cli.training.resume import restore
+from frcnn_cli.training.resume import restore, trainer_state
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -102,6 +103,7 @@ class _Run:
 
     def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
+        self._require_enough_photographs()
         path = None if self.folder is None else self.folder.path
         self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
@@ -146,6 +148,19 @@ class _Run:
         trainer, batches = self._trainer(model, data, config)
         return self._checked, self._estimate(data, trainer, batches)
 
+    def _require_enough_photographs(self) -> None:
+        """Refuses a process that would have nothing to do.
+
+        Raises:
+            ConfigError: there are more processes than photographs in a step.
+        """
+        batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
+        if world > batch:
+            raise ConfigError(
+                f"{world} processes cannot share a batch of {batch}",
+                remedy=f"use --batch {world} or more, or fewer processes",
+            )
+
     def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
         """Finds the data set, reads all of the split and tells what is wrong with it."""
         self._dataset = open_dataset(self.job.data, self.cache)
@@ -157,7 +172,9 @@ class _Run:
         return source, samples, self._checked.failures
 
     def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
-        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        coverage = NOT_LOOKED
+        if self.ranks.is_first:
+            coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
         outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
         self.events.estimated(outlook)
         return outlook
@@ -199,6 +216,9 @@ class _Run:
                 trainer.step,
                 describe(self.device),
                 trainable,
+                self.ranks.world,
+                trainer.config.images_per_batch,
+                trainer.config.lr,
             )
         )
 
@@ -218,7 +238,7 @@ class _Run:
         )
 
     def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
-        with deferred_interrupt() as interrupted:
+        with deferred_interrupt(signal.SIGTERM) as interrupted:
             try:
                 trainer.run(
                     batches.batches(trainer.step, self._loaders()),
@@ -227,6 +247,10 @@ class _Run:
                 )
             except LossNotFiniteError as error:
                 raise self._kept(error, trainer, keeper.info) from error
+            except RankLostError:
+                if self.folder is not None:
+                    self.folder.save_state(trainer_state(trainer))  # of the last whole step
+                raise
             stopped_early = trainer.step < trainer.config.iterations
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()

@@ -97,9 +97,9 @@ class Trainer:
                 return
             lr = self.config.lr * rate_factor(self.step, self.config)
             terms = self._step(batch.to(self.device), int(rois))
+            self.step += 1
             foreground = int((batch.labels > 0).sum())
             total, classification, box, foreground_sum = self._ranks.sums(*terms, foreground)
-            self.step += 1
             now = time.perf_counter()
             on_step(
                 StepReport(
