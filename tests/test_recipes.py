@@ -8,9 +8,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.recipes import for_batch
 
 
-def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_the_steps() -> (
-    None
-):
+def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_the_steps() -> None:
     base = TrainConfig(iterations=40_000, lr=0.001, warmup=100, ema=0.998, images_per_batch=2)
     scaled = for_batch(base, 8)
     assert (scaled.images_per_batch, scaled.iterations, scaled.warmup) == (8, 10_000, 25)
