@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
@@ -45,6 +45,23 @@ _LITE = Recipe(
 
 DEFAULTS: Mapping[BackboneName, Recipe] = {"efficientnet_lite0": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
+
+
+def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
+    """Returns the recipe for `batch` photographs a step (Goyal et al. 2017, linear scaling).
+
+    k times as many photographs take k times the rate and a k-th of the steps, and of the warm-up;
+    the averaged weights forget as much by photograph.
+    """
+    k = batch / train.images_per_batch
+    return replace(
+        train,
+        images_per_batch=batch,
+        lr=train.lr * k,
+        iterations=max(1, round(train.iterations / k)),
+        warmup=round(train.warmup / k),
+        ema=train.ema**k if train.ema else 0.0,
+    )
 
 
 def recipe(name: RecipeName, backbone: BackboneName) -> Recipe:

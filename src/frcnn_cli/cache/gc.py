@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.cache import proposals, runs
+from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
 from frcnn_cli.cache.keys import HASHES
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
@@ -72,7 +72,7 @@ def _why(entry: KeptFile, days: float, unused_days: float, libraries: Collection
         made_by = str(read_about(entry.path).get("library", ""))
         if not made_by:
             return ""  # imported from another tool, or we cannot tell
-    elif entry.kind != HASHES:
+    elif entry.kind not in (HASHES, detections.KIND):
         return ""  # the splits, which say what is a test
     if unused_days and days > unused_days:
         return f"not used for {unused_days:g} days"

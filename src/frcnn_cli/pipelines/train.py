@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import ConfigError, FrcnnError, TrainingError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -18,19 +20,22 @@ from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.records import Sample
-from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
-from frcnn_cli.training.resume import restore
+from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.resume import restore, trainer_state
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -44,6 +49,7 @@ def train_detector(
     *,
     resume: RunFolder | None = None,
     ranks: Ranks = ALONE,
+    tensorboard: bool = False,
     events: TrainEvents | None = None,
 ) -> TrainResult | None:
     """Trains a detector; proposals that are missing are made first.
@@ -55,6 +61,7 @@ def train_detector(
         device: of this process.
         resume: the folder whose last checkpoint to go on from, in every process.
         ranks: this process's place among those that train together.
+        tensorboard: write the metrics for TensorBoard too.
         events: told about progress, steps and evaluations.
 
     Returns:
@@ -65,7 +72,7 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
-    return run.execute()
+    return run.execute(tensorboard)
 
 
 def check_training(
@@ -94,8 +101,11 @@ class _Run:
     ranks: Ranks
     events: TrainEvents
 
-    def execute(self) -> TrainResult | None:
+    def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
+        self._require_enough_photographs()
+        path = None if self.folder is None else self.folder.path
+        self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
             source, samples, failures = self._look()
             data = source.search(self.job.split, samples, failures)
@@ -111,9 +121,12 @@ class _Run:
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
-        if self.resume is not None:
-            keeper.catch_up()
-        self._train(trainer, batches, keeper)
+        if tensorboard and self.folder is not None:
+            keeper.board = Board(self._path, trainer.step)
+        with keeper:
+            if self.resume is not None:
+                keeper.catch_up()
+            self._train(trainer, batches, keeper)
         if self.folder is None:
             return None
         self.folder.plot()
@@ -135,6 +148,19 @@ class _Run:
         trainer, batches = self._trainer(model, data, config)
         return self._checked, self._estimate(data, trainer, batches)
 
+    def _require_enough_photographs(self) -> None:
+        """Refuses a process that would have nothing to do.
+
+        Raises:
+            ConfigError: there are more processes than photographs in a step.
+        """
+        batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
+        if world > batch:
+            raise ConfigError(
+                f"{world} processes cannot share a batch of {batch}",
+                remedy=f"use --batch {world} or more, or fewer processes",
+            )
+
     def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
         """Finds the data set, reads all of the split and tells what is wrong with it."""
         self._dataset = open_dataset(self.job.data, self.cache)
@@ -146,7 +172,9 @@ class _Run:
         return source, samples, self._checked.failures
 
     def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
-        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        coverage = NOT_LOOKED
+        if self.ranks.is_first:
+            coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
         outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
         self.events.estimated(outlook)
         return outlook
@@ -188,6 +216,9 @@ class _Run:
                 trainer.step,
                 describe(self.device),
                 trainable,
+                self.ranks.world,
+                trainer.config.images_per_batch,
+                trainer.config.lr,
             )
         )
 
@@ -207,16 +238,37 @@ class _Run:
         )
 
     def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
-        with deferred_interrupt() as interrupted:
-            trainer.run(
-                batches.batches(trainer.step, self._loaders()),
-                keeper.on_step,
-                stop=lambda: interrupted() or keeper.lost_patience,
-            )
+        with deferred_interrupt(signal.SIGTERM) as interrupted:
+            try:
+                trainer.run(
+                    batches.batches(trainer.step, self._loaders()),
+                    keeper.on_step,
+                    stop=lambda: interrupted() or keeper.lost_patience,
+                )
+            except LossNotFiniteError as error:
+                raise self._kept(error, trainer, keeper.info) from error
+            except RankLostError:
+                if self.folder is not None:
+                    self.folder.save_state(trainer_state(trainer))  # of the last whole step
+                raise
             stopped_early = trainer.step < trainer.config.iterations
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
+
+    def _kept(
+        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
+    ) -> TrainingError:
+        """Writes the step that failed, for --replay, and returns the error that says where."""
+        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
+        path = self._path / f"replay-{error.step}{rank}.safetensors"
+        try:
+            save_replay(path, error, trainer.model, info, trainer.config)
+        except OSError:
+            return error  # what went wrong first matters more
+        return TrainingError(
+            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":
