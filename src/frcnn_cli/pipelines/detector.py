@@ -68,18 +68,7 @@ class Detector:
         Raises:
             CheckpointError: the file is missing, damaged or no checkpoint of this project.
         """
-        tensors, info = load_checkpoint(path)
-        model = build_model(info.model, len(info.classes))
-        weights = {name: tensor.float() for name, tensor in tensors.items()}
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"its tensors are not those of {info.model.backbone} "
-                f"with {len(info.classes)} classes",
-                remedy="train or copy it again",
-                file=path,
-            ) from error
+        model, info = load_model(path)
         return cls.of(model.to(device), info, speed)
 
     @classmethod
@@ -146,6 +135,26 @@ class Detector:
         found = postprocess(output, boxes, self.model, size, config)
         laps("postprocess")
         return found
+
+
+def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
+    """Reads a checkpoint as the network that was trained, in float32 on the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or no checkpoint of this project.
+    """
+    tensors, info = load_checkpoint(path)
+    model = build_model(info.model, len(info.classes))
+    weights = {name: tensor.float() for name, tensor in tensors.items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"its tensors are not those of {info.model.backbone} with {len(info.classes)} classes",
+            remedy="train or copy it again",
+            file=path,
+        ) from error
+    return model, info
 
 
 class Laps:
