@@ -1,4 +1,4 @@
-"""Training recipes by name: `default`, what was measured to work, and `paper`."""
+"""Training recipes by name: `default`, what was measured to work, `paper` and `caffe`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
 
-RecipeName = Literal["default", "paper"]
+RecipeName = Literal["default", "paper", "caffe"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class Recipe:
 
 PAPER = Recipe()
 """§2.3 and §4: 40k SGD steps of 2 photographs × 64 RoIs, short side 600."""
+
+CAFFE = Recipe(
+    TrainConfig(
+        bias_decay=False,
+        add_gt=True,
+        difficult=True,
+        class_statistics=True,
+        flip=0.0,
+        flip_copies=True,
+    )
+)
+"""What the Caffe release does and the paper does not say."""
 
 _LITE = Recipe(
     TrainConfig(
@@ -66,4 +78,6 @@ def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
 
 def recipe(name: RecipeName, backbone: BackboneName) -> Recipe:
     """Returns the recipe `name` of a backbone."""
-    return PAPER if name == "paper" else DEFAULTS.get(backbone, PAPER)
+    if name == "default":
+        return DEFAULTS.get(backbone, PAPER)
+    return CAFFE if name == "caffe" else PAPER

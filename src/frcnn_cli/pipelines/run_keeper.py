@@ -22,6 +22,7 @@ from frcnn_cli.records import Detections
 from frcnn_cli.training.distributed import Ranks
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.resume import trainer_state
+from frcnn_cli.training.statistics import folded
 
 
 @dataclass
@@ -126,11 +127,11 @@ class RunKeeper:
         return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
 
     def _folded(self) -> dict[str, Tensor]:
-        return dict(self.trainer.model.state_dict())
+        return dict(folded(self.trainer.model).state_dict())
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector.of(copy.deepcopy(self.trainer.model), self.info)
+        detector = Detector.of(copy.deepcopy(folded(self.trainer.model)), self.info)
         score = score_split(detector, self.evaluation, self.ranks, self.progress)
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)

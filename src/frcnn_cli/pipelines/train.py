@@ -36,6 +36,8 @@ from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.passes import LossNotFiniteError
 from frcnn_cli.training.resume import restore, trainer_state
+from frcnn_cli.training.stages import learn_no_boxes
+from frcnn_cli.training.statistics import make_room_for_classes
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -103,7 +105,7 @@ class _Run:
 
     def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
-        self._require_enough_photographs()
+        self._require_sharable()
         path = None if self.folder is None else self.folder.path
         self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
@@ -148,13 +150,15 @@ class _Run:
         trainer, batches = self._trainer(model, data, config)
         return self._checked, self._estimate(data, trainer, batches)
 
-    def _require_enough_photographs(self) -> None:
-        """Refuses a process that would have nothing to do.
+    def _require_sharable(self) -> None:
+        """Refuses what several processes cannot do.
 
         Raises:
-            ConfigError: there are more processes than photographs in a step.
+            ConfigError: there are more processes than photographs in a step, or stages.
         """
         batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
+        if world > 1 and self.job.recipe.train.stage_wise:
+            raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
         if world > batch:
             raise ConfigError(
                 f"{world} processes cannot share a batch of {batch}",
@@ -183,12 +187,16 @@ class _Run:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        if config.class_statistics:
+            make_room_for_classes(model)
+        if not config.box_loss_weight:
+            learn_no_boxes(model)
         trainer, batches = self._trainer(model, data, config)
-        if self.resume is None:
-            mean, deviation = batches.delta_statistics()
+        if self.resume is None and config.box_loss_weight:
+            mean, deviation = batches.delta_statistics(model.num_classes)
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        else:
+        if self.resume is not None:
             restore(trainer, self.resume.load_state())
         return trainer, batches
 
