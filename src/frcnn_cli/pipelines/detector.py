@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -19,7 +19,7 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.inference import Inference
+from frcnn_cli.model.inference import Inference, Lap
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Detections, FloatArray
 
@@ -68,18 +68,7 @@ class Detector:
         Raises:
             CheckpointError: the file is missing, damaged or no checkpoint of this project.
         """
-        tensors, info = load_checkpoint(path)
-        model = build_model(info.model, len(info.classes))
-        weights = {name: tensor.float() for name, tensor in tensors.items()}
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"its tensors are not those of {info.model.backbone} "
-                f"with {len(info.classes)} classes",
-                remedy="train or copy it again",
-                file=path,
-            ) from error
+        model, info = load_model(path)
         return cls.of(model.to(device), info, speed)
 
     @classmethod
@@ -134,11 +123,7 @@ class Detector:
             laps: takes the time of each step.
             watch: told what the network says of every proposal.
         """
-        spec = self.model.backbone.spec
-        pixels = torch.from_numpy(view.pixels).permute(2, 0, 1).to(self.device)
-        image = prepare(pixels, spec.preprocessing, spec.stride)
-        rois = torch.from_numpy(view.rois).to(self.device)
-        output = self.network([image], [rois], laps)
+        output = look(self.network, self.model, view, laps)
         boxes = torch.from_numpy(proposals).to(self.device)
         if watch is not None:
             watch(output, boxes, self.model)
@@ -146,6 +131,44 @@ class Detector:
         found = postprocess(output, boxes, self.model, size, config)
         laps("postprocess")
         return found
+
+
+@torch.inference_mode()
+def look(network: Inference, model: FastRCNN, view: View, lap: Lap) -> RegionOutput:
+    """Returns what the network says of the RoIs of a view."""
+    spec = model.backbone.spec
+    pixels = torch.from_numpy(view.pixels).permute(2, 0, 1).to(network.device)
+    image = prepare(pixels, spec.preprocessing, spec.stride)
+    rois = torch.from_numpy(view.rois).to(network.device)
+    return network([image], [rois], lap)
+
+
+def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
+    """Reads a checkpoint as a network in float32 on the CPU, and what it is.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or no checkpoint of this project.
+    """
+    tensors, info = load_checkpoint(path)
+    try:
+        return model_of(tensors, info), info
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"its tensors are not those of {info.model.backbone} with {len(info.classes)} classes",
+            remedy="train or copy it again",
+            file=path,
+        ) from error
+
+
+def model_of(tensors: Mapping[str, torch.Tensor], info: CheckpointInfo) -> FastRCNN:
+    """Returns the network that a checkpoint describes, in float32 on the CPU.
+
+    Raises:
+        RuntimeError: the tensors are those of another network.
+    """
+    model = build_model(info.model, len(info.classes))
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return model
 
 
 class Laps:
