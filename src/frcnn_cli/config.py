@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
-Engine = Literal["opencv", "fast"]
+Engine = Literal["opencv", "fast", "imported"]
 BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
 Pool = Literal["roi_pool", "roi_align"]
 Optimizer = Literal["sgd", "adamw"]
@@ -48,7 +48,10 @@ class ProposalConfig:
     """How regions are searched; what decides the boxes is part of the cache key."""
 
     engine: Engine = "opencv"
-    """Who searches: OpenCV itself, or "fast", the same boxes sooner (needs `frcnn-cli[fast]`)."""
+    """Who searches: OpenCV itself; "fast", the same boxes sooner (needs `frcnn-cli[fast]`); or
+    nobody: "imported" takes what `frcnn proposals --import` put into the cache."""
+    imported: str = "default"
+    """Which imported proposals, by the name that they were given; for that engine alone."""
     preset: Preset = "fast"
     """OpenCV's fast, quality or single strategy, or "paper": the MATLAB setting of R-CNN."""
     max_side: int = 500

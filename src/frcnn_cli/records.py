@@ -82,6 +82,14 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def rounded(self) -> Detections:
+        """Returns them as files hold them: to a hundredth of a pixel and a millionth of a score."""
+        return Detections(
+            np.round(self.boxes.astype(np.float64), 2).astype(np.float32),
+            np.round(self.scores.astype(np.float64), 6).astype(np.float32),
+            self.labels,
+        )
+
     @classmethod
     def empty(cls) -> Detections:
         """Returns no detections."""

@@ -27,7 +27,7 @@ def sample(
     path: Path, boxes: list[list[float]], labels: list[int], difficult: list[bool]
 ) -> Sample:
     arrays = np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64)
-    return Sample(path.stem, path, *arrays, np.array(hard, bool))
+    return Sample(path.stem, path, *arrays, np.array(difficult, bool))
 
 
 def test_every_problem_is_listed_at_once_in_the_order_of_the_split(

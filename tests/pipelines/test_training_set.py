@@ -94,3 +94,24 @@ def test_proposals_of_difficult_objects_are_no_background(searched) -> None:
     assert not batch.labels.any()
     rois = batch.rois[0].numpy() * np.float32(min(image_size(sample.path)) / 128)
     assert box_ops.iou(rois.astype(np.float32), sample.boxes).max() < 0.51  # sizes are rounded
+
+
+def test_a_photograph_without_objects_trains_as_background(searched) -> None:
+    samples, run = searched
+    empty = dataclasses.replace(
+        samples[0],
+        boxes=np.zeros((0, 4), np.float32),
+        labels=np.zeros(0, np.int64),
+        difficult=np.zeros(0, bool),
+    )
+    batches = TrainingSet([empty, samples[1]], run, CONFIG, SPEC)
+    batch = batches.first()
+    labels = dict(
+        zip(batch.image_ids, batch.labels.split([len(r) for r in batch.rois]), strict=True)
+    )
+    assert len(labels[empty.image_id]) == CONFIG.rois_per_image
+    assert not labels[empty.image_id].any()
+    assert labels[samples[1].image_id].any()
+    mean, deviation = batches.delta_statistics()
+    assert mean.isfinite().all()
+    assert (deviation > 0).all()

@@ -10,7 +10,8 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ModelConfig, ProposalConfig
 from frcnn_cli.pipelines.device import pick_device
 from frcnn_cli.pipelines.run_folder import RunFolder
-from frcnn_cli.pipelines.train import TrainEvents, TrainResult, train_detector
+from frcnn_cli.pipelines.train import train_detector
+from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.recipes import Recipe, recipe
 
@@ -54,7 +55,8 @@ def train(
         Path(data), split, model, schedule, regions or ProposalConfig(), os.fspath(weights)
     )
     store = Cache(Path(cache))
-    folder = RunFolder.new(store, run, model.backbone)
-    result = train_detector(job, folder, store, pick_device(gpus), events=events)
+    device = pick_device(gpus)
+    with RunFolder.new(store, run, model.backbone) as folder:
+        result = train_detector(job, folder, store, device, events=events)
     assert result is not None  # as there is a folder
     return result

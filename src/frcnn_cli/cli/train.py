@@ -38,7 +38,7 @@ _SCHEDULE = ("iterations", "lr", "seed", "checkpoint_every", "eval_every", "eval
 """Options that are fields of `[train]`."""
 _WHEN_RESUMED = {
     *("data", "gpus", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
-    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience"),
+    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience", "tensorboard"),
 }
 """Options that a run may go on with; the others would make it another run."""
 
@@ -61,9 +61,11 @@ def train(
     eval_every: flags.EvalEvery = None,
     eval_split: flags.EvalSplit = None,
     patience: flags.Patience = None,
+    tensorboard: flags.TensorBoard = False,
     run: flags.Run = None,
     resume: flags.Resume = False,
     dry_run: flags.DryRun = False,
+    replay: flags.Replay = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
     quiet: options.Quiet = False,
@@ -79,6 +81,9 @@ def train(
         device = pick_device(gpus)  # before the work that would come to nothing
         cache = Cache(cache_dir)
         given = _given(context)
+        if replay is not None:
+            _replay(terminal, replay, device)
+            return
         if dry_run:
             _check(terminal, _new_job(options.Settings.load(config), context.params), cache, device)
             return
@@ -91,7 +96,16 @@ def train(
             job = _new_job(options.Settings.load(config), context.params)
             folder = RunFolder.new(cache, run, job.model.backbone)
         with folder:
-            _train(terminal, job, folder, cache, device, resume=resume)
+            _train(terminal, job, folder, cache, device, resume=resume, tensorboard=tensorboard)
+
+
+def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
+    """Shows where a loss that is not finite comes from."""
+    from frcnn_cli.cli.replay_display import replay_json, replay_shown
+    from frcnn_cli.pipelines.replay import replay
+
+    replayed = replay(file, device)
+    terminal.result(replay_json(replayed), replay_shown(replayed))
 
 
 def _check(terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device) -> None:
@@ -116,6 +130,7 @@ def _train(
     device: torch.device,
     *,
     resume: bool,
+    tensorboard: bool,
 ) -> None:
     """Trains, shows how it goes, and prints what came out."""
     from frcnn_cli.cli.training_display import TrainingDisplay
@@ -140,7 +155,13 @@ def _train(
             display.evaluated,
         )
         result = train_detector(
-            job, folder, cache, device, resume=folder if resume else None, events=events
+            job,
+            folder,
+            cache,
+            device,
+            resume=folder if resume else None,
+            tensorboard=tensorboard,
+            events=events,
         )
     assert result is not None
     _print_result(terminal, job, result)

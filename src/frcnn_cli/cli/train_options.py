@@ -30,6 +30,15 @@ Resume = Annotated[
         "--resume", metavar="", help="Go on with --run, or with the newest run, as it began."
     ),
 ]
+Replay = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay",
+        metavar="FILE",
+        help="Go through a step whose loss was not finite, kept in FILE, and show where it began.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -146,6 +155,15 @@ Patience = Annotated[
         metavar="N",
         help="End after N evaluations in a row without a better mAP; 0: never.",
         show_default="0",
+        rich_help_panel=_EVALUATION,
+    ),
+]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        metavar="",
+        help="Write the metrics for TensorBoard too, into the run's folder.",
         rich_help_panel=_EVALUATION,
     ),
 ]

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from frcnn_cli.cache.runs import newest_checkpoint
-from frcnn_cli.cache.store import Cache, atomic_file
+from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
-from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.pipelines.pictures import free_name, save_picture
 from frcnn_cli.pipelines.proposals import proposals_for
-from frcnn_cli.records import DetectedImage, Detections
+from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
 DRAWN_SCORE = 0.5
@@ -72,8 +69,9 @@ def detect_photographs(
             yield error
             continue
         if draw_to is not None:
-            name = _free_name(path.stem, pictures)
-            _save_picture(draw_to / f"{name}.jpg", image, found, detector)
+            name = free_name(path.stem, pictures)
+            picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+            save_picture(picture, draw_to / f"{name}.jpg")
         height, width = image.shape[:2]
         timings = {"decode": decoded - start, "proposals": searched - decoded, **seconds}
         yield DetectedImage(str(path), width, height, len(boxes), found, timings)
@@ -92,27 +90,3 @@ def _require_no_photographs(folder: Path, paths: Sequence[Path]) -> None:
                 remedy="name another folder with --draw",
                 file=folder,
             )
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """Returns `stem`, or with a number what is not `taken`, and takes it."""
-    names = chain((stem,), (f"{stem}-{i}" for i in count(2)))
-    name = next(name for name in names if name.casefold() not in taken)
-    taken.add(name.casefold())
-    return name
-
-
-def _save_picture(
-    path: Path, image: npt.NDArray[np.uint8], found: Detections, detector: Detector
-) -> None:
-    picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path, durable=False) as stream:
-            picture.save(stream, "JPEG", quality=92)
-    except OSError as error:
-        raise DataError(
-            f"cannot be written ({error.strerror or error})",
-            remedy="name a folder that you can write to",
-            file=path,
-        ) from error

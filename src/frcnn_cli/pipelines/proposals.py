@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import load_proposals, proposal_key
+from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
@@ -86,9 +86,11 @@ def proposals_for(
     Raises:
         FrcnnError: the photograph cannot be read or searched, or the cache not be written.
     """
-    key = proposal_key(cached_content_hash(cache, path), config, library(config))
+    key = _keys(config)(cached_content_hash(cache, path))
     boxes = load_proposals(cache, key)
     if boxes is None:
+        if config.engine == "imported":
+            raise _not_imported(path, config)
         boxes = search_and_keep(SearchTask(path, key, config, cache), image)
     return boxes[: config.max_proposals or None]
 
@@ -140,7 +142,7 @@ class _SearchRun:
         self._force = force
         self._progress = progress
         self._result = ProposalRun(config, cache)
-        self._library = library(config)
+        self._key_of = _keys(config)
 
     def run(self, workers: int) -> ProposalRun:
         began = time.monotonic()
@@ -180,13 +182,16 @@ class _SearchRun:
             except FrcnnError as error:
                 self._note(path, error)
                 continue
-            key = proposal_key(content, result.config, self._library)
-            boxes = None if self._force else load_proposals(result.cache, key)
-            if boxes is None:
-                yield SearchTask(path, key, result.config, result.cache, self._force)
-            else:
+            key = self._key_of(content)
+            is_imported = result.config.engine == "imported"
+            boxes = load_proposals(result.cache, key) if is_imported or not self._force else None
+            if boxes is not None:
                 result.cached += 1
                 self._count(path, len(boxes))
+            elif is_imported:
+                self._note(path, _not_imported(path, result.config))
+            else:
+                yield SearchTask(path, key, result.config, result.cache, self._force)
 
     def _note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
         if isinstance(outcome, Found):
@@ -218,6 +223,25 @@ class _SearchRun:
         }
         result.seconds = seconds
         return result
+
+
+def _keys(config: ProposalConfig) -> Callable[[str], str]:
+    """Returns the function from a photograph's content hash to the key of its proposals.
+
+    Raises:
+        ProposalError: the engine is not installed.
+    """
+    if config.engine == "imported":
+        return partial(imported_key, name=config.imported)
+    return partial(proposal_key, config=config, library=library(config))
+
+
+def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
+    return ProposalError(
+        f'no proposals were imported for it under the name "{config.imported}"',
+        remedy="import them with frcnn proposals DATA --import FILE, or search with another engine",
+        file=path,
+    )
 
 
 def _as_error(path: Path, lost: Lost) -> ProposalError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import FrcnnError, TrainingError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -20,8 +21,10 @@ from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
@@ -30,6 +33,7 @@ from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.loop import Trainer
+from frcnn_cli.training.passes import LossNotFiniteError
 from frcnn_cli.training.resume import restore
 
 _LOADERS = 8
@@ -44,6 +48,7 @@ def train_detector(
     *,
     resume: RunFolder | None = None,
     ranks: Ranks = ALONE,
+    tensorboard: bool = False,
     events: TrainEvents | None = None,
 ) -> TrainResult | None:
     """Trains a detector; proposals that are missing are made first.
@@ -55,6 +60,7 @@ def train_detector(
         device: of this process.
         resume: the folder whose last checkpoint to go on from, in every process.
         ranks: this process's place among those that train together.
+        tensorboard: write the metrics for TensorBoard too.
         events: told about progress, steps and evaluations.
 
     Returns:
@@ -65,7 +71,7 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
-    return run.execute()
+    return run.execute(tensorboard)
 
 
 def check_training(
@@ -94,8 +100,10 @@ class _Run:
     ranks: Ranks
     events: TrainEvents
 
-    def execute(self) -> TrainResult | None:
+    def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
+        path = None if self.folder is None else self.folder.path
+        self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
             source, samples, failures = self._look()
             data = source.search(self.job.split, samples, failures)
@@ -111,9 +119,12 @@ class _Run:
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
-        if self.resume is not None:
-            keeper.catch_up()
-        self._train(trainer, batches, keeper)
+        if tensorboard and self.folder is not None:
+            keeper.board = Board(self._path, trainer.step)
+        with keeper:
+            if self.resume is not None:
+                keeper.catch_up()
+            self._train(trainer, batches, keeper)
         if self.folder is None:
             return None
         self.folder.plot()
@@ -208,15 +219,32 @@ class _Run:
 
     def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
         with deferred_interrupt() as interrupted:
-            trainer.run(
-                batches.batches(trainer.step, self._loaders()),
-                keeper.on_step,
-                stop=lambda: interrupted() or keeper.lost_patience,
-            )
+            try:
+                trainer.run(
+                    batches.batches(trainer.step, self._loaders()),
+                    keeper.on_step,
+                    stop=lambda: interrupted() or keeper.lost_patience,
+                )
+            except LossNotFiniteError as error:
+                raise self._kept(error, trainer, keeper.info) from error
             stopped_early = trainer.step < trainer.config.iterations
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
+
+    def _kept(
+        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
+    ) -> TrainingError:
+        """Writes the step that failed, for --replay, and returns the error that says where."""
+        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
+        path = self._path / f"replay-{error.step}{rank}.safetensors"
+        try:
+            save_replay(path, error, trainer.model, info, trainer.config)
+        except OSError:
+            return error  # what went wrong first matters more
+        return TrainingError(
+            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":

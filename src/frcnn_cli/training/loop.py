@@ -119,15 +119,16 @@ class Trainer:
     def measure(self, batch: Batch) -> float:
         """Returns the seconds that a step's passes take; nothing is learnt."""
         began = time.perf_counter()
-        self._compute(batch.to(self.device), len(batch.labels))
+        self._compute(batch.to(self.device), len(batch.labels), must_be_finite=False)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.model.zero_grad(set_to_none=True)
         return time.perf_counter() - began
 
-    def _compute(self, batch: Batch, rois: int) -> list[float]:
+    def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
         self.model.train()
-        inputs = PassInputs(self.step, max(rois, 1), self.config.box_loss_weight)
+        weight = self.config.box_loss_weight
+        inputs = PassInputs(self.step, max(rois, 1), weight, must_be_finite)
         return [loss.item() for loss in self._passes(batch, inputs)]
 
     def _step(self, batch: Batch, rois: int) -> list[float]:
