@@ -40,22 +40,30 @@ def test_an_empty_cache_has_nothing_to_remove(cache):
     assert doomed(cache, 1) == set()
 
 
+def save(cache: Cache, key: str, made_by) -> Path:
+    save_proposals(cache, key, np.zeros((0, 4), np.float32), made_by)
+    return cache.path("proposals", key)
+
+
 def test_entries_that_nobody_used(cache):
-    for kind in ("proposals", "hashes", "splits"):
-        for key, days in ((KEY, 31), (OTHER, 29)):
+    for key, days in ((KEY, 31), (OTHER, 29)):
+        used(save(cache, key, {"library": "opencv 5"}), days)
+        for kind in ("hashes", "splits"):
             records.save(cache, kind, key, {})
             used(cache.path(kind, key), days)
     assert doomed(cache, 30) == {cache.path("proposals", KEY), cache.path("hashes", KEY)}
     assert doomed(cache) == set()
 
 
+def test_proposals_that_no_search_makes_again_stay(cache):
+    used(save(cache, KEY, None), 1000)
+    used(save(cache, OTHER, {"imported": "mine"}), 1000)
+    assert doomed(cache, 1, libraries={"opencv 5"}) == set()
+
+
 def test_proposals_of_an_engine_that_is_gone(cache):
     for key, library in ((KEY, "opencv 4"), (OTHER, "opencv 5")):
-        save_proposals(cache, key, np.zeros((0, 4), np.float32), {"library": library})
-        used(cache.path("proposals", key), 8)
-    unknown = "ef" + "0" * 62
-    save_proposals(cache, unknown, np.zeros((0, 4), np.float32))
-    used(cache.path("proposals", unknown), 8)
+        used(save(cache, key, {"library": library}), 8)
     assert doomed(cache, libraries={"opencv 5"}) == {cache.path("proposals", KEY)}
     assert doomed(cache) == set()
     used(cache.path("proposals", KEY), 6)

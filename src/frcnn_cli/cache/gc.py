@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache import detections, proposals, runs
-from frcnn_cli.cache.inventory import KeptRun, entries, kept_runs, leftovers
+from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
+from frcnn_cli.cache.keys import HASHES
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
 from frcnn_cli.errors import ConfigError
 
@@ -18,8 +19,6 @@ WRITE_SECONDS = 3600.0
 GRACE_DAYS = 7.0
 """What this installation cannot use is kept if it was used lately: by another one, then."""
 
-_REMADE = (proposals.KIND, detections.KIND, "hashes")
-"""Kinds that are made again from photographs. The splits are not: they say what is a test."""
 _DAY = 86_400.0
 
 
@@ -59,16 +58,27 @@ def removable(
             yield Removable(file.path, file.bytes, "left behind by a write that was killed")
     for entry in entries(cache):
         days = (now - entry.used) / _DAY
-        if entry.kind not in _REMADE:
-            continue
-        if unused_days and days > unused_days:
-            yield Removable(entry.path, entry.bytes, f"not used for {unused_days:g} days")
-        elif entry.kind == proposals.KIND and libraries and days > GRACE_DAYS:
-            made_by = read_about(entry.path).get("library")
-            if made_by is not None and made_by not in libraries:
-                yield Removable(entry.path, entry.bytes, f"searched by {made_by}")
+        reason = _why(entry, days, unused_days, libraries)
+        if reason:
+            yield Removable(entry.path, entry.bytes, reason)
     for run in doomed:
         yield Removable(run.folder, run.bytes, "a run that was named")
+
+
+def _why(entry: KeptFile, days: float, unused_days: float, libraries: Collection[str]) -> str:
+    """Returns why an entry can go; "" if it has to stay."""
+    made_by = ""
+    if entry.kind == proposals.KIND:
+        made_by = str(read_about(entry.path).get("library", ""))
+        if not made_by:
+            return ""  # imported from another tool, or we cannot tell
+    elif entry.kind not in (HASHES, detections.KIND):
+        return ""  # the splits, which say what is a test
+    if unused_days and days > unused_days:
+        return f"not used for {unused_days:g} days"
+    if made_by and libraries and made_by not in libraries and days > GRACE_DAYS:
+        return f"searched by {made_by}"
+    return ""
 
 
 def remove(item: Removable) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
@@ -20,7 +21,8 @@ from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.inference import Inference, Lap, compute_dtype
 from frcnn_cli.pipelines.baselines import Photograph, Plain
 from frcnn_cli.pipelines.bench_course import BenchConfig, Contender, Course, Row, Step
-from frcnn_cli.pipelines.detector import View, look
+from frcnn_cli.pipelines.detector import look
+from frcnn_cli.pipelines.look_ahead import View
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.proposals.search import search
 
@@ -159,7 +161,9 @@ class _Ours:
         self._network = Inference(model, speed)
 
     def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
-        return look(self._network, self._model, View(photograph.resized, photograph.rois), lap)
+        places = np.arange(len(photograph.rois))
+        view = View(photograph.resized, photograph.rois, places)
+        return look(self._network, self._model, [view], lap)
 
 
 def _before_network(

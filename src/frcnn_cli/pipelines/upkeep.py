@@ -6,17 +6,15 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 from frcnn_cli.cache import proposals
 from frcnn_cli.cache.gc import Removable, removable, remove
 from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
 from frcnn_cli.cache.verify import Verdict, repair, verify
-from frcnn_cli.config import Engine, ProposalConfig
 from frcnn_cli.errors import CacheError, ProposalError
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.proposals.search import library
+from frcnn_cli.proposals.search import libraries
 
 STEP_VERIFY = "Reading"
 STEP_REMOVE = "Removing"
@@ -191,6 +189,6 @@ def _made_by(entry: KeptFile) -> str:
 def _libraries() -> set[str]:
     """Returns what each engine of this installation says of itself; empty if one cannot."""
     try:
-        return {library(ProposalConfig(engine=engine)) for engine in get_args(Engine)}
+        return libraries()
     except ProposalError:
         return set()
