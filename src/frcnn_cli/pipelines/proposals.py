@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import load_proposals, proposal_key
+from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
@@ -86,9 +86,11 @@ def proposals_for(
     Raises:
         FrcnnError: the photograph cannot be read or searched, or the cache not be written.
     """
-    key = proposal_key(cached_content_hash(cache, path), config, library(config))
+    key = _keys(config)(cached_content_hash(cache, path))
     boxes = load_proposals(cache, key)
     if boxes is None:
+        if config.engine == "imported":
+            raise _not_imported(path, config)
         boxes = search_and_keep(SearchTask(path, key, config, cache), image)
     return boxes[: config.max_proposals or None]
 
@@ -100,6 +102,7 @@ def ensure_proposals(
     *,
     workers: int = 0,
     force: bool = False,
+    scheduler: str = "",
     progress: Progress = silent,
 ) -> ProposalRun:
     """Searches the photographs whose proposals are not in the cache, and keeps what it finds.
@@ -115,6 +118,7 @@ def ensure_proposals(
         cache: where they are kept.
         workers: processes; 0 is one for each core.
         force: search again what is in the cache.
+        scheduler: address of a Dask scheduler whose workers search instead; "" searches here.
         progress: told after each photograph.
 
     Raises:
@@ -122,7 +126,7 @@ def ensure_proposals(
         CacheError: the cache cannot be written.
     """
     search_run = _SearchRun(list(dict.fromkeys(paths)), config, cache, force, progress)
-    return search_run.run(workers or all_cores())
+    return search_run.run(workers or all_cores(), scheduler)
 
 
 class _SearchRun:
@@ -140,9 +144,9 @@ class _SearchRun:
         self._force = force
         self._progress = progress
         self._result = ProposalRun(config, cache)
-        self._library = library(config)
+        self._key_of = _keys(config)
 
-    def run(self, workers: int) -> ProposalRun:
+    def run(self, workers: int, scheduler: str) -> ProposalRun:
         began = time.monotonic()
         self._progress(STEP, 0, len(self._paths))
         missing = self._missing()
@@ -150,8 +154,12 @@ class _SearchRun:
         if first:
             require_engine(self._result.config)
             self._result.cache.require_writable()
-            taken = self._search(chain(first, missing), workers, alone=len(first) == 1 < workers)
-            self._search((replace(task, wait=True) for task in taken), workers)
+            tasks = chain(first, missing)
+            if scheduler:
+                self._search_on_cluster(tasks, scheduler)
+            else:
+                taken = self._search(tasks, workers, alone=len(first) == 1 < workers)
+                self._search((replace(task, wait=True) for task in taken), workers)
         return self._in_input_order(time.monotonic() - began)
 
     def _search(
@@ -169,6 +177,13 @@ class _SearchRun:
                     self._note(task.path, outcome)
         return taken
 
+    def _search_on_cluster(self, tasks: Iterator[SearchTask], scheduler: str) -> None:
+        # Dask takes a second to import, and few have it.
+        from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415
+
+        for task, outcome in search_on_cluster(tasks, self._result.config, scheduler):
+            self._note(task.path, outcome)
+
     def _missing(self) -> Iterator[SearchTask]:
         """Yields what is to be searched, noting on the way what is not."""
         result = self._result
@@ -180,13 +195,16 @@ class _SearchRun:
             except FrcnnError as error:
                 self._note(path, error)
                 continue
-            key = proposal_key(content, result.config, self._library)
-            boxes = None if self._force else load_proposals(result.cache, key)
-            if boxes is None:
-                yield SearchTask(path, key, result.config, result.cache, self._force)
-            else:
+            key = self._key_of(content)
+            is_imported = result.config.engine == "imported"
+            boxes = load_proposals(result.cache, key) if is_imported or not self._force else None
+            if boxes is not None:
                 result.cached += 1
                 self._count(path, len(boxes))
+            elif is_imported:
+                self._note(path, _not_imported(path, result.config))
+            else:
+                yield SearchTask(path, key, result.config, result.cache, self._force)
 
     def _note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
         if isinstance(outcome, Found):
@@ -197,7 +215,7 @@ class _SearchRun:
         if isinstance(outcome, CacheError):
             raise outcome
         self._result.failures[path] = (
-            outcome if isinstance(outcome, FrcnnError) else _as_error(path, outcome)
+            outcome if isinstance(outcome, FrcnnError) else error_of(path, outcome)
         )
         self._tell()
 
@@ -220,7 +238,27 @@ class _SearchRun:
         return result
 
 
-def _as_error(path: Path, lost: Lost) -> ProposalError:
+def _keys(config: ProposalConfig) -> Callable[[str], str]:
+    """Returns the function from a photograph's content hash to the key of its proposals.
+
+    Raises:
+        ProposalError: the engine is not installed.
+    """
+    if config.engine == "imported":
+        return partial(imported_key, name=config.imported)
+    return partial(proposal_key, config=config, library=library(config))
+
+
+def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
+    return ProposalError(
+        f'no proposals were imported for it under the name "{config.imported}"',
+        remedy="import them with frcnn proposals DATA --import FILE, or search with another engine",
+        file=path,
+    )
+
+
+def error_of(path: Path, lost: Lost) -> ProposalError:
+    """Returns why a photograph whose search did not come back has no proposals."""
     match lost:
         case TimedOut(seconds):
             return ProposalError(

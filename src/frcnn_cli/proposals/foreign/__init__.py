@@ -1,0 +1,40 @@
+"""Proposals that other tools made: their files, and how their numbers are to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.proposals.foreign import arrays, documents, matlab, pickles
+from frcnn_cli.proposals.foreign.record import ForeignProposals
+
+_READERS: Mapping[str, Callable[[Path], ForeignProposals]] = {
+    ".mat": matlab.read,
+    ".pkl": pickles.read,
+    ".pickle": pickles.read,
+    ".npz": arrays.read,
+    ".json": documents.read,
+}
+
+
+def read_foreign(file: Path) -> ForeignProposals:
+    """Reads a file of proposals; its ending tells the format. Nothing in it is executed.
+
+    Raises:
+        DataError: it cannot be read, is of another format, or holds no boxes.
+    """
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"ends in {file.suffix!r}", remedy=f"name a file with {', '.join(_READERS)}", file=file
+        )
+    try:
+        found = reader(file)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror or error})", file=file) from error
+    except DataError as error:
+        raise DataError(error.problem, remedy=error.remedy, file=file) from error
+    if not found.boxes:
+        raise DataError("holds no photographs", file=file)
+    return found

@@ -1,0 +1,27 @@
+"""NumPy archives: one array a photograph, its name the key. Our own export is one."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.proposals.foreign.reading import Reading
+from frcnn_cli.proposals.foreign.record import ForeignProposals, collect
+
+
+def read(file: Path) -> ForeignProposals:
+    """Reads an `.npz` whose arrays are (N, 4), or (N, 5) with scores.
+
+    Raises:
+        DataError: it is no such file.
+        OSError: it cannot be opened.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            entries = [(name, archive[name], None) for name in archive.files]
+    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise DataError(f"is no NumPy archive of numbers ({error})") from error
+    return collect("NumPy archive", Reading("xyxy", "edges"), entries)

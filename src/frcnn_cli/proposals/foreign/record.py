@@ -1,0 +1,95 @@
+"""What every format becomes: boxes as the file has them, photograph by photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.proposals.foreign.reading import Reading
+
+Values = npt.NDArray[np.float64]
+Name = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignProposals:
+    """The proposals of a file, not yet understood.
+
+    Attributes:
+        format: of the file, in words.
+        documented: how the format's own documentation says that a row is to be read.
+        names: how the file calls each photograph; None where it has the order of a split.
+        boxes: (N, 4) of each photograph, four numbers a row, in falling score or the file's order.
+    """
+
+    format: str
+    documented: Reading
+    names: tuple[Name, ...] | None
+    boxes: tuple[Values, ...]
+
+
+def ordered(rows: Any, scores: Any, where: str) -> Values:
+    """Returns boxes (N, 4) by falling score.
+
+    Args:
+        rows: (N, 4), or (N, 5) with scores in the last column.
+        scores: (N,), or None where there are none, or only those in `rows`.
+        where: the photograph, for messages.
+
+    Raises:
+        DataError: the numbers do not have these shapes.
+    """
+    try:
+        table = np.asarray(rows, np.float64)
+        if table.size == 0:
+            return np.zeros((0, 4))
+        if table.ndim != 2 or table.shape[1] not in {4, 5}:
+            raise ValueError(f"an array of shape {table.shape}")
+        if scores is None and table.shape[1] == 5:
+            scores = table[:, 4]
+        if scores is None:
+            return table
+        falling = np.argsort(-np.asarray(scores, np.float64).reshape(len(table)), kind="stable")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} has {error} instead of one row of four numbers a box") from error
+    return table[falling, :4]
+
+
+def collect(
+    format_name: str,
+    documented: Reading,
+    entries: Iterable[tuple[Name | None, Any, Any]],
+) -> ForeignProposals:
+    """Returns the proposals of `entries`: (name, rows, scores) of each photograph.
+
+    Raises:
+        DataError: a photograph comes twice, or its numbers are no boxes.
+    """
+    names: list[Name] = []
+    boxes = []
+    seen: set[Name] = set()
+    for place, (name, rows, scores) in enumerate(entries):
+        if name is not None:
+            if name in seen:
+                raise DataError(f"photograph {name!r} is listed twice", remedy="keep one entry")
+            seen.add(name)
+            names.append(name)
+        boxes.append(ordered(rows, scores, f"photograph {place if name is None else repr(name)}"))
+    return ForeignProposals(format_name, documented, tuple(names) if names else None, tuple(boxes))
+
+
+def same_length(**columns: Sequence[Any]) -> None:
+    """Makes sure that the columns of a file belong together.
+
+    Raises:
+        DataError: they differ in length.
+    """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{length} {name}" for name, length in lengths.items())
+        raise DataError(f"has {told}, which do not belong together")
