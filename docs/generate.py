@@ -59,9 +59,12 @@ def filled(text: str) -> str:
 
 
 def commands() -> dict[str, Any]:
-    """Returns the commands by name."""
-    group = typer.main.get_command(app)
-    return dict(group.commands)  # type: ignore[attr-defined]
+    """Returns the commands by name; those of a group as "cache ls"."""
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {each}": c for each, c in inner.items()} if inner else {name: command}
+    return found
 
 
 def _table(name: str) -> str:

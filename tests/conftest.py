@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -41,25 +41,25 @@ def shared_data() -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one mebibyte of its own."""
-    yield from _mounted(tmp_path / "small", "size=1m")
-
-
-@pytest.fixture
-def read_only_disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty file system that takes no writes, from root neither."""
-    yield from _mounted(tmp_path / "read-only", "ro")
-
-
-def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("needs mount")
-    if done.returncode:
-        pytest.skip("needs the right to mount a file system")
+    _mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder))
     try:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def remount_read_only() -> Callable[[Path], None]:
+    """Makes a `small_disk` take no more writes, from root neither."""
+    return lambda folder: _mount("-o", "remount,ro", str(folder))
+
+
+def _mount(*arguments: str) -> None:
+    try:
+        done = subprocess.run(["mount", *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("needs mount")
+    if done.returncode:
+        pytest.skip("needs the right to mount a file system")

@@ -24,6 +24,7 @@ Optimizer = Literal["sgd", "adamw"]
 Metric = Literal["voc07", "voc10", "coco"]
 VocMetric = Literal["voc07", "voc10"]
 DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
+OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ConfigT = TypeVar("ConfigT")
@@ -133,6 +134,8 @@ class TrainConfig:
     """Momentum of SGD (§2.3)."""
     weight_decay: float = 0.0005
     """Weight decay, on weights and biases alike (§2.3)."""
+    bias_decay: bool = True
+    """Weight decay on biases too; the Caffe release has none."""
     bias_lr: float = 2.0
     """Factor on `lr` for biases (§2.3)."""
     clip_norm: float = 0.0
@@ -150,9 +153,17 @@ class TrainConfig:
     add_gt: bool = False
     """Ground-truth boxes join the proposals (the Caffe release, not the paper)."""
     box_loss_weight: float = 1.0
-    """λ of the multi-task loss (§2.3, Eq. 1)."""
+    """λ of the multi-task loss (§2.3, Eq. 1); 0 learns no boxes: regions stay as they are."""
+    stage_wise: bool = False
+    """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1)."""
+    class_statistics: bool = False
+    """Box targets are normalised for each class, and folded into the weights (Caffe release)."""
+    difficult: bool = False
+    """Difficult objects are trained on (Caffe release)."""
     flip: float = 0.5
     """Probability of a left-right flip (§2.3)."""
+    flip_copies: bool = False
+    """Every photograph twice in each pass, once flipped, and none drawn (Caffe release)."""
     short_sides: tuple[int, ...] = (600,)
     """One of these scales (pixels of the short side) is drawn for each photograph (§2.4)."""
     long_side: int = 1000
@@ -197,6 +208,11 @@ class TrainConfig:
             *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
         ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
+        _agree(
+            not (self.stage_wise and self.box_loss_weight == 0),
+            "stage_wise has nothing to learn in its second stage with box_loss_weight 0",
+            "choose one of the two",
+        )
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
         _agree(
@@ -220,8 +236,14 @@ class DetectConfig:
     """IoU above which the lower-scored of two boxes of a class is dropped (§4, 0.3)."""
     max_per_image: int = 100
     """Detections kept a photograph, over all classes; 0 keeps all."""
+    scales: tuple[int, ...] = ()
+    """Short sides in pixels: each RoI is seen where it is nearest to 224² (§2.4); empty: one."""
+    longest_side: int = 2000
+    """Cap on the long side at these scales, pixels (§5.2)."""
 
     def __post_init__(self) -> None:
+        for side in self.scales:
+            InputConfig(side, max(side, self.longest_side))
         for name in ("score", "nms"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}", "use a fraction between 0 and 1")

@@ -82,6 +82,14 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def rounded(self) -> Detections:
+        """Returns them as files hold them: to a hundredth of a pixel and a millionth of a score."""
+        return Detections(
+            np.round(self.boxes.astype(np.float64), 2).astype(np.float32),
+            np.round(self.scores.astype(np.float64), 6).astype(np.float32),
+            self.labels,
+        )
+
     @classmethod
     def empty(cls) -> Detections:
         """Returns no detections."""
@@ -121,6 +129,27 @@ class DetectedImage:
     proposals: int
     detections: Detections
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> DetectedImage:
+        """Undoes `to_json`, but for what that rounds; of what it gives, `to_json` makes the same.
+
+        Raises:
+            KeyError: the entry is none that `to_json` made.
+        """
+        found = entry["detections"]
+        return cls(
+            entry["file"],
+            entry["width"],
+            entry["height"],
+            entry["proposals"],
+            Detections(
+                as_boxes([each["box"] for each in found]),
+                np.array([each["score"] for each in found], np.float32),
+                np.array([each["category_id"] for each in found], np.int64),
+            ),
+            entry["seconds"],
+        )
 
     def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""

@@ -31,5 +31,5 @@ def test_a_name_that_leaves_the_cache_is_refused(tmp_path, name):
 
 def test_a_run_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "runs").write_bytes(b"")
-    with pytest.raises(CacheError, match="cannot be made"):
+    with pytest.raises(CacheError, match="runs/first: cannot be written"):
         runs.make_run_folder(Cache(tmp_path), "first")

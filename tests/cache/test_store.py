@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from frcnn_cli.cache.store import Cache, atomic_file
+from frcnn_cli.cache.store import Cache, atomic_file, read_about, read_entry
 from frcnn_cli.errors import CacheError
 
 KEY = "ab" + "0" * 62
@@ -95,3 +98,97 @@ def test_processes_that_write_one_entry_leave_it_whole(cache):
     assert seen - {None} <= set(payloads)
     assert cache.read("things", KEY) in payloads
     assert [path.name for path in cache.path("things", KEY).parent.iterdir()] == [KEY]
+
+
+def test_what_is_said_about_an_entry_is_read_back(cache):
+    cache.write("things", KEY, b"payload", about={"made by": "me"})
+    path = cache.path("things", KEY)
+    assert read_entry(path) == (b"payload", {"made by": "me"})
+    assert read_about(path) == {"made by": "me"}
+    cache.write("things", KEY, b"payload")
+    assert read_about(path) == {}
+
+
+def test_a_long_word_about_an_entry_is_read_from_its_end(cache):
+    about = {"made by": "x" * 5000}
+    cache.write("things", KEY, bytes(5000), about=about)
+    assert read_about(cache.path("things", KEY)) == about
+
+
+def test_entries_of_the_first_format_are_still_read(cache):
+    path = cache.path("things", KEY)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(
+        b"payload\n# sha256 " + hashlib.sha256(b"payload").hexdigest().encode() + b"\n"
+    )
+    assert cache.read("things", KEY) == b"payload"
+    assert read_about(path) == {}
+
+
+def entry_of_format(number: int) -> bytes:
+    body = b"what a later version keeps\n# frcnn.cache/%d or other words " % number
+    return body + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def test_an_entry_of_a_later_version_is_neither_used_nor_written_over(cache):
+    path = cache.path("things", KEY)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(entry_of_format(3))
+    for act in (lambda: cache.read("things", KEY), lambda: cache.write("things", KEY, b"x")):
+        with pytest.raises(CacheError, match=rf"{KEY}: was written by a later frcnn.*; upgrade"):
+            act()
+    assert path.read_bytes() == entry_of_format(3)
+
+
+def test_no_damage_is_taken_for_a_later_version(cache):
+    cache.write("things", KEY, b"payload", about={"by": "me"})
+    path = cache.path("things", KEY)
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << bit
+            path.write_bytes(damaged)
+            assert cache.read("things", KEY) is None
+
+
+def test_a_full_disk_loses_nothing_and_says_so_in_a_line(small_disk):
+    cache = Cache(small_disk / "cache")
+    cache.write("things", KEY, b"kept")
+    written = {}
+    with pytest.raises(CacheError) as caught:
+        for i in range(100):
+            key = f"{i:064x}"
+            cache.write("things", key, bytes([i]) * 50_000)
+            written[key] = bytes([i]) * 50_000
+    assert "No space left on device" in str(caught.value)
+    assert "make room" in str(caught.value)
+    with pytest.raises(CacheError, match="No space left"):
+        cache.write("things", KEY, b"new" * 100_000)
+    assert cache.read("things", KEY) == b"kept"
+    assert written
+    assert all(cache.read("things", key) == payload for key, payload in written.items())
+    assert not list(cache.root.rglob("*.tmp"))
+
+
+def test_a_read_only_cache_serves_what_it_has(small_disk, remount_read_only):
+    cache = Cache(small_disk / "cache")
+    cache.write("things", KEY, b"kept")
+    os.utime(cache.path("things", KEY), (0, 0))
+    remount_read_only(small_disk)
+    assert cache.read("things", KEY) == b"kept"
+    for act in (cache.require_writable, lambda: cache.write("things", "cd" * 32, b"x")):
+        with pytest.raises(CacheError, match=r"Read-only file system.*--cache-dir"):
+            act()
+
+
+def test_reading_notes_the_day_of_use(cache):
+    cache.write("things", KEY, b"x")
+    path = cache.path("things", KEY)
+    os.utime(path, (0, 0))
+    cache.read("things", KEY)
+    assert time.time() - path.stat().st_mtime < 3600
+    lately = time.time() - 3600
+    os.utime(path, (lately, lately))
+    cache.read("things", KEY)
+    assert path.stat().st_mtime == pytest.approx(lately)

@@ -130,6 +130,43 @@ def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
     assert ours["map"] == pytest.approx(theirs["map"], abs=1e-6)
 
 
+def test_a_report_tells_what_the_detector_saw(project: Path) -> None:
+    done = frcnn(project, "eval", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    assert "report in report/index.html" in done.stderr
+    figures = json.loads((project / "report" / "report.json").read_text())
+    assert list(figures["misses"]) == [
+        "no_proposal",
+        "confused",
+        "localisation",
+        "suppressed",
+        "low_score",
+    ]
+    page = (project / "report" / "index.html").read_text(encoding="utf-8")
+    assert "eval --report report" in page
+    assert "efficientnet_lite0-1" in page
+
+
+def test_two_detectors_side_by_side(project: Path) -> None:
+    frcnn(project, "detect", "scenes/JPEGImages", "--out", "all.json", "--score", "0.01")
+    tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
+    boxes = json.loads((project / "all.json").read_text())
+    boxes["images"] = [each for each in boxes["images"] if Path(each["file"]).stem in tests]
+    (project / "a.json").write_text(json.dumps(boxes))
+    for each in boxes["images"]:
+        each["detections"] = each["detections"][1:]
+    (project / "b.json").write_text(json.dumps(boxes))
+    words = ("--compare", "a.json", "b.json")
+    done = frcnn(project, "eval", *words, "--json", "--report", "ab", "--out", "ab.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["difference"] == pytest.approx(result["map_b"] - result["map_a"])
+    assert result == json.loads((project / "ab.json").read_text())
+    assert result == json.loads((project / "ab" / "report.json").read_text())
+    refused = frcnn(project, "eval", *words, "--plot", "curves.png")
+    assert refused.returncode == 2
+
+
 def test_boxes_on_stdout_are_nothing_but_json(project: Path) -> None:
     done = frcnn(project, "detect", "scenes/JPEGImages", "--out", "-")
     assert len(json.loads(done.stdout)["images"]) == 14
@@ -245,6 +282,34 @@ def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
     assert done.stderr.strip() == (
         "frcnn: error: --gpus 1, but torch sees no GPU here; use --gpus 0"
     )
+
+
+def test_a_loss_that_is_not_finite_is_kept_and_gone_through_again(project: Path) -> None:
+    run = project / ".frcnn" / "runs" / "steep"
+    done = frcnn(project, "train", "--split", "train", "--run", "steep", "--lr", "1e30")
+    assert done.returncode == 1, done.stderr
+    assert "loss is" in done.stderr
+    assert "photographs" in done.stderr
+    (kept,) = run.glob("replay-*.safetensors")
+    assert f"frcnn train --replay {kept.relative_to(project)}" in done.stderr
+    again = frcnn(project, "train", "--replay", str(kept), "--json")
+    found = json.loads(again.stdout)
+    assert found["findings"], again.stderr
+    assert len(found["losses"]) == 2
+    shutil.rmtree(run)
+
+
+def test_a_run_ends_when_the_map_no_longer_rises(project: Path) -> None:
+    """At a rate of nothing every evaluation is the same."""
+    run = project / ".frcnn" / "runs" / "patient"
+    words = ["--iterations", "9", "--lr", "1e-30", "--eval-every", "1", "--patience", "2"]
+    done = frcnn(project, "train", "--split", "train", "--run", "patient", "--tensorboard", *words)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "map" in row] == [1, 2, 3]
+    assert rows[-1]["step"] == 3
+    assert any((run / "tensorboard").iterdir())
+    shutil.rmtree(run)
 
 
 def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:

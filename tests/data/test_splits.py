@@ -30,9 +30,10 @@ def test_the_order_of_the_files_does_not_matter(made, random) -> None:
 
 def test_it_is_the_same_on_every_machine_and_another_with_another_seed() -> None:
     made = [(f"{i:02d}", frozenset("a")) for i in range(10)]
-    # The two smallest SHA-256 digests of "0:00" … "0:09", and of "1:00" … "1:09".
-    assert make_splits(made, seed=0)["test"] == ("04", "07")
-    assert make_splits(made, seed=1)["test"] == ("00", "08")
+    # In the order of the SHA-256 digests of "0:00" … "0:09": six for trainval, which lacks eight;
+    # then, as both sides lack two, one for test and one for trainval in turn.
+    assert make_splits(made, seed=0)["test"] == ("00", "03")
+    assert make_splits(made, seed=1)["test"] == ("03", "09")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -56,3 +57,18 @@ def test_a_class_of_one_photograph_is_for_training(seed: int) -> None:
 def test_nothing_and_one() -> None:
     assert make_splits([], seed=0) == {"trainval": (), "test": ()}
     assert make_splits([("a", frozenset())], seed=0) == {"trainval": ("a",), "test": ()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_class_keeps_its_share(seed: int) -> None:
+    # 400 photographs of one to three classes; class "i" is in every i-th, so some are rare.
+    made = {
+        f"{n}": frozenset(str(i) for i in (2, 3, 7, 31, 50) if n % i == 0) for n in range(1, 401)
+    }
+    totals = Counter(name for names in made.values() for name in names)
+    for share in (0.1, 0.2, 0.5):
+        test = make_splits(made.items(), seed=seed, share=share)["test"]
+        assert len(test) == 400 * share
+        counts = Counter(name for image_id in test for name in made[image_id])
+        for name, total in totals.items():
+            assert abs(counts[name] - share * total) <= 1.5, (name, share)

@@ -17,6 +17,7 @@ from frcnn_cli.evaluation.bootstrap import (
     bootstrap_maps,
     draw_weights,
     interval,
+    share_interval,
 )
 from frcnn_cli.evaluation.voc import evaluate, match_split
 
@@ -71,11 +72,26 @@ def test_a_class_without_objects_is_left_out_of_that_mean():
     assert bootstrap_maps(aps) == pytest.approx([1])
 
 
-def test_the_interval_is_the_middle_of_the_resamples():
-    middle = interval(np.arange(101.0))
+def test_the_interval_is_the_middle_of_the_resamples_about_the_estimate():
+    middle = interval(np.arange(101.0), 50)
     assert (middle.low, middle.high) == pytest.approx((2.5, 97.5))
-    assert interval(np.array([np.nan, 0.5])) == Interval(0.5, 0.5)
-    assert interval(np.array([np.nan])) is None
+    moved = interval(np.arange(101.0), 40)
+    assert (moved.low, moved.high) == pytest.approx((-7.5, 87.5))
+    assert interval(np.array([np.nan, 0.5]), 0.4) == Interval(
+        pytest.approx(0.4), pytest.approx(0.4)
+    )
+    assert interval(np.array([np.nan]), 0.4) is None
+    assert interval(np.array([0.5]), None) is None
+
+
+def test_the_interval_of_a_share_stays_within_0_and_1():
+    shares = np.linspace(0, 1, 101)
+    assert share_interval(shares, 0.2) == Interval(0, pytest.approx(0.675))
+    assert share_interval(shares, 0.9) == Interval(pytest.approx(0.425), 1)
+    assert share_interval(np.array([np.nan]), 0.9) is None
+
+
+def test_intervals_that_exclude_zero():
     assert Interval(0.01, 0.03).excludes_zero
     assert Interval(-0.03, -0.01).excludes_zero
     assert not Interval(-0.01, 0.03).excludes_zero

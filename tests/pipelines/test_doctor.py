@@ -201,7 +201,8 @@ def test_little_disk_and_little_shared_memory(small_disk):
     assert "--shm-size" in only(checks, "shared memory").remedy
 
 
-def test_a_read_only_cache(read_only_disk):
-    check = only(check_machine(read_only_disk), "cache")
+def test_a_read_only_cache(small_disk, remount_read_only):
+    remount_read_only(small_disk)
+    check = only(check_machine(small_disk), "cache")
     assert check.state == "broken"
     assert "Read-only file system" in check.found

@@ -55,7 +55,8 @@ def train(
         Path(data), split, model, schedule, regions or ProposalConfig(), os.fspath(weights)
     )
     store = Cache(Path(cache))
-    folder = RunFolder.new(store, run, model.backbone)
-    result = train_detector(job, folder, store, pick_device(gpus), events=events)
+    device = pick_device(gpus)
+    with RunFolder.new(store, run, model.backbone) as folder:
+        result = train_detector(job, folder, store, device, events=events)
     assert result is not None  # as there is a folder
     return result

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
-from frcnn_cli.cache.store import atomic_file
+from frcnn_cli.cache.store import atomic_file, told_as_cache_error
 from frcnn_cli.config import InputConfig, ModelConfig, override
-from frcnn_cli.errors import CacheError, CheckpointError, ConfigError
+from frcnn_cli.errors import CheckpointError, ConfigError
 
 SCHEMA = "frcnn.checkpoint/1"
+_SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]{1,9})")
+_SUM = "frcnn.sha256"
+"""Metadata: the checksum of all tensors and of the other metadata."""
+
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True)
@@ -50,18 +58,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointI
         "input": json.dumps(dataclasses.asdict(info.input)),
         "training": json.dumps(info.training),
     }
-    payload = safetensors.torch.save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata
-    )
-    try:
-        with atomic_file(path) as stream:
-            stream.write(payload)
-    except OSError as error:
-        raise CacheError(
-            f"cannot be written ({error.strerror})",
-            remedy="make room, or mend its permissions",
-            file=path,
-        ) from error
+    write_safetensors(path, tensors, metadata)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
@@ -71,6 +68,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         CheckpointError: the file is missing, damaged or no checkpoint of this project.
     """
     tensors, metadata = read_safetensors(path)
+    if is_of_later_version(metadata):
+        raise CheckpointError(
+            f"was written by a later frcnn ({metadata['schema']}, this one knows {SCHEMA})",
+            remedy="upgrade frcnn",
+            file=path,
+        )
     if metadata.get("schema") != SCHEMA:
         raise CheckpointError(
             f"is no frcnn checkpoint (schema {metadata.get('schema')!r}, not {SCHEMA!r})",
@@ -79,20 +82,50 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         )
     try:
         info = CheckpointInfo(
-            override(ModelConfig(), json.loads(metadata["model"])),
-            tuple(str(name) for name in json.loads(metadata["classes"])),
-            override(InputConfig(), json.loads(metadata["input"])),
-            json.loads(metadata["training"]),
+            override(ModelConfig(), _value(metadata, "model", dict)),
+            tuple(str(name) for name in _value(metadata, "classes", list)),
+            override(InputConfig(), _value(metadata, "input", dict)),
+            _value(metadata, "training", dict),
         )
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except (KeyError, ValueError, RecursionError, ConfigError) as error:
         raise CheckpointError(
             f"has unusable metadata ({error})", remedy="train or copy it again", file=path
         ) from error
     return tensors, info
 
 
+def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT:
+    """Returns the JSON value `name` of a checkpoint, which is of a kind."""
+    value = json.loads(metadata[name])
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
+    return value
+
+
+def is_of_later_version(metadata: Mapping[str, str]) -> bool:
+    """Returns whether a checkpoint's metadata say that a later frcnn wrote it."""
+    version = _SCHEMA.fullmatch(metadata.get("schema", ""))
+    return version is not None and int(version[1]) > int(SCHEMA.rpartition("/")[2])
+
+
+def write_safetensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes a safetensors file with a checksum of its tensors, all of it or none of it.
+
+    Raises:
+        CacheError: the folder is read-only or full.
+    """
+    ours = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    said = dict(metadata or {})
+    said[_SUM] = _sum_of(ours, said)
+    payload = safetensors.torch.save(ours, said)
+    with told_as_cache_error(path), atomic_file(path) as stream:
+        stream.write(payload)
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Returns the tensors and the metadata of any safetensors file.
+    """Returns the tensors and the metadata of any safetensors file; a checksum is compared.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another format.
@@ -100,7 +133,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
+            metadata: dict[str, str] = file.metadata() or {}
     except FileNotFoundError as error:
         raise CheckpointError(
             "there is no such file", remedy="check the path", file=path
@@ -109,3 +142,18 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(
             f"is no whole safetensors file ({error})", remedy="train or copy it again", file=path
         ) from error
+    if _SUM in metadata and metadata[_SUM] != _sum_of(tensors, metadata):
+        raise CheckpointError(
+            "is damaged: its checksum is another", remedy="train or copy it again", file=path
+        )
+    return tensors, metadata
+
+
+def _sum_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Returns the SHA-256 of names, types, shapes and values, and of what else is said."""
+    said = {name: text for name, text in metadata.items() if name != _SUM}
+    forms = {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}
+    checksum = hashlib.sha256(json.dumps([said, forms], sort_keys=True).encode())
+    for name in sorted(tensors):
+        checksum.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return checksum.hexdigest()

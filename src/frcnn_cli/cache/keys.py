@@ -14,7 +14,7 @@ from frcnn_cli.cache import records
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.errors import CacheError, DataError
 
-_KIND = "hashes"
+HASHES = "hashes"
 _SETTLED_SECONDS = 2.0
 """A file changed this recently may change again within one tick of the file system's clock."""
 
@@ -52,7 +52,7 @@ def cached_content_hash(cache: Cache, path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", file=path) from error
     key = key_of(path=os.fsencode(path.absolute()).hex())
-    note = records.load(cache, _KIND, key)
+    note = records.load(cache, HASHES, key)
     seen = _fingerprint(status)
     if note is not None and note == {**seen, "sha256": note.get("sha256")}:
         return str(note["sha256"])
@@ -73,6 +73,6 @@ def _fingerprint(status: os.stat_result) -> dict[str, int]:
 def _note(cache: Cache, key: str, note: Mapping[str, Any]) -> None:
     try:
         # Losing a note to a power cut costs one more reading of the file, so it is not synced.
-        records.save(cache, _KIND, key, note, durable=False)
+        records.save(cache, HASHES, key, note, durable=False)
     except CacheError:
         return  # a read-only cache still serves what it holds

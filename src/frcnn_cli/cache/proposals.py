@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.records import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
-_KIND = "proposals"
+KIND = "proposals"
 _NOT_IN_THE_KEY = ("max_proposals", "time_limit", "imported")
 """Settings that do not decide what a search finds."""
 
@@ -30,10 +32,15 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
         config: how its regions are searched.
         library: name and version of the code that searches.
     """
+    return key_of(content=content, **described(config, library))
+
+
+def described(config: ProposalConfig, library: str) -> dict[str, Any]:
+    """Returns what decides the boxes of a photograph, as JSON values; see `proposal_key`."""
     parameters = dataclasses.asdict(config)
     for name in _NOT_IN_THE_KEY:
         del parameters[name]
-    return key_of(content=content, library=library, **parameters)
+    return {"library": library, **parameters}
 
 
 def imported_key(content: str, name: str) -> str:
@@ -59,36 +66,45 @@ def load_proposals(cache: Cache, key: str) -> FloatArray | None:
     Raises:
         CacheError: the entry is there and may not be read.
     """
-    payload = cache.read(_KIND, key)
+    payload = cache.read(KIND, key)
     if payload is None:
         return None
-    try:
-        boxes = np.load(io.BytesIO(payload), allow_pickle=False)
-    except (ValueError, EOFError):
-        boxes = None
-    if not _is_boxes(boxes):
-        _LOGGER.warning("%s holds no boxes and is made again", cache.path(_KIND, key))
-        return None
-    result: FloatArray = boxes
-    return result
+    boxes = boxes_of(payload)
+    if boxes is None:
+        _LOGGER.warning("%s holds no boxes and is made again", cache.path(KIND, key))
+    return boxes
 
 
-def save_proposals(cache: Cache, key: str, boxes: FloatArray) -> None:
+def save_proposals(
+    cache: Cache, key: str, boxes: FloatArray, made_by: Mapping[str, Any] | None = None
+) -> None:
     """Writes the boxes (N, 4) of a photograph, best first.
+
+    Args:
+        cache: where they go.
+        key: from `proposal_key`.
+        boxes: (N, 4) float32.
+        made_by: from `described`, for those who look after the cache.
 
     Raises:
         CacheError: the cache cannot be written.
     """
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(boxes, dtype=np.float32), allow_pickle=False)
-    cache.write(_KIND, key, stream.getvalue())
+    cache.write(KIND, key, stream.getvalue(), about=made_by)
 
 
-def _is_boxes(boxes: object) -> bool:
-    return (
+def boxes_of(payload: bytes) -> FloatArray | None:
+    """Returns the boxes (N, 4) of an entry's payload; None if it holds something else."""
+    try:
+        boxes = np.load(io.BytesIO(payload), allow_pickle=False)
+    except (ValueError, EOFError):
+        return None
+    holds_boxes = (
         isinstance(boxes, np.ndarray)
         and boxes.dtype == np.float32
         and boxes.ndim == 2
         and boxes.shape[1] == 4
         and bool(np.isfinite(boxes).all())
     )
+    return boxes if holds_boxes else None

@@ -21,14 +21,19 @@ def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
     payload = cache.read(kind, key)
     if payload is None:
         return None
+    record = record_of(payload)
+    if record is None:
+        _LOGGER.warning("%s is no record and is made again", cache.path(kind, key))
+    return record
+
+
+def record_of(payload: bytes) -> dict[str, Any] | None:
+    """Returns the record of an entry's payload; None if it holds something else."""
     try:
         record = json.loads(payload)
     except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        _LOGGER.warning("%s is no record and is made again", cache.path(kind, key))
         return None
-    return record
+    return record if isinstance(record, dict) else None
 
 
 def save(

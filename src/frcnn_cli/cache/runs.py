@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
-from frcnn_cli.cache.store import Cache
-from frcnn_cli.errors import CacheError, ConfigError
+from frcnn_cli.cache.store import Cache, told_as_cache_error
+from frcnn_cli.errors import ConfigError
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
+METRICS = "metrics.jsonl"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
 
@@ -37,10 +40,8 @@ def make_run_folder(cache: Cache, name: str) -> Path:
     """
     folder = run_folder(cache, name)
     cache.require_writable()
-    try:
+    with told_as_cache_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CacheError(f"cannot be made ({error.strerror})", file=folder) from error
     return folder
 
 
@@ -53,3 +54,12 @@ def newest_checkpoint(cache: Cache, file: str = BEST) -> Path | None:
         except FileNotFoundError:
             continue  # its run was deleted since the folder was listed
     return max(found)[1] if found else None
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Returns the rows of a run's metrics; a last line that a crash cut short is left out."""
+    try:
+        text = (folder / METRICS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

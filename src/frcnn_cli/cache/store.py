@@ -1,27 +1,44 @@
 """The cache folder: whole files or none, checked when they are read.
 
-An entry is its payload and a footer with the payload's SHA-256. It lies in
-`<root>/<kind>/<first two letters of its key>/<key>`.
+An entry lies in `<root>/<kind>/<first two letters of its key>/<key>`. It is its payload, what is to
+be said about it (JSON, or nothing), and a last line:
+
+    # frcnn.cache/2 <length of what is said about it, 8 hex digits> <SHA-256 of all before>
+
+Every later format ends so too, with its own number and a checksum of all that stands before it: an
+entry of a later version is recognised, and neither used nor written over. The first format had the
+payload and `# sha256 <SHA-256 of the payload>`; it is still read.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import logging
 import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 from frcnn_cli.errors import CacheError
 
 _LOGGER = logging.getLogger(__name__)
-_FOOTER = b"\n# sha256 "
-_FOOTER_LENGTH = len(_FOOTER) + 64 + 1
+_FORMAT = 2
+_SUM_LENGTH = 64 + 1
+_FIRST_FOOTER = b"\n# sha256 "
+_FOOTER = re.compile(rb"\n# frcnn\.cache/(?P<format>[0-9]{1,6}) (?P<rest>[^\n]*)\Z")
+_LONGEST_FOOTER = 256
+TEMPORARY_SUFFIX = ".tmp"
+_SECONDS_BETWEEN_NOTES = 86_400.0
+"""An entry's modification time tells when it was last used, to the day."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -39,7 +56,7 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is missing, read-only or full.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb") as stream:
             yield stream
@@ -50,6 +67,17 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class Entry(NamedTuple):
+    """What an entry holds: its payload, and what is said about it."""
+
+    payload: bytes
+    about: Mapping[str, Any]
+
+
+class DamagedError(Exception):
+    """An entry that is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -66,38 +94,56 @@ class Cache:
         """Returns the payload of an entry; None if it is missing or, with a warning, damaged.
 
         Raises:
-            CacheError: the entry is there and may not be read.
+            CacheError: the entry may not be read, or is of a later version.
         """
         path = self.path(kind, key)
         try:
-            entry = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            entry = read_entry(path)
+        except FileNotFoundError:
             return None
-        except OSError as error:
-            raise CacheError(
-                f"cannot be read ({error.strerror})",
-                remedy="mend its permissions or choose another folder with --cache-dir",
-                file=path,
-            ) from error
-        payload = entry[:-_FOOTER_LENGTH]
-        if entry[-_FOOTER_LENGTH:] != _footer(payload):
+        except DamagedError:
             _LOGGER.warning("%s is damaged and is made again", path)
             return None
-        return payload
+        _note_use(path)
+        return entry.payload
 
-    def write(self, kind: str, key: str, payload: bytes, *, durable: bool = True) -> None:
+    def write(
+        self,
+        kind: str,
+        key: str,
+        payload: bytes,
+        *,
+        about: Mapping[str, Any] | None = None,
+        durable: bool = True,
+    ) -> None:
         """Writes an entry, all of it or none of it.
 
+        Args:
+            kind: of what it is an entry.
+            key: hex digits.
+            payload: what is kept.
+            about: JSON values for those who look after the cache, such as what it was made by.
+            durable: see `atomic_file`.
+
         Raises:
-            CacheError: the folder is read-only, full, or not a folder.
+            CacheError: the folder is read-only, full, or not a folder, or has the entry in a later
+                version.
         """
         path = self.path(kind, key)
-        with self._told_as_cache_error(path):
+        with told_as_cache_error(path):
             self._make_root()
             path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError, DamagedError):
+                read_entry(path)
+            said = json.dumps(about, sort_keys=True, allow_nan=False).encode() if about else b""
+            footer = f"\n# frcnn.cache/{_FORMAT} {len(said):08x} ".encode()
+            parts = (payload, said, footer)
+            checksum = hashlib.sha256()
             with atomic_file(path, durable=durable) as stream:
-                stream.write(payload)
-                stream.write(_footer(payload))
+                for part in parts:
+                    checksum.update(part)
+                    stream.write(part)
+                stream.write(checksum.hexdigest().encode() + b"\n")
 
     def require_writable(self) -> None:
         """Tries a write, to fail before the work whose result could not be kept.
@@ -105,7 +151,7 @@ class Cache:
         Raises:
             CacheError: the folder is read-only, full, or not a folder.
         """
-        with self._told_as_cache_error(self.root):
+        with told_as_cache_error(self.root):
             self._make_root()
             with tempfile.TemporaryFile(dir=self.root) as stream:
                 stream.write(b"x" * 4096)
@@ -114,19 +160,87 @@ class Cache:
         if not self.root.is_dir():
             self.root.mkdir(parents=True, exist_ok=True)
             # A cache in the middle of somebody's repository should not end up in a commit.
-            (self.root / ".gitignore").write_text("*\n", encoding="utf-8")
-
-    @contextmanager
-    def _told_as_cache_error(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise CacheError(
-                f"cannot be written ({error.strerror})",
-                remedy="choose a writable folder with --cache-dir or FRCNN_CACHE_DIR",
-                file=path,
-            ) from error
+            with atomic_file(self.root / ".gitignore", durable=False) as stream:
+                stream.write(b"*\n")
 
 
-def _footer(payload: bytes) -> bytes:
-    return _FOOTER + hashlib.sha256(payload).hexdigest().encode() + b"\n"
+def read_entry(path: Path) -> Entry:
+    """Reads the file of an entry.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedError: it is not as it was written.
+        CacheError: it may not be read, or is of a later version.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError from error
+    except OSError as error:
+        raise CacheError(
+            f"cannot be read ({error.strerror})",
+            remedy="mend its permissions or choose another folder with --cache-dir",
+            file=path,
+        ) from error
+    body, checksum = content[:-_SUM_LENGTH], content[-_SUM_LENGTH:]
+    footer = _FOOTER.search(body, max(len(body) - _LONGEST_FOOTER, 0))
+    if footer is None:
+        return _read_first_format(body, checksum)
+    if checksum != _sum(body):
+        raise DamagedError
+    if int(footer["format"]) != _FORMAT:
+        raise CacheError(
+            f"was written by a later frcnn (cache format {int(footer['format'])}, this one knows "
+            f"{_FORMAT})",
+            remedy="upgrade frcnn, or choose another folder with --cache-dir",
+            file=path,
+        )
+    end = footer.start()
+    start = end - int(footer["rest"], 16)
+    return Entry(body[:start], json.loads(body[start:end] or b"{}"))
+
+
+def read_about(path: Path) -> Mapping[str, Any]:
+    """Returns what is said about an entry, from its end only and unchecked; {} where nothing is."""
+    with suppress(OSError, ValueError), path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - _LONGEST_FOOTER, 0))
+        footer = _FOOTER.search(stream.read()[:-_SUM_LENGTH])
+        if footer is not None and int(footer["format"]) == _FORMAT:
+            length = int(footer["rest"], 16)
+            start = size - _SUM_LENGTH - len(footer[0]) - length
+            stream.seek(max(start, 0))
+            said = json.loads(stream.read(length) or b"{}")
+            return said if isinstance(said, dict) else {}
+    return {}
+
+
+def _read_first_format(body: bytes, checksum: bytes) -> Entry:
+    payload = body.removesuffix(_FIRST_FOOTER)
+    if not body.endswith(_FIRST_FOOTER) or checksum != _sum(payload):
+        raise DamagedError
+    return Entry(payload, {})
+
+
+def _sum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode() + b"\n"
+
+
+def _note_use(path: Path) -> None:
+    with suppress(OSError):  # a read-only cache cannot tell when it was used
+        if time.time() - path.stat().st_mtime > _SECONDS_BETWEEN_NOTES:
+            os.utime(path)
+
+
+@contextmanager
+def told_as_cache_error(path: Path) -> Iterator[None]:
+    """Turns an `OSError` of a write to `path` into a `CacheError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"
+        if error.errno in _FULL:
+            remedy = "make room, such as with frcnn cache gc, or choose another --cache-dir"
+        raise CacheError(
+            f"cannot be written ({error.strerror})", remedy=remedy, file=path
+        ) from error

@@ -124,8 +124,10 @@ def evaluate(
         rules = settings.apply("eval", _CONFIG, metric=metric)
         cache = Cache(cache_dir)
         if compare is not None:
-            _refuse_with_compare(checkpoint, detections, explain, out, export, plot)
-            _compare(terminal, data, split, compare, cache=cache, rules=rules, report=report)
+            _refuse_with_compare(checkpoint, detections, explain, export, plot)
+            _compare(
+                terminal, data, split, compare, cache=cache, rules=rules, report=report, out=out
+            )
             return
         if detections is not None:
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
@@ -138,6 +140,7 @@ def evaluate(
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)
             scored = str(chosen)
+            terminal.if_interrupted = "what was detected is kept; the same command goes on"
             with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
@@ -148,6 +151,7 @@ def evaluate(
                     detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
                     config=rules,
                     explained=explain,
+                    checkpoint=chosen,
                     progress=progress,
                 )
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
@@ -177,8 +181,8 @@ def evaluate(
 def _refuse_with_compare(*others: object) -> None:
     if any(others):
         raise typer.BadParameter(
-            "--compare scores two files of detections; of the other flags about what is scored and "
-            "written it takes --split, --metric and --report"
+            "--compare scores two files of detections; it goes with --split, --metric, --report "
+            "and --out, not with --checkpoint, --detections, --explain, --export or --plot"
         )
 
 
@@ -191,15 +195,20 @@ def _compare(
     cache: Cache,
     rules: EvalConfig,
     report: Path | None,
+    out: Path | None,
 ) -> None:
     from frcnn_cli.cli.comparison_table import as_table
     from frcnn_cli.evaluation.comparison import comparison_to_json
     from frcnn_cli.pipelines.evaluation_report import PAGE, compare_files, write_comparison
+    from frcnn_cli.pipelines.export import write_text
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])
     terminal.say(Text(f"{run.dataset}\nA {names[0]}\nB {names[1]}\non split {split}", "dim"))
-    terminal.result(comparison_to_json(comparison), as_table(comparison))
+    result = comparison_to_json(comparison)
+    terminal.result(result, as_table(comparison))
+    if out is not None:
+        write_text(out, json.dumps(result, indent=1) + "\n")
     if report is not None:
         title = data.resolve().name
         write_comparison(

@@ -46,3 +46,20 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def size(number: int) -> str:
+    """Returns "812 B", "3.4 MB" or "1.2 GB"."""
+    if number < 1000:
+        return f"{number} B"
+    value, unit = number / 1e3, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value >= 999.95:
+            value, unit = value / 1000, larger
+    return f"{value:,.1f} {unit}"
+
+
+def ago(seconds: float) -> str:
+    """Returns "today", "yesterday" or "12 days ago"."""
+    days = int(max(seconds, 0) // 86_400)
+    return {0: "today", 1: "yesterday"}.get(days, f"{days:,} days ago")

@@ -1,13 +1,14 @@
 """Photographs of every kind, read one way: upright RGB pixels.
 
 EXIF orientation is applied, transparency is laid on white, 16-bit grey is scaled to 8 bits, of an
-animation the first frame is taken. Colour profiles are not applied.
+animation the first frame is taken, with a warning. Colour profiles are not applied.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,15 +16,27 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from frcnn_cli.errors import DataError, ImageError
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jpe", ".jfif", ".jp2", ".avif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jpe", ".jfif", ".jp2", ".avif", ".mpo"),
+    *(".heic", ".heif", ".jxl"),
 )
-"""Endings, in lower case, of the files that are taken for photographs in a folder."""
+"""Endings, in lower case, of the files that are taken for photographs in a folder.
+
+The last three are, although they cannot be read: a telephone's folder is not to look empty.
+"""
+
+UNREAD = {
+    b"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)": "a HEIC photograph",
+    b"\xff\x0a|\x00\x00\x00\x0cJXL ": "a JPEG XL photograph",
+    b"%PDF-": "a PDF",
+    b"<(svg|\\?xml)": "a drawing (SVG or XML)",
+}
+"""How files begin that people take for photographs, and what they are."""
 
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,8 +59,9 @@ def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
         ImageError: the file is missing, no photograph, damaged, or too large to be one.
     """
     with _opened(Path(path)) as image:
-        if image.format in {"GIF", "PNG", "WEBP"} and getattr(image, "n_frames", 1) > 1:
-            log.info("%s: is animated; its first frame is used", path)
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":  # whose other frames are views and previews
+            log.warning("%s: has %d frames or pages; the first is used", path, frames)
         return upright_pixels(image)
 
 
@@ -143,10 +157,14 @@ def _explained(path: Path, error: Exception) -> ImageError:
     if isinstance(error, FileNotFoundError):
         return ImageError("does not exist", remedy="check the path", file=path)
     if isinstance(error, UnidentifiedImageError):
-        if path.stat().st_size == 0:
+        with path.open("rb") as stream:
+            head = stream.read(32)
+        if not head:
             return ImageError("is empty", remedy="replace or remove it", file=path)
+        kinds = (kind for begin, kind in UNREAD.items() if re.match(begin, head, re.DOTALL))
+        kind = next(kinds, None)
         return ImageError(
-            "is not a photograph in a known format",
+            f"is {kind}, which is not read" if kind else "is not a photograph in a known format",
             remedy="convert it to JPEG or PNG, or remove it",
             file=path,
         )
@@ -190,6 +208,9 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         white = Image.new("RGBA", layers.size, "white")
         return Image.alpha_composite(white, layers).convert("RGB")
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for Adobe's, which is inverted; only its marker says so.
+        return ImageChops.invert(image).convert("RGB")
     return image.convert("RGB")
 
 

@@ -1,34 +1,38 @@
-"""Makes `trainval` and `test` for data that has no splits."""
+"""Makes a split for data that lacks it: seeded, and by class."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 TEST_SHARE = 0.2
 """Share of the photographs in `test`."""
 
 
 def make_splits(
-    photographs: Iterable[tuple[str, frozenset[str]]], *, seed: int
+    photographs: Iterable[tuple[str, frozenset[str]]], *, seed: int, share: float = TEST_SHARE
 ) -> dict[str, tuple[str, ...]]:
-    """Returns `trainval` (80 % of the ids) and `test` (the others), each sorted.
+    """Returns `test` (the share of the ids) and `trainval` (the others), each sorted.
 
-    The choice follows from the ids, their classes and the seed, not from their order. Where a swap
-    can do it without taking another class away, a class in two or more photographs is on both
-    sides, and a class in only one is in `trainval`.
+    Every class has about its share of photographs in `test`. Where a swap can do it without taking
+    another class away, a class in two or more photographs is on both sides, and a class in only
+    one is in `trainval`. The choice follows from the ids, their classes and the seed, not from
+    their order.
 
     Args:
         photographs: (id, its classes), as `Dataset.class_sets` gives them.
         seed: another seed, another choice.
+        share: of the photographs, 0..1.
     """
     classes = dict(photographs)
     shuffled = sorted(classes, key=lambda image_id: (_digest(image_id, seed), image_id))
-    count = round(TEST_SHARE * len(shuffled))
+    count = round(share * len(shuffled))
     if len(shuffled) > 1:
-        count = max(count, 1)
-    test, trainval = _Side(shuffled[:count], classes), _Side(shuffled[count:], classes)
+        count = min(max(count, 1), len(shuffled) - 1)
+    chosen = _by_class(shuffled, classes, count)
+    test = _Side([each for each in shuffled if each in chosen], classes)
+    trainval = _Side([each for each in shuffled if each not in chosen], classes)
     totals = test.counts + trainval.counts
     for name in sorted(totals, key=lambda name: (totals[name], name)):  # the rarest first
         if not trainval.counts[name]:
@@ -36,6 +40,45 @@ def make_splits(
         elif not test.counts[name] and totals[name] > 1:
             _swap(name, trainval, test)
     return {"trainval": tuple(sorted(trainval.ids)), "test": tuple(sorted(test.ids))}
+
+
+def _by_class(
+    order: Sequence[str], classes: Mapping[str, frozenset[str]], count: int
+) -> frozenset[str]:
+    """Returns `count` ids such that every class has about the same share of its photographs there.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011): the class with the
+    fewest photographs left is dealt first, each photograph to the side that still lacks more of
+    the class.
+    """
+    members: dict[str, list[str]] = defaultdict(list)
+    for image_id in order:
+        for name in classes[image_id]:
+            members[name].append(image_id)
+    share = count / max(len(order), 1)
+    left = Counter({name: len(ids) for name, ids in members.items()})
+    lacking = {name: [total * share, total * (1 - share)] for name, total in left.items()}
+    room = [count, len(order) - count]
+    side: dict[str, int] = {}
+
+    def deal(image_id: str, to: int) -> None:
+        to = to if room[to] else 1 - to
+        side[image_id] = to
+        room[to] -= 1
+        for name in classes[image_id]:
+            left[name] -= 1
+            lacking[name][to] -= 1
+
+    while members:
+        rarest = min(members, key=lambda name: (left[name], name))
+        for image_id in members.pop(rarest):
+            if image_id not in side:
+                test, trainval = lacking[rarest]
+                deal(image_id, int(trainval > test))
+    for image_id in order:
+        if image_id not in side:
+            deal(image_id, 0)
+    return frozenset(image_id for image_id, to in side.items() if to == 0)
 
 
 class _Side:

@@ -114,8 +114,8 @@ def write_annotation(
         f"  <size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>",
     ]
     for name, box, flag in zip(names, edges, flags, strict=True):
-        corners = (float(box[0]) + 1, float(box[1]) + 1, float(box[2]), float(box[3]))
-        bounds = "".join(f"<{tag}>{v:.17g}</{tag}>" for tag, v in zip(EDGES, corners, strict=True))
+        corners = zip(EDGES, box, (1, 1, 0, 0), strict=True)
+        bounds = "".join(f"<{tag}>{_corner(v, base)}</{tag}>" for tag, v, base in corners)
         lines += [
             f"  <object><name>{escape(name)}</name><difficult>{int(flag)}</difficult>",
             f"    <bndbox>{bounds}</bndbox>",
@@ -131,6 +131,13 @@ def write_annotation(
     unfinished = path.with_name(f".{path.name}.tmp")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
+
+
+def _corner(edge: np.float32, base: int) -> str:
+    """Returns VOC's number for an edge, as short as it can be and still be read as that edge."""
+    value = float(edge) + base
+    short = f"{value:.7g}"
+    return short if np.float32(float(short) - base) == edge else f"{value:.17g}"
 
 
 def _parse(path: Path) -> ElementTree.Element:

@@ -59,8 +59,8 @@ def _dataset(path: Path, content: Mapping[str, Any]) -> Dataset:
             listed = entries if isinstance(entries, list) else [entries]
             members = [m for entry in listed for m in _photographs(path, base, entry, outside)]
             splits[split] = tuple(dict.fromkeys(members))
-    if splits.get("val") and splits.get("val") == splits.get("train"):
-        del splits["val"]  # tools that insist on a `val` are given the training photographs
+    if splits.get("val") in (splits.get("train", ()), splits.get("test", ())):
+        splits.pop("val", None)  # tools that insist on a `val` are given other photographs
     ids = tuple(dict.fromkeys(member for members in splits.values() for member in members))
     classes = tuple(dict.fromkeys(names[number] for number in sorted(names)))
     numbers = {name: number for number, name in sorted(names.items(), reverse=True)}

@@ -16,7 +16,7 @@ from frcnn_cli.evaluation.bootstrap import (
     bootstrap_aps,
     bootstrap_maps,
     draw_weights,
-    interval,
+    share_interval,
 )
 from frcnn_cli.evaluation.confusion import confusion_matrix
 from frcnn_cli.evaluation.mistakes import (
@@ -131,8 +131,11 @@ def analyse(
         split=split,
         at_work=at_work,
         working_point=point,
-        map_interval=interval(bootstrap_maps(aps)),
-        ap_intervals=tuple(interval(each) for each in aps),
+        map_interval=share_interval(bootstrap_maps(aps), evaluation.mean_ap(metric)),
+        ap_intervals=tuple(
+            share_interval(values, each.ap(metric))
+            for values, each in zip(aps, evaluation.classes, strict=True)
+        ),
         resampled_aps=aps,
         alarms=alarms,
         misses=misses,

@@ -73,19 +73,12 @@ def compare(a: Analysis, b: Analysis) -> Comparison:
     pairs = zip(a.evaluation.classes, b.evaluation.classes, resampled, strict=True)
     for mine, other, differences in pairs:
         first, second = mine.ap(a.metric), other.ap(b.metric)
-        known = first is not None and second is not None
-        classes.append(
-            ClassDifference(
-                mine.name,
-                mine.objects,
-                first,
-                second,
-                second - first if first is not None and second is not None else None,
-                interval(differences) if known else None,
-            )
-        )
-    difference = bootstrap_maps(b.resampled_aps) - bootstrap_maps(a.resampled_aps)
-    return Comparison(a, b, b.map - a.map, interval(difference), tuple(classes))
+        change = None if first is None or second is None else second - first
+        about = interval(differences, change)
+        classes.append(ClassDifference(mine.name, mine.objects, first, second, change, about))
+    difference = b.map - a.map
+    resampled_maps = bootstrap_maps(b.resampled_aps) - bootstrap_maps(a.resampled_aps)
+    return Comparison(a, b, difference, interval(resampled_maps, difference), tuple(classes))
 
 
 def comparison_to_json(comparison: Comparison) -> dict[str, Any]:

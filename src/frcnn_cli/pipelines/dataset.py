@@ -3,54 +3,163 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.data.coco import CocoReader
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.find import find_dataset
+from frcnn_cli.data.layout import complete
 from frcnn_cli.data.splits import make_splits
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.records import Sample
 
 _KIND = "splits"
 _SEED = 0
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True)
+class OwnNumbers:
+    """What COCO data itself calls its photographs and classes; empty for other data.
+
+    Attributes:
+        images: the number, or name, of each photograph by its image id.
+        categories: the number of each label 1..K.
+    """
+
+    images: Mapping[str, int | str]
+    categories: tuple[int, ...]
+
+
+def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
+    """Returns the data's own numbers of the photographs `ids` and of the classes."""
+    if not isinstance(dataset.reader, CocoReader):
+        return OwnNumbers({}, ())
+    own = {image_id: dataset.reader.number(image_id) for image_id in ids}
+    given = dataset.categories
+    return OwnNumbers(
+        {key: int(name) if _WHOLE.fullmatch(name) else name for key, name in own.items()},
+        tuple(given[name] for name in dataset.classes)
+        if given.keys() >= {*dataset.classes}
+        else (),
+    )
+
+
 def open_dataset(path: Path, cache: Cache) -> Dataset:
     """Finds the data set in `path`; one without splits gets `trainval` and `test`.
+
+    Splits that `make_split` made are there too. What is wrong with the data set as a whole is told
+    as warnings.
 
     Raises:
         DataError: there is none.
         CacheError: the splits cannot be kept.
     """
     dataset = find_dataset(path)
-    if dataset.splits:
-        return dataset
-    splits = _kept_splits(dataset, cache)
-    return dataset.with_splits(splits)
+    for note in dataset.notes:
+        _LOGGER.warning("%s", note)
+    if not dataset.splits:
+        dataset = dataset.with_splits(complete(_kept_splits(dataset, cache)))
+    for name, ids in _made_splits(dataset, cache).items():
+        if name not in dataset.splits:
+            dataset = dataset.with_splits(_with_split(dataset, name, ids))
+    return dataset
+
+
+def make_split(dataset: Dataset, name: str, share: float, seed: int, cache: Cache) -> Dataset:
+    """Returns the data set with a new split that takes a share of each class, and keeps it.
+
+    `val` is taken from `train`; others are taken from `trainval` and leave every other split.
+
+    Args:
+        dataset: of `open_dataset`.
+        name: of the new split.
+        share: of the photographs of the split that it is taken from.
+        seed: another seed, another choice.
+        cache: keeps the split; the user's folder is never written to.
+
+    Raises:
+        DataError: there is such a split, or none to take it from, or too few photographs.
+        CacheError: the split cannot be kept.
+    """
+    if name in dataset.splits:
+        raise DataError(
+            f"has a split {name!r} already", remedy="choose another name", file=dataset.root
+        )
+    source = "train" if name == "val" and "train" in dataset.splits else "trainval"
+    members = frozenset(dataset.split(source))
+    photographs = (each for each in dataset.class_sets() if each[0] in members)
+    ids = make_splits(photographs, seed=seed, share=share)["test"]
+    if not ids:
+        raise DataError(
+            f"has too few photographs in {source!r} to take {name!r} from",
+            remedy="add photographs",
+            file=dataset.root,
+        )
+    made = {**_made_splits(dataset, cache), name: list(ids)}
+    records.save(cache, _KIND, _made_key(dataset), {"splits": made})
+    return dataset.with_splits(_with_split(dataset, name, ids))
+
+
+def _with_split(dataset: Dataset, name: str, ids: Iterable[str]) -> Splits:
+    """Returns the splits with a made one, whose photographs leave the others."""
+    there = set(dataset.ids)
+    mine = tuple(image_id for image_id in ids if image_id in there)
+    taken = frozenset(mine)
+    splits = dict(dataset.splits)
+    if name == "val" and "train" not in splits:
+        splits["train"] = splits.get("trainval", ())
+    for other in ["train"] if name == "val" else list(splits):
+        splits[other] = tuple(each for each in splits.get(other, ()) if each not in taken)
+    return complete({**splits, name: mine})
+
+
+def _made_key(dataset: Dataset) -> str:
+    return key_of(root=str(dataset.root.resolve()), made=True)
+
+
+def _made_splits(dataset: Dataset, cache: Cache) -> dict[str, list[str]]:
+    record = records.load(cache, _KIND, _made_key(dataset)) or {}
+    return _lists(record)
+
+
+def _lists(record: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns the lists of ids in a record, which others may have written."""
+    splits = record.get("splits")
+    if not isinstance(splits, dict):
+        return {}
+    return {
+        name: [image_id for image_id in ids if isinstance(image_id, str)]
+        for name, ids in splits.items()
+        if isinstance(ids, list)
+    }
 
 
 def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
     """Returns the splits made at the first call; photographs that are new since join `trainval`."""
     key = key_of(root=str(dataset.root.resolve()), seed=_SEED)
     record = records.load(cache, _KIND, key)
-    if record is None:
+    if record is None or not {"trainval", "test"} <= _lists(record).keys():
         splits: Splits = make_splits(dataset.class_sets(), seed=_SEED)
     else:
         there = set(dataset.ids)
-        kept = {name: [i for i in ids if i in there] for name, ids in record["splits"].items()}
+        kept = {name: [i for i in ids if i in there] for name, ids in _lists(record).items()}
         new = sorted(there.difference(*kept.values()))
         kept["trainval"] += new
         splits = {name: tuple(ids) for name, ids in kept.items()}
         if new:
             _LOGGER.info("%d new photographs join the split trainval", len(new))
-    if record is None or record["splits"] != {name: list(ids) for name, ids in splits.items()}:
+    if record is None or record.get("splits") != {name: list(ids) for name, ids in splits.items()}:
         records.save(cache, _KIND, key, {"splits": splits})
     return splits
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from torch import Tensor
-
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.images import image_size, load_image
+from frcnn_cli.data.images import image_size
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.coco_metric import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.explain import Explanation, explain
@@ -21,16 +18,15 @@ from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
 from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
-from frcnn_cli.model.evidence import see_objects
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
-from frcnn_cli.pipelines.detector import Detector, Watch
+from frcnn_cli.pipelines.dataset import OwnNumbers, open_dataset, own_numbers, read_split
+from frcnn_cli.pipelines.detect_split import KeptDetections, detect_samples
+from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.pipelines.proposals import ensure_proposals
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.viz.curves import plot_precision_recall
 
-STEP = "Detecting"
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class EvaluationRun:
         explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
         split: name of the split.
+        numbers: what the data itself calls its photographs and classes.
         failures: photographs that could not be used.
         format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
@@ -57,6 +54,7 @@ class EvaluationRun:
     explanation: Explanation | None
     dataset: str
     split: str
+    numbers: OwnNumbers
     failures: tuple[FrcnnError, ...]
     format: str = ""
     evidence: Evidence | None = None
@@ -72,9 +70,23 @@ def evaluate_detector(
     detect: DetectConfig,
     config: EvalConfig,
     explained: bool = False,
+    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; proposals that are missing are made.
+
+    Args:
+        data: folder of the data set.
+        split: the photographs to score.
+        detector: the network.
+        cache: where splits, proposals and detections are kept.
+        proposals: how regions are searched.
+        detect: thresholds of the detections.
+        config: how they are scored.
+        explained: whether other conventions are tried too.
+        checkpoint: the detector's file. What is found is kept under its content, so that another
+            call with the same settings detects only in photographs that are new to it.
+        progress: told after each photograph.
 
     Raises:
         DataError: there is no such data set or split, or none of its photographs can be used.
@@ -82,9 +94,16 @@ def evaluate_detector(
     """
     dataset = _labelled_for(open_dataset(data, cache), detector)
     samples, failures = read_split(dataset, split)
-    run = ensure_proposals([s.path for s in samples], proposals, cache, progress=progress)
-    seen: dict[str, ObjectEvidence] = {}
-    found, unread = detect_samples(samples, detector, run, detect, progress, seen=seen)
+    found, seen, unread = _detections(
+        samples,
+        detector,
+        cache,
+        proposals=proposals,
+        detect=detect,
+        iou=config.iou,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
@@ -92,6 +111,46 @@ def evaluate_detector(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
     return replace(scored, evidence=collect_evidence(usable, seen, detect.score))
+
+
+def _detections(
+    samples: Sequence[Sample],
+    detector: Detector,
+    cache: Cache,
+    *,
+    proposals: ProposalConfig,
+    detect: DetectConfig,
+    iou: float,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> tuple[dict[str, Detections], dict[str, ObjectEvidence], list[FrcnnError]]:
+    """Returns what is found and what is seen in each photograph, and why in others nothing is."""
+    found: dict[str, Detections] = {}
+    seen: dict[str, ObjectEvidence] = {}
+    kept = None
+    if checkpoint is not None:
+        kept = KeptDetections.of(
+            cache, checkpoint, detector, proposals=proposals, config=detect, iou=iou
+        )
+        for sample in samples:
+            before = kept.load(sample)
+            if before is not None:
+                found[sample.image_id], seen[sample.image_id] = before
+        if found:
+            _LOGGER.info("%d of %d photographs were detected before", len(found), len(samples))
+    missing = [sample for sample in samples if sample.image_id not in found]
+    run = ensure_proposals([s.path for s in missing], proposals, cache, progress=progress)
+    new, failures = detect_samples(
+        missing,
+        detector,
+        run,
+        detect,
+        progress,
+        seen=seen,
+        iou=iou,
+        keep=None if kept is None else kept.save,
+    )
+    return found | new, seen, failures
 
 
 def evaluate_file(
@@ -111,7 +170,15 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    known = Known(samples, dataset.classes, image_size)
+    numbers = own_numbers(dataset, (sample.image_id for sample in samples))
+    known = Known(
+        samples,
+        dataset.classes,
+        image_size,
+        # Of photographs with one number, from several files, the first counts.
+        image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
+        category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
+    )
     kind, found = read_detections(detections, known)
     run = _scored(
         dataset, samples, found, split=split, failures=failures, config=config, explained=explained
@@ -140,47 +207,9 @@ def _scored(
         explanation=explain(*tables, config.metric, config.iou) if explained else None,
         dataset=str(dataset),
         split=split,
+        numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
         failures=tuple(failures),
     )
-
-
-def detect_samples(
-    samples: Sequence[Sample],
-    detector: Detector,
-    proposals: ProposalRun,
-    config: DetectConfig,
-    progress: Progress = silent,
-    *,
-    seen: dict[str, ObjectEvidence] | None = None,
-) -> tuple[dict[str, Detections], list[FrcnnError]]:
-    """Returns the detections by image id, and why the other photographs have none.
-
-    What the detector saw of the objects is put into `seen`, if that is given.
-    """
-    found: dict[str, Detections] = {}
-    failures: list[FrcnnError] = []
-    for done, sample in enumerate(samples, start=1):
-        try:
-            image = load_image(sample.path)
-            boxes = proposals.proposals_for(sample.path, image)
-            watch = None if seen is None else _note_objects(sample, image, seen)
-            found[sample.image_id], _ = detector.detect(image, boxes, config, watch)
-        except FrcnnError as error:
-            failures.append(error)
-        progress(STEP, done, len(samples))
-    return found, failures
-
-
-def _note_objects(
-    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence]
-) -> Watch:
-    """Returns what puts into `seen` what the network says of the objects of a photograph."""
-    height, width = image.shape[:2]
-
-    def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
-        seen[sample.image_id] = see_objects(output, proposals, model, (width, height), sample)
-
-    return watch
 
 
 def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:

@@ -127,13 +127,13 @@ def write_comparison(
     Raises:
         ConfigError: the folder cannot be written to.
     """
-    about = _about(title, run, config, [], command=command)
+    about = _about(title, run, config, [], command=command, compared=True)
     page = comparison_page(comparison, about, *names)
     _write(folder, comparison_to_json(comparison), render_comparison(page))
 
 
-def rules_in_words(config: EvalConfig) -> list[str]:
-    """Returns how was scored, one sentence a rule."""
+def rules_in_words(config: EvalConfig, *, compared: bool = False) -> list[str]:
+    """Returns how was scored, one sentence a rule; `compared` is what the interval is of."""
     eleven = "AP is VOC07's: the mean of the highest precision at a recall of 0, 0.1, … 1."
     area = "AP is VOC10's: the area under the curve, made monotone."
     rules = [
@@ -142,8 +142,9 @@ def rules_in_words(config: EvalConfig) -> list[str]:
         f"A detection is right if its IoU with an object of its class is at least {config.iou:g} "
         "and no higher score has found that object.",
         "Objects marked difficult count neither way.",
-        f"The interval is the middle 95 % of {RESAMPLES:,} mAPs, each of as many photographs drawn "
-        "with replacement (bootstrap).",
+        f"The interval holds 95 % of {RESAMPLES:,} {'differences' if compared else 'mAPs'} about "
+        f"this one, each of as many photographs, drawn with replacement (bootstrap)"
+        f"{', the same for both' if compared else ''}.",
     ]
     if config.metric == "coco":
         rules.append("COCO's AP stands beside it; everything else here follows these rules.")
@@ -161,6 +162,7 @@ def _about(
     facts: Sequence[tuple[str, str]],
     *,
     command: str,
+    compared: bool = False,
 ) -> About:
     now = datetime.now().astimezone()
     return About(
@@ -171,7 +173,7 @@ def _about(
             ("Date", f"{now.day} {now:%B %Y, %H:%M %Z}"),
             ("Version", f"frcnn {__version__}"),
         ),
-        rules=rules_in_words(config),
+        rules=rules_in_words(config, compared=compared),
         command=command,
     )
 

@@ -91,8 +91,19 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
     Raises:
         DataError: the target cannot be written, or the format cannot hold the photographs.
     """
+    numbers = {
+        str(sample.path): run.numbers.images[sample.image_id]
+        for sample in run.samples
+        if sample.image_id in run.numbers.images
+    }
     writer = open_writer(
-        kind, target, classes=run.matched.classes, checkpoint=source, split=run.split
+        kind,
+        target,
+        classes=run.matched.classes,
+        checkpoint=source,
+        split=run.split,
+        image_numbers=numbers,
+        category_numbers=run.numbers.categories,
     )
     found = run.matched.detections
     ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))

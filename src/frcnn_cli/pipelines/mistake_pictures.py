@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.matching import Outcome
-from frcnn_cli.evaluation.mistakes import FalseAlarm, Miss
+from frcnn_cli.evaluation.mistakes import MEANT_IOU, FalseAlarm, Miss
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.records import IntArray, Sample
 from frcnn_cli.viz.draw import Mark
@@ -115,16 +116,19 @@ class MistakePictures:
         def draw(row: int) -> Picture | None:
             alarms, split = self._analysis.alarms, self._analysis.split
             detection, object_row = int(alarms.detections[row]), int(alarms.objects[row])
+            if object_row < 0:
+                object_row = self._nearest(detection)
             marks = [self._detection_mark(detection)]
             if object_row >= 0:
                 marks.append(self._object_mark(object_row))
             title = self._detection_name(detection)
-            if kind is FalseAlarm.BACKGROUND:
-                detail = "no object of any class lies there"
+            if object_row < 0:
+                detail = "nothing that is annotated lies there"
             else:
-                overlap = f"IoU {self._overlap(object_row, detection):.2f}"
+                overlap = f"IoU {_cut(self._overlap(object_row, detection))}"
                 other = self._class_of_object(object_row)
                 detail = {
+                    FalseAlarm.BACKGROUND: f"{overlap} with the {other}, hardly meant for it",
                     FalseAlarm.CONFUSED: f"is {other}; {overlap}",
                     FalseAlarm.LOCALISATION: f"{overlap} with the {other}",
                     FalseAlarm.DUPLICATE: f"the {other} is found already"
@@ -139,14 +143,14 @@ class MistakePictures:
         if alarm is not None:
             detection = int(self._analysis.alarms.detections[alarm])
             verb = "is called" if kind is Miss.CONFUSED else "found loosely as"
-            overlap = self._overlap(row, detection)
-            return f"{verb} {self._detection_name(detection)}; IoU {overlap:.2f}"
+            overlap = _cut(self._overlap(row, detection))
+            return f"{verb} {self._detection_name(detection)}; IoU {overlap}"
         evidence = self._analysis.evidence
         if evidence is None or kind is Miss.UNDETECTED:
             return "no box lies on it"
         candidate = float(evidence.candidate_score[row])
         if kind is Miss.NO_PROPOSAL:
-            return f"best proposal: IoU {float(evidence.proposal_iou[row]):.2f}"
+            return f"best proposal: IoU {_cut(float(evidence.proposal_iou[row]))}"
         if kind is Miss.SUPPRESSED:
             return f"its best box scored {candidate:.2f} and was suppressed"
         return f"its best box scored {candidate:.3f}" if candidate else "no region kept a box on it"
@@ -168,6 +172,14 @@ class MistakePictures:
         hit = (matches.objects == object_row) & (matches.outcomes == Outcome.TRUE_POSITIVE)
         rows = matches.detections[hit]
         return f" at {float(split.detections.scores[rows[0]]):.2f}" if len(rows) else ""
+
+    def _nearest(self, detection: int) -> int:
+        """Returns the object that a detection overlaps most, or -1 where that is not much."""
+        split = self._analysis.split
+        rows = np.flatnonzero(split.objects.image == split.detections.image[detection])
+        overlaps = iou(split.objects.boxes[rows], split.detections.boxes[[detection]])[:, 0]
+        best = int(overlaps.argmax()) if len(rows) else -1
+        return int(rows[best]) if best >= 0 and overlaps[best] >= MEANT_IOU else -1
 
     def _overlap(self, object_row: int, detection: int) -> float:
         split = self._analysis.split
@@ -207,3 +219,8 @@ class MistakePictures:
             self._unreadable.add(path)
             _LOGGER.warning("no picture of a mistake: %s", error)
             return None
+
+
+def _cut(iou: float) -> str:
+    """Returns an IoU with two digits, not rounded: 0.499 is short of 0.50, and must look so."""
+    return f"{math.floor(100 * iou + 1e-4) / 100:.2f}"

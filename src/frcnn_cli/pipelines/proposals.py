@@ -215,7 +215,7 @@ class _SearchRun:
         if isinstance(outcome, CacheError):
             raise outcome
         self._result.failures[path] = (
-            outcome if isinstance(outcome, FrcnnError) else _as_error(path, outcome)
+            outcome if isinstance(outcome, FrcnnError) else error_of(path, outcome)
         )
         self._tell()
 
@@ -257,7 +257,8 @@ def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
     )
 
 
-def _as_error(path: Path, lost: Lost) -> ProposalError:
+def error_of(path: Path, lost: Lost) -> ProposalError:
+    """Returns why a photograph whose search did not come back has no proposals."""
     match lost:
         case TimedOut(seconds):
             return ProposalError(

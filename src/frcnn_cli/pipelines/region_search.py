@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.claims import claimed
-from frcnn_cli.cache.proposals import load_proposals, save_proposals
+from frcnn_cli.cache.proposals import described, load_proposals, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.proposals import opencv
-from frcnn_cli.proposals.search import require_engine, search
+from frcnn_cli.proposals.search import library, require_engine, search
 from frcnn_cli.records import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def search_and_keep(task: SearchTask, image: npt.NDArray[np.uint8] | None = None
         FrcnnError: the photograph cannot be read or searched, or the cache not be written.
     """
     boxes = search_photograph(load_image(task.path) if image is None else image, task)
-    save_proposals(task.cache, task.key, boxes)
+    save_proposals(task.cache, task.key, boxes, described(task.config, library(task.config)))
     return boxes
 
 

@@ -12,14 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-import safetensors.torch
 from torch import Tensor
 
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
-from frcnn_cli.cache.store import Cache, atomic_file
+from frcnn_cli.cache.store import Cache, atomic_file, told_as_cache_error
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import CacheError, CheckpointError, ConfigError
+from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.training.loop import StepReport
 from frcnn_cli.viz.curves import plot_training
@@ -29,7 +28,6 @@ if sys.platform != "win32":
 
 STATE = "resume.safetensors"
 CONFIG = "config.json"
-METRICS = "metrics.jsonl"
 CURVES = "curves.png"
 
 
@@ -158,7 +156,7 @@ class RunFolder:
             abandoned.unlink(missing_ok=True)
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         kept = [row for row in self.metrics() if row["step"] <= resume_at]
-        self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+        self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
 
     def job(self) -> TrainJob:
         """Returns what the run was started with, its schedule resolved.
@@ -195,12 +193,8 @@ class RunFolder:
         self._append({k: _rounded(v) for k, v in dataclasses.asdict(report).items()})
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Returns the rows written so far; a last line that a crash cut short is left out."""
-        try:
-            text = (self.path / METRICS).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        """Returns the rows written so far."""
+        return runs.read_metrics(self.path)
 
     def save_state(self, state: Mapping[str, Tensor]) -> None:
         """Writes what resuming needs.
@@ -208,8 +202,7 @@ class RunFolder:
         Raises:
             CacheError: the folder cannot be written.
         """
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        self._write(STATE, safetensors.torch.save(tensors))
+        checkpoints.write_safetensors(self.path / STATE, state)
 
     def load_state(self) -> dict[str, Tensor]:
         """Returns what `save_state` wrote.
@@ -264,20 +257,14 @@ class RunFolder:
         plot_training(self.metrics(), self.path / CURVES, title=self.path.name)
 
     def _append(self, row: Mapping[str, Any]) -> None:
-        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
+        path = self.path / runs.METRICS
+        with told_as_cache_error(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
 
-    def _write(self, name: str, content: str | bytes) -> None:
-        payload = content.encode() if isinstance(content, str) else content
-        try:
-            with atomic_file(self.path / name) as stream:
-                stream.write(payload)
-        except OSError as error:
-            raise CacheError(
-                f"cannot be written ({error.strerror})",
-                remedy="make room, or mend its permissions",
-                file=self.path / name,
-            ) from error
+    def _write(self, name: str, text: str) -> None:
+        path = self.path / name
+        with told_as_cache_error(path), atomic_file(path) as stream:
+            stream.write(text.encode())
 
 
 def _rounded(value: float) -> float:

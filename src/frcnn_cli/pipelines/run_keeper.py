@@ -5,21 +5,24 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.pipelines.detect_split import detect_samples
 from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.evaluate import detect_samples
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.run_folder import RunFolder
+from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.training_data import SplitData
 from frcnn_cli.records import Detections
 from frcnn_cli.training.distributed import Ranks
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.resume import trainer_state
+from frcnn_cli.training.statistics import folded
 
 
 @dataclass
@@ -35,6 +38,7 @@ class RunKeeper:
         progress: told about detections.
         stepped: told of each step.
         evaluated: told a step and its mAP.
+        board: TensorBoard's files, if they are wanted.
     """
 
     folder: RunFolder | None
@@ -45,11 +49,19 @@ class RunKeeper:
     progress: Progress = silent
     stepped: Callable[[StepReport], None] = lambda _: None
     evaluated: Callable[[int, float], None] = lambda *_: None
+    board: Board | None = None
     _waited: int = field(default=0, init=False)
     _saved: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._count_evaluations()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()
 
     @property
     def config(self) -> TrainConfig:
@@ -65,6 +77,8 @@ class RunKeeper:
         """Writes down a step, and all that is due after it."""
         if self.folder is not None:
             self.folder.log_step(report)
+        if self.board is not None:
+            self.board.stepped(report)
         self.stepped(report)
         if self._is_due(report.step):
             self.checkpoint(scored=self._is_scored(report.step))
@@ -113,12 +127,14 @@ class RunKeeper:
         return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
 
     def _folded(self) -> dict[str, Tensor]:
-        return dict(self.trainer.model.state_dict())
+        return dict(folded(self.trainer.model).state_dict())
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector.of(copy.deepcopy(self.trainer.model), self.info)
+        detector = Detector.of(copy.deepcopy(folded(self.trainer.model)), self.info)
         score = score_split(detector, self.evaluation, self.ranks, self.progress)
+        if self.board is not None:
+            self.board.evaluated(self.trainer.step, score)
         self.evaluated(self.trainer.step, score)
         return score
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import ConfigError, FrcnnError, TrainingError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -18,19 +20,24 @@ from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.preflight import DataCheck, Outlook, cover, read_all
+from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.records import Sample
-from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
-from frcnn_cli.training.resume import restore
+from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.resume import restore, trainer_state
+from frcnn_cli.training.stages import learn_no_boxes
+from frcnn_cli.training.statistics import make_room_for_classes
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -44,6 +51,7 @@ def train_detector(
     *,
     resume: RunFolder | None = None,
     ranks: Ranks = ALONE,
+    tensorboard: bool = False,
     events: TrainEvents | None = None,
 ) -> TrainResult | None:
     """Trains a detector; proposals that are missing are made first.
@@ -55,6 +63,7 @@ def train_detector(
         device: of this process.
         resume: the folder whose last checkpoint to go on from, in every process.
         ranks: this process's place among those that train together.
+        tensorboard: write the metrics for TensorBoard too.
         events: told about progress, steps and evaluations.
 
     Returns:
@@ -65,7 +74,7 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
-    return run.execute()
+    return run.execute(tensorboard)
 
 
 def check_training(
@@ -94,8 +103,11 @@ class _Run:
     ranks: Ranks
     events: TrainEvents
 
-    def execute(self) -> TrainResult | None:
+    def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
+        self._require_sharable()
+        path = None if self.folder is None else self.folder.path
+        self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
             source, samples, failures = self._look()
             data = source.search(self.job.split, samples, failures)
@@ -111,9 +123,12 @@ class _Run:
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
-        if self.resume is not None:
-            keeper.catch_up()
-        self._train(trainer, batches, keeper)
+        if tensorboard and self.folder is not None:
+            keeper.board = Board(self._path, trainer.step)
+        with keeper:
+            if self.resume is not None:
+                keeper.catch_up()
+            self._train(trainer, batches, keeper)
         if self.folder is None:
             return None
         self.folder.plot()
@@ -135,6 +150,21 @@ class _Run:
         trainer, batches = self._trainer(model, data, config)
         return self._checked, self._estimate(data, trainer, batches)
 
+    def _require_sharable(self) -> None:
+        """Refuses what several processes cannot do.
+
+        Raises:
+            ConfigError: there are more processes than photographs in a step, or stages.
+        """
+        batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
+        if world > 1 and self.job.recipe.train.stage_wise:
+            raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
+        if world > batch:
+            raise ConfigError(
+                f"{world} processes cannot share a batch of {batch}",
+                remedy=f"use --batch {world} or more, or fewer processes",
+            )
+
     def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
         """Finds the data set, reads all of the split and tells what is wrong with it."""
         self._dataset = open_dataset(self.job.data, self.cache)
@@ -146,7 +176,9 @@ class _Run:
         return source, samples, self._checked.failures
 
     def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
-        coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
+        coverage = NOT_LOOKED
+        if self.ranks.is_first:
+            coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
         outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
         self.events.estimated(outlook)
         return outlook
@@ -155,12 +187,16 @@ class _Run:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        if config.class_statistics:
+            make_room_for_classes(model)
+        if not config.box_loss_weight:
+            learn_no_boxes(model)
         trainer, batches = self._trainer(model, data, config)
-        if self.resume is None:
-            mean, deviation = batches.delta_statistics()
+        if self.resume is None and config.box_loss_weight:
+            mean, deviation = batches.delta_statistics(model.num_classes)
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        else:
+        if self.resume is not None:
             restore(trainer, self.resume.load_state())
         return trainer, batches
 
@@ -188,6 +224,9 @@ class _Run:
                 trainer.step,
                 describe(self.device),
                 trainable,
+                self.ranks.world,
+                trainer.config.images_per_batch,
+                trainer.config.lr,
             )
         )
 
@@ -207,16 +246,37 @@ class _Run:
         )
 
     def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
-        with deferred_interrupt() as interrupted:
-            trainer.run(
-                batches.batches(trainer.step, self._loaders()),
-                keeper.on_step,
-                stop=lambda: interrupted() or keeper.lost_patience,
-            )
+        with deferred_interrupt(signal.SIGTERM) as interrupted:
+            try:
+                trainer.run(
+                    batches.batches(trainer.step, self._loaders()),
+                    keeper.on_step,
+                    stop=lambda: interrupted() or keeper.lost_patience,
+                )
+            except LossNotFiniteError as error:
+                raise self._kept(error, trainer, keeper.info) from error
+            except RankLostError:
+                if self.folder is not None:
+                    self.folder.save_state(trainer_state(trainer))  # of the last whole step
+                raise
             stopped_early = trainer.step < trainer.config.iterations
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
+
+    def _kept(
+        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
+    ) -> TrainingError:
+        """Writes the step that failed, for --replay, and returns the error that says where."""
+        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
+        path = self._path / f"replay-{error.step}{rank}.safetensors"
+        try:
+            save_replay(path, error, trainer.model, info, trainer.config)
+        except OSError:
+            return error  # what went wrong first matters more
+        return TrainingError(
+            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":

@@ -25,6 +25,9 @@ class TrainStart:
     first_step: int
     device: str
     trainable: int
+    processes: int
+    batch: int
+    lr: float
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,12 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
-from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistics
+from frcnn_cli.model.targets import (
+    RegionTargets,
+    class_target_statistics,
+    sample_rois,
+    target_statistics,
+)
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
@@ -63,12 +68,16 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
 
     def _batch(self, step: int) -> Batch:
         config = self._config
-        drawn = photographs_of_step(step, len(self._samples), config.images_per_batch, config.seed)
+        count = len(self._samples)
+        passed = 2 * count if config.flip_copies else count
+        drawn = photographs_of_step(step, passed, config.images_per_batch, config.seed)
         images, rois, targets = [], [], []
         share = self._ranks.share(list(enumerate(drawn)))
         for slot, index in share:
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
-            image, scaled, sampled = self._photograph(self._samples[index], generator)
+            image, scaled, sampled = self._photograph(
+                self._samples[index % count], generator, flipped=index >= count
+            )
             images.append(image)
             rois.append(scaled)
             targets.append(sampled)
@@ -77,17 +86,17 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             tuple(rois),
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
-            tuple(self._samples[index].image_id for _, index in share),
+            tuple(self._samples[index % count].image_id for _, index in share),
         )
 
     def _photograph(
-        self, sample: Sample, generator: torch.Generator
+        self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
         config = self._config
         image = load_image(sample.path)
         proposals, gt_boxes, gt_labels = self._boxes(sample)
-        if torch.rand((), generator=generator) < config.flip:
+        if flipped or torch.rand((), generator=generator) < config.flip:
             width = image.shape[1]
             image = image[:, ::-1]
             proposals, gt_boxes = box_ops.flip(proposals, width), box_ops.flip(gt_boxes, width)
@@ -103,11 +112,12 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
         """Returns proposals, ground-truth boxes and labels.
 
-        Difficult objects are not trained on, and a proposal of one is no background either.
+        Unless the recipe wants them, difficult objects are not trained on, and a proposal of one is
+        no background either.
         """
         proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
         boxes = torch.from_numpy(sample.boxes)
-        difficult = torch.from_numpy(sample.difficult)
+        difficult = torch.from_numpy(sample.difficult & (not self._config.difficult))
         if difficult.any():
             overlaps = box_ops.iou(proposals, boxes) >= self._config.foreground_iou
             kept = overlaps[:, ~difficult].any(dim=1) | ~overlaps[:, difficult].any(dim=1)
@@ -115,8 +125,11 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 
-    def delta_statistics(self) -> tuple[Tensor, Tensor]:
-        """Returns mean (4,) and deviation (4,) of the regression targets (§2.3)."""
+    def delta_statistics(self, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Returns mean and deviation of the box targets, (4,) or (K + 1, 4) of each class."""
+        if self._config.class_statistics:
+            photographs = map(self._boxes, self._samples)
+            return class_target_statistics(photographs, num_classes, self._config.foreground_iou)
         pairs = (self._boxes(sample)[:2] for sample in self._samples)
         return target_statistics(pairs, self._config.foreground_iou)
 

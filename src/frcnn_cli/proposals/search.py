@@ -52,6 +52,15 @@ def library(config: ProposalConfig) -> str:
     return f"{_ENGINES[config.engine].version()}, rules {_RULES}"
 
 
+def libraries() -> set[str]:
+    """Returns what `library` says of each engine of this installation.
+
+    Raises:
+        ProposalError: OpenCV is not installed.
+    """
+    return {f"{engine.version()}, rules {_RULES}" for engine in _ENGINES.values()}
+
+
 def require_engine(config: ProposalConfig) -> None:
     """Makes sure that `config` can be searched with, before many photographs fail one by one.
 

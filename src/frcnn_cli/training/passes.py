@@ -52,11 +52,13 @@ class PassInputs:
         step: from 0.
         rois: RoIs of the step over all processes; the losses are means over them.
         box_weight: λ.
+        must_be_finite: whether a loss that is not is an error.
     """
 
     step: int
     rois: int
     box_weight: float
+    must_be_finite: bool = True
 
 
 class Passes:
@@ -70,6 +72,7 @@ class Passes:
         config: the recipe.
         ranks: this process's place among those of the run.
         autocast: lower precision for the forward pass, or None for float32.
+        first_slot: place in the step of the first photograph of a batch; None: by the rank.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Passes:
         config: TrainConfig,
         ranks: Ranks,
         autocast: torch.dtype | None = None,
+        first_slot: int | None = None,
     ) -> None:
         self.model = model
         self._config = config
@@ -85,7 +89,8 @@ class Passes:
         self._autocast = autocast
         self._network: nn.Module = ranks.wrap(model)
         self._dropout = RegionDropout(model, config.seed)
-        self._slots = ranks.share(range(config.images_per_batch))
+        share = ranks.share(range(config.images_per_batch))
+        self._first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
         """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
 
@@ -96,8 +101,8 @@ class Passes:
             LossNotFiniteError: before any gradient is averaged over processes.
             TrainingError: there is no room for the smallest pieces.
         """
-        counts = [len(rois) for rois in batch.rois]
-        with self._dropout.step(inputs.step, list(zip(self._slots, counts, strict=False))):
+        photographs = [(self._first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
+        with self._dropout.step(inputs.step, photographs):
             while True:
                 self.model.zero_grad(set_to_none=True)
                 try:
@@ -129,7 +134,7 @@ class Passes:
         with self._casting():
             output = self._network(batch.images, batch.rois)
         losses = self._losses(output, batch, inputs, slice(None))
-        _require_finite(losses, inputs.step, batch)
+        _require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
         with self._ranks.in_step():
             (losses.total * self._ranks.world).backward()  # type: ignore[no-untyped-call]
@@ -148,7 +153,7 @@ class Passes:
                 with self._casting(), self._dropout.rows(rows):
                     output = self.model.regions(self.model.pooled(part, boxes))
                 losses = self._losses(output, batch, inputs, rows)
-                _require_finite(losses, inputs.step, batch)
+                _require_finite(losses, inputs, batch)
                 losses.total.backward()  # type: ignore[no-untyped-call]
                 pieces.append(Losses(*(term.detach() for term in losses)))
             if features.requires_grad and part.grad is not None:
@@ -174,8 +179,8 @@ def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:
     yield from (part for part in rois.tensor_split(pieces) if len(part))
 
 
-def _require_finite(losses: Losses, step: int, batch: Batch) -> None:
+def _require_finite(losses: Losses, inputs: PassInputs, batch: Batch) -> None:
     for term in TERMS:
         value = getattr(losses, term).item()
-        if not math.isfinite(value):
-            raise LossNotFiniteError(step + 1, term, value, batch)
+        if inputs.must_be_finite and not math.isfinite(value):
+            raise LossNotFiniteError(inputs.step + 1, term, value, batch)

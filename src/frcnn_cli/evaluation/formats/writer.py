@@ -95,16 +95,30 @@ class FileWriter:
         try:
             if error is None:
                 self._put(self.footer())
-                self._stream.flush()
-            if isinstance(self._target, Path):
-                self._stream.close()
-            if error is None and self._temporary:
-                self._temporary.replace(self._target)  # type: ignore[arg-type]
-        except OSError as problem:
-            raise self._failure(problem) from problem
+            with self.told_as_data_error():
+                if error is None:
+                    self._stream.flush()
+                if isinstance(self._target, Path):
+                    self._stream.close()
+                if error is None and self._temporary:
+                    self._temporary.replace(self._target)  # type: ignore[arg-type]
         finally:
             if self._temporary:
                 self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def told_as_data_error(self) -> Iterator[None]:
+        """Turns an error of the file system in the block into one line for people."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # the reader of a pipe has seen enough
+        except OSError as problem:
+            raise DataError(
+                f"cannot be written ({problem.strerror})",
+                remedy="name a file in a folder that you can write to",
+                file=self._target if isinstance(self._target, Path) else "standard output",
+            ) from problem
 
     def _open(self) -> TextIO:
         if not isinstance(self._target, Path):
@@ -113,25 +127,13 @@ class FileWriter:
         if not path.exists() or path.is_file():
             # Anything else, such as /dev/null or a named pipe, is written straight.
             path = self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with self.told_as_data_error():
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("w", encoding="utf-8", newline="\n")
-        except OSError as problem:
-            raise self._failure(problem) from problem
 
     def _put(self, text: str) -> None:
-        try:
+        with self.told_as_data_error():
             self._stream.write(text)
-        except OSError as problem:
-            raise self._failure(problem) from problem
-
-    def _failure(self, problem: OSError) -> DataError:
-        where = self._target if isinstance(self._target, Path) else "standard output"
-        return DataError(
-            f"cannot be written ({problem.strerror})",
-            remedy="name a file in a folder that you can write to",
-            file=where,
-        )
 
 
 def require_new_folder(folder: Path) -> None:

@@ -35,11 +35,13 @@ class YoloWriter(FolderWriter):
     Args:
         target: a folder, absent or empty.
         classes: names of the labels 1..K.
+        confidences: whether a line ends with its confidence. Annotation tools want it left out.
     """
 
-    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
+    def __init__(self, target: Path, *, classes: Sequence[str], confidences: bool = True) -> None:
         super().__init__(target)
         self._classes = tuple(classes)
+        self._confidences = confidences
 
     def begin(self) -> None:
         """Writes the names of the classes."""
@@ -57,7 +59,8 @@ class YoloWriter(FolderWriter):
                 (y2 - y1) / image.height,
             )
             fractions = " ".join(f"{value:.12g}" for value in values)
-            lines.append(f"{int(label) - 1} {fractions} {score:.6f}\n")
+            confidence = f" {score:.6f}" if self._confidences else ""
+            lines.append(f"{int(label) - 1} {fractions}{confidence}\n")
         with self.told_as_data_error():
             self._save(f"{self.name_of(image)}.txt", "".join(lines))
 

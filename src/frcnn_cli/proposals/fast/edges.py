@@ -13,12 +13,22 @@ import cv2
 import numpy as np
 
 from frcnn_cli.proposals.fast.jit import inlined, kernel
+from frcnn_cli.proposals.fast.memory import Memory
 from frcnn_cli.proposals.fast.stdsort import tie_order
 
 EDGE: Final = 0xFFFFFFFF
 """Mask of the edge's name in a key."""
 RADIX_BITS: Final = 11
-"""Bits a pass of the radix sort: three passes cover a float32."""
+"""Bits a pass of the radix sort."""
+DIGITS: Final = 3
+"""Passes that cover a float32."""
+MASK: Final = (1 << RADIX_BITS) - 1
+
+
+STRIP: Final = 1 << 18
+"""About how many pixels are blurred and weighed at a time: memory that is used again is near."""
+HALO: Final = 8
+"""Rows beside a strip that its blur may see; a Gaussian of σ = 0.8 reaches 3."""
 
 
 class EdgeGraph(NamedTuple):
@@ -26,43 +36,52 @@ class EdgeGraph(NamedTuple):
 
     keys: np.ndarray
     """(E,) int64."""
-    settled: np.ndarray
-    """(E,) bool: edges among equal weights that are known to stand in OpenCV's order."""
-    shape: tuple[int, int]
-    """(H, W) of the image, pixels."""
+    image: np.ndarray
+    """(H, W, C) or (H, W) uint8."""
+    sigma: float
+    """Standard deviation of the Gaussian blur before weighing, pixels; at most 1."""
+    memory: Memory
+    """Of the thread that works on it; one graph at a time."""
 
 
-def build_graph(image: np.ndarray, sigma: float) -> EdgeGraph:
-    """Weighs and sorts the edges of an image.
-
-    Args:
-        image: (H, W, C) or (H, W) uint8.
-        sigma: standard deviation of the Gaussian blur before weighing, pixels.
-    """
-    blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma)
-    height, width = image.shape[:2]
-    keys = _radix_sort(_weigh(blurred.reshape(height, width, -1)))
-    return EdgeGraph(keys, np.zeros(keys.size, np.bool_), (height, width))
+def build_graph(image: np.ndarray, sigma: float, memory: Memory) -> EdgeGraph:
+    """Weighs and sorts the edges of an image; arguments as in `EdgeGraph`."""
+    keys = _weighed_keys(image, sigma, memory)
+    ordered = memory.array("sorted keys", keys.shape, np.int64)
+    _radix_sort(keys, ordered)
+    return EdgeGraph(ordered, image, sigma, memory)
 
 
-def settle(
-    graph: EdgeGraph, contested: np.ndarray, flags: np.ndarray
-) -> tuple[EdgeGraph, np.ndarray]:
-    """Puts the edges of some weights into the order in which OpenCV's sort leaves them.
+def opencvs_order(graph: EdgeGraph, contested: np.ndarray) -> np.ndarray:
+    """Returns the keys of some weights as OpenCV's sort leaves them, each edge once.
 
     Args:
         graph: the image's edges.
         contested: (T,) int64 bits of the weights, rising and distinct, T > 0.
-        flags: (E,) uint8 that move with their edges.
-
-    Returns:
-        New graph and flags.
     """
-    graph = graph._replace(keys=graph.keys.copy(), settled=graph.settled.copy())
-    flags = flags.copy()
-    directed = _directed_keys(graph.keys, *graph.shape)
-    _place(tie_order(directed, contested), graph.keys, graph.settled, flags)
-    return graph, flags
+    # Sooner made again than found among the sorted.
+    keys = _weighed_keys(graph.image, graph.sigma, graph.memory)
+    directed = graph.memory.array("directed keys", (2 * keys.size,), np.int64)
+    height, width = graph.image.shape[:2]
+    _direct(keys, height, width, directed)
+    ordered = tie_order(directed, contested)
+    _, first = np.unique(ordered, return_index=True)  # of the two directions of an edge
+    return ordered[np.sort(first)]
+
+
+def _weighed_keys(image: np.ndarray, sigma: float, memory: Memory) -> np.ndarray:
+    """Returns the (E,) int64 keys of an image in the order of its pixels."""
+    height, width = image.shape[:2]
+    keys = memory.array("keys", (height * (width - 1) + (height - 1) * width,), np.int64)
+    rows = max(1, STRIP // width)
+    for first in range(0, height, rows):
+        # The row below the last one is needed too, for the edges that lead down to it.
+        last = min(first + rows, height)
+        top = max(first - HALO, 0)
+        strip = image[top : last + 1 + HALO].astype(np.float32)
+        blurred = cv2.GaussianBlur(strip, (0, 0), sigma)[first - top : last + 1 - top]
+        _weigh(blurred.reshape(*blurred.shape[:2], -1), first, last, keys)
+    return keys
 
 
 @inlined
@@ -73,26 +92,32 @@ def across(edge: int, width: int) -> tuple[int, int]:
 
 
 @kernel
-def _weigh(blurred: np.ndarray) -> np.ndarray:
-    """Returns the (E,) int64 keys of an (H, W, C) float32 image in the order of its pixels."""
-    height, width = blurred.shape[:2]
-    keys = np.empty(height * (width - 1) + (height - 1) * width, np.int64)
+def _weigh(blurred: np.ndarray, first: int, last: int, keys: np.ndarray) -> None:
+    """Writes the keys of a strip of rows.
+
+    Args:
+        blurred: (last - first + 1, W, C) float32, or one row less at the lower end of the image.
+        first: the strip's first row.
+        last: the row below the strip.
+        keys: (E,) int64 of the whole image, in the order of its pixels.
+    """
+    width = blurred.shape[1]
     weights = keys.view(np.float32)
-    n = 0
-    for y in range(height):
+    n = first * (2 * width - 1)
+    for y in range(last - first):
         row = blurred[y]
-        below = blurred[min(y + 1, height - 1)]
+        has_below = y + 1 < blurred.shape[0]
+        below = blurred[y + has_below]
         for x in range(width):
-            edge = 2 * (y * width + x)
+            edge = 2 * ((first + y) * width + x)
             if x + 1 < width:
                 keys[n] = edge
                 weights[2 * n + 1] = _distance(row[x], row[x + 1])
                 n += 1
-            if y + 1 < height:
+            if has_below:
                 keys[n] = edge + 1
                 weights[2 * n + 1] = _distance(row[x], below[x])
                 n += 1
-    return keys
 
 
 @inlined
@@ -106,73 +131,50 @@ def _distance(one: np.ndarray, other: np.ndarray) -> np.float32:
 
 
 @kernel
-def _radix_sort(keys: np.ndarray) -> np.ndarray:
-    """Sorts (E,) keys by weight, stably; the input is overwritten."""
-    mask = (1 << RADIX_BITS) - 1
-    counts = np.zeros((3, mask + 1), np.int64)
+def _radix_sort(keys: np.ndarray, target: np.ndarray) -> None:
+    """Sorts (E,) keys by weight, stably, into `target`; overwrites both."""
+    counts = np.zeros((DIGITS, MASK + 1), np.int64)
     for key in keys:
-        for digit in range(3):
-            counts[digit, (key >> (32 + RADIX_BITS * digit)) & mask] += 1
-    target = np.empty_like(keys)
-    for digit in range(3):
+        for digit in range(DIGITS):
+            counts[digit, (key >> (32 + RADIX_BITS * digit)) & MASK] += 1
+    for digit in range(DIGITS):
         shift = 32 + RADIX_BITS * digit
-        places = np.cumsum(counts[digit]) - counts[digit]
+        places = counts[digit]
+        before = 0
+        for i in range(places.size):
+            before, places[i] = before + places[i], before
         for key in keys:
-            bucket = (key >> shift) & mask
+            bucket = (key >> shift) & MASK
             target[places[bucket]] = key
             places[bucket] += 1
-        keys, target = target, keys
-    return keys
+        keys, target = target, keys  # an odd number of times
 
 
 @kernel
-def _directed_keys(keys: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Every edge twice, as OpenCV lists them: each pixel's edges up, left, down and right.
+def _direct(keys: np.ndarray, height: int, width: int, directed: np.ndarray) -> None:
+    """Writes every edge twice, as OpenCV lists them: each pixel's up, left, down and right.
 
-    Returns:
-        (2 E,) int64 keys.
+    Args:
+        keys: (E,) int64 in the order of the pixels.
+        height: pixels.
+        width: pixels.
+        directed: (2 E,) int64 keys, written.
     """
-    bits = np.empty(2 * height * width, np.int32)
-    for key in keys:
-        bits[key & EDGE] = key >> 32
-    directed = np.empty(2 * keys.size, np.int64)
     n = 0
+    row = 2 * width - 1
     for y in range(height):
+        step = 2 if y + 1 < height else 1  # keys of a pixel
         for x in range(width):
-            right = 2 * (y * width + x)
+            right = y * row + step * x
             if y > 0:
-                n = _append(directed, n, bits, right - 2 * width + 1)
+                directed[n] = keys[(y - 1) * row + min(2 * x + 1, row - 1)]
+                n += 1
             if x > 0:
-                n = _append(directed, n, bits, right - 2)
+                directed[n] = keys[right - step]
+                n += 1
             if y + 1 < height:
-                n = _append(directed, n, bits, right + 1)
+                directed[n] = keys[min(right + 1, (y + 1) * row - 1)]
+                n += 1
             if x + 1 < width:
-                n = _append(directed, n, bits, right)
-    return directed
-
-
-@inlined
-def _append(keys: np.ndarray, n: int, bits: np.ndarray, edge: int) -> int:
-    keys[n] = (np.int64(bits[edge]) << 32) | edge
-    return n + 1
-
-
-@kernel
-def _place(ordered: np.ndarray, keys: np.ndarray, settled: np.ndarray, flags: np.ndarray) -> None:
-    """Writes `ordered` keys at the places of their weights; of each pair of twins, the first."""
-    first = 0
-    while first < ordered.size:
-        bits = ordered[first] >> 32
-        at = np.searchsorted(keys, bits << 32)
-        last = np.searchsorted(keys, (bits + 1) << 32)
-        flag_of = {np.int64(-1): np.uint8(0)}  # of the edges that are still to be placed
-        for i in range(at, last):
-            flag_of[keys[i]] = flags[i]
-        settled[at:last] = True
-        while first < ordered.size and ordered[first] >> 32 == bits:
-            key = ordered[first]
-            if key in flag_of:
-                keys[at] = key
-                flags[at] = flag_of.pop(key)
-                at += 1
-            first += 1
+                directed[n] = keys[right]
+                n += 1

@@ -42,9 +42,9 @@ def describe_regions(labels: np.ndarray, count: int, codes: PixelCodes) -> Regio
     return Regions(
         sizes,
         boxes,
-        _normalise_colours(colours),
+        _normalise_colours(colours.astype(np.float32)),
         _normalise_textures(textures, codes.zero_bins, sizes),
-        _touching(labels, count),
+        _touching(labels),
         flat.size,
     )
 
@@ -55,7 +55,9 @@ def _measure(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     height, width = labels.shape
     sizes = np.zeros(count, np.int32)
     boxes = np.empty((count, 4), np.int32)
-    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = width, height, 0, 0
+    for region in range(count):
+        boxes[region, 0], boxes[region, 1] = width, height
+        boxes[region, 2], boxes[region, 3] = 0, 0
     for y in range(height):
         for x in range(width):
             region = labels[y, x]
@@ -94,9 +96,8 @@ def _count_textures(labels: np.ndarray, codes: np.ndarray, count: int) -> np.nda
 
 
 @kernel
-def _normalise_colours(counts: np.ndarray) -> np.ndarray:
-    """Divides each row by its sum, taken in float32 in OpenCV's order."""
-    histograms = counts.astype(np.float32)
+def _normalise_colours(histograms: np.ndarray) -> np.ndarray:
+    """Divides each row of float32 by its sum, which is taken in OpenCV's order."""
     for row in histograms:
         total = np.float32(0)
         for value in row:
@@ -118,7 +119,9 @@ def _normalise_textures(counts: np.ndarray, zero_bins: np.ndarray, sizes: np.nda
             middle = first + TEXTURE_BINS
             down = counts[region, first:middle]
             up = counts[region, middle : middle + TEXTURE_BINS]
-            positive = up.sum()
+            positive = 0
+            for i in range(TEXTURE_BINS):
+                positive += up[i]
             down[zero_bins[derivative, 0]] += positive
             up[zero_bins[derivative, 1]] += size - positive
             for i in range(TEXTURE_BINS):
@@ -127,83 +130,49 @@ def _normalise_textures(counts: np.ndarray, zero_bins: np.ndarray, sizes: np.nda
     return histograms
 
 
-@kernel
-def _touching(labels: np.ndarray, count: int) -> np.ndarray:
+def _touching(labels: np.ndarray) -> np.ndarray:
     """Returns the (E, 2) int32 pairs of regions that touch, as OpenCV looks for them.
 
     Each pixel beyond the first row and column looks left, up and to the upper left: pixels that
     touch only within the first row or column, or along the other diagonal, are no neighbours.
     """
-    found = _border_pairs(labels)
-    starts = np.zeros(count + 1, np.int64)
-    for i in range(found.shape[0]):
-        starts[found[i, 0] + 1] += 1
-    starts = np.cumsum(starts)
-    others = np.empty(found.shape[0], np.int32)
-    ends = starts[:-1].copy()
-    for i in range(found.shape[0]):
-        others[ends[found[i, 0]]] = found[i, 1]
-        ends[found[i, 0]] += 1
-    return _unique_pairs(starts, others)
+    pairs = np.unique(_border_pairs(labels))
+    return np.stack((pairs >> 32, pairs & 0xFFFFFFFF), axis=1).astype(np.int32)
 
 
 @kernel
 def _border_pairs(labels: np.ndarray) -> np.ndarray:
-    """Returns (B, 2) int32 pairs, each rising; few repeat."""
-    width = labels.shape[1]
-    flat = labels.ravel()
-    corners = _corners(labels)
-    found = np.empty((3 * corners.size, 2), np.int32)
-    recent = np.full(4096, -1, np.int64)
-    n = 0
-    for pixel in corners:
-        here = flat[pixel]
-        for step in (1, width, width + 1):
-            other = flat[pixel - step]
-            low, high = min(here, other), max(here, other)
-            pair = (np.int64(low) << 32) | np.int64(high)
-            place = (low * 31 + high) & 4095
-            if low != high and recent[place] != pair:
-                recent[place] = pair
-                found[n, 0], found[n, 1] = low, high
-                n += 1
-    return found[:n]
+    """Returns (B,) int64 pairs, the lower region in the upper half of the bits; few repeat.
 
-
-@kernel
-def _corners(labels: np.ndarray) -> np.ndarray:
-    """Pixels beyond the first row and column whose neighbours are not those of a pixel before.
-
-    Where a straight border goes on, or inside a region, a pixel has nothing to add. Returns (B,)
-    int64; kept free of branches and allocation, which made it 15 times slower.
+    Where a straight border goes on, or inside a region, a pixel has nothing to add: corners are
+    found first, without a branch.
     """
     height, width = labels.shape
-    found = np.empty(labels.size + 1, np.int64)
+    corners = np.empty(width, np.int64)
+    found = np.empty(4096, np.int64)
+    recent = np.zeros(4096, np.int64)
     n = 0
     for y in range(1, height):
         row, above = labels[y], labels[y - 1]
+        count = 0
         for x in range(1, width):
             down = (row[x] ^ above[x]) | (row[x - 1] ^ above[x - 1])
             right = (row[x] ^ row[x - 1]) | (above[x] ^ above[x - 1])
-            found[n] = y * width + x
-            n += ((down != 0) | (y == 1)) & ((right != 0) | (x == 1))
-    return found[:n].copy()
-
-
-@kernel
-def _unique_pairs(starts: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Sorts and deduplicates each region's larger neighbours: (E, 2) int32 pairs in order."""
-    pairs = np.empty((others.size, 2), np.int32)
-    seen = np.full(starts.size, -1, np.int32)
-    n = 0
-    for region in range(starts.size - 1):
-        first = n
-        for i in range(starts[region], starts[region + 1]):
-            other = others[i]
-            if seen[other] != region:
-                seen[other] = region
-                pairs[n, 0] = region
-                pairs[n, 1] = other
-                n += 1
-        pairs[first:n, 1] = np.sort(pairs[first:n, 1])
-    return pairs[:n].copy()
+            corners[count] = x
+            count += ((down != 0) | (y == 1)) & ((right != 0) | (x == 1))
+        if n + 3 * count > found.size:
+            grown = np.empty(2 * (n + 3 * count), np.int64)
+            for i in range(n):
+                grown[i] = found[i]
+            found = grown
+        for x in corners[:count]:
+            here = np.int64(row[x])
+            for there in (row[x - 1], above[x], above[x - 1]):
+                low, high = min(here, np.int64(there)), max(here, np.int64(there))
+                pair = (low << 32) | high
+                place = (low * 31 + high) & 4095
+                if low != high and recent[place] != pair:
+                    recent[place] = pair
+                    found[n] = pair
+                    n += 1
+    return found[:n]

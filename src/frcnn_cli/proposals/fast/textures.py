@@ -12,6 +12,7 @@ the part that it is not in, a pixel counts as zero (`zero_bins`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import cv2
@@ -51,37 +52,54 @@ def encode_pixels(image: np.ndarray) -> PixelCodes:
     """Computes the codes of an image, (H, W, C) or (H, W) uint8."""
     height, width = image.shape[:2]
     planes = cv2.split(image)
+    turn = _Turn(height, width)
     texture = np.empty((DIRECTIONS * len(planes), height, width), np.uint8)
     zero_bins = np.empty((DIRECTIONS * len(planes), 2), np.uint8)
     row = 0
     for plane in planes:
-        for derivative in _derivatives(plane):
-            stretch = _stretch(derivative)
-            _encode(derivative, _cuts(stretch), texture[row])
+        for derivative, top, left in turn.derivatives(plane):
+            stretch = _stretch(derivative[top : top + height, left : left + width])
+            _encode(derivative, top, left, _cuts(stretch), texture[row])
             zero_bins[row] = _bin_of(0.0, *stretch[0]), _bin_of(0.0, *stretch[1])
             row += 1
     colour = cv2.LUT(image, _COLOUR_OF).reshape(height * width, -1)
     return PixelCodes(colour, texture.reshape(row, -1), zero_bins)
 
 
-def _derivatives(plane: np.ndarray) -> list[np.ndarray]:
-    """The derivatives of a plane, each (H, W) float32: 0°, 90°, 45° and 135°."""
-    height, width = plane.shape
-    centre = (width / 2.0, height / 2.0)
-    turn = cv2.getRotationMatrix2D(centre, 45.0, 1.0)
-    _, _, wide, high = cv2.RotatedRect(centre, (width, height), 45.0).boundingRect()
-    turn[0, 2] += wide / 2.0 - centre[0]
-    turn[1, 2] += high / 2.0 - centre[1]
-    turned = cv2.warpAffine(plane, turn, (wide, high))
-    back = cv2.getRotationMatrix2D((float(wide // 2), float(high // 2)), -45.0, 1.0)
-    # Of a photograph with sides beyond 1 : 2.4, OpenCV crops a corner instead of the middle.
-    top, left = max(0, (high - height) // 2), max(0, (wide - width) // 2)
-    canvas = (_canvas_width(wide, high, left + width), top + height)
-    derivatives = [cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1)]
-    for dx, dy in ((1, 0), (0, 1)):
-        diagonal = cv2.warpAffine(cv2.Scharr(turned, cv2.CV_32F, dx, dy), back, canvas)
-        derivatives.append(diagonal[top:, left : left + width])
-    return derivatives
+class _Turn:
+    """Derivatives of planes of one size, (H, W), along the sides and along the diagonals.
+
+    The arrays are used again for each plane: fresh memory costs as much as the arithmetic.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        centre = (width / 2.0, height / 2.0)
+        _, _, wide, high = cv2.RotatedRect(centre, (width, height), 45.0).boundingRect()
+        self._there = cv2.getRotationMatrix2D(centre, 45.0, 1.0)
+        self._there[0, 2] += wide / 2.0 - centre[0]
+        self._there[1, 2] += high / 2.0 - centre[1]
+        self._back = cv2.getRotationMatrix2D((float(wide // 2), float(high // 2)), -45.0, 1.0)
+        # Of a photograph with sides beyond 1 : 2.4, OpenCV crops a corner instead of the middle.
+        self._corner = max(0, (high - height) // 2), max(0, (wide - width) // 2)
+        canvas = self._corner[0] + height, _canvas_width(wide, high, self._corner[1] + width)
+        self._turned = np.empty((high, wide), np.uint8)
+        self._slopes = np.empty((high, wide), np.float32)
+        self._straight = np.empty((height, width), np.float32)
+        self._diagonal = np.empty(canvas, np.float32)
+
+    def derivatives(self, plane: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Yields 0°, 90°, 45° and 135°, each valid until the next.
+
+        Each is a float32 array with the row and the column at which the plane begins in it.
+        """
+        for dx, dy in ((1, 0), (0, 1)):
+            yield cv2.Scharr(plane, cv2.CV_32F, dx, dy, dst=self._straight), 0, 0
+        cv2.warpAffine(plane, self._there, self._turned.shape[::-1], dst=self._turned)
+        for dx, dy in ((1, 0), (0, 1)):
+            cv2.Scharr(self._turned, cv2.CV_32F, dx, dy, dst=self._slopes)
+            size = self._diagonal.shape[::-1]
+            cv2.warpAffine(self._slopes, self._back, size, dst=self._diagonal)
+            yield self._diagonal, *self._corner
 
 
 def _canvas_width(wide: int, high: int, needed: int) -> int:
@@ -154,18 +172,25 @@ def _cuts(stretch: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _encode(derivative: np.ndarray, cuts: np.ndarray, codes: np.ndarray) -> None:
-    """Writes the codes of a derivative, (H, W) float32, into (H, W) uint8.
+def _encode(
+    derivative: np.ndarray, top: int, left: int, cuts: np.ndarray, codes: np.ndarray
+) -> None:
+    """Writes the codes of a plane, (H, W) uint8, whose derivative begins at a row and a column.
 
     A table gives the code at each whole number; few values lie between it and a cut.
     """
-    ends = np.append(cuts, np.float32(np.inf))
-    table = np.searchsorted(cuts, np.arange(-STEEPEST - 1, STEEPEST + 2), "right").astype(np.uint8)
-    for y in range(derivative.shape[0]):
-        row = derivative[y]
+    table = np.empty(2 * STEEPEST + 3, np.uint8)
+    code = 0
+    for i in range(table.size):
+        while code < cuts.size and np.float32(i - STEEPEST - 1) >= cuts[code]:
+            code += 1
+        table[i] = code
+    for y in range(codes.shape[0]):
+        row = derivative[top + y]
         out = codes[y]
-        for x in range(row.size):
-            code = table[int(row[x] + np.float32(STEEPEST + 1))]
-            while row[x] >= ends[code]:
+        for x in range(out.size):
+            value = row[left + x]
+            code = table[int(value + np.float32(STEEPEST + 1))]
+            while code < cuts.size and value >= cuts[code]:
                 code += 1
             out[x] = code

@@ -1,0 +1,207 @@
+"""`frcnn cache`: what the cache holds, whether it is whole, and what of it can go."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import ago, count, facts, headline, size
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.upkeep import Contents
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+LS_EXAMPLES = "[bold]Example[/]\n\n[cyan]frcnn cache ls[/]\n"
+VERIFY_EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn cache verify[/]  [dim]reads every file; exit code 3 if one is damaged[/]
+
+[cyan]frcnn cache verify --repair[/]  [dim]damaged entries go and are made again[/]
+"""
+GC_EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn cache gc --dry-run[/]  [dim]what would go, and why[/]
+
+[cyan]frcnn cache gc --unused-for 7 --run efficientnet_lite0-1[/]  [dim]and a run with its \
+checkpoints[/]
+"""
+
+
+@app.command("ls", epilog=LS_EXAMPLES)
+def ls(
+    *,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what is kept: entries by kind, runs with their mAP, size and last use."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines.upkeep import list_contents
+
+        contents = list_contents(Cache(cache_dir))
+        terminal.result(_contents_as_data(contents, cache_dir), _shown(contents, cache_dir))
+
+
+@app.command("verify", epilog=VERIFY_EXAMPLES)
+def verify(
+    *,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            metavar="",
+            help="Remove damaged entries, which are made again; set damaged checkpoints aside.",
+        ),
+    ] = False,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Read every file and compare checksums, formats and versions; list what is damaged."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines.upkeep import inspect
+
+        with terminal.progress("files") as report:
+            found = inspect(Cache(cache_dir), mend=repair, progress=report)
+        wrong = found.unmended
+        data = {
+            "schema": "frcnn.cache-verify/1",
+            "cache": str(cache_dir),
+            "whole": found.whole,
+            "damaged": [_named(each.path, each.problem) for each in found.damaged],
+            "later": [_named(each.path, each.problem) for each in found.later],
+            "mended": [str(each.path) for each in found.mended],
+        }
+        rows = {
+            "mended": "\n".join(
+                f"{each.path} {'removed' if each.remakable else 'set aside'}"
+                for each in found.mended
+            ),
+            "damaged": f"{len(wrong):,}, listed below" if wrong else "",
+        }
+        terminal.result(
+            data, facts(f"{count(found.whole, 'file')} whole", rows, complete=not wrong)
+        )
+        terminal.finish(wrong, succeeded=found.whole)
+
+
+@app.command("gc", epilog=GC_EXAMPLES)
+def gc(
+    *,
+    unused_for: Annotated[
+        float,
+        typer.Option(min=0, metavar="DAYS", help="Entries not used for so long go; 0 keeps them."),
+    ] = 90.0,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A run that goes, with its checkpoints; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Say what would go, and keep it.")
+    ] = False,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove what is left of killed writes and what is not used any more; runs only if named."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines.upkeep import by_reason, collect
+
+        with terminal.progress("files") as report:
+            items = collect(
+                Cache(cache_dir),
+                unused_days=unused_for,
+                run_names=run or (),
+                dry_run=dry_run,
+                progress=report,
+            )
+        freed = sum(item.bytes for item in items)
+        tally = by_reason(items)
+        data = {
+            "schema": "frcnn.cache-gc/1",
+            "cache": str(cache_dir),
+            "dry_run": dry_run,
+            "bytes": freed,
+            "removed": [_named(item.path, item.reason, "reason") for item in items],
+        }
+        verb = "would be freed" if dry_run else "freed"
+        rows = {
+            reason: f"{count(number, 'item')}, {size(bytes_)}"
+            for reason, (number, bytes_) in tally.items()
+        }
+        terminal.result(data, facts(f"{size(freed)} {verb}", rows))
+
+
+def _named(path: Path, said: str, key: str = "problem") -> dict[str, str]:
+    return {"file": str(path), key: said}
+
+
+def _contents_as_data(contents: Contents, folder: Path) -> dict[str, Any]:
+    return {
+        "schema": "frcnn.cache/1",
+        "cache": str(folder),
+        "bytes": contents.bytes,
+        "kinds": [vars(each) for each in contents.holdings],
+        "runs": [
+            {
+                "name": run.folder.name,
+                "steps": run.steps,
+                "map_val": run.best_map,
+                "bytes": run.bytes,
+                "used": run.used,
+            }
+            for run in contents.runs
+        ],
+        "temporary": vars(contents.temporary) if contents.temporary else None,
+    }
+
+
+def _shown(contents: Contents, folder: Path) -> RenderableType:
+    now = time.time()
+    parts: list[RenderableType] = []
+    held = [*contents.holdings, *([contents.temporary] if contents.temporary else [])]
+    if held:
+        table = _table("kept", "entries", "size", "last used", "made by")
+        for each in held:
+            row = (f"{each.entries:,}", size(each.bytes), ago(now - each.used))
+            table.add_row(Text(each.kind), *row, Text(each.made_by, "dim"))
+        parts.append(table)
+    if contents.runs:
+        table = _table("run", "steps", "mAP on val", "size", "last written")
+        for run in contents.runs:
+            best = "–" if run.best_map is None else f"{run.best_map:.3f}"
+            written = ago(now - run.used) if run.bytes else "–"
+            table.add_row(Text(run.folder.name), f"{run.steps:,}", best, size(run.bytes), written)
+        parts.append(table)
+    if not parts:
+        return headline(f"{folder} is empty")
+    return Group(*parts, headline(f"{size(contents.bytes)} in {folder}"))
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in columns:
+        is_text = name == "made by"
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)
+    return table

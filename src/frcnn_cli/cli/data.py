@@ -1,0 +1,230 @@
+"""`frcnn data`: what a data set holds; converts it, draws a sample of it, makes a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import SOME_FAILED, Terminal
+from frcnn_cli.cli.summary import count, facts
+from frcnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from frcnn_cli.data.dataset import Dataset
+    from frcnn_cli.pipelines.data_convert import Conversion
+    from frcnn_cli.pipelines.data_summary import ClassCount, Summary
+
+LISTED = 10
+"""Problems that are printed; the others are counted."""
+
+_SIZES = (("small", "yellow"), ("medium", "cyan"), ("large", "blue"))
+_BAR = 8
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn data[/]  [dim]what is in this folder, and what is wrong with it[/]
+
+[cyan]frcnn data photos/ --pictures sample/[/]  [dim]12 photographs with their boxes[/]
+
+[cyan]frcnn data photos/ --to coco --out photos-coco/[/]  [dim]for another tool[/]
+"""
+
+
+def data(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")
+    ] = Path(),
+    *,
+    to: Annotated[
+        Literal["voc", "coco", "yolo"] | None,
+        typer.Option("--to", metavar="FORMAT", help="Convert to voc, coco or yolo, into --out."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for --to.", show_default=False),
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", metavar="", help="Link the photographs, do not copy them.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw a sample with its boxes.", show_default=False),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Photographs that --pictures draws.")
+    ] = 12,
+    make_split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Make a split, val or test, that is kept in the cache.",
+            show_default=False,
+        ),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help="Share that --make-split takes.")
+    ] = 0.2,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Decides the sample and the made split.")
+    ] = 0,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what a data set holds and what is wrong with it; convert it, or draw a sample."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines import dataset as datasets
+        from frcnn_cli.pipelines.data_convert import convert
+        from frcnn_cli.pipelines.data_pictures import draw_sample
+        from frcnn_cli.pipelines.data_summary import summarize, to_json
+
+        _check(to, out)
+        cache = Cache(cache_dir)
+        found = datasets.open_dataset(folder, cache)
+        if make_split is not None:
+            found = datasets.make_split(found, make_split, share, seed, cache)
+        with terminal.progress() as report:
+            summary = summarize(found, report)
+            conversion = None
+            if to is not None and out is not None:
+                conversion = convert(found, out, to, link=link, progress=report)
+            drawn = None
+            if pictures is not None:
+                drawn, _ = draw_sample(found, pictures, sample, seed, report)
+        result = to_json(found, summary)
+        if conversion is not None:
+            result["converted"] = _conversion_json(conversion)
+        if drawn is not None:
+            result["pictures"] = [str(path) for path in drawn]
+        terminal.result(result, _report(found, summary, conversion, drawn))
+        if summary.left_out:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _check(to: str | None, out: Path | None) -> None:
+    if to is not None and out is None:
+        raise ConfigError("--to needs a folder", remedy=f"add --out DIR, as in --out data-{to}")
+    if out is not None and to is None:
+        raise ConfigError("--out needs a format", remedy="add --to voc, coco or yolo")
+
+
+def _report(
+    dataset: Dataset, summary: Summary, conversion: Conversion | None, drawn: list[Path] | None
+) -> RenderableType:
+    headline = ", ".join(
+        (
+            count(summary.photographs, "photograph"),
+            count(summary.objects, "object"),
+            f"{len(summary.classes):,} {'class' if len(summary.classes) == 1 else 'classes'}",
+        )
+    )
+    where = Text.assemble((f"{dataset.format} ", "dim"), str(dataset.root), overflow="fold")
+    parts: list[RenderableType] = [where, Text(), _splits(summary), _classes(summary)]
+    if summary.left_out or summary.mended or dataset.notes:
+        parts += [_problems(dataset, summary), Text()]
+    rows = {
+        "without objects": count(summary.empty, "photograph") if summary.empty else "",
+        "left out": count(summary.left_out, "photograph") if summary.left_out else "",
+        "clipped": _boxes(summary.mended) if summary.mended else "",
+        "pictures": "" if not drawn else f"{len(drawn)} in {drawn[0].parent}",
+    }
+    if conversion is not None:
+        splits = ", ".join(f"{name} {number:,}" for name, number in conversion.splits.items())
+        rows["converted"] = f"{conversion.folder}: {splits}"
+        rows["not converted"] = ", ".join(f"split {name}" for name in conversion.left_out)
+    parts.append(facts(headline, rows, complete=not summary.left_out))
+    return Group(*parts)
+
+
+def _splits(summary: Summary) -> Table:
+    table = _table()
+    table.add_column("split")
+    table.add_column("photographs", justify="right")
+    table.add_column("objects", justify="right")
+    for name, each in summary.splits.items():
+        table.add_row(Text(name), f"{each.photographs:,}", f"{each.objects:,}")
+    return table
+
+
+def _classes(summary: Summary) -> Table:
+    table = _table()
+    table.add_column("class", overflow="fold")
+    for title in ("objects", "photographs"):
+        table.add_column(title, justify="right")
+    flagged = any(each.difficult for each in summary.classes.values())
+    if flagged:
+        table.add_column("difficult", justify="right", style="dim")
+    for title, colour in _SIZES:
+        table.add_column(f"[{colour}]{title}[/]", justify="right")
+    table.add_column("", no_wrap=True)
+    for name, each in summary.classes.items():
+        shares = [f"{100 * n / each.objects:.0f}%" if each.objects else "" for n in each.sizes]
+        table.add_row(
+            Text(name),
+            f"{each.objects:,}",
+            f"{each.photographs:,}",
+            *([f"{each.difficult:,}"] if flagged else []),
+            *shares,
+            _bar(each),
+        )
+    return table
+
+
+def _bar(each: ClassCount) -> Text:
+    """Returns the shares of small, medium and large objects as one bar."""
+    if not each.objects:
+        return Text("no objects", "dim")
+    bar = Text()
+    before = 0
+    for (_, colour), number in zip(_SIZES, each.sizes, strict=True):
+        start, end = (round(_BAR * n / each.objects) for n in (before, before + number))
+        bar.append("█" * (end - start), colour)
+        before += number
+    return bar
+
+
+def _problems(dataset: Dataset, summary: Summary) -> RenderableType:
+    lines = [_problem("noted", str(note)) for note in dataset.notes]
+    lines += [
+        _problem("left out" if problem.dropped else "clipped", str(problem.error))
+        for problem in sorted(summary.problems, key=lambda each: not each.dropped)[:LISTED]
+    ]
+    more = summary.left_out + summary.mended - min(len(summary.problems), LISTED)
+    if more:
+        lines.append(Text(f"and {more:,} more; --json lists the first thousand", "dim"))
+    return Group(*lines)
+
+
+def _problem(kind: str, message: str) -> Text:
+    style = "bold red" if kind == "left out" else "yellow"
+    return Text.assemble((kind, style), f"  {message}", overflow="fold")
+
+
+def _table() -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _boxes(number: int) -> str:
+    return "1 box" if number == 1 else f"{number:,} boxes"
+
+
+def _conversion_json(conversion: Conversion) -> dict[str, Any]:
+    return {
+        "out": str(conversion.folder),
+        "photographs": conversion.photographs,
+        "splits": dict(conversion.splits),
+        "left_out": list(conversion.left_out),
+        "failures": [str(failure) for failure in conversion.failures],
+    }

@@ -1,0 +1,70 @@
+"""What `frcnn train --replay` shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from frcnn_cli.cli.summary import facts
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.replay import Replayed
+
+_MOST = 12
+"""Findings shown; what follows the first few is their consequence."""
+
+
+def replay_shown(replayed: Replayed) -> RenderableType:
+    """Returns the losses of each photograph, and the tensors that are not finite."""
+    told = facts(
+        f"Step {replayed.step}, whose {replayed.term} loss was not finite",
+        {
+            name: ", ".join(f"{term} {value:.4g}" for term, value in losses.items())
+            for name, losses in replayed.losses.items()
+        },
+        complete=not replayed.findings,
+    )
+    if not replayed.findings:
+        return Group(told, Text("  Every tensor is finite now: another device, or precision?"))
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in ("photograph", "tensor"):
+        table.add_column(heading)
+    for heading in ("nan", "infinite", "of", "largest finite"):
+        table.add_column(heading, justify="right")
+    for finding in replayed.findings[:_MOST]:
+        table.add_row(
+            finding.photograph,
+            finding.tensor,
+            f"{finding.nan:,}",
+            f"{finding.inf:,}",
+            f"{finding.size:,}",
+            f"{finding.largest:.3g}",
+        )
+    more = len(replayed.findings) - _MOST
+    first = replayed.findings[0]
+    of = f" of photograph {first.photograph}" if first.photograph else ""
+    lines = [
+        *([Text(f"    … and {more} more", "dim")] if more > 0 else []),
+        Text(f"  It begins with: {first.tensor}{of}"),
+    ]
+    return Group(told, Padding(table, (0, 0, 0, 2), expand=False), *lines)
+
+
+def replay_json(replayed: Replayed) -> dict[str, Any]:
+    """Returns the same as one JSON object; a loss that is not finite is null."""
+    return {
+        "schema": "frcnn.replay/1",
+        "step": replayed.step,
+        "term": replayed.term,
+        "losses": {
+            name: {term: value if math.isfinite(value) else None for term, value in each.items()}
+            for name, each in replayed.losses.items()
+        },
+        "findings": [dataclasses.asdict(finding) for finding in replayed.findings],
+    }

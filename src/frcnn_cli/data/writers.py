@@ -1,0 +1,229 @@
+"""Data sets written for other tools: as VOC, COCO or YOLO, one photograph at a time.
+
+What is written loads again with our own readers.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+import yaml
+
+from frcnn_cli.data.dataset import Record
+from frcnn_cli.data.layout import Splits, is_photograph
+from frcnn_cli.data.voc_xml import write_annotation
+
+Format = Literal["voc", "coco", "yolo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A photograph to write.
+
+    Attributes:
+        image_id: in the data set that it comes from.
+        split: one of those that are written.
+        stem: its name without an ending; no other photograph has it.
+        size: upright (width, height).
+        record: what is known of it, checked.
+    """
+
+    image_id: str
+    split: str
+    stem: str
+    size: tuple[int, int]
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """The photograph's new name."""
+        return f"{self.stem}{self.record.path.suffix}"
+
+
+class Writer(Protocol):
+    """Writes one format into an empty folder."""
+
+    def add(self, item: Item) -> Path:
+        """Writes a photograph's annotation, and returns where the photograph goes."""
+
+    def close(self) -> None:
+        """Writes what stands at the end."""
+
+
+class VocWriter:
+    """A VOC year folder: `JPEGImages`, `Annotations`, and the splits in `ImageSets/Main`."""
+
+    def __init__(self, root: Path, splits: Mapping[str, Sequence[str]]) -> None:
+        self._root = root
+        self._splits = splits
+        self._stems: dict[str, str] = {}
+        for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+            (root / folder).mkdir(parents=True)
+
+    def add(self, item: Item) -> Path:
+        """Writes an XML file, and returns where the photograph goes.
+
+        Raises:
+            AnnotationError: a class has a name that XML cannot hold.
+        """
+        write_annotation(
+            self._root / "Annotations" / f"{item.stem}.xml",
+            filename=item.name,
+            size=item.size,
+            names=item.record.names,
+            boxes=item.record.boxes,
+            difficult=item.record.difficult,
+        )
+        self._stems[item.image_id] = item.stem
+        return self._root / "JPEGImages" / item.name
+
+    def close(self) -> None:
+        """Writes the lists of the splits."""
+        for name, ids in self._splits.items():
+            lines = [f"{self._stems[image_id]}\n" for image_id in ids if image_id in self._stems]
+            path = self._root / "ImageSets" / "Main" / f"{name}.txt"
+            path.write_text("".join(lines), encoding="utf-8")
+
+
+class CocoWriter:
+    """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of photographs a split.
+
+    Args:
+        root: the folder.
+        splits: to be written; no photograph is in two.
+        categories: the id of each class.
+        numbers: the id of each photograph; None counts from 1.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        splits: Splits,
+        categories: Mapping[str, int],
+        numbers: Mapping[str, int] | None,
+    ) -> None:
+        self._root = root
+        self._categories = categories
+        self._numbers = numbers
+        self._images = 0
+        self._objects = 0
+        (root / "annotations").mkdir()
+        # The images of a file come before its annotations, which wait in a file of their own.
+        self._heads: dict[str, _Entries] = {}
+        self._tails: dict[str, _Entries] = {}
+        for split in splits:
+            (root / split).mkdir()
+            path = self._json(split)
+            self._heads[split] = _Entries(path.open("w", encoding="utf-8"))
+            self._tails[split] = _Entries(path.with_suffix(".tail").open("w+", encoding="utf-8"))
+            self._heads[split].stream.write('{"images": [')
+
+    def _json(self, split: str) -> Path:
+        return self._root / "annotations" / f"instances_{split}.json"
+
+    def add(self, item: Item) -> Path:
+        """Writes an image and its annotations, and returns where the photograph goes.
+
+        Difficult objects become crowds: COCO has no other flag for what counts neither way.
+        """
+        self._images += 1
+        number = self._images if self._numbers is None else self._numbers[item.image_id]
+        width, height = item.size
+        image = {"id": number, "file_name": item.name, "width": width, "height": height}
+        self._heads[item.split].append(image)
+        record = item.record
+        for name, box, difficult in zip(
+            record.names, record.boxes.tolist(), record.difficult.tolist(), strict=True
+        ):
+            self._objects += 1
+            x1, y1, x2, y2 = box
+            self._tails[item.split].append(
+                {
+                    "id": self._objects,
+                    "image_id": number,
+                    "category_id": self._categories[name],
+                    "bbox": [round(value, 5) for value in (x1, y1, x2 - x1, y2 - y1)],
+                    "area": round((x2 - x1) * (y2 - y1), 5),
+                    "iscrowd": int(difficult),
+                    "segmentation": [],
+                }
+            )
+        return self._root / item.split / item.name
+
+    def close(self) -> None:
+        """Puts the parts of each file together."""
+        categories = [{"id": number, "name": name} for name, number in self._categories.items()]
+        for split, head in self._heads.items():
+            with head.stream as stream, self._tails[split].stream as tail:
+                stream.write('\n], "annotations": [')
+                tail.seek(0)
+                shutil.copyfileobj(tail, stream)
+                stream.write(f'\n], "categories": {json.dumps(categories)}}}\n')
+            self._json(split).with_suffix(".tail").unlink()
+
+
+class YoloWriter:
+    """YOLO's layout: `data.yaml`, `images/SPLIT` and `labels/SPLIT`.
+
+    Args:
+        root: the folder.
+        splits: to be written, of `train`, `val` and `test`; no photograph is in two.
+        categories: the number of each class.
+    """
+
+    def __init__(self, root: Path, splits: Splits, categories: Mapping[str, int]) -> None:
+        self._root = root
+        self._splits = splits
+        self._categories = categories
+        for split in splits:
+            (root / "images" / split).mkdir(parents=True)
+            (root / "labels" / split).mkdir(parents=True)
+
+    def add(self, item: Item) -> Path:
+        """Writes a label file, and returns where the photograph goes.
+
+        The format cannot say that an object is difficult, and knows photographs by their endings.
+        """
+        width, height = item.size
+        lines = []
+        for name, box in zip(item.record.names, item.record.boxes.tolist(), strict=True):
+            x1, y1, x2, y2 = box
+            shares = (
+                *((x1 + x2) / 2 / width, (y1 + y2) / 2 / height),
+                *((x2 - x1) / width, (y2 - y1) / height),
+            )
+            numbers = " ".join(f"{share:.10g}" for share in shares)
+            lines.append(f"{self._categories[name]} {numbers}\n")
+        name = item.name if is_photograph(item.name) else f"{item.name}.jpg"
+        path = (self._root / "labels" / item.split / name).with_suffix(".txt")
+        path.write_text("".join(lines), encoding="utf-8")
+        return self._root / "images" / item.split / name
+
+    def close(self) -> None:
+        """Writes the `data.yaml`; its tools insist on a `val`, so `test` stands in."""
+        entries = {split: f"images/{split}" for split in self._splits}
+        if "val" not in entries:
+            entries["val"] = entries.get("test") or entries["train"]
+        names = {number: name for name, number in self._categories.items()}
+        content = {**entries, "nc": len(names), "names": names}
+        text: str = yaml.safe_dump(  # type: ignore[no-untyped-call]
+            content, sort_keys=False, allow_unicode=True
+        )
+        (self._root / "data.yaml").write_text(text, encoding="utf-8")
+
+
+class _Entries:
+    """The entries of a JSON list, written one at a time."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+        self._before = "\n"
+
+    def append(self, entry: Mapping[str, object]) -> None:
+        self.stream.write(self._before + json.dumps(entry))
+        self._before = ",\n"

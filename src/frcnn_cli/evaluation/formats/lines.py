@@ -1,0 +1,70 @@
+"""Detections a line at a time, for pipes and for spreadsheets: JSON lines and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from frcnn_cli.evaluation.formats.writer import FileWriter
+from frcnn_cli.records import DetectedImage
+
+COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1", "x2", "y2")
+
+
+class _LineWriter(FileWriter):
+    """Writes lines that a reader of a pipe sees as soon as a photograph is done.
+
+    Args:
+        target: a file, or a text stream.
+        classes: names of the labels 1..K.
+    """
+
+    def __init__(self, target: Path | TextIO, *, classes: Sequence[str]) -> None:
+        super().__init__(target)
+        self._classes = tuple(classes)
+
+    def write(self, image: DetectedImage) -> None:
+        """Appends one photograph."""
+        super().write(image)
+        with self.told_as_data_error():
+            self._stream.flush()
+
+
+class JsonLinesWriter(_LineWriter):
+    """Writes one JSON object a photograph: an entry of `images` in `boxes.json`."""
+
+    def entry(self, image: DetectedImage) -> str:
+        """Returns the line of a photograph."""
+        return json.dumps(image.to_json(self._classes), allow_nan=False) + "\n"
+
+
+class CsvWriter(_LineWriter):
+    """Writes one row a detection, below a row of names; what has no detections has no row."""
+
+    def header(self) -> str:
+        """Returns the row of names."""
+        return _rows([COLUMNS])
+
+    def entry(self, image: DetectedImage) -> str:
+        """Returns the rows of a photograph."""
+        # A name that is not valid Unicode cannot stand in a text file as it is.
+        file = image.file.encode("utf-8", "backslashreplace").decode()
+        found = image.to_json(self._classes)["detections"]
+        return _rows(
+            (
+                *(file, image.width, image.height),
+                *(each["label"], each["category_id"], each["score"]),
+                *each["box"],
+            )
+            for each in found
+        )
+
+
+def _rows(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

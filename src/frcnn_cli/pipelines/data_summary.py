@@ -1,0 +1,167 @@
+"""What a data set holds: photographs, objects, classes, and what is wrong."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.data.dataset import Dataset, Problem, Record
+from frcnn_cli.errors import DataError
+from frcnn_cli.pipelines.progress import Progress, silent
+
+SMALL, MEDIUM = 32.0**2, 96.0**2
+"""Areas in square pixels below which COCO's evaluation calls an object small, or medium."""
+
+KEPT = 1000
+"""Problems that are kept; all are counted."""
+
+Size = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+
+
+@dataclass(slots=True)
+class ClassCount:
+    """The objects of one class; `sizes` are those of `SIZES`."""
+
+    objects: int = 0
+    photographs: int = 0
+    difficult: int = 0
+    sizes: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+
+@dataclass(slots=True)
+class SplitCount:
+    """What is in one split."""
+
+    photographs: int = 0
+    objects: int = 0
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a data set holds, of the photographs that can be used.
+
+    Attributes:
+        photographs: how many can be used.
+        objects: in them.
+        empty: photographs without objects.
+        classes: by name, in the order of their labels.
+        splits: by name.
+        problems: the first `KEPT` of them.
+        left_out: photographs that cannot be used.
+        mended: boxes that were clipped.
+    """
+
+    photographs: int = 0
+    objects: int = 0
+    empty: int = 0
+    classes: dict[str, ClassCount] = field(default_factory=dict)
+    splits: dict[str, SplitCount] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+    mended: int = 0
+
+    def add(self, record: Record, splits: tuple[str, ...]) -> None:
+        """Counts a photograph that is in `splits`."""
+        count = len(record.names)
+        self.photographs += 1
+        self.objects += count
+        self.empty += not count
+        for split in splits:
+            self.splits[split].photographs += 1
+            self.splits[split].objects += count
+        sizes = np.digitize(box_ops.area(record.boxes), (SMALL, MEDIUM)).tolist()
+        for name, size, difficult in zip(
+            record.names, sizes, record.difficult.tolist(), strict=True
+        ):
+            entry = self.classes.setdefault(name, ClassCount())
+            entry.objects += 1
+            entry.difficult += difficult
+            entry.sizes[size] += 1
+        for name in frozenset(record.names):
+            self.classes[name].photographs += 1
+
+    def note(self, problem: Problem) -> None:
+        """Counts a problem."""
+        self.left_out += problem.dropped
+        self.mended += not problem.dropped
+        if len(self.problems) < KEPT:
+            self.problems.append(problem)
+
+
+def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
+    """Reads every annotation and every photograph's header, and counts.
+
+    Memory does not grow with the objects: one photograph is held at a time.
+    """
+    summary = Summary(
+        classes={name: ClassCount() for name in dataset.class_list or ()},
+        splits={name: SplitCount() for name in dataset.splits},
+    )
+    membership = _membership(dataset.splits)
+    for done, image_id in enumerate(dataset.ids, 1):
+        try:
+            record = dataset.record(image_id, summary.note)
+        except DataError as error:
+            summary.note(Problem(image_id, error, dropped=True))
+        else:
+            summary.add(record, membership.get(image_id, ()))
+        progress("Reading annotations", done, len(dataset.ids))
+    if dataset.class_list is None:
+        summary.classes = dict(sorted(summary.classes.items()))
+    return summary
+
+
+def _membership(splits: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Returns the splits of each photograph; photographs of the same splits share one tuple."""
+    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    longer: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
+    for name, ids in splits.items():
+        for image_id in ids:
+            before = found[image_id]
+            found[image_id] = longer.setdefault((before, name), (*before, name))
+    return found
+
+
+def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
+    """Returns the report of format `frcnn.data/1`."""
+    return {
+        "schema": "frcnn.data/1",
+        "format": dataset.format,
+        "root": str(dataset.root),
+        "photographs": summary.photographs,
+        "objects": summary.objects,
+        "without_objects": summary.empty,
+        "splits": {
+            name: {"photographs": each.photographs, "objects": each.objects}
+            for name, each in summary.splits.items()
+        },
+        "classes": {
+            name: {
+                **({"category_id": dataset.categories[name]} if name in dataset.categories else {}),
+                "objects": each.objects,
+                "photographs": each.photographs,
+                "difficult": each.difficult,
+                **dict(zip(SIZES, each.sizes, strict=True)),
+            }
+            for name, each in summary.classes.items()
+        },
+        "left_out": summary.left_out,
+        "clipped": summary.mended,
+        "notes": [str(note) for note in dataset.notes],
+        "problems": [
+            {
+                "image_id": each.image_id,
+                "file": each.error.file,
+                "problem": each.error.problem,
+                "remedy": each.error.remedy,
+                "left_out": each.dropped,
+            }
+            for each in summary.problems
+        ],
+    }

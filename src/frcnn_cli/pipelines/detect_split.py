@@ -1,0 +1,157 @@
+"""A detector and annotated photographs → what it finds and what it sees of the objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from frcnn_cli import __version__
+from frcnn_cli.cache.detections import load_detections, save_detections
+from frcnn_cli.cache.keys import cached_content_hash, key_of
+from frcnn_cli.cache.proposals import proposal_key
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.model.evidence import see_objects
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.pipelines.detector import Detector, Watch
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.proposals import ProposalRun
+from frcnn_cli.proposals.search import library
+from frcnn_cli.records import Detections, ObjectEvidence, Sample
+
+STEP = "Detecting"
+
+Keep = Callable[[Sample, Detections, ObjectEvidence], None]
+
+
+def detect_samples(
+    samples: Sequence[Sample],
+    detector: Detector,
+    proposals: ProposalRun,
+    config: DetectConfig,
+    progress: Progress = silent,
+    *,
+    seen: dict[str, ObjectEvidence] | None = None,
+    iou: float = 0.5,
+    keep: Keep | None = None,
+) -> tuple[dict[str, Detections], list[FrcnnError]]:
+    """Returns the detections by image id, and why the other photographs have none.
+
+    They are rounded as files of detections are, so that such a file scores the same.
+
+    Args:
+        samples: the photographs.
+        detector: the network.
+        proposals: their regions.
+        config: thresholds.
+        progress: told after each photograph.
+        seen: what the detector saw of the objects is put here.
+        iou: least IoU of a box that is taken to match an object, for `seen`.
+        keep: given each photograph's detections and, which needs `seen`, what was seen in it.
+    """
+    found: dict[str, Detections] = {}
+    failures: list[FrcnnError] = []
+    for done, sample in enumerate(samples, start=1):
+        try:
+            image = load_image(sample.path)
+            boxes = proposals.proposals_for(sample.path, image)
+            watch = None if seen is None else _note_objects(sample, image, seen, iou)
+            exact, _ = detector.detect(image, boxes, config, watch)
+        except FrcnnError as error:
+            failures.append(error)
+        else:
+            found[sample.image_id] = exact.rounded()
+            if keep is not None and seen is not None:
+                keep(sample, found[sample.image_id], seen[sample.image_id])
+        progress(STEP, done, len(samples))
+    return found, failures
+
+
+@dataclass(frozen=True)
+class KeptDetections:
+    """The detections of one detector with one set of settings, in the cache.
+
+    Attributes:
+        cache: where they are.
+        settings: all that they follow from, but for the photograph and its objects.
+    """
+
+    cache: Cache
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        cache: Cache,
+        checkpoint: Path,
+        detector: Detector,
+        *,
+        proposals: ProposalConfig,
+        config: DetectConfig,
+        iou: float,
+    ) -> KeptDetections:
+        """Returns those of the detector in the file `checkpoint`; the rest as `detect_samples`.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        settings = {
+            "checkpoint": cached_content_hash(cache, checkpoint),
+            "device": detector.device.type,
+            "precision": str(detector.network.dtype),
+            "search": proposal_key("", proposals, library(proposals)),
+            "max_proposals": proposals.max_proposals,
+            "detect": dataclasses.asdict(config),
+            "iou": iou,
+            "code": [__version__, torch.__version__],
+        }
+        return cls(cache, settings)
+
+    def load(self, sample: Sample) -> tuple[Detections, ObjectEvidence] | None:
+        """Returns what was found in a photograph, or None.
+
+        Raises:
+            CacheError: the cache may not be read.
+        """
+        try:
+            return load_detections(self.cache, self._key(sample))
+        except DataError:
+            return None  # whatever is wrong with the photograph is told when it is detected
+
+    def save(self, sample: Sample, found: Detections, evidence: ObjectEvidence) -> None:
+        """Keeps what was found in a photograph.
+
+        Raises:
+            CacheError: the cache cannot be written.
+        """
+        save_detections(self.cache, self._key(sample), found, evidence)
+
+    def _key(self, sample: Sample) -> str:
+        return key_of(
+            photograph=cached_content_hash(self.cache, sample.path),
+            boxes=sample.boxes.tolist(),
+            labels=sample.labels.tolist(),
+            **self.settings,
+        )
+
+
+def _note_objects(
+    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence], iou: float
+) -> Watch:
+    """Returns what puts into `seen` what the network says of the objects of a photograph."""
+    size = image.shape[1], image.shape[0]
+
+    def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
+        seen[sample.image_id] = see_objects(output, proposals, model, size, sample, iou=iou)
+
+    return watch

@@ -1,0 +1,106 @@
+"""What goes is what may go: never a split, never a run that was not named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frcnn_cli.cache import records
+from frcnn_cli.cache.gc import removable, remove
+from frcnn_cli.cache.proposals import save_proposals
+from frcnn_cli.cache.runs import make_run_folder
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.errors import ConfigError
+
+NOW = 1_000_000_000.0
+KEY = "ab" + "0" * 62
+OTHER = "cd" + "0" * 62
+
+
+@pytest.fixture
+def cache(tmp_path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def used(path: Path, days_ago: float) -> Path:
+    then = NOW - days_ago * 86_400
+    os.utime(path, (then, then))
+    return path
+
+
+def doomed(cache: Cache, days: float = 0, libraries=(), runs=()) -> set[Path]:
+    items = removable(cache, NOW, unused_days=days, libraries=libraries, run_names=runs)
+    return {item.path for item in items}
+
+
+def test_an_empty_cache_has_nothing_to_remove(cache):
+    assert doomed(cache, 1) == set()
+
+
+def save(cache: Cache, key: str, made_by) -> Path:
+    save_proposals(cache, key, np.zeros((0, 4), np.float32), made_by)
+    return cache.path("proposals", key)
+
+
+def test_entries_that_nobody_used(cache):
+    for key, days in ((KEY, 31), (OTHER, 29)):
+        used(save(cache, key, {"library": "opencv 5"}), days)
+        for kind in ("hashes", "splits"):
+            records.save(cache, kind, key, {})
+            used(cache.path(kind, key), days)
+    assert doomed(cache, 30) == {cache.path("proposals", KEY), cache.path("hashes", KEY)}
+    assert doomed(cache) == set()
+
+
+def test_proposals_that_no_search_makes_again_stay(cache):
+    used(save(cache, KEY, None), 1000)
+    used(save(cache, OTHER, {"imported": "mine"}), 1000)
+    assert doomed(cache, 1, libraries={"opencv 5"}) == set()
+
+
+def test_proposals_of_an_engine_that_is_gone(cache):
+    for key, library in ((KEY, "opencv 4"), (OTHER, "opencv 5")):
+        used(save(cache, key, {"library": library}), 8)
+    assert doomed(cache, libraries={"opencv 5"}) == {cache.path("proposals", KEY)}
+    assert doomed(cache) == set()
+    used(cache.path("proposals", KEY), 6)
+    assert doomed(cache, libraries={"opencv 5"}) == set(), "another installation uses it"
+
+
+def test_what_killed_writes_leave(cache):
+    records.save(cache, "splits", KEY, {})
+    run = make_run_folder(cache, "run")
+    for folder in (cache.root, run, cache.path("splits", KEY).parent):
+        (folder / ".name.0123456789ab.tmp").write_bytes(b"half")
+        (folder / ".name.ba9876543210.tmp").write_bytes(b"half")
+        used(folder / ".name.0123456789ab.tmp", 1)
+        used(folder / ".name.ba9876543210.tmp", 0)
+    assert len(doomed(cache)) == 3
+    assert {path.name for path in doomed(cache)} == {".name.0123456789ab.tmp"}
+
+
+def test_a_run_goes_only_if_it_is_named(cache):
+    for name in ("one", "two"):
+        used_file = make_run_folder(cache, name) / "best.safetensors"
+        used_file.write_bytes(b"weights")
+        used(used_file, 1000)
+    assert doomed(cache, 1) == set()
+    (item,) = removable(cache, NOW, unused_days=0, run_names=["two"])
+    assert item.bytes == 7
+    remove(item)
+    assert [path.name for path in (cache.root / "runs").iterdir()] == ["one"]
+    for name, message in (("two", "there is no run 'two'; runs are: one"), ("..", "cannot be")):
+        with pytest.raises(ConfigError, match=message):
+            doomed(cache, runs=[name])
+
+
+def test_a_removed_entry_leaves_no_empty_folder(cache):
+    records.save(cache, "hashes", KEY, {})
+    used(cache.path("hashes", KEY), 9)
+    for item in list(removable(cache, NOW, unused_days=5)):
+        remove(item)
+        remove(item)
+    assert list((cache.root / "hashes").iterdir()) == []

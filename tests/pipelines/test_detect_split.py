@@ -1,0 +1,113 @@
+"""An evaluation that was interrupted goes on where it stopped, and comes to the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.evaluation.report import to_json
+from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.detect_split import STEP
+from frcnn_cli.pipelines.detector import Detector
+from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_detector, evaluate_file
+from frcnn_cli.pipelines.export import export_detections
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of the scenes' classes that has learnt nothing."""
+    path = tmp_path_factory.mktemp("checkpoint") / "best.safetensors"
+    torch.manual_seed(0)
+    tensors = build_model(ModelConfig(), len(CLASSES)).state_dict()
+    info = CheckpointInfo(ModelConfig(), CLASSES, InputConfig(96, 160), {})
+    save_checkpoint(path, tensors, info)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    return Cache(tmp_path_factory.mktemp("cache"))
+
+
+class Listener:
+    """Notes how many photographs were detected, and presses Ctrl-C after some."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.detected = 0
+        self._stop_after = stop_after
+
+    def __call__(self, step: str, *_: int) -> None:
+        if step == STEP:
+            self.detected += 1
+            if self.detected == self._stop_after:
+                raise KeyboardInterrupt
+
+
+def scored(
+    data: Path, checkpoint: Path, cache: Cache, listener: Listener, **changes: object
+) -> EvaluationRun:
+    return evaluate_detector(
+        data,
+        "test",
+        Detector.load(checkpoint, torch.device("cpu")),
+        cache,
+        proposals=ProposalConfig(max_proposals=50),
+        detect=dataclasses.replace(DetectConfig(score=0.01), **changes),  # type: ignore[arg-type]
+        config=EvalConfig(),
+        checkpoint=checkpoint,
+        progress=listener,
+    )
+
+
+def test_an_interrupted_evaluation_goes_on(scenes, checkpoint, cache):
+    whole = scored(scenes, checkpoint, Cache(cache.root / "other"), Listener())
+    with pytest.raises(KeyboardInterrupt):
+        scored(scenes, checkpoint, cache, Listener(stop_after=3))
+    rest, nothing = Listener(), Listener()
+    run = scored(scenes, checkpoint, cache, rest)
+    assert rest.detected == 1
+    again = scored(scenes, checkpoint, cache, nothing)
+    assert nothing.detected == 0
+    for each in (run, again):
+        assert to_json(each.evaluation) == to_json(whole.evaluation)
+        np.testing.assert_array_equal(each.matched.detections.boxes, whole.matched.detections.boxes)
+        assert each.evidence is not None
+        assert whole.evidence is not None
+        np.testing.assert_array_equal(each.evidence.candidate_score, whole.evidence.candidate_score)
+
+
+def test_other_settings_are_detected_anew(scenes, checkpoint, cache):
+    scored(scenes, checkpoint, cache, Listener())
+    other = Listener()
+    scored(scenes, checkpoint, cache, other, nms=0.5)
+    assert other.detected == 4
+
+
+def test_a_damaged_entry_is_made_again(scenes, checkpoint, cache):
+    scored(scenes, checkpoint, cache, Listener())
+    for entry in (cache.root / "detections").rglob("??*"):
+        if entry.is_file():
+            entry.write_bytes(entry.read_bytes()[:100])
+    again = Listener()
+    scored(scenes, checkpoint, cache, again)
+    assert again.detected == 4
+
+
+def test_the_export_of_an_evaluation_scores_the_same(scenes, checkpoint, cache, tmp_path):
+    run = scored(scenes, checkpoint, cache, Listener())
+    assert len(run.matched.detections.scores)
+    for kind in ("frcnn", "coco", "voc", "yolo"):
+        export_detections(run, tmp_path / kind, kind, source="test")
+        again = evaluate_file(scenes, "test", tmp_path / kind, cache, EvalConfig())
+        assert json.dumps(to_json(again.evaluation)) == json.dumps(to_json(run.evaluation))

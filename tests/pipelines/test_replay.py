@@ -1,0 +1,75 @@
+"""A step whose loss was not finite is kept, and shows where that began."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import InputConfig, ModelConfig, TrainConfig
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.pipelines.replay import replay, save_replay
+from frcnn_cli.training.loop import Trainer
+from frcnn_cli.training.passes import LossNotFiniteError
+from training import tiny
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(iterations=3)
+INFO = CheckpointInfo(ModelConfig(finetune_from="fc6"), ("cat", "dog"), InputConfig())
+
+
+@pytest.fixture
+def model() -> FastRCNN:
+    return build_model(INFO.model, 2)
+
+
+def kept(model: FastRCNN, batch: Batch, folder: Path) -> Path:
+    """Returns the file of a step that fails."""
+    trainer = Trainer(model, CONFIG, CPU)
+    with pytest.raises(LossNotFiniteError) as caught:
+        trainer.run([batch], [].append)
+    path = folder / "replay-1.safetensors"
+    save_replay(path, caught.value, model, INFO, CONFIG)
+    return path
+
+
+def test_a_pixel_that_is_no_number_is_found(model: FastRCNN, tmp_path: Path) -> None:
+    batch = tiny.batch()
+    batch.images[1][0, 2, 5, 7] = torch.nan
+    replayed = replay(kept(model, batch, tmp_path), CPU)
+    assert (replayed.step, replayed.term) == (1, "classification")
+    first = replayed.findings[0]
+    assert (first.photograph, first.tensor) == ("0-1", "photograph, pixels")
+    assert (first.nan, first.inf, first.size) == (1, 0, 3 * 64 * 64)
+    assert math.isfinite(replayed.losses["0-0"]["classification"])
+    assert not math.isfinite(replayed.losses["0-1"]["classification"])
+
+
+def test_a_weight_that_grew_without_end_is_found(model: FastRCNN, tmp_path: Path) -> None:
+    model.backbone.head.fc7.weight.data[3, 4] = torch.inf
+    replayed = replay(kept(model, tiny.batch(), tmp_path), CPU)
+    first, second = replayed.findings[:2]
+    assert (first.photograph, first.tensor) == ("", "backbone.head.fc7.weight, weights")
+    assert first.inf == 1
+    assert (second.photograph, second.tensor) == ("0-0", "backbone.head.fc7, output")
+
+
+def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path) -> None:
+    batch = tiny.batch()
+    batch.deltas[1, 2] = torch.inf
+    replayed = replay(kept(model, batch, tmp_path), CPU)
+    assert replayed.term == "box"
+    assert replayed.findings[0].tensor == "regions, box targets"
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match=r"other\.safetensors"):
+        replay(path, CPU)
