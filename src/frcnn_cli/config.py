@@ -238,8 +238,14 @@ class DetectConfig:
     """IoU above which the lower-scored of two boxes of a class is dropped (§4, 0.3)."""
     max_per_image: int = 100
     """Detections kept a photograph, over all classes; 0 keeps all."""
+    scales: tuple[int, ...] = ()
+    """Short sides in pixels: each RoI is seen where it is nearest to 224² (§2.4); empty: one."""
+    longest_side: int = 2000
+    """Cap on the long side at these scales, pixels (§5.2)."""
 
     def __post_init__(self) -> None:
+        for side in self.scales:
+            InputConfig(side, max(side, self.longest_side))
         for name in ("score", "nms"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}", "use a fraction between 0 and 1")

@@ -27,6 +27,13 @@ BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
 }
 
 
+def build_backbone(config: ModelConfig) -> Backbone:
+    """Returns trunk and head with random weights, drawn from the global state."""
+    backbone = BACKBONES[config.backbone]()
+    split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
+    return backbone
+
+
 def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCNN:
     """Returns a network with random weights, frozen below `config.finetune_from`.
 
@@ -37,9 +44,7 @@ def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCN
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = BACKBONES[config.backbone]()
-        split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
-        model = FastRCNN(backbone, num_classes, config.pool)
+        model = FastRCNN(build_backbone(config), num_classes, config.pool)
     model.initialise(torch.Generator().manual_seed(seed))
     model.backbone.freeze_below(config.finetune_from)
     return model.to(memory_format=torch.channels_last)

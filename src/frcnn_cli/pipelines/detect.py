@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import Any
 
+from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import ConfigError, FrcnnError
-from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
+from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
+from frcnn_cli.pipelines.journal import Journal
+from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
-from frcnn_cli.pipelines.proposals import proposals_for
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
@@ -39,6 +44,8 @@ def detect_photographs(
     proposals: ProposalConfig,
     config: DetectConfig,
     draw_to: Path | None = None,
+    journal: Journal | None = None,
+    workers: int = 0,
 ) -> Iterator[DetectedImage | FrcnnError]:
     """Yields, for each photograph in order, what was found or why it failed.
 
@@ -53,28 +60,75 @@ def detect_photographs(
         config: thresholds.
         draw_to: a folder for annotated pictures, named as the photographs; of two photographs of
             the same name the second's picture ends in "-2".
+        journal: what it has is not detected again, and what is detected is noted there.
+        workers: processes that decode and search while the network looks; 0: this one does all.
     """
     if draw_to is not None:
         _require_no_photographs(draw_to, paths)
+    missing = [path for path in paths if journal is None or str(path) not in journal]
+    sizes = detector.sizes(config)
+    tasks = [LookTask(path, proposals, cache, sizes) for path in missing]
     pictures: set[str] = set()
-    for path in paths:
-        try:
-            start = time.perf_counter()
-            image = load_image(path)
-            decoded = time.perf_counter()
-            boxes = proposals_for(path, proposals, cache, image)
-            searched = time.perf_counter()
-            found, seconds = detector.detect(image, boxes, config)
-        except FrcnnError as error:
-            yield error
-            continue
-        if draw_to is not None:
+    with closing(prepare_all(tasks, workers)) as prepared:
+        for path in paths:
             name = free_name(path.stem, pictures)
-            picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
-            save_picture(picture, draw_to / f"{name}.jpg")
-        height, width = image.shape[:2]
-        timings = {"decode": decoded - start, "proposals": searched - decoded, **seconds}
-        yield DetectedImage(str(path), width, height, len(boxes), found, timings)
+            if journal is not None and str(path) in journal:
+                yield journal.read(str(path))
+                continue
+            ready = next(prepared)
+            if isinstance(ready, FrcnnError):
+                yield ready
+                continue
+            laps = Laps(detector.device)
+            found = detector.detect_views(ready.views, ready.proposals, ready.size, config, laps)
+            if draw_to is not None:
+                image = load_image(path)
+                picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+                save_picture(picture, draw_to / f"{name}.jpg")
+            seconds = {**ready.seconds, **laps.by_stage()}
+            result = DetectedImage(str(path), *ready.size, len(ready.proposals), found, seconds)
+            if journal is not None:
+                journal.add(result)
+            yield result
+
+
+def open_journal(
+    out: Path,
+    kind: OutputFormat,
+    settings: Mapping[str, Any],
+    classes: Sequence[str],
+    *,
+    resume: bool,
+) -> AbstractContextManager[Journal | None]:
+    """Returns the journal of an output; a stream and a folder have none.
+
+    Raises:
+        ConfigError: there is none, and it was to be resumed.
+    """
+    if kind not in FOLDERS and out != STDOUT:
+        return Journal(out, settings, classes, resume=resume)
+    if resume:
+        raise ConfigError(
+            "--resume goes on with a file", remedy="leave it out, or name a file with --out"
+        )
+    return nullcontext()
+
+
+def journal_settings(
+    checkpoint: Path, detector: Detector, proposals: ProposalConfig, config: DetectConfig
+) -> dict[str, Any]:
+    """Returns all that detections follow from, but for the photographs.
+
+    Raises:
+        DataError: the checkpoint cannot be read.
+    """
+    return {
+        "checkpoint": content_hash(checkpoint),
+        "precision": str(detector.network.dtype),
+        "device": detector.device.type,
+        "proposals": dataclasses.asdict(proposals),
+        "detect": dataclasses.asdict(config),
+    }
 
 
 def _require_no_photographs(folder: Path, paths: Sequence[Path]) -> None:

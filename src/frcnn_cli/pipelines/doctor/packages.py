@@ -125,7 +125,10 @@ def _weights(outcome: Outcome) -> Check:
 
 def _extras() -> Check:
     there, missing = [], []
-    for extra, packages in {"timm": ("timm",), "onnx": ("onnx", "onnxruntime")}.items():
+    for extra, packages in {
+        "timm": ("timm",),
+        "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    }.items():
         versions = [f"{name} {_version_of(name)}" for name in packages if _version_of(name)]
         if len(versions) == len(packages):
             there += versions
