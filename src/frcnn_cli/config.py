@@ -180,6 +180,8 @@ class TrainConfig:
     """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
     """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    final_eval: bool = True
+    """At its end a run is scored on all of `eval_split`, or else of `test`, if that is held out."""
     patience: int = 0
     """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
