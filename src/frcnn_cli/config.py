@@ -172,6 +172,8 @@ class TrainConfig:
     """Dropout after fc6 and fc7 (§4.1, as VGG was trained)."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
+    precision: Precision = "auto"
+    """Numbers of the forward pass: auto is bfloat16 on a GPU that computes in it, else float32."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     eval_every: int = 0
@@ -214,6 +216,11 @@ class TrainConfig:
             not (self.stage_wise and self.box_loss_weight == 0),
             "stage_wise has nothing to learn in its second stage with box_loss_weight 0",
             "choose one of the two",
+        )
+        _require(
+            self.precision != "float16",
+            "precision is float16, which training has no use for",
+            "use bfloat16",
         )
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou

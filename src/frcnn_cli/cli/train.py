@@ -50,6 +50,7 @@ def train(
     finetune_from: flags.FinetuneFrom = None,
     recipe_name: flags.RecipeOption = "default",
     batch: flags.BatchSize = None,
+    precision: flags.PrecisionName = None,
     iterations: flags.Iterations = None,
     lr: flags.Rate = None,
     no_box_regression: flags.NoBoxRegression = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import BackboneName, ModelConfig, Pool
+from frcnn_cli.config import BackboneName, ModelConfig, Pool, Precision
 from frcnn_cli.recipes import RecipeName
 
 _MODEL = ModelConfig()
@@ -121,6 +121,16 @@ BatchSize = Annotated[
         metavar="N",
         help="Photographs a step, over all processes; sets the learning rate and the steps.",
         show_default="2 for each process",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+PrecisionName = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32 or bfloat16 in the forward pass; auto is bfloat16 on GPUs that have it.",
+        show_default="auto",
         rich_help_panel=_SCHEDULE,
     ),
 ]

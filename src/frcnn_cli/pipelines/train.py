@@ -215,7 +215,8 @@ class _Run:
         spec = model.backbone.spec
         batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
         device = self.device
-        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
+        autocast = autocast_for(device, config.precision)
+        trainer = Trainer(model.to(device), config, device, autocast, self.ranks)
         return trainer, batches
 
     def _announce(self, data: SplitData, trainer: Trainer) -> None:
