@@ -40,8 +40,8 @@ from frcnn_cli.viz.curves import DOTS_PER_INCH, as_rgb, style
 from frcnn_cli.viz.palette import BLUE, GREY, INK, RED
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PHOTOGRAPH = "000032"
-LEFT = (40, 12, 5)
+PHOTOGRAPH = "000395"
+LEFT = (25, 8, 4)
 """Regions that are left in the later panels."""
 PHOTOGRAPHS = 100
 MARKS = (10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -54,7 +54,7 @@ def draw_levels(image: Pixels, path: Path) -> None:
     for left, labels in levels(image):
         title = f"{left} segments" if len(panels) == 1 else f"{left} regions"
         panels.append((title, paint(image, labels)))
-    figure, axes = plt.subplots(1, len(panels), figsize=(11, 2.05), layout="constrained")
+    figure, axes = plt.subplots(1, len(panels), figsize=(11, 1.9), layout="constrained")
     for axis, (title, picture) in zip(axes, panels, strict=True):
         axis.imshow(picture)
         axis.set_title(title, fontsize=10)

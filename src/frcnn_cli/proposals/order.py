@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 STAGES: Final = (5, 7)
 """Tenths of IoU that no two boxes exceed up to the end of a stage."""
-CROWD: Final = 4096
+CROWD: Final = 16384
 """Boxes, by rank, that are kept apart: the time grows with their square."""
 _BLOCK: Final = 64
 
