@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs bench clean
+.PHONY: help install demo test fuzz check format docs bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -23,6 +23,13 @@ demo: install  ## proposals, train, eval and detect on a small generated data se
 test: install  ## run the tests, the fast ones first
 	$(BIN)/python -m pytest -m 'not slow'
 	$(BIN)/python -m pytest -m slow
+
+FUZZ_EXAMPLES ?= 2000
+FUZZ_SECONDS ?= 60
+fuzz: install  ## damaged files for every reader, then byte by byte with atheris where it installs
+	FRCNN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q tests/fuzz
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/by_coverage.py $(FUZZ_SECONDS)
 
 check: install  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -44,3 +44,12 @@ def test_errors_survive_pickling(kind):
 def test_the_tree():
     assert len(KINDS) == 10
     assert all(issubclass(kind, DataError) for kind in (ImageError, AnnotationError))
+
+
+def test_what_is_quoted_does_no_harm_to_a_terminal() -> None:
+    quoted = FrcnnError("has \x1b[2J\u202e\udce9", file="a\tb")
+    assert str(quoted) == r"a b: has \x1b[2J\u202e\udce9"
+    long = str(FrcnnError("x" * 1_000_000, remedy="mend it", file="a.xml"))
+    assert long.startswith("a.xml: xxx")
+    assert long.endswith("x; mend it")
+    assert len(long) < 2100

@@ -19,6 +19,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_LINE = 2000
+"""Letters of an error; a value in a hostile file may have millions."""
+
 
 class FrcnnError(Exception):
     """An error of the user's or of the data's, told in one line: `file: problem; remedy`.
@@ -38,11 +41,21 @@ class FrcnnError(Exception):
     def __str__(self) -> str:
         where = f"{self.file}: " if self.file else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return " ".join(f"{where}{self.problem}{remedy}".split())
+        return _one_line(f"{where}{self.problem}{remedy}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders (proposal workers), where pickle would lose the keywords.
         return (_rebuild, (type(self), self.problem, self.remedy, self.file))
+
+
+def _one_line(text: str) -> str:
+    """Returns `text` as one line that does no harm to a terminal: values come from files."""
+    line = " ".join(text.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _rebuild(kind: type[FrcnnError], problem: str, remedy: str, file: str | None) -> FrcnnError:

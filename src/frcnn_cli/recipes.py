@@ -1,14 +1,14 @@
-"""Training recipes by name: `default`, what was measured to work, and `paper`."""
+"""Training recipes by name: `default`, what was measured to work, `paper` and `caffe`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
 
-RecipeName = Literal["default", "paper"]
+RecipeName = Literal["default", "paper", "caffe"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class Recipe:
 
 PAPER = Recipe()
 """§2.3 and §4: 40k SGD steps of 2 photographs × 64 RoIs, short side 600."""
+
+CAFFE = Recipe(
+    TrainConfig(
+        bias_decay=False,
+        add_gt=True,
+        difficult=True,
+        class_statistics=True,
+        flip=0.0,
+        flip_copies=True,
+    )
+)
+"""What the Caffe release does and the paper does not say."""
 
 _LITE = Recipe(
     TrainConfig(
@@ -47,6 +59,25 @@ DEFAULTS: Mapping[BackboneName, Recipe] = {"efficientnet_lite0": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
 
 
+def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
+    """Returns the recipe for `batch` photographs a step (Goyal et al. 2017, linear scaling).
+
+    k times as many photographs take k times the rate and a k-th of the steps, and of the warm-up;
+    the averaged weights forget as much by photograph.
+    """
+    k = batch / train.images_per_batch
+    return replace(
+        train,
+        images_per_batch=batch,
+        lr=train.lr * k,
+        iterations=max(1, round(train.iterations / k)),
+        warmup=round(train.warmup / k),
+        ema=train.ema**k if train.ema else 0.0,
+    )
+
+
 def recipe(name: RecipeName, backbone: BackboneName) -> Recipe:
     """Returns the recipe `name` of a backbone."""
-    return PAPER if name == "paper" else DEFAULTS.get(backbone, PAPER)
+    if name == "default":
+        return DEFAULTS.get(backbone, PAPER)
+    return CAFFE if name == "caffe" else PAPER

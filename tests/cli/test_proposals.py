@@ -100,7 +100,7 @@ def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
     make_photographs(tmp_path / "images", 1)
     done = frcnn(tmp_path, "images", "--export", "boxes.csv")
     assert done.returncode == 1
-    assert "boxes.csv: is no .npz" in done.stderr
+    assert "boxes.csv: is neither .npz nor .json" in done.stderr
     assert not entries(tmp_path)
 
 
@@ -244,3 +244,22 @@ def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
     assert done.returncode == 1
     assert problem in done.stderr
     assert not (tmp_path / "recall").exists()
+
+
+def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
+    images = [str(path) for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]]
+    assert frcnn(tmp_path, *images, "--export", "boxes.json").returncode == 0
+    done = frcnn(tmp_path, str(scenes), "--import", "boxes.json", "--imported", "mine")
+    assert done.returncode == 0, done.stderr
+    assert "Imported 3 photographs" in done.stderr
+    assert "x1, y1, x2, y2 in pixel edges counted from 0, as its format says" in " ".join(
+        done.stderr.split()
+    )
+    assert 'engine = "imported", imported = "mine"' in " ".join(done.stderr.split())
+    (tmp_path / "frcnn.toml").write_text('[proposals]\nengine = "imported"\nimported = "mine"\n')
+    told = json.loads(frcnn(tmp_path, *images, "--json").stdout)
+    assert (told["cached"], told["searched"]) == (3, 0)
+    other = next(path for path in (scenes / "JPEGImages").glob("*.jpg") if str(path) not in images)
+    refused = frcnn(tmp_path, str(other))
+    assert refused.returncode == 1
+    assert "no proposals were imported for it" in refused.stderr

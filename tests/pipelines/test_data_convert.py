@@ -14,6 +14,7 @@ from PIL import Image
 
 from data.made import coco, pair, photograph, yolo
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.find import find_dataset
 from frcnn_cli.data.voc_xml import write_annotation
@@ -23,6 +24,7 @@ from frcnn_cli.pipelines.data_convert import convert
 from frcnn_cli.pipelines.data_pictures import draw_sample, sample
 from frcnn_cli.pipelines.data_summary import summarize, to_json
 from frcnn_cli.pipelines.dataset import make_split, open_dataset
+from frcnn_cli.pipelines.evaluate import evaluate_file
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")
 SIZE = (120, 90)
@@ -227,3 +229,18 @@ def test_a_sample_is_drawn_outside_of_the_data(scenes: Path, tmp_path: Path) -> 
     assert sample(dataset.ids, 3, 1) == sample(dataset.ids[::-1], 3, 1) != sample(dataset.ids, 3, 2)
     with pytest.raises(ConfigError, match="is in the data set's folder"):
         draw_sample(dataset, scenes / "drawn", 3, seed=1)
+
+
+def test_results_by_cocos_own_numbers_are_scored(tmp_path: Path) -> None:
+    for split, number in (("train", 5), ("val", 139)):
+        photograph(tmp_path / "a" / split / f"{number:012}.jpg")
+        coco(
+            tmp_path / "a" / "annotations" / f"instances_{split}2017.json",
+            [{"id": number, "file_name": f"{number:012}.jpg"}],
+            [{"image_id": number, "category_id": 20, "bbox": [1, 2, 20, 20]}],
+        )
+    result = {"image_id": 139, "category_id": 20, "bbox": [1, 2, 20, 20], "score": 0.5}
+    (tmp_path / "results.json").write_text(json.dumps([result]))
+    cache = Cache(tmp_path / "cache")
+    run = evaluate_file(tmp_path / "a", "val", tmp_path / "results.json", cache, EvalConfig())
+    assert run.evaluation.mean_ap("voc07") == 1

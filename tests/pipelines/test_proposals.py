@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frcnn_cli.cache.keys import cached_content_hash
+from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
@@ -240,7 +243,35 @@ def test_export_is_one_array_a_photograph_and_repeatable(photographs, cache, tmp
             np.testing.assert_array_equal(arrays[str(path)], run.proposals_for(path))
 
 
-@pytest.mark.parametrize(("name", "problem"), [("a.json", "no .npz"), ("no/a.npz", "missing")])
+def test_export_as_json(photographs, cache, tmp_path):
+    run = ensure_proposals(photographs, ProposalConfig(max_proposals=9), cache, workers=2)
+    export_proposals(run, photographs, tmp_path / "boxes.json")
+    told = json.loads((tmp_path / "boxes.json").read_text())
+    assert told["schema"] == "frcnn.proposal_boxes/1"
+    assert [each["file"] for each in told["images"]] == [str(path) for path in photographs]
+    for each, path in zip(told["images"], photographs, strict=True):
+        np.testing.assert_allclose(each["boxes"], run.proposals_for(path), atol=0.005)
+
+
+def test_imported_proposals_are_used_only_where_asked_for(photographs, cache):
+    imported = replace(CONFIG, engine="imported", imported="mine")
+    boxes = np.array([[1, 2, 30, 40], [0, 0, 120, 90]], np.float32)
+    cache.require_writable()
+    key = imported_key(cached_content_hash(cache, photographs[0]), "mine")
+    save_proposals(cache, key, boxes)
+    run = ensure_proposals(photographs[:2], imported, cache, force=True)
+    np.testing.assert_array_equal(run.proposals_for(photographs[0]), boxes)
+    assert (run.cached, run.searched) == (1, 0)
+    assert 'under the name "mine"; import them' in str(run.failures[photographs[1]])
+    np.testing.assert_array_equal(proposals_for(photographs[0], imported, cache), boxes)
+    for other in (replace(imported, imported="default"), photographs[1]):
+        asked = (photographs[0], other) if isinstance(other, ProposalConfig) else (other, imported)
+        with pytest.raises(ProposalError, match="no proposals were imported"):
+            proposals_for(*asked, cache)
+    assert len(proposals_for(photographs[0], CONFIG, cache)) > 2
+
+
+@pytest.mark.parametrize(("name", "problem"), [("a.csv", "neither"), ("no/a.npz", "missing")])
 def test_an_export_that_cannot_be_written_is_refused_early(tmp_path, name, problem):
     with pytest.raises(ConfigError, match=problem):
         check_export(tmp_path / name)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -21,9 +21,11 @@ from frcnn_cli.config import InputConfig, ModelConfig, override
 from frcnn_cli.errors import CheckpointError, ConfigError
 
 SCHEMA = "frcnn.checkpoint/1"
-_SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]+)")
+_SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]{1,9})")
 _SUM = "frcnn.sha256"
 """Metadata: the checksum of all tensors and of the other metadata."""
+
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,24 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         )
     try:
         info = CheckpointInfo(
-            override(ModelConfig(), json.loads(metadata["model"])),
-            tuple(str(name) for name in json.loads(metadata["classes"])),
-            override(InputConfig(), json.loads(metadata["input"])),
-            json.loads(metadata["training"]),
+            override(ModelConfig(), _value(metadata, "model", dict)),
+            tuple(str(name) for name in _value(metadata, "classes", list)),
+            override(InputConfig(), _value(metadata, "input", dict)),
+            _value(metadata, "training", dict),
         )
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except (KeyError, ValueError, RecursionError, ConfigError) as error:
         raise CheckpointError(
             f"has unusable metadata ({error})", remedy="train or copy it again", file=path
         ) from error
     return tensors, info
+
+
+def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT:
+    """Returns the JSON value `name` of a checkpoint, which is of a kind."""
+    value = json.loads(metadata[name])
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
+    return value
 
 
 def is_of_later_version(metadata: Mapping[str, str]) -> bool:

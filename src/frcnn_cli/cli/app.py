@@ -20,6 +20,7 @@ from frcnn_cli.cli import (
     detect,
     doctor,
     evaluate,
+    export,
     proposals,
     train,
 )
@@ -38,6 +39,7 @@ app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.command("compress", epilog=compress.EXAMPLES)(compress.compress)
 app.command("data", epilog=data.EXAMPLES)(data.data)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(cache.app, name="cache", help="Show, check and tidy what is kept between commands.")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

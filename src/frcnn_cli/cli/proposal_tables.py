@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from frcnn_cli.cli.summary import count, facts
+
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.proposal_report import ProposalReport
     from frcnn_cli.evaluation.recall import Recall
+    from frcnn_cli.pipelines.import_proposals import ImportRun
 
 _SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}
 """Columns of the table, and their place among `recall.LEVELS`."""
@@ -71,3 +76,69 @@ def _photographs(report: ProposalReport) -> RenderableType:
     for label, value in rows.items():
         grid.add_row(Text(f"  {label}", "dim"), Text(value))
     return grid
+
+
+def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
+    """Returns what a file of proposals held, in words, and how to use it."""
+    chosen = run.chosen
+    agrees = (
+        "as its format says"
+        if chosen.reading == run.documented
+        else (f"though its format says {run.documented}")
+    )
+    second = (
+        f"next best {run.second.best_overlap:.4f} as {run.second.reading}"
+        if run.second
+        else "no other reading keeps the boxes inside their photographs"
+    )
+    fit = (
+        f"recall {chosen.recall:.3f} at IoU 0.5, average best overlap {chosen.best_overlap:.4f} of "
+        f"{count(run.objects, 'object')}; {second}"
+        if run.objects
+        else "unknown: no annotated objects here to compare with"
+    )
+    median = round(statistics.median(run.counts.values())) if run.counts else 0
+    others = [
+        f"{run.strangers:,} entries of photographs that are not here" if run.strangers else "",
+        f"{count(run.without, 'photograph')} here without an entry" if run.without else "",
+    ]
+    mended = [
+        f"clipped {run.clipped:,} that left their photographs" if run.clipped else "",
+        f"left out {run.dropped:,} without area" if run.dropped else "",
+    ]
+    engine = 'engine = "imported"' + ("" if name == "default" else f', imported = "{name}"')
+    return facts(
+        f"Imported {count(len(run.counts), 'photograph')} with {median:,} boxes each (median)",
+        {
+            "file": f"{file}: {run.format}",
+            "read as": f"{chosen.reading}, {agrees}",
+            "fit": fit,
+            "apart": "; ".join(filter(None, others)),
+            "mended": "; ".join(filter(None, mended)),
+            "failed": f"{len(run.failures):,}, listed below" if run.failures else "",
+            "to use": f"set {engine} under [proposals] in frcnn.toml",
+        },
+        complete=not run.failures,
+    )
+
+
+def import_data(run: ImportRun, file: Path, name: str) -> dict[str, Any]:
+    """Returns the same as data."""
+    return {
+        "schema": "frcnn.proposal_import/1",
+        "file": str(file),
+        "format": run.format,
+        "name": name,
+        "read_as": str(run.chosen.reading),
+        "documented": str(run.documented),
+        "recall": run.chosen.recall if run.objects else None,
+        "abo": run.chosen.best_overlap if run.objects else None,
+        "photographs": len(run.counts),
+        "strangers": run.strangers,
+        "without": run.without,
+        "clipped": run.clipped,
+        "dropped": run.dropped,
+        "failures": [
+            {"file": str(path), "problem": str(error)} for path, error in run.failures.items()
+        ],
+    }

@@ -30,6 +30,8 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn proposals photo.jpg --export boxes.npz[/]  [dim]boxes for other tools[/]
 
 [cyan]frcnn proposals data/ --report recall/[/]  [dim]what a detector could find with them[/]
+
+[cyan]frcnn proposals data/ --import voc_2007_trainval.mat[/]  [dim]another tool's boxes[/]
 """
 
 
@@ -51,7 +53,7 @@ def proposals(
         Engine | None,
         typer.Option(
             metavar="NAME",
-            help="opencv, or fast: the same boxes sooner, with numba.",
+            help="fast; opencv: the same boxes by OpenCV itself; imported: see --import.",
             show_default=_DEFAULTS.engine,
         ),
     ] = None,
@@ -86,6 +88,14 @@ def proposals(
         int,
         typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
     ] = 0,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
+            show_default=False,
+        ),
+    ] = "",
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -101,9 +111,26 @@ def proposals(
     export: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.npz",
-            help="Write the boxes: an (N, 4) array a photograph, keyed by its path.",
+            metavar="FILE",
+            help="Write the boxes, by photograph, as .npz or .json.",
             show_default=False,
+        ),
+    ] = None,
+    import_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Keep another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
+            show_default=False,
+        ),
+    ] = None,
+    imported: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What imported proposals are called.",
+            show_default=_DEFAULTS.imported,
         ),
     ] = None,
     report_to: Annotated[
@@ -116,7 +143,10 @@ def proposals(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="NAME", help="Photographs of the data set to report on.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Photographs for --report, or in the order of --import's file."
+        ),
     ] = "trainval",
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
@@ -143,10 +173,14 @@ def proposals(
             max_side=max_side,
             seed=seed,
             time_limit=time_limit,
+            imported=imported,
         )
         terminal.if_interrupted = (
             f"what was searched is kept in {cache_dir}; the same command goes on from there"
         )
+        if import_from is not None:
+            _import(terminal, paths, import_from, split, settings.imported, Cache(cache_dir))
+            return
         if report_to is not None:
             _report(
                 terminal,
@@ -168,12 +202,25 @@ def proposals(
                 Cache(cache_dir),
                 workers=workers,
                 force=force,
+                scheduler=scheduler,
                 progress=report,
             )
         if export is not None:
             export_proposals(run, photographs, export)
         terminal.result(_as_data(run, export), _as_summary(run, export))
         terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
+
+
+def _import(  # noqa: PLR0917
+    terminal: Terminal, paths: list[Path], file: Path, split: str, name: str, cache: Cache
+) -> None:
+    from frcnn_cli.cli.proposal_tables import import_data, import_facts
+    from frcnn_cli.pipelines.import_proposals import import_proposals
+
+    with terminal.progress() as progress:
+        run = import_proposals(paths, file, name, cache, split=split, progress=progress)
+    terminal.result(import_data(run, file, name), import_facts(run, file, name))
+    terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
 
 
 def _report(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli import train_choices as choices
 from frcnn_cli.cli import train_options as flags
-from frcnn_cli.cli.console import SOME_FAILED, Terminal
+from frcnn_cli.cli.console import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.preflight_display import preflight_json
 from frcnn_cli.cli.summary import count, duration, facts
-from frcnn_cli.config import ModelConfig, ProposalConfig, TrainConfig, override
-from frcnn_cli.errors import ConfigError
-from frcnn_cli.recipes import Recipe, recipe
 
 if TYPE_CHECKING:
     import torch
@@ -34,28 +36,26 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn train --resume[/]  [dim]go on with the run that was stopped[/]
 """
 
-_SCHEDULE = ("iterations", "lr", "seed", "checkpoint_every", "eval_every", "eval_split", "patience")
-"""Options that are fields of `[train]`."""
-_WHEN_RESUMED = {
-    *("data", "gpus", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
-    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience", "tensorboard"),
-}
-"""Options that a run may go on with; the others would make it another run."""
-
 
 def train(
     context: typer.Context,
     data: flags.Data = Path(),
     *,
-    gpus: options.Gpus = None,
+    gpus: flags.Gpus = None,
+    processes: flags.Processes = None,
     split: flags.Split = "trainval",
     backbone: flags.Backbone = None,
     weights: flags.Weights = "imagenet",
     pool: flags.PoolName = None,
     finetune_from: flags.FinetuneFrom = None,
     recipe_name: flags.RecipeOption = "default",
+    batch: flags.BatchSize = None,
+    precision: flags.PrecisionName = None,
     iterations: flags.Iterations = None,
     lr: flags.Rate = None,
+    no_box_regression: flags.NoBoxRegression = False,
+    stage_wise: flags.StageWise = False,
+    scales: flags.Scales = None,
     seed: flags.Seed = None,
     checkpoint_every: flags.CheckpointEvery = None,
     eval_every: flags.EvalEvery = None,
@@ -73,30 +73,66 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train a detector on annotated photographs; regions not yet searched are searched first."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with Terminal(quiet or not _is_first(), verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.device import pick_device
+        from frcnn_cli.pipelines.launch import device_of, processes_wanted, run_processes
         from frcnn_cli.pipelines.run_folder import RunFolder
+        from frcnn_cli.training.distributed import place
 
-        device = pick_device(gpus)  # before the work that would come to nothing
+        ranks = place()
+        wanted = processes_wanted(gpus, processes) if ranks.world == 1 else ranks.world
+        if wanted > ranks.world and not dry_run and replay is None:
+            if code := run_processes(wanted, sys.argv[1:]):
+                raise typer.Exit(code)
+            return
+        device = device_of(ranks, gpus)  # before the work that would come to nothing
         cache = Cache(cache_dir)
-        given = _given(context)
         if replay is not None:
             _replay(terminal, replay, device)
             return
-        if dry_run:
-            _check(terminal, _new_job(options.Settings.load(config), context.params), cache, device)
-            return
-        if resume:
-            _refuse(given.keys() - _WHEN_RESUMED, context)
-            folder = RunFolder.existing(cache, run)
-            folder.hold()
-            job = _changed(folder.job(), given)
+        old = RunFolder.existing(cache, run) if resume else None
+        if old is None:
+            job = choices.new_job(options.Settings.load(config), context.params, wanted)
+            if scaling := choices.scaling(job, context.params):
+                terminal.say(scaling)
         else:
-            job = _new_job(options.Settings.load(config), context.params)
-            folder = RunFolder.new(cache, run, job.model.backbone)
-        with folder:
-            _train(terminal, job, folder, cache, device, resume=resume, tensorboard=tensorboard)
+            job = choices.resumed_job(old.job(), context)
+        if dry_run:
+            _check(terminal, job, cache, device)
+            return
+        with _ended_alike():
+            _train(terminal, _Start(job, run, old, tensorboard), cache, device)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A run to start or to go on with."""
+
+    job: TrainJob
+    name: str | None
+    old: RunFolder | None
+    tensorboard: bool
+
+
+def _is_first() -> bool:
+    """Returns whether this process talks to people; torch's launcher numbers those it starts."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def _ended_alike() -> Iterator[None]:
+    """Leaves it to the process that knows to tell why all of them end."""
+    from frcnn_cli.pipelines.launch import LOST
+    from frcnn_cli.training.distributed import RankLostError
+
+    try:
+        yield
+    except RankLostError as error:
+        raise typer.Exit(LOST) from error
+    except KeyboardInterrupt as error:
+        if _is_first():
+            raise
+        raise typer.Exit(INTERRUPTED) from error
 
 
 def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
@@ -122,114 +158,53 @@ def _check(terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device
         raise typer.Exit(SOME_FAILED)
 
 
-def _train(
-    terminal: Terminal,
-    job: TrainJob,
-    folder: RunFolder,
-    cache: Cache,
-    device: torch.device,
-    *,
-    resume: bool,
-    tensorboard: bool,
-) -> None:
+def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
     """Trains, shows how it goes, and prints what came out."""
     from frcnn_cli.cli.training_display import TrainingDisplay
+    from frcnn_cli.pipelines.run_folder import RunFolder
     from frcnn_cli.pipelines.train import train_detector
     from frcnn_cli.pipelines.train_events import TrainEvents
+    from frcnn_cli.training.distributed import connected
 
     terminal.if_interrupted = f"the regions searched so far are kept in {cache.root}"
-    with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
-
-        def started(start: TrainStart) -> None:
-            terminal.if_interrupted = (
-                f"its steps are kept; frcnn train --resume --run {start.run.name} goes on"
-            )
-            display.started(start)
-
-        events = TrainEvents(
-            display.progress,
-            display.checked,
-            display.estimated,
-            started,
-            display.stepped,
-            display.evaluated,
+    with ExitStack() as stack:
+        ranks = stack.enter_context(connected(device))
+        folder = None
+        if ranks.is_first:
+            new = start.old or RunFolder.new(cache, start.name, start.job.model.backbone)
+            folder = stack.enter_context(new)
+            if start.old is not None:
+                folder.hold()
+        display = stack.enter_context(
+            TrainingDisplay(terminal, start.job.recipe.train.images_per_batch)
         )
+
+        def started(about: TrainStart) -> None:
+            terminal.if_interrupted = (
+                f"its steps are kept; frcnn train --resume --run {about.run.name} goes on"
+            )
+            display.started(about)
+
         result = train_detector(
-            job,
+            start.job,
             folder,
             cache,
             device,
-            resume=folder if resume else None,
-            tensorboard=tensorboard,
-            events=events,
+            resume=start.old,
+            ranks=ranks,
+            tensorboard=start.tensorboard,
+            events=TrainEvents(
+                display.progress,
+                display.checked,
+                display.estimated,
+                started,
+                display.stepped,
+                display.evaluated,
+            ),
         )
-    assert result is not None
-    _print_result(terminal, job, result)
-    terminal.finish(list(result.failures), succeeded=1)
-
-
-def _given(context: typer.Context) -> dict[str, Any]:
-    """Returns the options that stand on the command line."""
-    return {
-        name: value
-        for name, value in context.params.items()
-        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-    }
-
-
-def _refuse(names: set[str], context: typer.Context) -> None:
-    """Refuses options beside --resume.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    for parameter in context.command.params:
-        if parameter.name in names:
-            raise ConfigError(
-                f"{parameter.opts[0]} is given with --resume, and a run goes on as it began",
-                remedy="leave it out, or start a new run",
-            )
-
-
-def _changed(job: TrainJob, given: dict[str, Any]) -> TrainJob:
-    """Returns the job of a run that goes on, with what may be changed and was."""
-    changes = {name: given[name] for name in _SCHEDULE if name in given}
-    schedule = override(job.recipe.train, changes)
-    return replace(
-        job, data=given.get("data", job.data), recipe=replace(job.recipe, train=schedule)
-    )
-
-
-def _new_job(settings: options.Settings, chosen: dict[str, Any]) -> TrainJob:
-    """Returns what is to be trained: defaults < recipe < `frcnn.toml` < flags."""
-    from frcnn_cli.pipelines.train_job import TrainJob
-
-    model = settings.apply(
-        "model",
-        ModelConfig(),
-        **{name: chosen[name] for name in ("backbone", "pool", "finetune_from")},
-    )
-    base = recipe(chosen["recipe_name"], model.backbone)
-    schedule: TrainConfig = settings.apply(
-        "train",
-        base.train,
-        epochs=0.0 if _counts_steps(chosen["iterations"], settings) else None,
-        **{name: chosen[name] for name in _SCHEDULE},
-    )
-    return TrainJob(
-        chosen["data"],
-        chosen["split"],
-        model,
-        Recipe(schedule, settings.apply("input", base.input)),
-        settings.apply("proposals", ProposalConfig()),
-        chosen["weights"],
-    )
-
-
-def _counts_steps(iterations: int | None, settings: options.Settings) -> bool:
-    """Returns whether the user said how many steps; the recipe's passes then do not count."""
-    table = settings.tables.get("train", {})
-    return iterations is not None or ("iterations" in table and "epochs" not in table)
+    if result is not None:
+        _print_result(terminal, start.job, result)
+        terminal.finish(list(result.failures), succeeded=1)
 
 
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
@@ -239,6 +214,9 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         "checkpoint": str(result.best),
         "steps": result.steps,
         "map_val": result.best_map,
+        "map": None if result.score is None else result.score.map,
+        "map_split": None if result.score is None else result.score.split,
+        "command": result.command,
         "seconds": round(result.seconds, 1),
         "failures": [str(failure) for failure in result.failures],
     }
@@ -249,7 +227,12 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             "chosen by": "the last step, as no photographs were left to validate on"
             if result.best_map is None
             else f"mAP on held-out photographs, {result.best_map:.3f}",
+            "mAP": ""
+            if result.score is None
+            else f"{result.score.map:.3f} (11-point) on "
+            f"{count(result.score.photographs, 'photograph')} of {result.score.split}",
             "curves": str(result.run / "curves.png"),
+            "again": result.command,
             "left out": count(len(result.failures), "photograph") if result.failures else "",
             "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",
         },

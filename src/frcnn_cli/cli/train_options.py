@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import BackboneName, ModelConfig, Pool
+from frcnn_cli.config import BackboneName, ModelConfig, Pool, Precision
 from frcnn_cli.recipes import RecipeName
 
 _MODEL = ModelConfig()
@@ -18,6 +18,26 @@ _RECIPES = "the recipe's"
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")]
 Split = Annotated[str, typer.Option(metavar="NAME", help="Photographs to train on.")]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus",
+        min=0,
+        metavar="N",
+        help="GPUs, a process each; 0: the CPU.",
+        show_default="a GPU if there is one",
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        metavar="N",
+        help="Processes on the CPU, with --gpus 0.",
+        show_default="1",
+    ),
+]
 Run = Annotated[
     str | None,
     typer.Option(
@@ -89,7 +109,28 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="default (what was measured to work) or paper.",
+        help="default (what was measured to work), paper, or caffe (the release).",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch",
+        min=1,
+        metavar="N",
+        help="Photographs a step, over all processes; sets the learning rate and the steps.",
+        show_default="2 for each process",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+PrecisionName = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32 or bfloat16 in the forward pass; auto is bfloat16 on GPUs that have it.",
+        show_default="auto",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -104,6 +145,33 @@ Rate = Annotated[
     typer.Option(
         metavar="RATE",
         help="Learning rate.",
+        show_default=_RECIPES,
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+NoBoxRegression = Annotated[
+    bool,
+    typer.Option(
+        "--no-box-regression",
+        metavar="",
+        help="Learn classes only: regions are not moved onto objects (Table 6).",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+StageWise = Annotated[
+    bool,
+    typer.Option(
+        "--stage-wise",
+        metavar="",
+        help="Learn classes first, then boxes alone in as many steps again (Table 6).",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Short sides of the photographs in pixels, one drawn for each (Table 7).",
         show_default=_RECIPES,
         rich_help_panel=_SCHEDULE,
     ),

@@ -92,8 +92,12 @@ class TrainingDisplay:
                     "steps": f"{start.first_step:,} to {start.iterations:,}"
                     if start.first_step
                     else f"{start.iterations:,}",
+                    "schedule": f"{count(start.batch, 'photograph')} a step, learning rate "
+                    f"{start.lr:g}",
                     "weights": f"{start.trainable / 1e6:.1f} million trained",
-                    "device": start.device,
+                    "device": start.device
+                    if start.processes == 1
+                    else f"{start.device}; {start.processes} processes",
                     "folder": str(start.run),
                 },
             )

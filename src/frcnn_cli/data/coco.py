@@ -102,10 +102,14 @@ class CocoReader:
         numbers = file.category_ids[file.starts[i] : file.starts[i + 1]].tolist()
         return frozenset(file.categories[number] for number in numbers)
 
+    def number(self, image_id: str) -> str:
+        """Returns the id that the photograph has in its file."""
+        return image_id if "" in self.files else image_id.split("/", 1)[1]
+
     def _locate(self, image_id: str) -> tuple[str, CocoFile, int]:
-        key, number = ("", image_id) if "" in self.files else image_id.split("/", 1)
+        key = "" if "" in self.files else image_id.split("/", 1)[0]
         file = self.files[key]
-        return key, file, file.images[number]
+        return key, file, file.images[self.number(image_id)]
 
 
 def read_coco(path: Path) -> CocoFile | None:

@@ -16,6 +16,7 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.data.layout import Splits, is_photograph
 from frcnn_cli.data.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.pipelines.dataset import own_numbers
 from frcnn_cli.pipelines.pictures import free_name
 from frcnn_cli.pipelines.progress import Progress, silent
 
@@ -120,13 +121,9 @@ def _writer(to: Format, folder: Path, splits: Splits, dataset: Dataset) -> Write
 
 def _image_numbers(dataset: Dataset) -> dict[str, int] | None:
     """Returns the numbers that COCO files give the photographs, where they are different ones."""
-    if not isinstance(dataset.reader, CocoReader):
-        return None
-    try:
-        numbers = {image_id: int(image_id.rpartition("/")[2]) for image_id in dataset.ids}
-    except ValueError:
-        return None
-    return numbers if len(set(numbers.values())) == len(numbers) else None
+    found = own_numbers(dataset, dataset.ids).images
+    numbers = {image_id: number for image_id, number in found.items() if isinstance(number, int)}
+    return numbers if len({*numbers.values()}) == len(dataset.ids) else None
 
 
 def _disjoint(splits: Mapping[str, tuple[str, ...]]) -> Splits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.data.coco import CocoReader
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.find import find_dataset
 from frcnn_cli.data.layout import complete
@@ -20,6 +22,7 @@ from frcnn_cli.records import Sample
 
 _KIND = "splits"
 _SEED = 0
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
@@ -38,15 +41,17 @@ class OwnNumbers:
     categories: tuple[int, ...]
 
 
-def own_numbers(dataset: Dataset, samples: Iterable[Sample]) -> OwnNumbers:
-    """Returns the data's own numbers of `samples` and of the classes."""
-    if any(name not in dataset.categories for name in dataset.classes):
+def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
+    """Returns the data's own numbers of the photographs `ids` and of the classes."""
+    if not isinstance(dataset.reader, CocoReader):
         return OwnNumbers({}, ())
-    # The id of a photograph is its own, behind the name of its file where there are several.
-    own = {sample.image_id: sample.image_id.rpartition("/")[2] for sample in samples}
+    own = {image_id: dataset.reader.number(image_id) for image_id in ids}
+    given = dataset.categories
     return OwnNumbers(
-        {key: int(name) if name.isdecimal() else name for key, name in own.items()},
-        tuple(dataset.categories[name] for name in dataset.classes),
+        {key: int(name) if _WHOLE.fullmatch(name) else name for key, name in own.items()},
+        tuple(given[name] for name in dataset.classes)
+        if given.keys() >= {*dataset.classes}
+        else (),
     )
 
 
@@ -125,15 +130,19 @@ def _made_key(dataset: Dataset) -> str:
 
 def _made_splits(dataset: Dataset, cache: Cache) -> dict[str, list[str]]:
     record = records.load(cache, _KIND, _made_key(dataset)) or {}
-    return {str(name): list(map(str, ids)) for name, ids in _lists(record).items()}
+    return _lists(record)
 
 
-def _lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _lists(record: Mapping[str, Any]) -> dict[str, list[str]]:
     """Returns the lists of ids in a record, which others may have written."""
     splits = record.get("splits")
     if not isinstance(splits, dict):
         return {}
-    return {name: ids for name, ids in splits.items() if isinstance(ids, list)}
+    return {
+        name: [image_id for image_id in ids if isinstance(image_id, str)]
+        for name, ids in splits.items()
+        if isinstance(ids, list)
+    }
 
 
 def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:

@@ -170,12 +170,13 @@ def evaluate_file(
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
-    numbers = own_numbers(dataset, samples)
+    numbers = own_numbers(dataset, (sample.image_id for sample in samples))
     known = Known(
         samples,
         dataset.classes,
         image_size,
-        image_numbers={number: image_id for image_id, number in numbers.images.items()},
+        # Of photographs with one number, from several files, the first counts.
+        image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
     kind, found = read_detections(detections, known)
@@ -206,7 +207,7 @@ def _scored(
         explanation=explain(*tables, config.metric, config.iou) if explained else None,
         dataset=str(dataset),
         split=split,
-        numbers=own_numbers(dataset, samples),
+        numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
         failures=tuple(failures),
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.formats.choose import open_writer
 from frcnn_cli.evaluation.matching import falling_order
 from frcnn_cli.pipelines.proposals import ProposalRun
-from frcnn_cli.records import DetectedImage, Detections
+from frcnn_cli.proposals.foreign.documents import SCHEMA
+from frcnn_cli.records import DetectedImage, Detections, FloatArray
 
 if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without
     from frcnn_cli.pipelines.evaluate import EvaluationRun
@@ -26,39 +28,55 @@ def check_export(file: Path) -> None:
     """Refuses a `file` that `export_proposals` could not write, before the long work.
 
     Raises:
-        ConfigError: it is no `.npz`, or its folder is missing.
+        ConfigError: it is neither `.npz` nor `.json`, or its folder is missing.
     """
-    if file.suffix.lower() != ".npz":
-        raise ConfigError("is no .npz", remedy=f"use --export {file.stem}.npz", file=file)
+    if file.suffix.lower() not in {".npz", ".json"}:
+        raise ConfigError(
+            "is neither .npz nor .json",
+            remedy=f"use --export {file.stem}.npz or {file.stem}.json",
+            file=file,
+        )
     if not file.parent.is_dir():
         raise ConfigError("its folder is missing", remedy=f"mkdir -p {file.parent}", file=file)
 
 
 def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> None:
-    """Writes an `.npz` with one (N, 4) float32 array a photograph, best first, keyed by its path.
+    """Writes the boxes of each photograph, best first, under its path, as `.npz` or `.json`.
 
-    It is written a photograph at a time, so memory does not grow with their number, and the same
-    boxes give the same bytes. Photographs that failed are left out.
+    An `.npz` has one (N, 4) float32 array a photograph, a `.json` is one object with a list of
+    them (`frcnn.proposal_boxes/1`). It is written a photograph at a time, so memory does not grow
+    with their number, and the same boxes give the same bytes. Photographs that failed are left out.
 
     Raises:
         FrcnnError: the file cannot be written.
     """
+    boxes = ((path, run.proposals_for(path)) for path in paths if path not in run.failures)
+    write = _write_json if file.suffix.lower() == ".json" else _write_npz
     try:
-        with (
-            atomic_file(file) as stream,
-            zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            for path in paths:
-                if path in run.failures:
-                    continue
-                with archive.open(zipfile.ZipInfo(f"{path}.npy"), "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, run.proposals_for(path), allow_pickle=False)
+        with atomic_file(file) as stream:
+            write(boxes, stream)
     except OSError as error:
         raise ConfigError(
             f"cannot be written ({error.strerror})",
             remedy="choose another --export",
             file=file,
         ) from error
+
+
+def _write_npz(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for path, array in boxes:
+            with archive.open(zipfile.ZipInfo(f"{path}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def _write_json(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> None:
+    stream.write(f'{{"schema": {json.dumps(SCHEMA)}, "images": ['.encode())
+    for i, (path, array) in enumerate(boxes):
+        # Two decimals of a pixel, as in boxes.json.
+        entry = {"file": str(path), "boxes": array.astype(np.float64).round(2).tolist()}
+        stream.write(((",\n" if i else "\n") + json.dumps(entry)).encode())
+    stream.write(b"\n]}\n")
 
 
 def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:

@@ -52,6 +52,9 @@ class Coverage:
         return self.covered / self.objects if self.objects else None
 
 
+NOT_LOOKED = Coverage(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class DataCheck:
     """What was found in the annotations.

@@ -111,6 +111,7 @@ def ensure_proposals(
     *,
     workers: int = 0,
     force: bool = False,
+    scheduler: str = "",
     progress: Progress = silent,
 ) -> ProposalRun:
     """Searches the photographs whose proposals are not in the cache, and keeps what it finds.
@@ -126,6 +127,7 @@ def ensure_proposals(
         cache: where they are kept.
         workers: processes; 0 is one for each core.
         force: search again what is in the cache.
+        scheduler: address of a Dask scheduler whose workers search instead; "" searches here.
         progress: told after each photograph.
 
     Raises:
@@ -133,7 +135,7 @@ def ensure_proposals(
         CacheError: the cache cannot be written.
     """
     search_run = _SearchRun(list(dict.fromkeys(paths)), config, cache, force, progress)
-    return search_run.run(workers or all_cores())
+    return search_run.run(workers or all_cores(), scheduler)
 
 
 class _SearchRun:
@@ -153,7 +155,7 @@ class _SearchRun:
         self._result = ProposalRun(config, cache)
         self._key_of = _keys(config)
 
-    def run(self, workers: int) -> ProposalRun:
+    def run(self, workers: int, scheduler: str) -> ProposalRun:
         began = time.monotonic()
         self._progress(STEP, 0, len(self._paths))
         missing = self._missing()
@@ -161,8 +163,12 @@ class _SearchRun:
         if first:
             require_engine(self._result.config)
             self._result.cache.require_writable()
-            taken = self._search(chain(first, missing), workers, alone=len(first) == 1 < workers)
-            self._search((replace(task, wait=True) for task in taken), workers)
+            tasks = chain(first, missing)
+            if scheduler:
+                self._search_on_cluster(tasks, scheduler)
+            else:
+                taken = self._search(tasks, workers, alone=len(first) == 1 < workers)
+                self._search((replace(task, wait=True) for task in taken), workers)
         return self._in_input_order(time.monotonic() - began)
 
     def _search(
@@ -179,6 +185,13 @@ class _SearchRun:
                 else:
                     self._note(task.path, outcome)
         return taken
+
+    def _search_on_cluster(self, tasks: Iterator[SearchTask], scheduler: str) -> None:
+        # Dask takes a second to import, and few have it.
+        from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415
+
+        for task, outcome in search_on_cluster(tasks, self._result.config, scheduler):
+            self._note(task.path, outcome)
 
     def _missing(self) -> Iterator[SearchTask]:
         """Yields what is to be searched, noting on the way what is not."""

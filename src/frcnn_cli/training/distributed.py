@@ -97,7 +97,7 @@ class Ranks:
         """Returns `model` so that its backward pass averages gradients over the processes."""
         if self.world == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model)
 
     @contextmanager
     def in_step(self) -> Iterator[None]:

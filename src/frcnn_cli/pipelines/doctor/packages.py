@@ -104,8 +104,13 @@ def _numba(outcome: Outcome) -> Check:
     if _version_of("numba"):
         remedy = "pip install --upgrade numba"
         return Check(name, "warning", f"numba {_version_of('numba')}: {outcome.problem}", remedy)
-    remedy = "pip install 'frcnn-cli[fast]'"
-    return Check(name, "warning", "numba is not installed: only OpenCV searches regions", remedy)
+    remedy = "pip install numba"
+    return Check(
+        name,
+        "warning",
+        "numba is not installed: OpenCV searches regions, which takes longer",
+        remedy,
+    )
 
 
 def _others(outcome: Outcome) -> Check:
@@ -125,7 +130,10 @@ def _weights(outcome: Outcome) -> Check:
 
 def _extras() -> Check:
     there, missing = [], []
-    for extra, packages in {"timm": ("timm",), "onnx": ("onnx", "onnxruntime")}.items():
+    for extra, packages in {
+        "timm": ("timm",),
+        "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    }.items():
         versions = [f"{name} {_version_of(name)}" for name in packages if _version_of(name)]
         if len(versions) == len(packages):
             there += versions

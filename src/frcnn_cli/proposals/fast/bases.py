@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.edges import EDGE, across
 from frcnn_cli.proposals.fast.jit import inlined, kernel
 from frcnn_cli.proposals.fast.prefetch import prefetch
@@ -198,9 +199,7 @@ def _visit(split: Split, one: int, other: int, ks: np.ndarray, weight: np.float3
 def number_bases(nodes: np.ndarray) -> tuple[np.ndarray, int]:
     """Numbers the bases by their first pixels: (HW,) int32 numbers, and how many there are."""
     tree = nodes[:, 0]
-    numbers = np.empty(tree.size, np.int32)
-    for pixel in range(tree.size):
-        numbers[pixel] = -1
+    numbers = filled(tree.size, -1)
     count = 0
     for pixel in range(tree.size):
         root = root_of(tree, pixel)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.jit import kernel
 
 
@@ -29,13 +30,13 @@ class Borders(NamedTuple):
 
 @kernel
 def link(pairs: np.ndarray, count: int) -> Borders:
-    """Links the halves of (E, 2) int32 pairs among `count` regions."""
+    """Links the halves of (E, 2) int32 pairs, which are overwritten, among `count` regions."""
     halves = 2 * pairs.shape[0]
     borders = Borders(
-        pairs.copy().ravel(),
-        np.full(halves, -1, np.int32),
-        np.full(halves, -1, np.int32),
-        np.full(count, -1, np.int32),
+        pairs.ravel(),
+        filled(halves, -1),
+        filled(halves, -1),
+        filled(count, -1),
     )
     for half in range(halves):
         prepend(borders, borders.owners[half], half)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from frcnn_cli.proposals.fast.jit import inlined, kernel
+from frcnn_cli.proposals.fast.memory import Memory
 from frcnn_cli.proposals.fast.stdsort import tie_order
 
 EDGE: Final = 0xFFFFFFFF
@@ -39,12 +40,16 @@ class EdgeGraph(NamedTuple):
     """(H, W, C) or (H, W) uint8."""
     sigma: float
     """Standard deviation of the Gaussian blur before weighing, pixels; at most 1."""
+    memory: Memory
+    """Of the thread that works on it; one graph at a time."""
 
 
-def build_graph(image: np.ndarray, sigma: float) -> EdgeGraph:
+def build_graph(image: np.ndarray, sigma: float, memory: Memory) -> EdgeGraph:
     """Weighs and sorts the edges of an image; arguments as in `EdgeGraph`."""
-    keys = _weighed_keys(image, sigma)
-    return EdgeGraph(_radix_sort(keys, np.empty_like(keys)), image, sigma)
+    keys = _weighed_keys(image, sigma, memory)
+    ordered = memory.array("sorted keys", keys.shape, np.int64)
+    _radix_sort(keys, ordered)
+    return EdgeGraph(ordered, image, sigma, memory)
 
 
 def opencvs_order(graph: EdgeGraph, contested: np.ndarray) -> np.ndarray:
@@ -54,8 +59,9 @@ def opencvs_order(graph: EdgeGraph, contested: np.ndarray) -> np.ndarray:
         graph: the image's edges.
         contested: (T,) int64 bits of the weights, rising and distinct, T > 0.
     """
-    keys = _weighed_keys(graph.image, graph.sigma)  # sooner made again than found among the sorted
-    directed = np.empty(2 * keys.size, np.int64)
+    # Sooner made again than found among the sorted.
+    keys = _weighed_keys(graph.image, graph.sigma, graph.memory)
+    directed = graph.memory.array("directed keys", (2 * keys.size,), np.int64)
     height, width = graph.image.shape[:2]
     _direct(keys, height, width, directed)
     ordered = tie_order(directed, contested)
@@ -63,10 +69,10 @@ def opencvs_order(graph: EdgeGraph, contested: np.ndarray) -> np.ndarray:
     return ordered[np.sort(first)]
 
 
-def _weighed_keys(image: np.ndarray, sigma: float) -> np.ndarray:
+def _weighed_keys(image: np.ndarray, sigma: float, memory: Memory) -> np.ndarray:
     """Returns the (E,) int64 keys of an image in the order of its pixels."""
     height, width = image.shape[:2]
-    keys = np.empty(height * (width - 1) + (height - 1) * width, np.int64)
+    keys = memory.array("keys", (height * (width - 1) + (height - 1) * width,), np.int64)
     rows = max(1, STRIP // width)
     for first in range(0, height, rows):
         # The row below the last one is needed too, for the edges that lead down to it.
@@ -125,8 +131,8 @@ def _distance(one: np.ndarray, other: np.ndarray) -> np.float32:
 
 
 @kernel
-def _radix_sort(keys: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sorts (E,) keys by weight, stably; returns one of the two arrays, both are overwritten."""
+def _radix_sort(keys: np.ndarray, target: np.ndarray) -> None:
+    """Sorts (E,) keys by weight, stably, into `target`; overwrites both."""
     counts = np.zeros((DIGITS, MASK + 1), np.int64)
     for key in keys:
         for digit in range(DIGITS):
@@ -141,8 +147,7 @@ def _radix_sort(keys: np.ndarray, target: np.ndarray) -> np.ndarray:
             bucket = (key >> shift) & MASK
             target[places[bucket]] = key
             places[bucket] += 1
-        keys, target = target, keys
-    return keys
+        keys, target = target, keys  # an odd number of times
 
 
 @kernel

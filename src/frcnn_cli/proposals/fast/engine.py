@@ -1,27 +1,26 @@
 """Selective search (Uijlings et al., IJCV 2013) as OpenCV does it: a photograph to its regions.
 
-The work falls into independent tasks: first a pixel graph and pixel codes for each colour space,
-then a segmentation and its groupings for each space and scale. Threads run them side by side, since
-the compiled kernels hold no lock; the results are the same for any number of threads.
+The work falls into independent tasks: the segmentations and the pixel codes of each colour space,
+then the groupings of each segmentation. Threads run them side by side, since the compiled kernels
+hold no lock; the results are the same for any number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
 from frcnn_cli.config import Preset
-from frcnn_cli.proposals.fast.edges import EdgeGraph, build_graph
+from frcnn_cli.proposals.fast.arrays import filled
+from frcnn_cli.proposals.fast.edges import build_graph
 from frcnn_cli.proposals.fast.grouping import group
+from frcnn_cli.proposals.fast.memory import Memory
 from frcnn_cli.proposals.fast.presets import PLANS, Plan, Space, convert
 from frcnn_cli.proposals.fast.regions import describe_regions
-from frcnn_cli.proposals.fast.segmentation import Scale, segment
+from frcnn_cli.proposals.fast.segmentation import Segmentation, segment
 from frcnn_cli.proposals.fast.textures import PixelCodes, encode_pixels
-
-Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 def find_regions(image: np.ndarray, preset: Preset, *, threads: int = 1) -> np.ndarray:
@@ -36,13 +35,14 @@ def find_regions(image: np.ndarray, preset: Preset, *, threads: int = 1) -> np.n
         (N, 4) int32 xyxy, 0-based pixel edges; boxes repeat.
     """
     assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-    image = np.ascontiguousarray(image)
-    plan = PLANS[preset]
-    if threads <= 1:
-        # One sweep segments all scales, which takes less time in all than one task a scale.
-        return np.concatenate(_grow(image, plan, map, [plan.scales]))
-    with ThreadPoolExecutor(min(threads, len(plan.spaces) * len(plan.scales))) as pool:
-        return np.concatenate(_grow(image, plan, pool.map, [(scale,) for scale in plan.scales]))
+    work = _Work(np.ascontiguousarray(image), PLANS[preset])
+    return np.concatenate(work.alone() if threads <= 1 else work.shared(threads))
+
+
+def must_compile() -> bool:
+    """Tells whether machine code of an earlier process is missing."""
+    filled(0, 0)
+    return not filled.stats.cache_hits  # type: ignore[attr-defined]
 
 
 def rehearse() -> None:
@@ -54,29 +54,45 @@ def rehearse() -> None:
         find_regions(picture, preset)
 
 
-def _grow(
-    image: np.ndarray, plan: Plan, run: Map, batches: Iterable[Sequence[Scale]]
-) -> list[np.ndarray]:
-    """Returns the boxes of each hierarchy of a plan, in its order.
+class _Work:
+    """The independent tasks of one search: most wait for two others at most."""
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        plan: what to grow.
-        run: `map`, or an executor's.
-        batches: the scales that are segmented together.
-    """
+    def __init__(self, image: np.ndarray, plan: Plan) -> None:
+        self._image = image
+        self._plan = plan
+        self._own = threading.local()
 
-    def prepare(space: Space) -> tuple[EdgeGraph, PixelCodes]:
-        converted = convert(image, space)
-        return build_graph(converted, plan.sigma), encode_pixels(converted)
-
-    def finish(task: tuple[EdgeGraph, PixelCodes, Sequence[Scale]]) -> list[np.ndarray]:
-        graph, codes, scales = task
+    def alone(self) -> list[np.ndarray]:
+        """Returns the boxes of each hierarchy, in the order of the plan; one space at a time."""
         grown = []
-        for segmentation in segment(graph, scales):
-            regions = describe_regions(*segmentation, codes)
-            grown += [group(regions, weights) for weights in plan.strategies]
-        return grown
+        for space in self._plan.spaces:
+            codes = self._encode(space)
+            grown += [self._group(found, codes) for found in self._segment(space)]
+        return [boxes for hierarchies in grown for boxes in hierarchies]
 
-    tasks = ((*prepared, batch) for prepared in run(prepare, plan.spaces) for batch in batches)
-    return [boxes for grown in run(finish, tasks) for boxes in grown]
+    def shared(self, threads: int) -> list[np.ndarray]:
+        """Returns the same, found by several threads."""
+        with ThreadPoolExecutor(threads) as pool:
+            begun = [
+                (pool.submit(self._segment, space), pool.submit(self._encode, space))
+                for space in self._plan.spaces
+            ]
+            grown = [
+                pool.submit(self._group, found, codes.result())
+                for segmentations, codes in begun
+                for found in segmentations.result()
+            ]
+            return [boxes for hierarchies in grown for boxes in hierarchies.result()]
+
+    def _segment(self, space: Space) -> list[Segmentation]:
+        if not hasattr(self._own, "memory"):
+            self._own.memory = Memory()
+        graph = build_graph(convert(self._image, space), self._plan.sigma, self._own.memory)
+        return segment(graph, self._plan.scales)
+
+    def _encode(self, space: Space) -> PixelCodes:
+        return encode_pixels(convert(self._image, space))
+
+    def _group(self, segmentation: Segmentation, codes: PixelCodes) -> list[np.ndarray]:
+        regions = describe_regions(*segmentation, codes)
+        return [group(regions, weights) for weights in self._plan.strategies]

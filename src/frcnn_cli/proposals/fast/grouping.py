@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.borders import Borders, link, prepend, unlink
 from frcnn_cli.proposals.fast.heap import Heap, change, drop, heapify, is_tied
 from frcnn_cli.proposals.fast.jit import kernel
@@ -19,7 +20,6 @@ from frcnn_cli.proposals.fast.similarity import (
     absorb,
     compare,
     compare_pairs,
-    room_for_boxes,
     working_copy,
 )
 from frcnn_cli.proposals.fast.sorted_grouping import group_sorted
@@ -41,25 +41,35 @@ def group(regions: Regions, weights: np.ndarray) -> np.ndarray:
         (M, 4) int32 boxes of all regions in the order of their making: segments, then merged ones.
     """
     settles = regions.sizes.size * len(regions.pairs) <= SORTED_LIMIT
-    boxes, contested = _group(working_copy(regions, weights), weights, settles)
+    boxes = np.empty((max(0, 2 * len(regions.boxes) - 1), 4), np.int32)
+    boxes[: len(regions.boxes)] = regions.boxes
+    made, contested = _group(working_copy(regions, weights), weights, settles, boxes)
     if contested and settles:
-        boxes = group_sorted(working_copy(regions, weights), weights)
-    return boxes
+        made = group_sorted(working_copy(regions, weights), weights, boxes)
+    return boxes[:made]
 
 
 @kernel
-def _group(regions: Regions, weights: np.ndarray, stop: bool) -> tuple[np.ndarray, bool]:
-    """Groups regions, which it changes; returns boxes and whether equal similarities mattered.
+def _group(
+    regions: Regions, weights: np.ndarray, stop: bool, boxes: np.ndarray
+) -> tuple[int, bool]:
+    """Groups N regions.
 
-    With `stop`, it returns as soon as they do.
+    Args:
+        regions: changed.
+        weights: of the strategy.
+        stop: whether to return as soon as equal similarities matter.
+        boxes: (2 N - 1, 4) int32; those of merged regions are written after the first N.
+
+    Returns:
+        The number of boxes, and whether equal similarities mattered.
     """
     count = regions.sizes.size
-    boxes = room_for_boxes(regions)
     made = count
     heap = heapify(compare_pairs(regions, weights))
     borders = link(regions.pairs, count)
     left = heap.pairs.size
-    seen = np.full(count, -1, np.int32)
+    seen = filled(count, -1)
     others = np.empty(count, np.int32)
     pairs = np.empty(count, np.int32)
     doubled = np.empty(count, np.int32)
@@ -73,7 +83,8 @@ def _group(regions: Regions, weights: np.ndarray, stop: bool) -> tuple[np.ndarra
         one, other = borders.owners[2 * top], borders.owners[2 * top + 1]
         kept, gone = min(one, other), max(one, other)
         absorb(regions, weights, kept, gone)
-        boxes[made] = regions.boxes[kept]
+        for edge in range(4):
+            boxes[made, edge] = regions.boxes[kept, edge]
         left = drop(heap, top, left)
         n, extra = _merge_borders(borders, top, kept, gone, made, seen, others, pairs, doubled)
         for pair in doubled[:extra]:
@@ -85,7 +96,7 @@ def _group(regions: Regions, weights: np.ndarray, stop: bool) -> tuple[np.ndarra
             change(heap, pairs[m], fresh[m], left)
         contested |= tied and left > 0 and _touches_equal(heap, left, borders, best, seen, made)
         made += 1
-    return boxes[:made], contested
+    return made, contested
 
 
 @kernel
@@ -154,7 +165,8 @@ def _touches_equal(
 
     Equal pairs stand together at the top of the heap; more than a few count as touching.
     """
-    waiting = np.zeros(64, np.int64)
+    waiting = np.empty(64, np.int64)
+    waiting[0] = 0
     n = 1
     while n > 0:
         n -= 1

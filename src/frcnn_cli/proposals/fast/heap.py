@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import counted
 from frcnn_cli.proposals.fast.jit import kernel
 
 
@@ -24,7 +25,7 @@ class Heap(NamedTuple):
 def heapify(similarities: np.ndarray) -> Heap:
     """Builds the heap of all pairs."""
     count = similarities.size
-    heap = Heap(np.arange(count).astype(np.int32), np.arange(count).astype(np.int32), similarities)
+    heap = Heap(counted(count), counted(count), similarities)
     for at in range(count // 2 - 1, -1, -1):
         _sift_down(heap, at, count)
     return heap

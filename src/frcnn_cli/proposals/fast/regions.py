@@ -42,7 +42,7 @@ def describe_regions(labels: np.ndarray, count: int, codes: PixelCodes) -> Regio
     return Regions(
         sizes,
         boxes,
-        _normalise_colours(colours),
+        _normalise_colours(colours.astype(np.float32)),
         _normalise_textures(textures, codes.zero_bins, sizes),
         _touching(labels),
         flat.size,
@@ -55,7 +55,9 @@ def _measure(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     height, width = labels.shape
     sizes = np.zeros(count, np.int32)
     boxes = np.empty((count, 4), np.int32)
-    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = width, height, 0, 0
+    for region in range(count):
+        boxes[region, 0], boxes[region, 1] = width, height
+        boxes[region, 2], boxes[region, 3] = 0, 0
     for y in range(height):
         for x in range(width):
             region = labels[y, x]
@@ -94,9 +96,8 @@ def _count_textures(labels: np.ndarray, codes: np.ndarray, count: int) -> np.nda
 
 
 @kernel
-def _normalise_colours(counts: np.ndarray) -> np.ndarray:
-    """Divides each row by its sum, taken in float32 in OpenCV's order."""
-    histograms = counts.astype(np.float32)
+def _normalise_colours(histograms: np.ndarray) -> np.ndarray:
+    """Divides each row of float32 by its sum, which is taken in OpenCV's order."""
     for row in histograms:
         total = np.float32(0)
         for value in row:
@@ -118,7 +119,9 @@ def _normalise_textures(counts: np.ndarray, zero_bins: np.ndarray, sizes: np.nda
             middle = first + TEXTURE_BINS
             down = counts[region, first:middle]
             up = counts[region, middle : middle + TEXTURE_BINS]
-            positive = up.sum()
+            positive = 0
+            for i in range(TEXTURE_BINS):
+                positive += up[i]
             down[zero_bins[derivative, 0]] += positive
             up[zero_bins[derivative, 1]] += size - positive
             for i in range(TEXTURE_BINS):

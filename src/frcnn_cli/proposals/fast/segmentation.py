@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.bases import join_by_threshold, number_bases, shrink
 from frcnn_cli.proposals.fast.edges import EDGE, EdgeGraph, across, opencvs_order
 from frcnn_cli.proposals.fast.jit import inlined, kernel
@@ -61,13 +62,12 @@ def segment(graph: EdgeGraph, scales: Sequence[Scale]) -> list[Segmentation]:
     """Segments an image at each scale (at most 7)."""
     height, width = graph.image.shape[:2]
     ks = np.array([scale.k for scale in scales], np.float32)
-    # NumPy asks the system for large pages for what is visited at random; numba would not.
-    nodes = np.empty((height * width, 2), np.int32)
+    nodes = graph.memory.array("nodes", (height * width, 2), np.int32)
     refusals, split = join_by_threshold(graph.keys, width, ks, nodes)
     bases, count = number_bases(nodes)
     forest = np.empty((len(scales), count), np.int32)
     shrink(bases, nodes, split, forest)
-    del nodes, split
+    del split
     sizes = np.array([scale.min_size for scale in scales], np.int64)
     refused = Refused(*_beside_small(graph.keys, refusals, width, sizes, bases, forest))
     settled = np.zeros(refused.flags.size, np.bool_)
@@ -155,8 +155,7 @@ def _join_small(
     keys, ends, flags = refused
     contested = np.empty(ONCE, np.int64)
     count = 0
-    partners = np.empty(forest.shape[1], np.int32)
-    partners[:] = -1
+    partners = filled(forest.shape[1], -1)
     equal = np.empty(keys.size, np.int32)
     for s in range(min_sizes.size):
         tree = forest[s]
@@ -223,7 +222,7 @@ def _order_matters(
 def _number(bases: np.ndarray, tree: np.ndarray) -> tuple[np.ndarray, int]:
     """Returns (HW,) int32 labels numbered by first pixel, and their number."""
     labels = np.empty(bases.size, np.int32)
-    names = np.full(tree.size, -1, np.int32)
+    names = filled(tree.size, -1)
     count = 0
     for base in range(tree.size):  # bases count from the first pixel, and so do their components
         root = root_of(tree, base)

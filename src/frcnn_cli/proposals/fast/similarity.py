@@ -37,18 +37,10 @@ def working_copy(regions: Regions, weights: np.ndarray) -> Regions:
     return regions._replace(
         sizes=regions.sizes.copy(),
         boxes=regions.boxes.copy(),
+        pairs=regions.pairs.copy(),
         colours=regions.colours.copy() if weights[COLOUR] else regions.colours,
         textures=regions.textures.copy() if weights[TEXTURE] else regions.textures,
     )
-
-
-@kernel
-def room_for_boxes(regions: Regions) -> np.ndarray:
-    """(2 N - 1, 4) int32: the boxes of N regions, and room for all that they can merge to."""
-    count = regions.boxes.shape[0]
-    boxes = np.empty((2 * count - 1, 4), np.int32)
-    boxes[:count] = regions.boxes
-    return boxes
 
 
 @kernel
@@ -62,7 +54,8 @@ def compare(
 ) -> None:
     """Similarities of region `one` to each of `others`, (M,) int32, into `out`, (M,) float32."""
     count = others.size
-    out[:] = 0
+    for m in range(count):
+        out[m] = 0
     if weights[COLOUR] > 0:
         _overlap(regions.colours, one, others, scratch)
         for m in range(count):
@@ -88,7 +81,9 @@ def compare_pairs(regions: Regions, weights: np.ndarray) -> np.ndarray:
     pairs = regions.pairs
     similarities = np.empty(pairs.shape[0], np.float32)
     scratch = np.empty(pairs.shape[0], np.float32)
-    others = pairs[:, 1].copy()
+    others = np.empty(pairs.shape[0], np.int32)
+    for pair in range(pairs.shape[0]):
+        others[pair] = pairs[pair, 1]
     first = 0
     while first < pairs.shape[0]:
         region = pairs[first, 0]

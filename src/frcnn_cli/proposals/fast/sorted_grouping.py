@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.jit import kernel
 from frcnn_cli.proposals.fast.regions import Regions
-from frcnn_cli.proposals.fast.similarity import absorb, compare, compare_pairs, room_for_boxes
+from frcnn_cli.proposals.fast.similarity import absorb, compare, compare_pairs
 from frcnn_cli.proposals.fast.stdsort import std_sort
 
 SLOT = 0xFFFFFFFF
@@ -19,18 +20,26 @@ SLOT = 0xFFFFFFFF
 
 
 @kernel
-def group_sorted(regions: Regions, weights: np.ndarray) -> np.ndarray:
-    """Groups regions, which it changes, by a strategy's (5,) float32 weights; returns boxes."""
+def group_sorted(regions: Regions, weights: np.ndarray, boxes: np.ndarray) -> int:
+    """Groups N regions, which it changes, by a strategy's (5,) float32 weights.
+
+    Writes into (2 N - 1, 4) int32 boxes those of merged regions, after the first N.
+
+    Returns:
+        The number of boxes.
+    """
     count = regions.sizes.size
-    boxes = room_for_boxes(regions)
     made = count
     similarities = compare_pairs(regions, weights)
     left = similarities.size
-    keys = (similarities.view(np.int32).astype(np.int64) << 32) | np.arange(left)
-    slots = regions.pairs.copy()  # the rows of each pair
+    bits = similarities.view(np.int32)
+    keys = np.empty(left, np.int64)
+    for slot in range(left):
+        keys[slot] = (np.int64(bits[slot]) << 32) | slot
+    slots = regions.pairs  # the rows of each pair
     free = np.empty(left, np.int32)  # slots of pairs that the current merge ends
     others = np.empty(count, np.int32)
-    seen = np.full(count, -1, np.int32)
+    seen = filled(count, -1)
     scratch = np.empty(count, np.float32)
     fresh = np.empty(count, np.float32)
     while left > 0:
@@ -38,7 +47,8 @@ def group_sorted(regions: Regions, weights: np.ndarray) -> np.ndarray:
         top = slots[keys[left - 1] & SLOT]
         kept, gone = min(top[0], top[1]), max(top[0], top[1])
         absorb(regions, weights, kept, gone)
-        boxes[made] = regions.boxes[kept]
+        for edge in range(4):
+            boxes[made, edge] = regions.boxes[kept, edge]
         left, n = _take_out(keys[:left], slots, kept, gone, made, free, others, seen)
         compare(regions, weights, kept, others[:n], scratch, fresh[:n])
         bits = fresh.view(np.int32)
@@ -47,7 +57,7 @@ def group_sorted(regions: Regions, weights: np.ndarray) -> np.ndarray:
             keys[left] = (np.int64(bits[m]) << 32) | free[m]
             left += 1
         made += 1
-    return boxes[:made]
+    return made
 
 
 @kernel

@@ -67,7 +67,8 @@ def _introsort(keys: np.ndarray, wanted: np.ndarray, found: np.ndarray) -> int:
     count = 0
     while waiting:
         waiting -= 1
-        first, last, depth, least, most = stack[waiting]
+        first, last, depth = stack[waiting, 0], stack[waiting, 1], stack[waiting, 2]
+        least, most = stack[waiting, 3], stack[waiting, 4]
         while _holds(wanted, least, most):
             if last - first > SMALL and depth > 0:
                 depth -= 1

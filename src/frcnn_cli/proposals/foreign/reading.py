@@ -30,10 +30,11 @@ _BASES = {
 
 TOLERANCE = 0.5
 """Pixels by which a box may leave its photograph: less than counting from 1 would shift it."""
-_MOST_MISFITS = 0.01
+_MOST_MISFITS = 0.05
 """Share of boxes without area or outside their photograph from which on a reading cannot be."""
-_CLEARLY = 0.001
-"""Average best overlap by which a reading must beat the documented one."""
+_CLEARLY = 0.003
+"""Average best overlap by which a reading must beat the documented one. Boxes of selective search
+gain 0.002 when they are read a pixel larger than they are, and lose 0.004 when a pixel smaller."""
 
 
 class Reading(NamedTuple):

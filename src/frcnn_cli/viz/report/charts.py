@@ -197,7 +197,7 @@ def difference_strip(
     value: float | None, low: float | None, high: float | None, reach: float
 ) -> Markup:
     """Draws a difference and its interval about zero on a scale of -reach to reach."""
-    width, height = 240, 20
+    width, height = 180, 20
 
     def x(difference: float) -> float:
         return width / 2 + (width / 2 - 6) * max(-1.0, min(1.0, difference / reach))

@@ -1,0 +1,61 @@
+"""`frcnn export`: a detector for runtimes that know no frcnn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import facts, size
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn export .frcnn/runs/efficientnet_lite0-1/best.safetensors model.onnx[/]
+
+[cyan]frcnn export bundled voc.onnx[/]  [dim]the detector of the 20 VOC classes[/]
+"""
+
+
+def export(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="The detector; bundled is the one in the box.",
+            show_default=False,
+        ),
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.onnx", help="Where it goes.", show_default=False)
+    ],
+    *,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write a detector as ONNX, and compare what onnxruntime makes of it with our own result."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines.detect import choose_checkpoint
+        from frcnn_cli.pipelines.onnx_export import export_onnx
+
+        chosen = choose_checkpoint(checkpoint, Cache(options.DEFAULT_CACHE))
+        terminal.say("Translating the network, which takes up to a minute")
+        done = export_onnx(chosen, file)
+        data = {
+            "schema": "frcnn.export/1",
+            "file": str(done.file),
+            "bytes": done.bytes,
+            "checkpoint": str(chosen),
+            "score_difference": done.score_difference,
+            "box_difference": done.box_difference,
+        }
+        rows = {
+            "detector": str(chosen),
+            "against ours": f"scores within {done.score_difference:.1e}, "
+            f"boxes within {done.box_difference:.1e} pixels",
+        }
+        terminal.result(data, facts(f"{done.file}, {size(done.bytes)}", rows))

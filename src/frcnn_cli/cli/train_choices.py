@@ -1,0 +1,142 @@
+"""What a command line of `frcnn train` asks for, as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from frcnn_cli.cli import options
+from frcnn_cli.config import ModelConfig, ProposalConfig, TrainConfig, override
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.recipes import Recipe, for_batch, recipe
+
+if TYPE_CHECKING:
+    from frcnn_cli.pipelines.train_job import TrainJob
+
+_SCHEDULE = (
+    "precision",
+    "iterations",
+    "lr",
+    "seed",
+    "checkpoint_every",
+    "eval_every",
+    "eval_split",
+    "patience",
+)
+"""Options that are fields of `[train]`."""
+_WHEN_RESUMED = {
+    *("data", "gpus", "processes", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
+    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience", "tensorboard"),
+}
+"""Options that a run may go on with; the others would make it another run."""
+
+
+def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
+    """Returns the job of a run that goes on, with what may be changed and was.
+
+    Raises:
+        ConfigError: an option that would make it another run.
+    """
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
+    for parameter in context.command.params:
+        if parameter.name in given.keys() - _WHEN_RESUMED:
+            raise ConfigError(
+                f"{parameter.opts[0]} is given with --resume, and a run goes on as it began",
+                remedy="leave it out, or start a new run",
+            )
+    changes = {name: given[name] for name in _SCHEDULE if name in given}
+    schedule = override(job.recipe.train, changes)
+    return replace(
+        job, data=given.get("data", job.data), recipe=replace(job.recipe, train=schedule)
+    )
+
+
+def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: int) -> TrainJob:
+    """Returns what is to be trained: defaults < recipe < `frcnn.toml` < flags.
+
+    The recipe is scaled to the photographs of a step: those asked for, or else the recipe's for
+    each process.
+    """
+    from frcnn_cli.pipelines.train_job import TrainJob
+
+    model = settings.apply(
+        "model",
+        ModelConfig(),
+        **{name: chosen[name] for name in ("backbone", "pool", "finetune_from")},
+    )
+    base = recipe(chosen["recipe_name"], model.backbone)
+    in_file = settings.tables.get("train", {}).get("images_per_batch")
+    batch = chosen["batch"] or in_file or base.train.images_per_batch * processes
+    schedule: TrainConfig = settings.apply(
+        "train",
+        _variant(for_batch(base.train, batch), chosen),
+        epochs=0.0 if _counts_steps(chosen["iterations"], settings) else None,
+        images_per_batch=batch,
+        **_variant_flags(chosen),
+        **{name: chosen[name] for name in _SCHEDULE},
+    )
+    return TrainJob(
+        chosen["data"],
+        chosen["split"],
+        model,
+        Recipe(schedule, settings.apply("input", base.input)),
+        settings.apply("proposals", ProposalConfig()),
+        chosen["weights"],
+    )
+
+
+_SEVERAL_SCALES_CAP = 2000
+"""Pixels of the longer side where there are several scales (§2.4)."""
+
+
+def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
+    """Returns the recipe with room for what the flags of §5 want; a file may still change it."""
+    if chosen["stage_wise"]:
+        train = replace(train, iterations=2 * train.iterations, epochs=2 * train.epochs)
+    if chosen["scales"] is not None and len(_scales(chosen["scales"])) > 1:
+        train = replace(train, long_side=_SEVERAL_SCALES_CAP)
+    return train
+
+
+def _variant_flags(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of `[train]` that the flags of §5 set; None leaves one as it is."""
+    return {
+        "stage_wise": True if chosen["stage_wise"] else None,
+        "box_loss_weight": 0.0 if chosen["no_box_regression"] else None,
+        "short_sides": None if chosen["scales"] is None else _scales(chosen["scales"]),
+    }
+
+
+def _scales(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"--scales is {text!r}", remedy="use whole numbers, such as 480,576,688"
+        ) from error
+
+
+def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:
+    """Returns how the recipe was scaled to the batch, in words; "" where it was not."""
+    base = recipe(chosen["recipe_name"], job.model.backbone).train
+    now = job.recipe.train
+    k = now.images_per_batch / base.images_per_batch
+    if k == 1:
+        return ""
+    return (
+        f"linear scaling from {base.images_per_batch} to {now.images_per_batch} photographs a "
+        f"step: learning rate {base.lr:g} → {now.lr:g}, {1 / k:.3g} times the steps"
+    )
+
+
+def _counts_steps(iterations: int | None, settings: options.Settings) -> bool:
+    """Returns whether the user said how many steps; the recipe's passes then do not count."""
+    table = settings.tables.get("train", {})
+    return iterations is not None or ("iterations" in table and "epochs" not in table)

@@ -1,0 +1,239 @@
+"""A file of another tool's proposals → the cache, once it is known what its numbers mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.cache.keys import cached_content_hash
+from frcnn_cli.cache.proposals import imported_key, save_proposals
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.images import find_images, image_size
+from frcnn_cli.errors import CacheError, DataError, FrcnnError
+from frcnn_cli.evaluation.photographs import PhotographFinder
+from frcnn_cli.pipelines.dataset import open_dataset
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.proposals.foreign import read_foreign
+from frcnn_cli.proposals.foreign.reading import Example, Reading, Trial, choose_reading, fits
+from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, Values
+from frcnn_cli.records import FloatArray, Sample, as_boxes
+
+STEP = "Importing"
+
+_EXAMPLES = 300
+"""Photographs on which readings are tried, spread over those with objects."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class ImportRun:
+    """What a file of proposals held, and what became of it.
+
+    Attributes:
+        format: of the file, in words.
+        documented: how the format's documentation says that a row is to be read.
+        chosen: how it was read, and how well that fits.
+        second: the next best reading; None where no other keeps boxes in their photographs.
+        objects: how many the readings were tried on; 0 where there is no ground truth.
+        counts: boxes kept of each photograph.
+        failures: photographs that have entries which cannot be used.
+        strangers: entries of the file that belong to no photograph here.
+        without: photographs here that the file has no entry for.
+        clipped: boxes that left their photographs and were clipped.
+        dropped: boxes without area, which were left out.
+    """
+
+    format: str
+    documented: Reading
+    chosen: Trial
+    second: Trial | None
+    objects: int
+    counts: dict[Path, int] = field(default_factory=dict)
+    failures: dict[Path, FrcnnError] = field(default_factory=dict)
+    strangers: int = 0
+    without: int = 0
+    clipped: int = 0
+    dropped: int = 0
+
+
+def import_proposals(
+    paths: Sequence[Path],
+    file: Path,
+    name: str,
+    cache: Cache,
+    *,
+    split: str,
+    progress: Progress = silent,
+) -> ImportRun:
+    """Keeps the proposals in `file` under `name`, for `engine = "imported"`.
+
+    Args:
+        paths: a data set, whose ground truth tells what the numbers mean; or photographs and
+            folders of them, and then the format's documentation is believed.
+        file: what another tool, or `--export`, wrote.
+        name: what they are called from now on.
+        cache: where they are kept.
+        split: whose order the file has, if it names no photographs.
+        progress: told after each photograph.
+
+    Raises:
+        DataError: the file cannot be read, fits no photograph, or its boxes fit under no reading.
+        CacheError: the cache cannot be written.
+    """
+    foreign = read_foreign(file)
+    samples = _samples(paths, foreign, split, cache)
+    entries, strangers = _matched(foreign, samples)
+    if not entries:
+        raise DataError(
+            f"names no photograph of {paths[0]}, but {strangers:,} others"
+            + (f" such as {foreign.names[0]!r}" if foreign.names else ""),
+            remedy="name the data that the proposals were made for",
+            file=file,
+        )
+    examples = _examples(entries)
+    chosen, trials = choose_reading(examples, foreign.documented)
+    if not chosen.is_possible:
+        raise DataError(
+            f"read as {chosen.reading}, {chosen.misfits:.0%} of its boxes have no area or leave "
+            "their photographs, and otherwise more",
+            remedy="name the photographs, in the size, that the proposals were made for",
+            file=file,
+        )
+    run = ImportRun(
+        foreign.format,
+        foreign.documented,
+        chosen,
+        next((trial for trial in trials if trial.is_possible and trial is not chosen), None),
+        sum(len(example.objects) for example in examples),
+        strangers=strangers,
+        without=len(samples) - len(entries),
+    )
+    cache.require_writable()
+    for done, (sample, rows) in enumerate(entries, start=1):
+        try:
+            boxes = _usable(rows, sample.path, run)
+            save_proposals(
+                cache, imported_key(cached_content_hash(cache, sample.path), name), boxes
+            )
+            run.counts[sample.path] = len(boxes)
+        except CacheError:
+            raise
+        except FrcnnError as error:
+            run.failures[sample.path] = error
+        progress(STEP, done, len(entries))
+    return run
+
+
+def _samples(
+    paths: Sequence[Path], foreign: ForeignProposals, split: str, cache: Cache
+) -> list[Sample]:
+    """Returns the photographs that the file may speak of, with their objects where known."""
+    try:
+        dataset = open_dataset(paths[0], cache) if len(paths) == 1 else None
+    except DataError:
+        dataset = None
+    if dataset is not None:
+        return _annotated(dataset, foreign, split)
+    found = find_images(paths)
+    _require_order(foreign, len(found), str(paths[0]))
+    nothing = as_boxes([])
+    return [
+        Sample(str(path), path, nothing, np.zeros(0, np.int64), np.zeros(0, np.bool_))
+        for path in found
+    ]
+
+
+def _annotated(dataset: Dataset, foreign: ForeignProposals, split: str) -> list[Sample]:
+    ids = dataset.ids if foreign.names is not None else dataset.split(split)
+    _require_order(foreign, len(ids), f"split {split!r}")
+    samples = []
+    for image_id in ids:
+        try:
+            samples.append(dataset.read(image_id))
+        except DataError as error:
+            if foreign.names is None:
+                raise  # without it the others would get each other's boxes
+            _LOGGER.warning("%s", error)
+    return samples
+
+
+def _require_order(foreign: ForeignProposals, photographs: int, where: str) -> None:
+    """Makes sure that a file without names has as many entries as there are photographs."""
+    if foreign.names is None and len(foreign.boxes) != photographs:
+        raise DataError(
+            f"names no photographs and has {len(foreign.boxes):,} entries, but {where} has "
+            f"{photographs:,} photographs",
+            remedy="name the split that it was made for with --split",
+        )
+
+
+def _matched(
+    foreign: ForeignProposals, samples: Sequence[Sample]
+) -> tuple[list[tuple[Sample, Values]], int]:
+    """Returns the photographs with the rows of the file, and how many entries have none."""
+    if foreign.names is None:
+        return list(zip(samples, foreign.boxes, strict=True)), 0
+    finder = PhotographFinder(samples)
+    by_id = {sample.image_id: sample for sample in samples}
+    matched: dict[str, Values] = {}
+    strangers = 0
+    for name, rows in zip(foreign.names, foreign.boxes, strict=True):
+        image_id = _find(finder, name)
+        if image_id is None:
+            strangers += 1
+        elif image_id in matched:
+            raise DataError(
+                f"has two entries for photograph {image_id!r}, one of them named {name!r}",
+                remedy="keep one",
+            )
+        else:
+            matched[image_id] = rows
+    return [(by_id[image_id], rows) for image_id, rows in matched.items()], strangers
+
+
+def _find(finder: PhotographFinder, name: Name) -> str | None:
+    try:
+        return finder.find_number(name)
+    except DataError:
+        return None
+
+
+def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
+    """Returns photographs to try readings on: those with objects, if there are any."""
+    whole = [(sample, rows) for sample, rows in entries if len(rows) and np.isfinite(rows).all()]
+    pool = [each for each in whole if len(each[0].boxes)] or whole
+    n = min(_EXAMPLES, len(pool))
+    chosen = [pool[i * len(pool) // n] for i in range(n)]
+    return [
+        Example(rows, sample.boxes[~sample.difficult], *image_size(sample.path))
+        for sample, rows in chosen
+    ]
+
+
+def _usable(rows: Values, path: Path, run: ImportRun) -> FloatArray:
+    """Returns the boxes of a photograph, clipped to it, those without area left out.
+
+    Raises:
+        DataError: a number is not finite, or the photograph cannot be read.
+    """
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows)).any(axis=1).sum())
+        raise DataError(
+            f"{bad:,} of its {len(rows):,} imported boxes have numbers that are not finite",
+            remedy="make its proposals again",
+            file=path,
+        )
+    width, height = image_size(path)
+    boxes = run.chosen.reading.apply(rows)
+    clipped = box_ops.clip(boxes, width, height)
+    has_area = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    run.dropped += int((~has_area).sum())
+    run.clipped += int((has_area & ~fits(boxes, width, height)).sum())
+    return clipped[has_area].astype(np.float32)

@@ -1,0 +1,131 @@
+"""`frcnn train` in several processes, as a user starts and loses them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.test_commands import SETTINGS, frcnn
+from frcnn_cli.cache.checkpoints import load_checkpoint
+
+pytestmark = pytest.mark.slow
+
+WORDS = ("train", "--split", "train", "--gpus", "0", "--lr", "0.0001")
+TOGETHER = (*WORDS, "--processes", "2", "--batch", "2")
+NOTED = """
+import os, sys
+def note(event, arguments):
+    writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes and isinstance(arguments[0], str):
+        if "/.frcnn/" in os.path.abspath(arguments[0]):
+            print("WROTE", os.environ.get("RANK"), arguments[0], file=sys.stderr)
+sys.addaudithook(note)
+"""
+
+
+@pytest.fixture
+def project(scenes: Path, tmp_path: Path) -> Path:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    return tmp_path
+
+
+def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = frcnn(project, *WORDS, "--run", "alone")
+    assert alone.returncode == 0, alone.stderr
+    (project / "noted").mkdir()
+    (project / "noted/sitecustomize.py").write_text(NOTED)
+    monkeypatch.setenv("PYTHONPATH", f"{project / 'noted'}:{os.environ.get('PYTHONPATH', '')}")
+    together = frcnn(project, *TOGETHER, "--run", "together", "--json")
+    assert together.returncode == 0, together.stderr
+    result = json.loads(together.stdout)
+    written = [line.split()[1] for line in together.stderr.splitlines() if "WROTE" in line]
+    assert set(written) == {"0"}
+
+    runs = project / ".frcnn/runs"
+    ours, theirs = (
+        load_checkpoint(runs / name / "last.safetensors")[0] for name in ("together", "alone")
+    )
+    for name, tensor in theirs.items():
+        # AdamW divides by the root of the second moment: tiny gradients are rounded too.
+        assert (ours[name] - tensor).abs().max() <= 4 * 0.0001, name
+    rows = [json.loads(row) for row in (runs / "alone/metrics.jsonl").read_text().splitlines()]
+    first = json.loads((runs / "together/metrics.jsonl").read_text().splitlines()[0])
+    assert first["loss"] == pytest.approx(rows[0]["loss"], rel=1e-4)
+    assert (first["rois"], first["foreground"]) == (rows[0]["rois"], rows[0]["foreground"])
+    assert result["steps"] == 4
+
+
+def test_a_process_that_dies_ends_the_run_which_goes_on_later(project: Path) -> None:
+    run = project / ".frcnn/runs/mine"
+    words = (*TOGETHER, "--run", "mine", "--iterations", "1000", "--checkpoint-every", "2")
+    with subprocess.Popen(
+        [sys.executable, "-m", "frcnn_cli", *words],
+        cwd=project,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (run / "resume.safetensors").exists():
+            time.sleep(0.05)
+            assert process.poll() is None
+        os.kill(_child_of_rank(process.pid, 1), signal.SIGKILL)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "process 1 of 2 ended with SIGKILL" in told
+    assert "frcnn train --resume" in told
+    assert "Traceback" not in told
+    steps = [json.loads(row)["step"] for row in (run / "metrics.jsonl").read_text().splitlines()]
+    more = max(steps) + 2
+    done = frcnn(project, "train", "--resume", "--run", "mine", "--iterations", str(more), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == more
+
+
+def test_ctrl_c_ends_all_and_keeps_the_steps(project: Path) -> None:
+    run = project / ".frcnn/runs/stopped"
+    words = (*TOGETHER, "--run", "stopped", "--iterations", "1000", "--checkpoint-every", "1000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "frcnn_cli", *words],
+        cwd=project,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    assert told.count("frcnn: interrupted: its steps are kept") == 1
+    assert "Traceback" not in told
+    assert (run / "resume.safetensors").exists()
+
+
+def test_more_processes_than_photographs_in_a_step(project: Path) -> None:
+    done = frcnn(project, "train", "--gpus", "0", "--processes", "2", "--batch", "1")
+    assert done.returncode == 1, done.stderr
+    assert "2 processes cannot share a batch of 1; use --batch 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _child_of_rank(parent: int, rank: int) -> int:
+    """Returns the process that torch's launcher made the rank."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found = environment.read_bytes().split(b"\0")
+            status = (environment.parent / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if f"RANK={rank}".encode() in found and int(status[1]) == parent:
+            return int(environment.parent.name)
+    pytest.skip("processes cannot be looked at here")

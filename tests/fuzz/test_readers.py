@@ -1,0 +1,153 @@
+"""Damaged and hostile files for every reader; `make fuzz` gives them thousands.
+
+`FRCNN_FUZZ_EXAMPLES` is the number of files for each reader and way of making them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzz.readers import COCO, READERS, SEEDS, check
+
+EXAMPLES = int(os.environ.get("FRCNN_FUZZ_EXAMPLES", "12"))
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    derandomize="FRCNN_FUZZ_EXAMPLES" not in os.environ,  # `make test` never flickers
+    database=None,
+)
+
+TOKENS = (
+    *(b"NaN", b"-Infinity", b"1e308", b"1e999", b"9" * 400, b"-" + b"9" * 5000, b"0x10", b"1_0"),
+    *(b"../", b"/etc/passwd", b"..\\", b"C:\\", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xe9"),
+    *(b"null", b"true", b"[]", b"{}", b'""', b"[[[[" * 300, b'{"a":' * 1000, b"&amp;", b"&x;"),
+    *(b"<!DOCTYPE a>", b"!!python/name:os.system", b"*a", b"&a ", b"<<: ", b"\n", b"\r\n", b" "),
+    *("\u202e\u2028\ud7ff".encode(), b"\xed\xa0\x80", b"\x1b[2J", b"%s%n"),
+    *(b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\x80"),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A whole file with some of it cut out, doubled, or replaced by what breaks readers."""
+    content = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = min(start + draw(st.integers(0, 24)), len(content))
+        filling = draw(
+            st.one_of(
+                st.sampled_from(TOKENS),
+                st.binary(max_size=8),
+                st.just(b""),
+                st.just(content[start:end] * 2),
+            )
+        )
+        content = content[:start] + filling + content[end:]
+    if draw(st.booleans()):
+        content = content[: draw(st.integers(0, len(content)))]
+    return draw(st.sampled_from((content, content, content, _recoded(content))))
+
+
+def _recoded(content: bytes) -> bytes:
+    return content.decode("latin-1").encode("utf-16")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_whole_files_are_read(name: str) -> None:
+    for seed in SEEDS[name]:
+        check(name, seed)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files(name: str) -> None:
+    @fuzzed
+    @given(damaged(list(SEEDS[name])))
+    def give(content: bytes) -> None:
+        check(name, content)
+
+    give()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_any_bytes(name: str) -> None:
+    @fuzzed
+    @given(st.binary(max_size=200))
+    def give(content: bytes) -> None:
+        check(name, content)
+
+    give()
+
+
+numbers = st.one_of(
+    st.integers(), st.floats(), st.sampled_from([10**400, -(10**20), 2**53, 1e308, -0.0])
+)
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@st.composite
+def reshaped(draw: st.DrawFn, document: Any) -> Any:
+    """The document with a few of its values replaced by any other, or left out."""
+    copy = json.loads(json.dumps(document))
+    for _ in range(draw(st.integers(1, 3))):
+        parent: Any = copy
+        while True:
+            keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            below = parent[key]
+            if isinstance(below, dict | list) and below and draw(st.integers(0, 4)):
+                parent = below
+                continue
+            if draw(st.booleans()):
+                parent[key] = draw(values)
+            else:
+                del parent[key]
+            break
+    return copy
+
+
+DOCUMENTS: dict[str, list[Any]] = {
+    "coco": [json.loads(COCO)],
+    "detections": [json.loads(seed) for seed in SEEDS["detections"]],
+    "cache_record": [json.loads(SEEDS["cache_record"][0])],
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_json_of_unexpected_shape(name: str) -> None:
+    @fuzzed
+    @given(st.one_of([reshaped(document) for document in DOCUMENTS[name]]))
+    def give(document: Any) -> None:
+        check(name, json.dumps(document).encode())
+
+    give()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_any_json(name: str) -> None:
+    @fuzzed
+    @given(values)
+    def give(document: Any) -> None:
+        check(name, json.dumps(document).encode())
+
+    give()
+
+
+def test_nothing_was_executed() -> None:
+    """The pickles among the seeds make this file where they are run."""
+    assert not Path("/tmp/frcnn-was-here").exists()
+    assert b"system" in SEEDS["pth"][2]

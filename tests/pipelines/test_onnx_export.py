@@ -1,0 +1,95 @@
+"""The bundled detector in onnxruntime, against ours on real photographs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli import Detector, find_proposals
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.data.resize import resize
+from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.model.batch import prepare
+from frcnn_cli.pipelines.detector import BUNDLED, load_model
+from frcnn_cli.pipelines.onnx_export import OnnxExport, export_onnx
+
+SCORE = 1e-4
+PIXELS = 0.02
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxExport:
+    return export_onnx(BUNDLED, tmp_path_factory.mktemp("onnx") / "new" / "model.onnx")
+
+
+def photographs() -> list[Path]:
+    samples = Path(matplotlib.get_data_path()) / "sample_data"
+    mini = Path(__file__).resolve().parents[3] / "shared/data/voc07-mini/VOCdevkit/VOC2007"
+    return [samples / "grace_hopper.jpg", *sorted(mini.glob("JPEGImages/*.jpg"))[:3]]
+
+
+@pytest.mark.slow
+def test_real_photographs_within_the_bound(exported):
+    model, info = load_model(BUNDLED)
+    spec = model.eval().backbone.spec
+    session = onnxruntime.InferenceSession(exported.file)
+    said = session.get_modelmeta().custom_metadata_map
+    assert json.loads(said["classes"]) == list(info.classes)
+    assert said["short_side"] == str(info.input.short_side)
+    for path in photographs():
+        image = load_image(path)
+        pixels, scale = resize(image, info.input)
+        rois = find_proposals(path, ProposalConfig(max_proposals=300)) * scale
+        chw = torch.from_numpy(pixels).permute(2, 0, 1)
+        scores, boxes = session.run(None, {"image": chw[None].float().numpy(), "rois": rois})
+        with torch.inference_mode():
+            tensor = torch.from_numpy(rois)
+            output = model([prepare(chw, spec.preprocessing, spec.stride)], [tensor])
+        expected = output.class_logits.softmax(1).numpy()
+        assert np.abs(scores - expected).max() < SCORE, path
+        assert boxes.shape == (len(rois), 21, 4)
+        height, width = pixels.shape[:2]
+        assert boxes.min() >= 0
+        assert (boxes.max((0, 1)) <= [width, height, width, height]).all()
+        assert_detections_are_ours(path, image, scores, boxes / scale)
+
+
+def assert_detections_are_ours(path, image, scores, boxes):
+    """The best box of the best class is what `frcnn detect` finds, its speed-ups included."""
+    found = Detector.load(device="cpu", regions=ProposalConfig(max_proposals=300)).detect(image)
+    if not len(found):
+        return
+    label = int(found.labels[0])
+    best = scores[:, label].argmax()
+    # bfloat16, where the processor has it, moves the score of ours a little.
+    assert scores[best, label] == pytest.approx(float(found.scores[0]), abs=0.02), path
+
+
+@pytest.mark.slow
+def test_the_file_says_how_close_it_is(exported):
+    assert exported.score_difference < SCORE
+    assert exported.box_difference < PIXELS
+    assert exported.bytes == exported.file.stat().st_size
+
+
+def test_a_missing_checkpoint_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no such file"):
+        export_onnx(tmp_path / "no.safetensors", tmp_path / "model.onnx")
+    with pytest.raises(ConfigError, match="is a folder"):
+        export_onnx(BUNDLED, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnx_the_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    with pytest.raises(ConfigError, match=r"needs onnxscript.*pip install 'frcnn-cli\[onnx\]'"):
+        export_onnx(BUNDLED, tmp_path / "model.onnx")

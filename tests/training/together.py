@@ -1,0 +1,52 @@
+"""Trains the tiny network for some steps as one of several processes, for test_distributed.py.
+
+    torchrun --nproc-per-node N together.py FOLDER
+
+Each process writes its gradients of the first step and its weights after the last one.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.training.distributed import Ranks, connected
+from frcnn_cli.training.loop import StepReport, Trainer
+from training import tiny
+
+CONFIG = TrainConfig(iterations=5, images_per_batch=3, lr=0.05, ema=0.9)
+
+
+def train(ranks: Ranks) -> tuple[dict[str, torch.Tensor], list[StepReport]]:
+    """Returns gradients, weights and averages by name, and what was reported."""
+    trainer = Trainer(tiny.model(), CONFIG, torch.device("cpu"), ranks=ranks)
+    mine = ranks.share(range(3))
+    batches = [tiny.share(tiny.batch(step, 3), mine[0], mine[-1] + 1) for step in range(5)]
+    found: dict[str, torch.Tensor] = {}
+    reports: list[StepReport] = []
+
+    def on_step(report: StepReport) -> None:
+        reports.append(report)
+        if report.step == 1:
+            for name, parameter in trainer.model.named_parameters():
+                found[f"gradient.{name}"] = parameter.grad.clone()
+
+    trainer.run(batches, on_step)
+    assert trainer.average is not None
+    found |= {f"weights.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
+    found |= {f"average.{name}": tensor for name, tensor in trainer.average.values.items()}
+    found["losses"] = torch.tensor([[r.loss, r.classification, r.box, r.rois] for r in reports])
+    return found, reports
+
+
+if __name__ == "__main__":
+    with connected(torch.device("cpu")) as place:
+        tensors, _ = train(place)
+        path = Path(sys.argv[1]) / f"{place.rank}.safetensors"
+        safetensors.torch.save_file({name: t.contiguous() for name, t in tensors.items()}, path)
