@@ -154,8 +154,6 @@ def detect(
             resume=resume,
         )
         terminal.if_interrupted = f"what was detected is in {out}"
-        if out != _STDOUT:
-            terminal.if_interrupted += "; --resume goes on"
         tally = _Tally()
         writer = open_output(
             output_format,
@@ -166,6 +164,8 @@ def detect(
         )
         interrupted = None
         with terminal.progress() as report, kept as journal, writer:
+            if journal is not None:
+                terminal.if_interrupted += "; --resume goes on"
             results = detect_photographs(
                 photographs,
                 detector,
