@@ -11,6 +11,7 @@ from frcnn_cli.model.backbones import (
     alexnet,
     efficientnet_lite0,
     resnet50,
+    timm_features,
     vgg16,
     vgg_cnn_m_1024,
 )
@@ -27,6 +28,13 @@ BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
 }
 
 
+def _build_backbone(name: str) -> Backbone:
+    for known, build in BACKBONES.items():
+        if name == known:
+            return build()
+    return timm_features.build(name.removeprefix(timm_features.PREFIX))
+
+
 def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCNN:
     """Returns a network with random weights, frozen below `config.finetune_from`.
 
@@ -37,7 +45,7 @@ def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCN
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = BACKBONES[config.backbone]()
+        backbone = _build_backbone(config.backbone)
         split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
         model = FastRCNN(backbone, num_classes, config.pool)
     model.initialise(torch.Generator().manual_seed(seed))
