@@ -74,8 +74,8 @@ class ProposalConfig:
 class ModelConfig:
     """What network is built."""
 
-    backbone: BackboneName = "efficientnet_lite0"
-    """S is alexnet, M is vgg_cnn_m_1024, L is vgg16 (§4)."""
+    backbone: str = "efficientnet_lite0"
+    """S is alexnet, M is vgg_cnn_m_1024, L is vgg16 (§4); "timm/NAME" is a network of timm."""
     pool: Pool = "roi_pool"
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
@@ -86,6 +86,11 @@ class ModelConfig:
     """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
 
     def __post_init__(self) -> None:
+        _require(
+            self.backbone in get_args(BackboneName) or self.backbone.startswith("timm/"),
+            f"backbone is {self.backbone!r}",
+            f"use one of {', '.join(get_args(BackboneName))} or timm/NAME",
+        )
         for name in ("fc6_rank", "fc7_rank"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 

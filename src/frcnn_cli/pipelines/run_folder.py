@@ -61,8 +61,9 @@ class RunFolder:
                 )
             folder.hold()
             return folder
+        stem = backbone.replace("/", "-")  # timm/resnet18
         for number in count(1):
-            folder = cls(runs.make_run_folder(cache, f"{backbone}-{number}"))
+            folder = cls(runs.make_run_folder(cache, f"{stem}-{number}"))
             if folder.is_untouched() and folder.try_to_hold():
                 if folder.is_untouched():  # its holder may have begun and ended meanwhile
                     return folder
