@@ -74,8 +74,8 @@ class ProposalConfig:
 class ModelConfig:
     """What network is built."""
 
-    backbone: BackboneName = "efficientnet_lite0"
-    """S is alexnet, M is vgg_cnn_m_1024, L is vgg16 (§4)."""
+    backbone: str = "efficientnet_lite0"
+    """S is alexnet, M is vgg_cnn_m_1024, L is vgg16 (§4); "timm/NAME" is a network of timm."""
     pool: Pool = "roi_pool"
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
@@ -86,6 +86,11 @@ class ModelConfig:
     """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
 
     def __post_init__(self) -> None:
+        _require(
+            self.backbone in get_args(BackboneName) or self.backbone.startswith("timm/"),
+            f"backbone is {self.backbone!r}",
+            f"use one of {', '.join(get_args(BackboneName))} or timm/NAME",
+        )
         for name in ("fc6_rank", "fc7_rank"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
 
@@ -172,6 +177,8 @@ class TrainConfig:
     """Dropout after fc6 and fc7 (§4.1, as VGG was trained)."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
+    precision: Precision = "auto"
+    """Numbers of the forward pass: auto is bfloat16 on a GPU that computes in it, else float32."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     eval_every: int = 0
@@ -180,6 +187,8 @@ class TrainConfig:
     """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
     """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    final_eval: bool = True
+    """At its end a run is scored on all of `eval_split`, or else of `test`, if that is held out."""
     patience: int = 0
     """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
@@ -212,6 +221,11 @@ class TrainConfig:
             not (self.stage_wise and self.box_loss_weight == 0),
             "stage_wise has nothing to learn in its second stage with box_loss_weight 0",
             "choose one of the two",
+        )
+        _require(
+            self.precision != "float16",
+            "precision is float16, which training has no use for",
+            "use bfloat16",
         )
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou

@@ -76,8 +76,13 @@ def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
     )
 
 
-def recipe(name: RecipeName, backbone: BackboneName) -> Recipe:
-    """Returns the recipe `name` of a backbone."""
-    if name == "default":
-        return DEFAULTS.get(backbone, PAPER)
-    return CAFFE if name == "caffe" else PAPER
+def recipe(name: RecipeName, backbone: str) -> Recipe:
+    """Returns the recipe `name` of a backbone; networks of timm take efficientnet_lite0's.
+
+    They have the same head. It was not measured with them.
+    """
+    if name != "default":
+        return CAFFE if name == "caffe" else PAPER
+    if backbone.startswith("timm/"):
+        return _LITE
+    return {str(known): best for known, best in DEFAULTS.items()}.get(backbone, PAPER)

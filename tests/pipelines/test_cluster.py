@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,18 +54,14 @@ def name_or_die(task):
     return path.name
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a cluster with two workers, started as its users start it."""
-    folder = tmp_path_factory.mktemp("cluster")
+@contextmanager
+def started(folder):
+    """Yields address and scheduler process of a cluster of two workers, started as users do."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    environment = os.environ | {
-        # What the tests call must be importable there; the package is installed.
-        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
-        "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5 minutes",
-    }
+    # What the tests call must be importable there; the package is installed.
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     commands = (
         ["scheduler", "--host", address, "--no-dashboard"],
         ["worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"],
@@ -73,17 +70,36 @@ def scheduler(tmp_path_factory):
         subprocess.Popen(
             [sys.executable, "-m", "dask", *command],
             cwd=folder,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": path},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         for command in commands
     ]
-    yield address
+    while not listens(address):
+        assert processes[0].poll() is None
+        time.sleep(0.05)
+    yield address, processes[0]
     for process in reversed(processes):
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def listens(address):
+    host, port = address.removeprefix("tcp://").split(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    with started(tmp_path_factory.mktemp("cluster")) as (address, _):
+        yield address
 
 
 def results(function, tasks, scheduler, setup=nothing, time_limit=0):
@@ -172,6 +188,16 @@ def test_an_unreachable_scheduler_is_one_line(tmp_path, address, problem, monkey
     assert address in str(caught.value)
     assert problem in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_lost_is_one_line(tmp_path):
+    with started(tmp_path) as (address, process):
+        done = cluster.run_all(nap, [0.2] * 50, address, nothing)
+        assert next(done) == (0.2, 0.2)
+        process.kill()
+        with pytest.raises(FrcnnError, match=f"the scheduler at {address} is gone; start it again"):
+            list(done)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def detect(
             min=0,
             metavar="N",
             help="Processes that decode and search; 0 is none but this one.",
-            show_default="one a core",
+            show_default="one a core, where there is much to search",
         ),
     ] = None,
     resume: Annotated[
@@ -134,7 +134,6 @@ def detect(
         )
         from frcnn_cli.pipelines.detector import Detector
         from frcnn_cli.pipelines.device import pick_device
-        from frcnn_cli.pipelines.pool import all_cores
 
         settings = options.Settings.load(config)
         cache = Cache(cache_dir)
@@ -165,6 +164,8 @@ def detect(
         )
         interrupted = None
         with terminal.progress() as report, kept as journal, writer:
+            if journal is not None:
+                terminal.if_interrupted += "; --resume goes on"
             results = detect_photographs(
                 photographs,
                 detector,
@@ -173,7 +174,7 @@ def detect(
                 config=rules,
                 draw_to=draw,
                 journal=journal,
-                workers=all_cores() if workers is None else workers,
+                workers=workers,
             )
             try:
                 for done, result in enumerate(results, start=1):
@@ -187,7 +188,7 @@ def detect(
                 interrupted = stop  # the file is finished first
         if interrupted is not None:
             raise interrupted
-        if journal is not None and not tally.failures:
+        if journal is not None:
             journal.discard()
         summary = _as_summary(tally, chosen, out, draw)
         if out == _STDOUT:

@@ -16,7 +16,16 @@ from frcnn_cli.recipes import Recipe, for_batch, recipe
 if TYPE_CHECKING:
     from frcnn_cli.pipelines.train_job import TrainJob
 
-_SCHEDULE = ("iterations", "lr", "seed", "checkpoint_every", "eval_every", "eval_split", "patience")
+_SCHEDULE = (
+    "precision",
+    "iterations",
+    "lr",
+    "seed",
+    "checkpoint_every",
+    "eval_every",
+    "eval_split",
+    "patience",
+)
 """Options that are fields of `[train]`."""
 _WHEN_RESUMED = {
     *("data", "gpus", "processes", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import BackboneName, ModelConfig, Pool
+from frcnn_cli.config import ModelConfig, Pool, Precision
 from frcnn_cli.recipes import RecipeName
 
 _MODEL = ModelConfig()
@@ -69,10 +69,11 @@ DryRun = Annotated[
 ]
 
 Backbone = Annotated[
-    BackboneName | None,
+    str | None,
     typer.Option(
         metavar="NAME",
-        help="efficientnet_lite0, vgg16 (L), vgg_cnn_m_1024 (M), alexnet (S) or resnet50.",
+        help="efficientnet_lite0, vgg16 (L), vgg_cnn_m_1024 (M), alexnet (S), resnet50, or "
+        "timm/ and the name of one of timm's networks.",
         show_default=_MODEL.backbone,
         rich_help_panel=_NETWORK,
     ),
@@ -121,6 +122,16 @@ BatchSize = Annotated[
         metavar="N",
         help="Photographs a step, over all processes; sets the learning rate and the steps.",
         show_default="2 for each process",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+PrecisionName = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32 or bfloat16 in the forward pass; auto is bfloat16 on GPUs that have it.",
+        show_default="auto",
         rich_help_panel=_SCHEDULE,
     ),
 ]

@@ -11,6 +11,7 @@ from frcnn_cli.model.backbones import (
     alexnet,
     efficientnet_lite0,
     resnet50,
+    timm_features,
     vgg16,
     vgg_cnn_m_1024,
 )
@@ -29,7 +30,10 @@ BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """Returns trunk and head with random weights, drawn from the global state."""
-    backbone = BACKBONES[config.backbone]()
+    builders = {str(name): build for name, build in BACKBONES.items()}
+    build = builders.get(config.backbone)
+    name = config.backbone.removeprefix(timm_features.PREFIX)
+    backbone = timm_features.build(name) if build is None else build()
     split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
     return backbone
 

@@ -106,20 +106,21 @@ class _Flow(Generic[TaskT, ResultT]):
             done.add(future)
 
     def _take(self, future: Any) -> ResultT | Lost:
-        if future.status in {"cancelled", "lost"}:
+        try:
+            error = future.exception()  # waits, where the result was lost with its worker
+            answer: _Answer | None = None if error else future.result()
+        except (distributed.CancelledError, OSError) as problem:
             raise FrcnnError(
                 f"the scheduler at {self._scheduler} is gone",
                 remedy="start it again; the same command goes on from what is kept",
-            )
-        error = future.exception()
+            ) from problem
         if isinstance(error, distributed.KilledWorker):
             return WorkerDied("and so did others that tried it")
-        if error is not None:
+        if answer is None:
             raise FrcnnError(
                 f"a worker of {self._scheduler} cannot do the work ({_in_a_line(error)})",
                 remedy=f"install frcnn-cli {__version__} on the workers",
             ) from error
-        answer: _Answer = future.result()
         for record in answer.records:
             logging.getLogger(record.name).handle(record)
         if isinstance(answer.result, _Unfit):
@@ -213,7 +214,8 @@ def _in_time(work: Callable[[], ResultT], time_limit: float) -> ResultT | TimedO
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said here
+    for name in [each for each in logging.root.manager.loggerDict if _is_dasks(each)]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said here
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGEST_TASK}):
         try:
             parse_host_port(parse_address(scheduler)[1])  # the client would only say so later
@@ -232,6 +234,10 @@ def _connected(scheduler: str) -> Iterator[Any]:
         finally:
             with suppress(Exception):
                 client.close(timeout=2)
+
+
+def _is_dasks(logger: str) -> bool:
+    return logger.split(".", maxsplit=1)[0] in {"distributed", "tornado"}
 
 
 def _require_fit(client: Any, probe: Callable[[], str]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import newest_checkpoint
@@ -19,11 +21,15 @@ from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
 from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
+from frcnn_cli.pipelines.pool import all_cores
+from frcnn_cli.pipelines.proposals import has_proposals
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
 DRAWN_SCORE = 0.5
 """Least score of a box that is drawn: pictures are for people, the JSON has the rest."""
+_ASKED = 16
+"""Photographs whose proposals are looked for in the cache before the work is shared out."""
 
 
 def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
@@ -45,7 +51,7 @@ def detect_photographs(
     config: DetectConfig,
     draw_to: Path | None = None,
     journal: Journal | None = None,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Iterator[DetectedImage | FrcnnError]:
     """Yields, for each photograph in order, what was found or why it failed.
 
@@ -61,7 +67,8 @@ def detect_photographs(
         draw_to: a folder for annotated pictures, named as the photographs; of two photographs of
             the same name the second's picture ends in "-2".
         journal: what it has is not detected again, and what is detected is noted there.
-        workers: processes that decode and search while the network looks; 0: this one does all.
+        workers: processes that decode and search while the network looks; 0: this one does all;
+            None: one a core where there is much to search.
     """
     if draw_to is not None:
         _require_no_photographs(draw_to, paths)
@@ -69,7 +76,12 @@ def detect_photographs(
     sizes = detector.sizes(config)
     tasks = [LookTask(path, proposals, cache, sizes) for path in missing]
     pictures: set[str] = set()
-    with closing(prepare_all(tasks, workers)) as prepared:
+    if workers is None:
+        workers = all_cores() if _need_search(tasks) else 0
+    with (
+        _threads_for(detector.device, workers if len(tasks) > 1 else 0),
+        closing(prepare_all(tasks, workers)) as prepared,
+    ):
         for path in paths:
             name = free_name(path.stem, pictures)
             if journal is not None and str(path) in journal:
@@ -90,6 +102,27 @@ def detect_photographs(
             if journal is not None:
                 journal.add(result)
             yield result
+
+
+def _need_search(tasks: Sequence[LookTask]) -> bool:
+    """Returns whether some of a few photographs, spread over all, have no regions in the cache."""
+    few = tasks[:: max(1, len(tasks) // _ASKED)]
+    return any(not has_proposals(task.path, task.proposals, task.cache) for task in few)
+
+
+@contextmanager
+def _threads_for(device: torch.device, workers: int) -> Iterator[None]:
+    """Leaves half of the cores to the processes that search, which need about as much as we do.
+
+    With more threads than cores, those that have a core wait for those that have none.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu" and workers:
+        torch.set_num_threads(max(1, before // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_journal(

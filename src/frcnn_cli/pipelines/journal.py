@@ -57,12 +57,19 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             there = self._resume and self._path.is_file()
             self._stream: IO[bytes] = self._path.open("r+b" if there else "w+b")
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
             if there:
                 self._find_places()
             else:
                 self._append(self._head)
         except OSError as error:
+            self._stream.close()
             raise self._failure(error) from error
+        except ConfigError:
+            self._stream.close()
+            raise
         if self._resume and not self._places:
             _LOGGER.warning("there is nothing to resume for %s; it starts afresh", self._out)
         return self

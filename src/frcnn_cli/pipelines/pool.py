@@ -94,6 +94,7 @@ def run_all(
     failed_once: list[TaskT] = []
     idle: list[_Worker[TaskT, ResultT]] = []
     busy: dict[Any, _Worker[TaskT, ResultT]] = {}
+    done: list[tuple[TaskT, ResultT | Lost]] = []
     try:
         while True:
             while len(busy) < workers:
@@ -103,6 +104,9 @@ def run_all(
                 worker = idle.pop() if idle else _Worker(function, setup, time_limit)
                 worker.give(task)
                 busy[worker.connection] = worker
+            # Only now, so that the processes work while the caller does.
+            yield from done
+            done.clear()
             if not busy:
                 return
             wait(list(busy), _patience(busy.values()))
@@ -117,7 +121,7 @@ def run_all(
                     failed_once.append(worker.task)
                     again.append(worker.task)
                     continue
-                yield worker.task, result
+                done.append((worker.task, result))
     finally:
         for worker in (*idle, *busy.values()):
             worker.end()

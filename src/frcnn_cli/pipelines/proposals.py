@@ -95,6 +95,15 @@ def proposals_for(
     return boxes[: config.max_proposals or None]
 
 
+def has_proposals(path: Path, config: ProposalConfig, cache: Cache) -> bool:
+    """Returns whether the cache has a photograph's proposals; of one that cannot be read, not."""
+    try:
+        key = _keys(config)(cached_content_hash(cache, path))
+        return load_proposals(cache, key) is not None
+    except FrcnnError:
+        return False
+
+
 def ensure_proposals(
     paths: Iterable[Path],
     config: ProposalConfig,

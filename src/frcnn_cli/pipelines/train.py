@@ -12,7 +12,7 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import ConfigError, FrcnnError, TrainingError
+from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -22,9 +22,8 @@ from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
-from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
-from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.run_keeper import RunKeeper, keep_step, score_best
 from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
@@ -121,6 +120,7 @@ class _Run:
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
+            command = self.folder.write_command(self.job, self.device.type, self.ranks.world)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
         if tensorboard and self.folder is not None:
@@ -129,13 +129,22 @@ class _Run:
             if self.resume is not None:
                 keeper.catch_up()
             self._train(trainer, batches, keeper)
+        with self.ranks.first_goes_ahead():
+            final = source.final(self.job.split, config)
+        score = score_best(self._path, self.device, final, self.ranks, source.progress)
         if self.folder is None:
             return None
         self.folder.plot()
         best, best_map = self.folder.best()
-        seconds = time.monotonic() - began
         return TrainResult(
-            self.folder.path, best, trainer.step, best_map, seconds, tuple(data.failures)
+            run=self.folder.path,
+            best=best,
+            steps=trainer.step,
+            best_map=best_map,
+            score=score,
+            command=command,
+            seconds=time.monotonic() - began,
+            failures=tuple(data.failures),
         )
 
     def check(self) -> tuple[DataCheck, Outlook]:
@@ -206,7 +215,8 @@ class _Run:
         spec = model.backbone.spec
         batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
         device = self.device
-        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
+        autocast = autocast_for(device, config.precision)
+        trainer = Trainer(model.to(device), config, device, autocast, self.ranks)
         return trainer, batches
 
     def _announce(self, data: SplitData, trainer: Trainer) -> None:
@@ -254,7 +264,7 @@ class _Run:
                     stop=lambda: interrupted() or keeper.lost_patience,
                 )
             except LossNotFiniteError as error:
-                raise self._kept(error, trainer, keeper.info) from error
+                raise keep_step(error, keeper, self._path) from error
             except RankLostError:
                 if self.folder is not None:
                     self.folder.save_state(trainer_state(trainer))  # of the last whole step
@@ -263,20 +273,6 @@ class _Run:
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
-
-    def _kept(
-        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
-    ) -> TrainingError:
-        """Writes the step that failed, for --replay, and returns the error that says where."""
-        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
-        path = self._path / f"replay-{error.step}{rank}.safetensors"
-        try:
-            save_replay(path, error, trainer.model, info, trainer.config)
-        except OSError:
-            return error  # what went wrong first matters more
-        return TrainingError(
-            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
-        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -142,25 +143,38 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return self._batch(0)
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
-        """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line.
+        """Yields the batches from step `start`, loaded ahead by `workers` processes, or a thread.
 
         Raises:
             FrcnnError: a photograph or its proposals cannot be read any more.
         """
+        steps = range(start, len(self))
+        for batch in self._by_processes(steps, workers) if workers else self._by_thread(steps):
+            if isinstance(batch, FrcnnError):
+                raise batch
+            yield batch
+
+    def _by_processes(self, steps: range, workers: int) -> Iterator[Batch | FrcnnError]:
         loader: DataLoader[Batch | FrcnnError] = DataLoader(
             self,
             batch_size=None,
-            sampler=range(start, len(self)),
+            sampler=steps,
             num_workers=workers,
             collate_fn=_as_it_is,
             worker_init_fn=_set_up_worker,
             # A fork of a process with threads or a GPU may hang.
-            multiprocessing_context="spawn" if workers else None,
+            multiprocessing_context="spawn",
         )
-        for batch in loader:
-            if isinstance(batch, FrcnnError):
-                raise batch
-            yield batch
+        yield from loader
+
+    def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
+        """Loads the next batch while this one trains: decoding needs the interpreter little."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead: Future[Batch | FrcnnError] | None = None
+            for step in steps:
+                batch = self[step] if ahead is None else ahead.result()
+                ahead = pool.submit(self.__getitem__, step + 1) if step + 1 in steps else None
+                yield batch
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import read_safetensors
-from frcnn_cli.config import BackboneName
 from frcnn_cli.errors import CheckpointError
+from frcnn_cli.model.backbones.timm_features import PREFIX, require
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
+_LOGGER = logging.getLogger(__name__)
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _TORCHVISION = {
     "vgg16": "VGG16_Weights",
@@ -25,7 +27,7 @@ _TORCHVISION = {
 _BY_FILE = "name a local file with --weights FILE, or start from chance with --weights none"
 
 
-def load_initial_weights(model: FastRCNN, backbone: BackboneName, choice: str) -> None:
+def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
     """Gives `model` its first weights.
 
     Args:
@@ -69,9 +71,11 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
     model.backbone.load_state_dict(dict(weights), strict=False)
 
 
-def _published(backbone: BackboneName) -> Mapping[str, Tensor]:
+def _published(backbone: str) -> Mapping[str, Tensor]:
     if backbone == "efficientnet_lite0":
         return _read(installed_lite0())
+    if backbone.startswith(PREFIX):
+        return _published_by_timm(backbone.removeprefix(PREFIX))
     if backbone not in _TORCHVISION:
         raise CheckpointError(
             f"no ImageNet weights of {backbone} can be downloaded", remedy=_BY_FILE
@@ -83,6 +87,24 @@ def _published(backbone: BackboneName) -> Mapping[str, Tensor]:
         raise CheckpointError(
             f"ImageNet weights of {backbone} could not be downloaded ({error})", remedy=_BY_FILE
         ) from error
+    return source
+
+
+def _published_by_timm(name: str) -> Mapping[str, Tensor]:
+    """Downloads timm's weights, or takes them from where timm keeps downloads."""
+    timm = require(name)
+    _LOGGER.info("weights of %s%s are downloaded, if they have not been before", PREFIX, name)
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # one line is ours
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole = timm.create_model(name, pretrained=True)
+    except Exception as error:  # of the network, of the hub's client, of the file that it got
+        raise CheckpointError(
+            f"weights of {PREFIX}{name} could not be downloaded ({type(error).__name__})",
+            remedy=_BY_FILE,
+        ) from error
+    source: Mapping[str, Tensor] = whole.state_dict()
     return source
 
 

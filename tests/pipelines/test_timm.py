@@ -1,0 +1,84 @@
+"""Networks of timm learn, are kept, loaded and detect; weights that cannot be had say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frcnn_cli import Detector, train
+from frcnn_cli.cache.runs import read_metrics
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.recipes import Recipe
+
+timm = pytest.importorskip("timm")
+
+REGIONS = ProposalConfig(max_proposals=300)
+STEPS = 16
+SCHEDULE = Recipe(
+    TrainConfig(
+        iterations=STEPS,
+        optimizer="adamw",
+        lr=0.001,
+        clip_norm=10.0,
+        add_gt=True,
+        short_sides=(96,),
+        long_side=160,
+        dropout=0.0,
+        validation_images=0,
+    ),
+    InputConfig(96, 160),
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all, so that regions are searched once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
+def test_three_families_learn_save_load_and_detect(name, scenes, cache, tmp_path):
+    torch.manual_seed(1)
+    weights = tmp_path / "whole.pth"
+    torch.save(timm.create_model(name, pretrained=False).state_dict(), weights)
+    model = ModelConfig(backbone=f"timm/{name}", finetune_from="all", pool="roi_align")
+    result = train(
+        scenes,
+        split="train",
+        model=model,
+        schedule=SCHEDULE,
+        weights=weights,
+        regions=REGIONS,
+        gpus=0,
+        cache=cache,
+    )
+    assert result.run.name == f"timm-{name}-1"
+    losses = [row["loss"] for row in read_metrics(result.run) if "loss" in row]
+    assert len(losses) == STEPS
+    assert sum(losses[-4:]) / 4 < 0.85 * losses[0], losses
+    detector = Detector.load(result.best, device="cpu", regions=REGIONS)
+    photograph = min(Path(scenes).glob("JPEGImages/*.jpg"))
+    assert len(detector.detect(photograph, score=0.0))
+
+
+def test_a_file_of_another_network_is_refused(tmp_path):
+    weights = tmp_path / "other.pth"
+    torch.save({"conv1.weight": torch.zeros(1)}, weights)
+    model = build_model(ModelConfig(backbone="timm/resnet18"), 2)
+    with pytest.raises(CheckpointError, match="holds no weights of timm/resnet18; choose"):
+        load_initial_weights(model, "timm/resnet18", str(weights))
+
+
+def test_a_download_that_fails_names_the_way_out(monkeypatch, tmp_path):
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = build_model(ModelConfig(backbone="timm/resnet18"), 2)
+    with pytest.raises(CheckpointError, match=r"timm/resnet18 could not be.* --weights FILE"):
+        load_initial_weights(model, "timm/resnet18", "imagenet")
