@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig
+from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.errors import ConfigError, FrcnnError
+from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
 from frcnn_cli.pipelines.pool import TimedOut
 from frcnn_cli.pipelines.proposals import ensure_proposals
 from proposals.photographs import blobs, flat
@@ -137,6 +138,26 @@ def test_the_same_bytes_though_a_worker_is_killed_half_way(scheduler, tmp_path, 
     assert entries[0] == entries[1]
     again = ensure_proposals(paths[:-1], config, there, scheduler="tcp://127.0.0.1:1")
     assert again.cached == 11  # nothing is missing, so nobody is asked
+
+
+@pytest.mark.slow
+def test_a_folder_is_detected_in_order_though_others_search(scheduler, tmp_path):
+    """Some regions are in the cache, one file is damaged, the rest is searched there."""
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for seed, path in enumerate(paths):
+        Image.fromarray(blobs(240, 180, seed=seed)).save(path)
+    paths[3].write_text("hello")
+    config, sizes = ProposalConfig(preset="single"), (InputConfig(96, 160),)
+    here, there = Cache(tmp_path / "here"), Cache(tmp_path / "there")
+    ensure_proposals(paths[1:3], config, there, workers=1)
+    expected = prepare_all([LookTask(path, config, here, sizes) for path in paths], 0)
+    found = prepare_all([LookTask(path, config, there, sizes) for path in paths], 0, scheduler)
+    for path, one, other in zip(paths, expected, found, strict=True):
+        if path == paths[3]:
+            assert str(one) == str(other)
+        else:
+            assert (one.proposals == other.proposals).all()
+            assert (one.views[0].pixels == other.views[0].pixels).all()
 
 
 def workers_of(scheduler):

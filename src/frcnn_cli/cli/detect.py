@@ -105,6 +105,14 @@ def detect(
             show_default="one a core, where there is much to search",
         ),
     ] = None,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
+            show_default=False,
+        ),
+    ] = "",
     resume: Annotated[
         bool,
         typer.Option("--resume", metavar="", help="Go on where the same command was stopped."),
@@ -175,6 +183,7 @@ def detect(
                 draw_to=draw,
                 journal=journal,
                 workers=workers,
+                scheduler=scheduler,
             )
             try:
                 for done, result in enumerate(results, start=1):

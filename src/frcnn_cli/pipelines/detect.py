@@ -22,7 +22,7 @@ from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.proposals import has_proposals
+from frcnn_cli.pipelines.proposals import missing_key
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
@@ -52,6 +52,7 @@ def detect_photographs(
     draw_to: Path | None = None,
     journal: Journal | None = None,
     workers: int | None = None,
+    scheduler: str = "",
 ) -> Iterator[DetectedImage | FrcnnError]:
     """Yields, for each photograph in order, what was found or why it failed.
 
@@ -69,6 +70,7 @@ def detect_photographs(
         journal: what it has is not detected again, and what is detected is noted there.
         workers: processes that decode and search while the network looks; 0: this one does all;
             None: one a core where there is much to search.
+        scheduler: address of a Dask scheduler whose workers search instead.
     """
     if draw_to is not None:
         _require_no_photographs(draw_to, paths)
@@ -76,11 +78,13 @@ def detect_photographs(
     sizes = detector.sizes(config)
     tasks = [LookTask(path, proposals, cache, sizes) for path in missing]
     pictures: set[str] = set()
-    if workers is None:
+    if scheduler:
+        workers = 0
+    elif workers is None:
         workers = all_cores() if _need_search(tasks) else 0
     with (
         _threads_for(detector.device, workers if len(tasks) > 1 else 0),
-        closing(prepare_all(tasks, workers)) as prepared,
+        closing(prepare_all(tasks, workers, scheduler)) as prepared,
     ):
         for path in paths:
             name = free_name(path.stem, pictures)
@@ -107,7 +111,7 @@ def detect_photographs(
 def _need_search(tasks: Sequence[LookTask]) -> bool:
     """Returns whether some of a few photographs, spread over all, have no regions in the cache."""
     few = tasks[:: max(1, len(tasks) // _ASKED)]
-    return any(not has_proposals(task.path, task.proposals, task.cache) for task in few)
+    return any(missing_key(task.path, task.proposals, task.cache) for task in few)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +23,8 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.pipelines.pool import Lost, run_all
-from frcnn_cli.pipelines.proposals import error_of, proposals_for
-from frcnn_cli.pipelines.region_search import set_up_worker
+from frcnn_cli.pipelines.proposals import error_of, missing_key, proposals_for
+from frcnn_cli.pipelines.region_search import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
 
 NEAREST_AREA = 224.0**2
@@ -54,7 +54,7 @@ class Prepared:
     Attributes:
         size: width and height of the photograph.
         proposals: (N, 4) float32 xyxy in its pixels.
-        views: the photograph at each size of the network; none: make them again.
+        views: the photograph at each size of the network.
         seconds: of "decode" and "proposals".
     """
 
@@ -81,6 +81,12 @@ class LookTask:
     sizes: tuple[InputConfig, ...]
 
 
+_Outcome = Prepared | FrcnnError | Lost | None
+"""None: to be prepared here when it is its turn."""
+_Answer = tuple[int, LookTask, _Outcome]
+"""The number of a photograph, itself, and what came of it."""
+
+
 def prepare(task: LookTask) -> Prepared | FrcnnError:
     """Decodes a photograph, searches its regions and resizes it, or returns why it cannot."""
     try:
@@ -101,7 +107,9 @@ def prepare(task: LookTask) -> Prepared | FrcnnError:
     return Prepared((image.shape[1], image.shape[0]), boxes, views, seconds)
 
 
-def prepare_all(tasks: Sequence[LookTask], workers: int) -> Generator[Prepared | FrcnnError]:
+def prepare_all(
+    tasks: Sequence[LookTask], workers: int, scheduler: str = ""
+) -> Generator[Prepared | FrcnnError]:
     """Yields what `prepare` returns, in the order of the tasks.
 
     Memory stays flat: where a photograph takes so long that many later ones wait for it, these lose
@@ -110,21 +118,63 @@ def prepare_all(tasks: Sequence[LookTask], workers: int) -> Generator[Prepared |
     Args:
         tasks: photographs.
         workers: processes; 0 prepares in this one.
+        scheduler: address of a Dask scheduler, whose workers search instead.
+
+    Raises:
+        FrcnnError: the processes or the cluster cannot be used.
     """
-    if not workers or len(tasks) <= 1:
+    if not scheduler and (not workers or len(tasks) <= 1):
         yield from map(prepare, tasks)
         return
-    limit = tasks[0].proposals.time_limit
-    set_up = partial(set_up_worker, tasks[0].proposals, alone=False)
-    with closing(run_all(_prepare_numbered, enumerate(tasks), workers, set_up, limit)) as found:
-        answers = ((number, task, result) for (number, task), result in found)
-        for task, result in _in_order(answers):
-            if isinstance(result, Prepared) and not result.views:
+    answers = _from_cluster(tasks, scheduler) if scheduler else _from_processes(tasks, workers)
+    with closing(answers):
+        for task, answer in _in_order(answers):
+            if answer is None:
                 yield prepare(task)
-            elif isinstance(result, Lost):
-                yield error_of(task.path, result)
+            elif isinstance(answer, Lost):
+                yield error_of(task.path, answer)
             else:
-                yield result
+                yield answer
+
+
+def _from_processes(tasks: Sequence[LookTask], workers: int) -> Generator[_Answer]:
+    config = tasks[0].proposals
+    set_up = partial(set_up_worker, config, alone=False)
+    numbered = enumerate(tasks)
+    with closing(run_all(_prepare_numbered, numbered, workers, set_up, config.time_limit)) as found:
+        for (number, task), answer in found:
+            yield number, task, answer
+
+
+def _from_cluster(tasks: Sequence[LookTask], scheduler: str) -> Generator[_Answer]:
+    """Has regions searched elsewhere where the cache has none; the rest is done here, in turn."""
+    from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415  needs Dask
+
+    numbers = {task.path: number for number, task in enumerate(tasks)}
+    ready: list[int] = []
+
+    def missing() -> Iterator[SearchTask]:
+        for number, task in enumerate(tasks):
+            key = missing_key(task.path, task.proposals, task.cache)
+            if key:
+                yield SearchTask(task.path, key, task.proposals, task.cache)
+            else:
+                ready.append(number)
+
+    def drain() -> Iterator[_Answer]:
+        while ready:
+            number = ready.pop()
+            yield number, tasks[number], None
+
+    with closing(search_on_cluster(missing(), tasks[0].proposals, scheduler)) as found:
+        for search, outcome in found:
+            number = numbers[search.path]
+            if isinstance(outcome, Found):
+                ready.append(number)
+            else:
+                yield number, tasks[number], outcome
+            yield from drain()
+    yield from drain()
 
 
 def views_of(
@@ -156,17 +206,13 @@ def _prepare_numbered(task: tuple[int, LookTask]) -> Prepared | FrcnnError:
     return prepare(task[1])
 
 
-def _in_order(
-    answers: Iterable[tuple[int, LookTask, Prepared | FrcnnError | Lost]],
-) -> Iterator[tuple[LookTask, Prepared | FrcnnError | Lost]]:
+def _in_order(answers: Iterable[_Answer]) -> Iterator[tuple[LookTask, _Outcome]]:
     """Yields answers by number, which come in any order and are all there in the end."""
-    waiting: dict[int, tuple[LookTask, Prepared | FrcnnError | Lost]] = {}
+    waiting: dict[int, tuple[LookTask, _Outcome]] = {}
     following = 0
     for number, task, answer in answers:
-        kept = answer
-        if isinstance(answer, Prepared) and number != following and len(waiting) >= _MOST_WAITING:
-            kept = replace(answer, views=())
-        waiting[number] = task, kept
+        crowded = number != following and len(waiting) >= _MOST_WAITING
+        waiting[number] = task, None if crowded and isinstance(answer, Prepared) else answer
         while following in waiting:
             yield waiting.pop(following)
             following += 1

@@ -95,13 +95,18 @@ def proposals_for(
     return boxes[: config.max_proposals or None]
 
 
-def has_proposals(path: Path, config: ProposalConfig, cache: Cache) -> bool:
-    """Returns whether the cache has a photograph's proposals; of one that cannot be read, not."""
+def missing_key(path: Path, config: ProposalConfig, cache: Cache) -> str:
+    """Returns the key of a photograph's proposals if the cache has none and they can be searched.
+
+    Else it is ""; for what is wrong with a photograph ask for its proposals.
+    """
+    if config.engine == "imported":
+        return ""
     try:
         key = _keys(config)(cached_content_hash(cache, path))
-        return load_proposals(cache, key) is not None
+        return "" if load_proposals(cache, key) is not None else key
     except FrcnnError:
-        return False
+        return ""
 
 
 def ensure_proposals(

@@ -7,7 +7,7 @@ here.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +44,7 @@ class _Parcel:
 
 def search_on_cluster(
     tasks: Iterator[SearchTask], config: ProposalConfig, scheduler: str
-) -> Iterator[tuple[SearchTask, Found | FrcnnError | Lost]]:
+) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
     """Yields each photograph with what became of it, as they are done; its boxes are kept here.
 
     Raises:
