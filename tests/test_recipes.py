@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from frcnn_cli.config import TrainConfig
-from frcnn_cli.recipes import for_batch
+from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
+from frcnn_cli.model.build import BACKBONES
+from frcnn_cli.recipes import for_batch, recipe
+from frcnn_cli.training.optimizer import rate_factor
 
 
 def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_the_steps() -> None:
@@ -16,3 +19,67 @@ def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_th
     assert scaled.ema == pytest.approx(0.998**4)
     assert scaled.lr_steps == base.lr_steps  # fractions of the run
     assert for_batch(base, 2) == base
+
+
+@pytest.mark.parametrize("backbone", ["alexnet", "vgg_cnn_m_1024", "vgg16"])
+def test_the_papers_recipe_in_the_papers_numbers(backbone: BackboneName) -> None:
+    """§2.3 and §4, for S, M and L alike."""
+    paper = recipe("paper", backbone)
+    train = paper.train
+    assert (train.images_per_batch, train.images_per_batch * train.rois_per_image) == (2, 128)
+    assert round(train.rois_per_image * train.foreground_fraction) == 16
+    assert (train.foreground_iou, train.background_iou) == (0.5, (0.1, 0.5))
+    assert (train.flip, train.flip_copies, train.add_gt, train.difficult) == (0.5, *[False] * 3)
+    assert (train.optimizer, train.momentum, train.weight_decay) == ("sgd", 0.9, 0.0005)
+    assert (train.bias_lr, train.bias_decay, train.lr_trunk) == (2.0, True, 1.0)
+    rates = [train.lr * rate_factor(step, train) for step in (0, 29_999, 30_000, 39_999)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+    assert (train.iterations, train.epochs, train.warmup, train.clip_norm) == (40_000, 0, 0, 0)
+    assert (train.dropout, train.ema, train.box_loss_weight) == (0.5, 0, 1)
+    assert (train.short_sides, train.long_side) == ((600,), 1000)
+    assert paper.input == InputConfig(600, 1000)
+    assert not (train.stage_wise or train.class_statistics)
+
+
+def test_what_the_caffe_release_does_otherwise() -> None:
+    paper, caffe = (recipe(name, "vgg16") for name in ("paper", "caffe"))
+    changed = {
+        name: getattr(caffe.train, name)
+        for name in TrainConfig.__dataclass_fields__
+        if getattr(caffe.train, name) != getattr(paper.train, name)
+    }
+    assert changed == {
+        "bias_decay": False,
+        "add_gt": True,
+        "difficult": True,
+        "class_statistics": True,
+        "flip": 0.0,
+        "flip_copies": True,
+    }
+    assert caffe.input == paper.input
+
+
+@pytest.mark.parametrize(
+    ("backbone", "start", "first", "frozen"),
+    [
+        ("vgg16", "", "conv3_1", 4),  # §4.5: conv3_1 and up
+        ("vgg16", "fc6", "fc6", 13),  # what SPPnet can do
+        ("vgg16", "conv2_1", "conv2_1", 2),
+        ("vgg_cnn_m_1024", "", "conv2", 1),
+        ("alexnet", "", "conv2", 1),
+    ],
+)
+def test_table_5_by_the_layers_that_are_frozen(
+    backbone: BackboneName, start: str, first: str, frozen: int
+) -> None:
+    with torch.device("meta"):
+        network = BACKBONES[backbone]()
+    network.freeze_below(start)
+    trained = [
+        name
+        for name, layer in network.layers().items()
+        if all(parameter.requires_grad for parameter in layer.parameters())
+    ]
+    names = list(network.layers())
+    assert trained == names[frozen:]
+    assert trained[0] == first

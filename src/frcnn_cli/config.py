@@ -48,9 +48,9 @@ def _agree(holds: bool, problem: str, remedy: str) -> None:
 class ProposalConfig:
     """How regions are searched; what decides the boxes is part of the cache key."""
 
-    engine: Engine = "opencv"
-    """Who searches: OpenCV itself; "fast", the same boxes sooner (needs `frcnn-cli[fast]`); or
-    nobody: "imported" takes what `frcnn proposals --import` put into the cache."""
+    engine: Engine = "fast"
+    """Who searches: "fast", compiled by numba at first use; "opencv", OpenCV itself, which finds
+    the same boxes; or nobody: "imported" takes what `frcnn proposals --import` kept."""
     imported: str = "default"
     """Which imported proposals, by the name that they were given; for that engine alone."""
     preset: Preset = "fast"
@@ -139,6 +139,8 @@ class TrainConfig:
     """Momentum of SGD (§2.3)."""
     weight_decay: float = 0.0005
     """Weight decay, on weights and biases alike (§2.3)."""
+    bias_decay: bool = True
+    """Weight decay on biases too; the Caffe release has none."""
     bias_lr: float = 2.0
     """Factor on `lr` for biases (§2.3)."""
     clip_norm: float = 0.0
@@ -156,9 +158,17 @@ class TrainConfig:
     add_gt: bool = False
     """Ground-truth boxes join the proposals (the Caffe release, not the paper)."""
     box_loss_weight: float = 1.0
-    """λ of the multi-task loss (§2.3, Eq. 1)."""
+    """λ of the multi-task loss (§2.3, Eq. 1); 0 learns no boxes: regions stay as they are."""
+    stage_wise: bool = False
+    """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1)."""
+    class_statistics: bool = False
+    """Box targets are normalised for each class, and folded into the weights (Caffe release)."""
+    difficult: bool = False
+    """Difficult objects are trained on (Caffe release)."""
     flip: float = 0.5
     """Probability of a left-right flip (§2.3)."""
+    flip_copies: bool = False
+    """Every photograph twice in each pass, once flipped, and none drawn (Caffe release)."""
     short_sides: tuple[int, ...] = (600,)
     """One of these scales (pixels of the short side) is drawn for each photograph (§2.4)."""
     long_side: int = 1000
@@ -167,6 +177,8 @@ class TrainConfig:
     """Dropout after fc6 and fc7 (§4.1, as VGG was trained)."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
+    precision: Precision = "auto"
+    """Numbers of the forward pass: auto is bfloat16 on a GPU that computes in it, else float32."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     eval_every: int = 0
@@ -175,6 +187,8 @@ class TrainConfig:
     """Photographs that choose the best checkpoint, where none of them is trained on."""
     validation_images: int = 200
     """Photographs of `eval_split` scored at each evaluation, spread over it; 0: none."""
+    final_eval: bool = True
+    """At its end a run is scored on all of `eval_split`, or else of `test`, if that is held out."""
     patience: int = 0
     """Evaluations without a better mAP after which the run ends; 0 never ends it."""
     seed: int = 0
@@ -203,6 +217,16 @@ class TrainConfig:
             *("momentum", "lr_trunk", "lr_gamma", "bias_lr", "box_loss_weight"),
         ):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
+        _agree(
+            not (self.stage_wise and self.box_loss_weight == 0),
+            "stage_wise has nothing to learn in its second stage with box_loss_weight 0",
+            "choose one of the two",
+        )
+        _require(
+            self.precision != "float16",
+            "precision is float16, which training has no use for",
+            "use bfloat16",
+        )
         _require(self.lr > 0, f"lr is {self.lr}", "use a positive learning rate")
         low, high = self.background_iou
         _agree(
@@ -226,8 +250,14 @@ class DetectConfig:
     """IoU above which the lower-scored of two boxes of a class is dropped (§4, 0.3)."""
     max_per_image: int = 100
     """Detections kept a photograph, over all classes; 0 keeps all."""
+    scales: tuple[int, ...] = ()
+    """Short sides in pixels: each RoI is seen where it is nearest to 224² (§2.4); empty: one."""
+    longest_side: int = 2000
+    """Cap on the long side at these scales, pixels (§5.2)."""
 
     def __post_init__(self) -> None:
+        for side in self.scales:
+            InputConfig(side, max(side, self.longest_side))
         for name in ("score", "nms"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}", "use a fraction between 0 and 1")

@@ -1,4 +1,4 @@
-"""Training recipes by name: `default`, what was measured to work, and `paper`."""
+"""Training recipes by name: `default`, what was measured to work, `paper` and `caffe`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
+from frcnn_cli.config import InputConfig, TrainConfig
 
-RecipeName = Literal["default", "paper"]
+RecipeName = Literal["default", "paper", "caffe"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class Recipe:
 
 PAPER = Recipe()
 """§2.3 and §4: 40k SGD steps of 2 photographs × 64 RoIs, short side 600."""
+
+CAFFE = Recipe(
+    TrainConfig(
+        bias_decay=False,
+        add_gt=True,
+        difficult=True,
+        class_statistics=True,
+        flip=0.0,
+        flip_copies=True,
+    )
+)
+"""What the Caffe release does and the paper does not say."""
 
 _LITE = Recipe(
     TrainConfig(
@@ -43,7 +55,7 @@ _LITE = Recipe(
     InputConfig(480, 800),
 )
 
-DEFAULTS: Mapping[BackboneName, Recipe] = {"efficientnet_lite0": _LITE}
+DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
 
 
@@ -69,8 +81,8 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
 
     They have the same head. It was not measured with them.
     """
-    if name == "paper":
-        return PAPER
+    if name != "default":
+        return CAFFE if name == "caffe" else PAPER
     if backbone.startswith("timm/"):
         return _LITE
-    return {str(known): best for known, best in DEFAULTS.items()}.get(backbone, PAPER)
+    return DEFAULTS.get(backbone, PAPER)

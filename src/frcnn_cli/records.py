@@ -130,6 +130,27 @@ class DetectedImage:
     detections: Detections
     seconds: Mapping[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> DetectedImage:
+        """Undoes `to_json`, but for what that rounds; of what it gives, `to_json` makes the same.
+
+        Raises:
+            KeyError: the entry is none that `to_json` made.
+        """
+        found = entry["detections"]
+        return cls(
+            entry["file"],
+            entry["width"],
+            entry["height"],
+            entry["proposals"],
+            Detections(
+                as_boxes([each["box"] for each in found]),
+                np.array([each["score"] for each in found], np.float32),
+                np.array([each["category_id"] for each in found], np.int64),
+            ),
+            entry["seconds"],
+        )
+
     def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""
         found = self.detections

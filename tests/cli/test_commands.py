@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -71,6 +72,8 @@ def test_a_run_leaves_what_it_should(project: Path) -> None:
         "last.safetensors",
         "resume.safetensors",
         "config.json",
+        "settings.toml",
+        "command.txt",
         "metrics.jsonl",
         "curves.png",
     }
@@ -84,6 +87,20 @@ def test_a_run_leaves_what_it_should(project: Path) -> None:
     assert resolved["train"]["iterations"] == 4
     assert resolved["classes"] == list(CLASSES)
     assert image_size(run / "curves.png")[0] > 400
+
+
+def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) -> None:
+    run = only_run(project)
+    words = shlex.split((run / "command.txt").read_text())
+    assert words[0] == "frcnn"
+    done = frcnn(project, *words[1:], "--run", "again", "--json")
+    assert done.returncode == 0, done.stderr
+    again = project / ".frcnn" / "runs" / "again"
+    ours, theirs = (load_checkpoint(each / "last.safetensors")[0] for each in (again, run))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    result = json.loads(done.stdout)
+    assert (result["map_split"], 0 <= result["map"] <= 1) == ("val", True)
+    shutil.rmtree(again)
 
 
 def test_eval_takes_the_newest_detector(project: Path) -> None:

@@ -36,6 +36,7 @@ CONFIG = TrainConfig(
     long_side=160,
     checkpoint_every=2,
     validation_images=1,
+    final_eval=False,
     add_gt=True,
 )
 TOUCHES = {"open", "os.rename", "os.remove"}

@@ -42,7 +42,9 @@ def test_kill_9_at_any_moment_changes_nothing(scenes: Path, tmp_path: Path) -> N
     for run in train(scenes, tmp_path, "killed", kills=16):
         assert metrics(run) == metrics(whole)
         names = {file.name for file in run.iterdir()}
-        assert names == FILES | {"config.json", "metrics.jsonl", "curves.png"}
+        assert names == FILES | {
+            *("config.json", "settings.toml", "command.txt", "metrics.jsonl", "curves.png")
+        }
         for name in FILES:
             ours, theirs = (safetensors.torch.load_file(each / name) for each in (run, whole))
             assert ours.keys() == theirs.keys()

@@ -45,12 +45,12 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_split(
     samples, problems = read_all(dataset, "trainval", lambda *step: told.append(step))
 
     assert [(problem.image_id, problem.dropped) for problem in problems] == [
-        *((text, True), (outside, True), (far, False))
+        *((text, True), (outside, True), (far, True))
     ]
     assert "object 1" in str(problems[1].error)
     assert f"{outside}.xml" in str(problems[1].error)
     assert [each.image_id for each in samples] == [
-        name for name in dataset.split("trainval") if name not in (text, outside)
+        name for name in dataset.split("trainval") if name not in (text, outside, far)
     ]
     assert told[-1] == ("Reading annotations", 10, 10)
 

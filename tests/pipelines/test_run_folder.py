@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.runs import METRICS
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
-from frcnn_cli.pipelines.run_folder import METRICS, STATE, RunFolder
+from frcnn_cli.pipelines.run_folder import STATE, RunFolder
 
 INFO = CheckpointInfo(ModelConfig(), ("cat",), InputConfig())
 HOLD = """

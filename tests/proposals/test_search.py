@@ -67,4 +67,6 @@ def test_a_photograph_without_regions_gets_windows(image):
 
 
 def test_library_names_versions():
-    assert library(ProposalConfig()) == f"opencv {cv2.__version__}, rules 1"
+    for engine, name in (("opencv", ""), ("fast", "fast 1, ")):
+        config = ProposalConfig(engine=engine)
+        assert library(config) == f"{name}opencv {cv2.__version__}, rules 2"

@@ -8,6 +8,7 @@ import torch
 from frcnn_cli.config import ModelConfig, TrainConfig
 from frcnn_cli.model.build import build_model
 from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor
+from training import tiny
 
 
 def test_the_papers_schedule() -> None:
@@ -34,6 +35,15 @@ def test_biases_learn_twice_as_fast_and_frozen_layers_not_at_all() -> None:
             assert rates[id(parameter)] == pytest.approx(0.002 if name.endswith("bias") else 0.001)
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0005}
     assert {group["momentum"] for group in optimizer.param_groups} == {0.9}
+
+
+def test_biases_decay_in_the_paper_and_not_in_the_release() -> None:
+    model = tiny.model()
+    for config, decay in ((TrainConfig(), 0.0005), (TrainConfig(bias_decay=False), 0.0)):
+        groups = build_optimizer(model, config).param_groups
+        decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+        for name, parameter in model.named_parameters():
+            assert decays[id(parameter)] == (decay if name.endswith("bias") else 0.0005)
 
 
 def test_averaged_weights_by_hand() -> None:

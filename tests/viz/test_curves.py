@@ -18,6 +18,7 @@ ROWS = [{"step": i, "loss": 3 - i / 50, "classification": 2 - i / 50, "box": 1} 
         (ROWS[:1], (1152, 604)),
         (ROWS, (1152, 604)),
         ([*ROWS, {"step": 99, "map": 0.5, "loss": None}], (1152, 921)),
+        ([{**row, "lr": 0.001} for row in ROWS], (1152, 806)),
     ],
 )
 def test_a_training_plot(tmp_path, rows, size):

@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 
 from frcnn_cli import __version__
-from frcnn_cli.cli import cache, data, demo, detect, doctor, evaluate, export, proposals, train
+from frcnn_cli.cli import (
+    bench,
+    cache,
+    compress,
+    data,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    export,
+    proposals,
+    train,
+)
 
 app = typer.Typer(
     name="frcnn",
@@ -24,6 +36,8 @@ app.command("proposals", epilog=proposals.EXAMPLES)(proposals.proposals)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
+app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
+app.command("compress", epilog=compress.EXAMPLES)(compress.compress)
 app.command("data", epilog=data.EXAMPLES)(data.data)
 app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.summary import count, duration, facts
-from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
+from frcnn_cli.errors import ConfigError, FrcnnError
 
 if TYPE_CHECKING:
     from frcnn_cli.records import DetectedImage
@@ -80,6 +80,35 @@ def detect(
             show_default=str(_CONFIG.nms),
         ),
     ] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PX,PX…",
+            help="Look at several sizes (short sides), each region at the one that suits it.",
+            show_default="the detector's one size",
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(
+            metavar="TYPE",
+            help="float32, bfloat16 or float16; auto is bfloat16 where it is fast.",
+            show_default=SpeedConfig().precision,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Processes that decode and search; 0 is none but this one.",
+            show_default="one a core, where there is much to search",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", metavar="", help="Go on where the same command was stopped."),
+    ] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
@@ -92,7 +121,12 @@ def detect(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
+        from frcnn_cli.pipelines.detect import (
+            choose_checkpoint,
+            detect_photographs,
+            journal_settings,
+            open_journal,
+        )
         from frcnn_cli.pipelines.detection_output import (
             DEFAULT_TARGETS,
             check_output,
@@ -108,7 +142,17 @@ def detect(
         out = out or DEFAULT_TARGETS[output_format]
         check_output(output_format, out, photographs)
         chosen = choose_checkpoint(checkpoint, cache)
-        detector = Detector.load(chosen, device)
+        speed = settings.apply("speed", SpeedConfig(), precision=precision)
+        detector = Detector.load(chosen, device, speed)
+        search = settings.apply("proposals", ProposalConfig())
+        rules = settings.apply("detect", _CONFIG, score=score, nms=nms, scales=_sides(scales))
+        kept = open_journal(
+            out,
+            output_format,
+            journal_settings(chosen, detector, search, rules),
+            detector.info.classes,
+            resume=resume,
+        )
         terminal.if_interrupted = f"what was detected is in {out}"
         tally = _Tally()
         writer = open_output(
@@ -119,14 +163,18 @@ def detect(
             classes=detector.info.classes,
         )
         interrupted = None
-        with terminal.progress() as report, writer:
+        with terminal.progress() as report, kept as journal, writer:
+            if journal is not None:
+                terminal.if_interrupted += "; --resume goes on"
             results = detect_photographs(
                 photographs,
                 detector,
                 cache,
-                proposals=settings.apply("proposals", ProposalConfig()),
-                config=settings.apply("detect", _CONFIG, score=score, nms=nms),
+                proposals=search,
+                config=rules,
                 draw_to=draw,
+                journal=journal,
+                workers=workers,
             )
             try:
                 for done, result in enumerate(results, start=1):
@@ -140,12 +188,30 @@ def detect(
                 interrupted = stop  # the file is finished first
         if interrupted is not None:
             raise interrupted
+        if journal is not None:
+            journal.discard()
         summary = _as_summary(tally, chosen, out, draw)
         if out == _STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
         else:
             terminal.result(_as_data(tally, chosen, out, draw), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
+
+
+def _sides(text: str | None) -> list[int] | None:
+    """Returns [480, 576] of "480,576".
+
+    Raises:
+        ConfigError: it is no list of whole numbers.
+    """
+    if text is None:
+        return None
+    try:
+        return [int(side) for side in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--scales is {text!r}", remedy="use whole numbers, such as --scales 480,688,1200"
+        ) from error
 
 
 class _Tally:

@@ -81,7 +81,7 @@ def _explanation_table(explanation: Explanation, iou: float) -> Table:
     table.add_column("instead")
     table.add_column("mAP", justify="right")
     table.add_column("difference", justify="right")
-    start = f"{explanation.curve}, VOC's matching at IoU ≥ {iou:g}"
+    start = f"{explanation.curve}, VOC rules, IoU ≥ {iou:g}"
     table.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
     for each in explanation.variations:
         shown = f"{each.difference:+.4f}"

@@ -53,7 +53,7 @@ def proposals(
         Engine | None,
         typer.Option(
             metavar="NAME",
-            help="opencv; fast: the same boxes sooner, with numba; imported: see --import.",
+            help="fast; opencv: the same boxes by OpenCV itself; imported: see --import.",
             show_default=_DEFAULTS.engine,
         ),
     ] = None,
@@ -88,6 +88,14 @@ def proposals(
         int,
         typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
     ] = 0,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
+            show_default=False,
+        ),
+    ] = "",
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -194,6 +202,7 @@ def proposals(
                 Cache(cache_dir),
                 workers=workers,
                 force=force,
+                scheduler=scheduler,
                 progress=report,
             )
         if export is not None:

@@ -50,8 +50,12 @@ def train(
     finetune_from: flags.FinetuneFrom = None,
     recipe_name: flags.RecipeOption = "default",
     batch: flags.BatchSize = None,
+    precision: flags.PrecisionName = None,
     iterations: flags.Iterations = None,
     lr: flags.Rate = None,
+    no_box_regression: flags.NoBoxRegression = False,
+    stage_wise: flags.StageWise = False,
+    scales: flags.Scales = None,
     seed: flags.Seed = None,
     checkpoint_every: flags.CheckpointEvery = None,
     eval_every: flags.EvalEvery = None,
@@ -210,6 +214,9 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         "checkpoint": str(result.best),
         "steps": result.steps,
         "map_val": result.best_map,
+        "map": None if result.score is None else result.score.map,
+        "map_split": None if result.score is None else result.score.split,
+        "command": result.command,
         "seconds": round(result.seconds, 1),
         "failures": [str(failure) for failure in result.failures],
     }
@@ -220,7 +227,12 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             "chosen by": "the last step, as no photographs were left to validate on"
             if result.best_map is None
             else f"mAP on held-out photographs, {result.best_map:.3f}",
+            "mAP": ""
+            if result.score is None
+            else f"{result.score.map:.3f} (11-point) on "
+            f"{count(result.score.photographs, 'photograph')} of {result.score.split}",
             "curves": str(result.run / "curves.png"),
+            "again": result.command,
             "left out": count(len(result.failures), "photograph") if result.failures else "",
             "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",
         },

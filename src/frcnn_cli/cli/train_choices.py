@@ -16,7 +16,16 @@ from frcnn_cli.recipes import Recipe, for_batch, recipe
 if TYPE_CHECKING:
     from frcnn_cli.pipelines.train_job import TrainJob
 
-_SCHEDULE = ("iterations", "lr", "seed", "checkpoint_every", "eval_every", "eval_split", "patience")
+_SCHEDULE = (
+    "precision",
+    "iterations",
+    "lr",
+    "seed",
+    "checkpoint_every",
+    "eval_every",
+    "eval_split",
+    "patience",
+)
 """Options that are fields of `[train]`."""
 _WHEN_RESUMED = {
     *("data", "gpus", "processes", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
@@ -67,9 +76,10 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
     batch = chosen["batch"] or in_file or base.train.images_per_batch * processes
     schedule: TrainConfig = settings.apply(
         "train",
-        for_batch(base.train, batch),
+        _variant(for_batch(base.train, batch), chosen),
         epochs=0.0 if _counts_steps(chosen["iterations"], settings) else None,
         images_per_batch=batch,
+        **_variant_flags(chosen),
         **{name: chosen[name] for name in _SCHEDULE},
     )
     return TrainJob(
@@ -80,6 +90,37 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
         settings.apply("proposals", ProposalConfig()),
         chosen["weights"],
     )
+
+
+_SEVERAL_SCALES_CAP = 2000
+"""Pixels of the longer side where there are several scales (§2.4)."""
+
+
+def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
+    """Returns the recipe with room for what the flags of §5 want; a file may still change it."""
+    if chosen["stage_wise"]:
+        train = replace(train, iterations=2 * train.iterations, epochs=2 * train.epochs)
+    if chosen["scales"] is not None and len(_scales(chosen["scales"])) > 1:
+        train = replace(train, long_side=_SEVERAL_SCALES_CAP)
+    return train
+
+
+def _variant_flags(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of `[train]` that the flags of §5 set; None leaves one as it is."""
+    return {
+        "stage_wise": True if chosen["stage_wise"] else None,
+        "box_loss_weight": 0.0 if chosen["no_box_regression"] else None,
+        "short_sides": None if chosen["scales"] is None else _scales(chosen["scales"]),
+    }
+
+
+def _scales(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"--scales is {text!r}", remedy="use whole numbers, such as 480,576,688"
+        ) from error
 
 
 def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:

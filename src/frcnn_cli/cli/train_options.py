@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import ModelConfig, Pool
+from frcnn_cli.config import ModelConfig, Pool, Precision
 from frcnn_cli.recipes import RecipeName
 
 _MODEL = ModelConfig()
@@ -110,7 +110,7 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="default (what was measured to work) or paper.",
+        help="default (what was measured to work), paper, or caffe (the release).",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -125,6 +125,16 @@ BatchSize = Annotated[
         rich_help_panel=_SCHEDULE,
     ),
 ]
+PrecisionName = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32 or bfloat16 in the forward pass; auto is bfloat16 on GPUs that have it.",
+        show_default="auto",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
 Iterations = Annotated[
     int | None,
     typer.Option(
@@ -136,6 +146,33 @@ Rate = Annotated[
     typer.Option(
         metavar="RATE",
         help="Learning rate.",
+        show_default=_RECIPES,
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+NoBoxRegression = Annotated[
+    bool,
+    typer.Option(
+        "--no-box-regression",
+        metavar="",
+        help="Learn classes only: regions are not moved onto objects (Table 6).",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+StageWise = Annotated[
+    bool,
+    typer.Option(
+        "--stage-wise",
+        metavar="",
+        help="Learn classes first, then boxes alone in as many steps again (Table 6).",
+        rich_help_panel=_SCHEDULE,
+    ),
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Short sides of the photographs in pixels, one drawn for each (Table 7).",
         show_default=_RECIPES,
         rich_help_panel=_SCHEDULE,
     ),

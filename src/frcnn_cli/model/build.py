@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from frcnn_cli.config import BackboneName, ModelConfig
+from frcnn_cli.config import ModelConfig
 from frcnn_cli.model.backbones import (
     alexnet,
     efficientnet_lite0,
@@ -19,7 +19,7 @@ from frcnn_cli.model.backbones.base import Backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import split_head
 
-BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
+BACKBONES: Mapping[str, Callable[[], Backbone]] = {
     "efficientnet_lite0": efficientnet_lite0.build,
     "vgg16": vgg16.build,
     "vgg_cnn_m_1024": vgg_cnn_m_1024.build,
@@ -28,11 +28,14 @@ BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
 }
 
 
-def _build_backbone(name: str) -> Backbone:
-    for known, build in BACKBONES.items():
-        if name == known:
-            return build()
-    return timm_features.build(name.removeprefix(timm_features.PREFIX))
+def build_backbone(config: ModelConfig) -> Backbone:
+    """Returns trunk and head with random weights, drawn from the global state."""
+    if config.backbone in BACKBONES:
+        backbone = BACKBONES[config.backbone]()
+    else:
+        backbone = timm_features.build(config.backbone.removeprefix(timm_features.PREFIX))
+    split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
+    return backbone
 
 
 def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCNN:
@@ -45,9 +48,7 @@ def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCN
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = _build_backbone(config.backbone)
-        split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
-        model = FastRCNN(backbone, num_classes, config.pool)
+        model = FastRCNN(build_backbone(config), num_classes, config.pool)
     model.initialise(torch.Generator().manual_seed(seed))
     model.backbone.freeze_below(config.finetune_from)
     return model.to(memory_format=torch.channels_last)

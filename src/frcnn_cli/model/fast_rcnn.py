@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from frcnn_cli.config import Pool
 from frcnn_cli.model.backbones.base import Backbone
@@ -78,6 +77,8 @@ class FastRCNN(nn.Module):
         scale = 1.0 / spec.stride
         if self.pool == "roi_pool":
             return roi_pool(features, moved, spec.pool_size, scale)
+        from torchvision.ops import roi_align  # noqa: PLC0415  takes 1.5 s
+
         # Corners in bfloat16 would be off by pixels.
         exact = torch.promote_types(features.dtype, torch.float32)
         aligned: Tensor = roi_align(

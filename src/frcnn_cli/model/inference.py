@@ -23,6 +23,8 @@ Lap = Callable[[str], None]
 
 _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Pooled RoIs that are in work at once."""
+_ROWS = 128
+"""The head sees a multiple of this many RoIs: for each new number oneDNN would compile anew."""
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -103,35 +105,41 @@ class Inference:
         """Returns what the head makes of each RoI, (R, D)."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
-        step = max(1, _POOLED_BYTES.get(features.device.type, 64 << 20) // size)
+        step = max(1, _POOLED_BYTES[features.device.type] // size // _ROWS) * _ROWS
         pooled, count, which = self._pooling(features, rois)
+        padded = -(-count // _ROWS) * _ROWS
         parts = []
-        for first in range(0, max(count, 1), step):
-            part = pooled(first, min(first + step, count))
+        for first in range(0, max(padded, 1), step):
+            part = pooled(first, min(first + step, padded))
             lap("pooling")
             parts.append(self._head(part))
             lap("head")
-        vectors = torch.cat(parts)
+        vectors = torch.cat(parts)[:count]
         return vectors if which is None else vectors.index_select(0, which)
 
     def _pooling(
         self, features: Tensor, rois: Tensor
     ) -> tuple[Callable[[int, int], Tensor], int, Tensor | None]:
-        """Returns what pools RoIs i to j as (j - i, P, P, C), their number, and which is whose."""
+        """Returns what pools RoIs i to j as (j - i, P, P, C), their number, and which is whose.
+
+        Behind the last RoI it is repeated, up to a multiple of `_ROWS`.
+        """
         model, spec = self._model, self._model.backbone.spec
         if model.pool == "roi_align":
+            count, rois = len(rois), _padded(rois)
 
             def align(first: int, last: int) -> Tensor:
                 return model.pooled(features, rois[first:last]).permute(0, 2, 3, 1).contiguous()
 
-            return align, len(rois), None
+            return align, count, None
         corners = cell_corners(model.on_map(rois), 1.0 / spec.stride)
         which = None
         if self._speed.distinct_rois:
             corners, which = torch.unique(corners, dim=0, return_inverse=True)
+        count, corners = len(corners), _padded(corners)
         images = corners.new_zeros(len(corners))
         maxima = bin_maxima(features, images, corners, spec.pool_size)
-        return maxima.pooled, len(corners), which
+        return maxima.pooled, count, which
 
     def _head(self, pooled: Tensor) -> Tensor:
         """Returns (R, D) of (R, P, P, C)."""
@@ -139,6 +147,11 @@ class Inference:
             pooled.flatten(1) if self._flat else pooled.permute(0, 3, 1, 2)
         )
         return vectors
+
+
+def _padded(rois: Tensor) -> Tensor:
+    """Returns RoIs (R, 4), the last one repeated up to a multiple of `_ROWS`."""
+    return torch.cat((rois, rois[-1:].expand(-len(rois) % _ROWS, 4)))
 
 
 def _take_channels_last(head: nn.Sequential, channels: int) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections
 
 
@@ -39,10 +39,7 @@ def postprocess(
     solid = torch.nonzero(
         (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
     ).flatten()
-    boxes, scores, label = boxes[solid], scores[solid], label[solid]
-    kept = batched_nms(boxes, scores, label, config.nms)  # in falling score
-    if config.max_per_image:
-        kept = kept[: config.max_per_image]
-    return Detections(
-        boxes[kept].cpu().numpy(), scores[kept].cpu().numpy(), label[kept].cpu().numpy() + 1
-    )
+    candidates = (each[solid].cpu().numpy() for each in (boxes, scores, label + 1))
+    found = Detections(*candidates)
+    kept = suppress(found.boxes, found.scores, found.labels, config.nms, config.max_per_image)
+    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])

@@ -96,6 +96,41 @@ def target_statistics(
     return mean.float(), deviation.float()
 
 
+def class_target_statistics(
+    photographs: Iterable[tuple[Tensor, Tensor, Tensor]], num_classes: int, foreground_iou: float
+) -> tuple[Tensor, Tensor]:
+    """Returns mean (K + 1, 4) and deviation (K + 1, 4) of each class's deltas (Caffe release).
+
+    Objects count as proposals, and photographs as flipped too.
+
+    Args:
+        photographs: for each, proposals (N, 4), ground-truth boxes (G, 4) and labels (G,).
+        num_classes: K.
+        foreground_iou: least IoU of a proposal that regresses.
+
+    Returns:
+        Zeros and ones for a class without foreground, and for background.
+    """
+    count = torch.zeros(num_classes + 1, 1).double()
+    total, squares = (torch.zeros(num_classes + 1, 4).double() for _ in range(2))
+    for proposals, gt_boxes, gt_labels in photographs:
+        candidates = torch.cat((proposals, gt_boxes))
+        best_iou, best_gt = _best_match(candidates, gt_boxes)
+        chosen = best_iou >= foreground_iou
+        matched = best_gt[chosen]
+        deltas = box_ops.encode(candidates[chosen], gt_boxes[matched]).double()
+        flipped = deltas * torch.tensor([-1.0, 1, 1, 1]).double()
+        labels = gt_labels[matched]
+        for each in (deltas, flipped):
+            total.index_add_(0, labels, each)
+            squares.index_add_(0, labels, each.square())
+            count.index_add_(0, labels, torch.ones(len(each), 1).double())
+    mean = total / count.clamp(min=1)
+    deviation = (squares / count.clamp(min=1) - mean.square()).clamp(min=1e-8).sqrt()
+    known = count > 1
+    return torch.where(known, mean, 0).float(), torch.where(known, deviation, 1).float()
+
+
 def _best_match(proposals: Tensor, gt_boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Returns each proposal's highest IoU (N,) and the object (N,) it has it with."""
     if not len(gt_boxes):

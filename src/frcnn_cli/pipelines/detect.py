@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import ConfigError, FrcnnError
-from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
+from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
+from frcnn_cli.pipelines.journal import Journal
+from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
-from frcnn_cli.pipelines.proposals import proposals_for
+from frcnn_cli.pipelines.pool import all_cores
+from frcnn_cli.pipelines.proposals import has_proposals
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
 DRAWN_SCORE = 0.5
 """Least score of a box that is drawn: pictures are for people, the JSON has the rest."""
+_ASKED = 16
+"""Photographs whose proposals are looked for in the cache before the work is shared out."""
 
 
 def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
@@ -39,6 +50,8 @@ def detect_photographs(
     proposals: ProposalConfig,
     config: DetectConfig,
     draw_to: Path | None = None,
+    journal: Journal | None = None,
+    workers: int | None = None,
 ) -> Iterator[DetectedImage | FrcnnError]:
     """Yields, for each photograph in order, what was found or why it failed.
 
@@ -53,28 +66,102 @@ def detect_photographs(
         config: thresholds.
         draw_to: a folder for annotated pictures, named as the photographs; of two photographs of
             the same name the second's picture ends in "-2".
+        journal: what it has is not detected again, and what is detected is noted there.
+        workers: processes that decode and search while the network looks; 0: this one does all;
+            None: one a core where there is much to search.
     """
     if draw_to is not None:
         _require_no_photographs(draw_to, paths)
+    missing = [path for path in paths if journal is None or str(path) not in journal]
+    sizes = detector.sizes(config)
+    tasks = [LookTask(path, proposals, cache, sizes) for path in missing]
     pictures: set[str] = set()
-    for path in paths:
-        try:
-            start = time.perf_counter()
-            image = load_image(path)
-            decoded = time.perf_counter()
-            boxes = proposals_for(path, proposals, cache, image)
-            searched = time.perf_counter()
-            found, seconds = detector.detect(image, boxes, config)
-        except FrcnnError as error:
-            yield error
-            continue
-        if draw_to is not None:
+    if workers is None:
+        workers = all_cores() if _need_search(tasks) else 0
+    with (
+        _threads_for(detector.device, workers if len(tasks) > 1 else 0),
+        closing(prepare_all(tasks, workers)) as prepared,
+    ):
+        for path in paths:
             name = free_name(path.stem, pictures)
-            picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
-            save_picture(picture, draw_to / f"{name}.jpg")
-        height, width = image.shape[:2]
-        timings = {"decode": decoded - start, "proposals": searched - decoded, **seconds}
-        yield DetectedImage(str(path), width, height, len(boxes), found, timings)
+            if journal is not None and str(path) in journal:
+                yield journal.read(str(path))
+                continue
+            ready = next(prepared)
+            if isinstance(ready, FrcnnError):
+                yield ready
+                continue
+            laps = Laps(detector.device)
+            found = detector.detect_views(ready.views, ready.proposals, ready.size, config, laps)
+            if draw_to is not None:
+                image = load_image(path)
+                picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+                save_picture(picture, draw_to / f"{name}.jpg")
+            seconds = {**ready.seconds, **laps.by_stage()}
+            result = DetectedImage(str(path), *ready.size, len(ready.proposals), found, seconds)
+            if journal is not None:
+                journal.add(result)
+            yield result
+
+
+def _need_search(tasks: Sequence[LookTask]) -> bool:
+    """Returns whether some of a few photographs, spread over all, have no regions in the cache."""
+    few = tasks[:: max(1, len(tasks) // _ASKED)]
+    return any(not has_proposals(task.path, task.proposals, task.cache) for task in few)
+
+
+@contextmanager
+def _threads_for(device: torch.device, workers: int) -> Iterator[None]:
+    """Leaves half of the cores to the processes that search, which need about as much as we do.
+
+    With more threads than cores, those that have a core wait for those that have none.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu" and workers:
+        torch.set_num_threads(max(1, before // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def open_journal(
+    out: Path,
+    kind: OutputFormat,
+    settings: Mapping[str, Any],
+    classes: Sequence[str],
+    *,
+    resume: bool,
+) -> AbstractContextManager[Journal | None]:
+    """Returns the journal of an output; a stream and a folder have none.
+
+    Raises:
+        ConfigError: there is none, and it was to be resumed.
+    """
+    if kind not in FOLDERS and out != STDOUT:
+        return Journal(out, settings, classes, resume=resume)
+    if resume:
+        raise ConfigError(
+            "--resume goes on with a file", remedy="leave it out, or name a file with --out"
+        )
+    return nullcontext()
+
+
+def journal_settings(
+    checkpoint: Path, detector: Detector, proposals: ProposalConfig, config: DetectConfig
+) -> dict[str, Any]:
+    """Returns all that detections follow from, but for the photographs.
+
+    Raises:
+        DataError: the checkpoint cannot be read.
+    """
+    return {
+        "checkpoint": content_hash(checkpoint),
+        "precision": str(detector.network.dtype),
+        "device": detector.device.type,
+        "proposals": dataclasses.asdict(proposals),
+        "detect": dataclasses.asdict(config),
+    }
 
 
 def _require_no_photographs(folder: Path, paths: Sequence[Path]) -> None:

@@ -28,7 +28,7 @@ DEFAULT_TARGETS: Mapping[OutputFormat, Path] = {
     "csv": Path("boxes.csv"),
 }
 """Where each format goes if nothing is said: a file, or for voc and yolo a folder."""
-_FOLDERS = ("voc", "yolo")
+FOLDERS = ("voc", "yolo")
 
 
 class VocXmlWriter(FolderWriter):
@@ -65,7 +65,7 @@ def check_output(kind: OutputFormat, target: Path, photographs: Sequence[Path]) 
         DataError: the target is a folder and should be a file, or the other way, or is not empty;
             or two photographs would be written under one name.
     """
-    if kind not in _FOLDERS:
+    if kind not in FOLDERS:
         if target.is_dir():
             raise DataError("is a folder", remedy="name a file with --out", file=target)
         return

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
-from frcnn_cli.config import DetectConfig, SpeedConfig
-from frcnn_cli.data.resize import resize
+from frcnn_cli.config import DetectConfig, InputConfig, SpeedConfig
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.inference import Inference
+from frcnn_cli.model.inference import Inference, Lap
 from frcnn_cli.model.postprocess import postprocess
+from frcnn_cli.pipelines.look_ahead import View, views_of
 from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
 """The detector in the box: the 20 VOC classes."""
 SPEED = SpeedConfig()
 """All that makes detection faster is on."""
-
-
-class View(NamedTuple):
-    """A photograph at one size of the network, and the proposals that are looked at there.
-
-    Attributes:
-        pixels: (h, w, 3) uint8, RGB.
-        rois: (R, 4) float32 xyxy in `pixels`.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    rois: FloatArray
 
 
 Watch = Callable[[RegionOutput, torch.Tensor, FastRCNN], None]
@@ -97,15 +85,20 @@ class Detector:
         """
         laps = Laps(self.device)
         height, width = image.shape[:2]
-        resized = resize(image, self.info.input)
-        view = View(resized.pixels, proposals * resized.scale)
-        found = self.detect_view(view, proposals, (width, height), config, laps, watch=watch)
+        views = views_of(image, proposals, self.sizes(config))
+        found = self.detect_views(views, proposals, (width, height), config, laps, watch=watch)
         return found, laps.by_stage()
 
+    def sizes(self, config: DetectConfig) -> tuple[InputConfig, ...]:
+        """Returns the sizes at which photographs are looked at."""
+        if not config.scales:
+            return (self.info.input,)
+        return tuple(InputConfig(side, max(side, config.longest_side)) for side in config.scales)
+
     @torch.inference_mode()
-    def detect_view(
+    def detect_views(
         self,
-        view: View,
+        views: Sequence[View],
         proposals: FloatArray,
         size: tuple[int, int],
         config: DetectConfig,
@@ -116,18 +109,14 @@ class Detector:
         """Detects the objects of a photograph that is resized already.
 
         Args:
-            view: what the network sees.
+            views: what the network sees; each proposal is in one of them.
             proposals: (N, 4) xyxy in pixels of the photograph.
             size: width and height of the photograph.
             config: thresholds.
             laps: takes the time of each step.
             watch: told what the network says of every proposal.
         """
-        spec = self.model.backbone.spec
-        pixels = torch.from_numpy(view.pixels).permute(2, 0, 1).to(self.device)
-        image = prepare(pixels, spec.preprocessing, spec.stride)
-        rois = torch.from_numpy(view.rois).to(self.device)
-        output = self.network([image], [rois], laps)
+        output = look(self.network, self.model, views, laps)
         boxes = torch.from_numpy(proposals).to(self.device)
         if watch is not None:
             watch(output, boxes, self.model)
@@ -137,24 +126,64 @@ class Detector:
         return found
 
 
+@torch.inference_mode()
+def look(network: Inference, model: FastRCNN, views: Sequence[View], lap: Lap) -> RegionOutput:
+    """Returns what the network says of the proposals in the views of a photograph, in their order.
+
+    Args:
+        network: what detects.
+        model: its preprocessing.
+        views: the photograph at each size.
+        lap: told as each step is done.
+    """
+    spec = model.backbone.spec
+    images, rois = [], []
+    for view in views:
+        pixels = _on(network.device, view.pixels).permute(2, 0, 1)
+        images.append(prepare(pixels, spec.preprocessing, spec.stride))
+        rois.append(_on(network.device, view.rois))
+    output = network(images, rois, lap)
+    if len(views) == 1:
+        return output
+    places = np.concatenate([view.places for view in views])
+    order = _on(network.device, np.argsort(places))
+    return RegionOutput(output.class_logits[order], output.deltas[order])
+
+
+def _on(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
+    """Returns an array on `device`; a GPU fetches it while it computes."""
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
-    """Reads a checkpoint as the network that was trained, in float32 on the CPU.
+    """Reads a checkpoint as a network in float32 on the CPU, and what it is.
 
     Raises:
         CheckpointError: the file is missing, damaged or no checkpoint of this project.
     """
     tensors, info = load_checkpoint(path)
-    model = build_model(info.model, len(info.classes))
-    weights = {name: tensor.float() for name, tensor in tensors.items()}
     try:
-        model.load_state_dict(weights)
+        return model_of(tensors, info), info
     except RuntimeError as error:
         raise CheckpointError(
             f"its tensors are not those of {info.model.backbone} with {len(info.classes)} classes",
             remedy="train or copy it again",
             file=path,
         ) from error
-    return model, info
+
+
+def model_of(tensors: Mapping[str, torch.Tensor], info: CheckpointInfo) -> FastRCNN:
+    """Returns the network that a checkpoint describes, in float32 on the CPU.
+
+    Raises:
+        RuntimeError: the tensors are those of another network.
+    """
+    model = build_model(info.model, len(info.classes))
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return model
 
 
 class Laps:

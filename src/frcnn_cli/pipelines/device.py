@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from frcnn_cli.config import Precision
 from frcnn_cli.errors import ConfigError, DeviceError
 
 
@@ -25,11 +26,14 @@ def pick_device(gpus: int | None) -> torch.device:
     return torch.device("cuda", 0)
 
 
-def autocast_for(device: torch.device) -> torch.dtype | None:
-    """Returns bfloat16 where the GPU computes in it; None is float32.
+def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.dtype | None:
+    """Returns the type of the forward pass while training; None is float32.
 
-    A CPU stays in float32: its backward pass through depthwise convolutions is slower in bfloat16.
+    Left alone, a CPU stays in float32: its backward pass through depthwise convolutions is slower
+    in bfloat16.
     """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else None
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return None

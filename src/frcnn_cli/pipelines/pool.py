@@ -94,6 +94,7 @@ def run_all(
     failed_once: list[TaskT] = []
     idle: list[_Worker[TaskT, ResultT]] = []
     busy: dict[Any, _Worker[TaskT, ResultT]] = {}
+    done: list[tuple[TaskT, ResultT | Lost]] = []
     try:
         while True:
             while len(busy) < workers:
@@ -103,6 +104,9 @@ def run_all(
                 worker = idle.pop() if idle else _Worker(function, setup, time_limit)
                 worker.give(task)
                 busy[worker.connection] = worker
+            # Only now, so that the processes work while the caller does.
+            yield from done
+            done.clear()
             if not busy:
                 return
             wait(list(busy), _patience(busy.values()))
@@ -117,7 +121,7 @@ def run_all(
                     failed_once.append(worker.task)
                     again.append(worker.task)
                     continue
-                yield worker.task, result
+                done.append((worker.task, result))
     finally:
         for worker in (*idle, *busy.values()):
             worker.end()
@@ -212,10 +216,10 @@ def _serve(
     """The life of a worker: until the other end of `connection` is closed, or its process gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    records = _Records()
+    setup()  # what it has to say, the process that started us has said
+    records = CollectedRecords()
     _LOGGER.addHandler(records)
     _LOGGER.setLevel(level)
-    setup()
     with suppress(EOFError, ConnectionError):
         connection.send(None)  # set up: the clock of the first task starts
         while True:
@@ -231,7 +235,7 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-class _Records(QueueHandler):
+class CollectedRecords(QueueHandler):
     """Collects log records for the process that has a terminal."""
 
     def __init__(self) -> None:
@@ -239,6 +243,7 @@ class _Records(QueueHandler):
         self._records: list[logging.LogRecord] = []
 
     def enqueue(self, record: logging.LogRecord) -> None:
+        """Takes a record."""
         self._records.append(record)
 
     def taken(self) -> list[logging.LogRecord]:

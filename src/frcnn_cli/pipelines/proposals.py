@@ -95,6 +95,15 @@ def proposals_for(
     return boxes[: config.max_proposals or None]
 
 
+def has_proposals(path: Path, config: ProposalConfig, cache: Cache) -> bool:
+    """Returns whether the cache has a photograph's proposals; of one that cannot be read, not."""
+    try:
+        key = _keys(config)(cached_content_hash(cache, path))
+        return load_proposals(cache, key) is not None
+    except FrcnnError:
+        return False
+
+
 def ensure_proposals(
     paths: Iterable[Path],
     config: ProposalConfig,
@@ -102,6 +111,7 @@ def ensure_proposals(
     *,
     workers: int = 0,
     force: bool = False,
+    scheduler: str = "",
     progress: Progress = silent,
 ) -> ProposalRun:
     """Searches the photographs whose proposals are not in the cache, and keeps what it finds.
@@ -117,6 +127,7 @@ def ensure_proposals(
         cache: where they are kept.
         workers: processes; 0 is one for each core.
         force: search again what is in the cache.
+        scheduler: address of a Dask scheduler whose workers search instead; "" searches here.
         progress: told after each photograph.
 
     Raises:
@@ -124,7 +135,7 @@ def ensure_proposals(
         CacheError: the cache cannot be written.
     """
     search_run = _SearchRun(list(dict.fromkeys(paths)), config, cache, force, progress)
-    return search_run.run(workers or all_cores())
+    return search_run.run(workers or all_cores(), scheduler)
 
 
 class _SearchRun:
@@ -144,7 +155,7 @@ class _SearchRun:
         self._result = ProposalRun(config, cache)
         self._key_of = _keys(config)
 
-    def run(self, workers: int) -> ProposalRun:
+    def run(self, workers: int, scheduler: str) -> ProposalRun:
         began = time.monotonic()
         self._progress(STEP, 0, len(self._paths))
         missing = self._missing()
@@ -152,8 +163,12 @@ class _SearchRun:
         if first:
             require_engine(self._result.config)
             self._result.cache.require_writable()
-            taken = self._search(chain(first, missing), workers, alone=len(first) == 1 < workers)
-            self._search((replace(task, wait=True) for task in taken), workers)
+            tasks = chain(first, missing)
+            if scheduler:
+                self._search_on_cluster(tasks, scheduler)
+            else:
+                taken = self._search(tasks, workers, alone=len(first) == 1 < workers)
+                self._search((replace(task, wait=True) for task in taken), workers)
         return self._in_input_order(time.monotonic() - began)
 
     def _search(
@@ -170,6 +185,13 @@ class _SearchRun:
                 else:
                     self._note(task.path, outcome)
         return taken
+
+    def _search_on_cluster(self, tasks: Iterator[SearchTask], scheduler: str) -> None:
+        # Dask takes a second to import, and few have it.
+        from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415
+
+        for task, outcome in search_on_cluster(tasks, self._result.config, scheduler):
+            self._note(task.path, outcome)
 
     def _missing(self) -> Iterator[SearchTask]:
         """Yields what is to be searched, noting on the way what is not."""
@@ -202,7 +224,7 @@ class _SearchRun:
         if isinstance(outcome, CacheError):
             raise outcome
         self._result.failures[path] = (
-            outcome if isinstance(outcome, FrcnnError) else _as_error(path, outcome)
+            outcome if isinstance(outcome, FrcnnError) else error_of(path, outcome)
         )
         self._tell()
 
@@ -244,7 +266,8 @@ def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
     )
 
 
-def _as_error(path: Path, lost: Lost) -> ProposalError:
+def error_of(path: Path, lost: Lost) -> ProposalError:
+    """Returns why a photograph whose search did not come back has no proposals."""
     match lost:
         case TimedOut(seconds):
             return ProposalError(

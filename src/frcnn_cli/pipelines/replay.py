@@ -154,7 +154,8 @@ def _go_through(
             batch.deltas[rows],
             (name,),
         )
-        passes = Passes(model, config, ALONE, autocast_for(one.labels.device), first_slot=slot)
+        autocast = autocast_for(one.labels.device, config.precision)
+        passes = Passes(model, config, ALONE, autocast, first_slot=slot)
         losses[name] = _compute(passes, one, about["step"] - 1, partial(look, name))
     return Replayed(about["step"], about["term"], losses, tuple(findings))
 

@@ -19,6 +19,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
 from frcnn_cli.cache.store import Cache, atomic_file, told_as_cache_error
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.pipelines.repeat import repeating_command, settings_toml
 from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.training.loop import StepReport
 from frcnn_cli.viz.curves import plot_training
@@ -29,6 +30,8 @@ if sys.platform != "win32":
 STATE = "resume.safetensors"
 CONFIG = "config.json"
 CURVES = "curves.png"
+SETTINGS = "settings.toml"
+COMMAND = "command.txt"
 
 
 class RunFolder:
@@ -156,8 +159,19 @@ class RunFolder:
         for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed at its writing
             abandoned.unlink(missing_ok=True)
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
+        self._write(SETTINGS, settings_toml(resolved))
         kept = [row for row in self.metrics() if row["step"] <= resume_at]
         self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def write_command(self, job: TrainJob, device: str, processes: int) -> str:
+        """Writes the command that repeats the run, and returns it.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        command = repeating_command(job, self.path / SETTINGS, device, processes)
+        self._write(COMMAND, command + "\n")
+        return command
 
     def job(self) -> TrainJob:
         """Returns what the run was started with, its schedule resolved.

@@ -5,23 +5,31 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
+from frcnn_cli.errors import TrainingError
 from frcnn_cli.evaluation.voc import evaluate
 from frcnn_cli.pipelines.detect_split import detect_samples
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.tensorboard import Board
+from frcnn_cli.pipelines.train_events import FinalScore
 from frcnn_cli.pipelines.training_data import SplitData
 from frcnn_cli.records import Detections
-from frcnn_cli.training.distributed import Ranks
+from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.loop import StepReport, Trainer
+from frcnn_cli.training.passes import LossNotFiniteError
 from frcnn_cli.training.resume import trainer_state
+from frcnn_cli.training.statistics import folded
 
 
 @dataclass
@@ -126,11 +134,11 @@ class RunKeeper:
         return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
 
     def _folded(self) -> dict[str, Tensor]:
-        return dict(self.trainer.model.state_dict())
+        return dict(folded(self.trainer.model).state_dict())
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector.of(copy.deepcopy(self.trainer.model), self.info)
+        detector = Detector.of(copy.deepcopy(folded(self.trainer.model)), self.info)
         score = score_split(detector, self.evaluation, self.ranks, self.progress)
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)
@@ -153,3 +161,38 @@ def score_split(
     for part in ranks.gather(found):
         everywhere |= part
     return evaluate(data.samples, everywhere, detector.info.classes).mean_ap("voc07")
+
+
+def score_best(
+    run: Path,
+    device: torch.device,
+    data: SplitData | None,
+    ranks: Ranks,
+    progress: Progress = silent,
+) -> FinalScore | None:
+    """Returns the mAP of a run's best checkpoint; None without photographs to score it on.
+
+    The processes share the work, if all of them see the checkpoint, which the first one wrote.
+    """
+    if data is None:
+        return None
+    best = run / BEST
+    seen_by_all = all(ranks.gather(best.exists()))
+    if not seen_by_all and not ranks.is_first:
+        return None
+    detector = Detector.load(best, device)
+    score = score_split(detector, data, ranks if seen_by_all else ALONE, progress)
+    return FinalScore(score, data.split, len(data.samples))
+
+
+def keep_step(error: LossNotFiniteError, keeper: RunKeeper, run: Path) -> TrainingError:
+    """Writes the step that failed, for --replay, and returns the error that says where."""
+    rank = f"-rank{keeper.ranks.rank}" if keeper.ranks.world > 1 else ""
+    path = run / f"replay-{error.step}{rank}.safetensors"
+    try:
+        save_replay(path, error, keeper.trainer.model, keeper.info, keeper.config)
+    except OSError:
+        return error  # what went wrong first matters more
+    return TrainingError(
+        error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+    )

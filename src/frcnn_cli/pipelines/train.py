@@ -12,7 +12,7 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import ConfigError, FrcnnError, TrainingError
+from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.cost import estimate
@@ -22,9 +22,8 @@ from frcnn_cli.pipelines.interrupt import deferred_interrupt
 from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
-from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
-from frcnn_cli.pipelines.run_keeper import RunKeeper
+from frcnn_cli.pipelines.run_keeper import RunKeeper, keep_step, score_best
 from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
@@ -36,6 +35,8 @@ from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.passes import LossNotFiniteError
 from frcnn_cli.training.resume import restore, trainer_state
+from frcnn_cli.training.stages import learn_no_boxes
+from frcnn_cli.training.statistics import make_room_for_classes
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
@@ -103,7 +104,7 @@ class _Run:
 
     def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
-        self._require_enough_photographs()
+        self._require_sharable()
         path = None if self.folder is None else self.folder.path
         self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
@@ -119,6 +120,7 @@ class _Run:
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
+            command = self.folder.write_command(self.job, self.device.type, self.ranks.world)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
         if tensorboard and self.folder is not None:
@@ -127,13 +129,22 @@ class _Run:
             if self.resume is not None:
                 keeper.catch_up()
             self._train(trainer, batches, keeper)
+        with self.ranks.first_goes_ahead():
+            final = source.final(self.job.split, config)
+        score = score_best(self._path, self.device, final, self.ranks, source.progress)
         if self.folder is None:
             return None
         self.folder.plot()
         best, best_map = self.folder.best()
-        seconds = time.monotonic() - began
         return TrainResult(
-            self.folder.path, best, trainer.step, best_map, seconds, tuple(data.failures)
+            run=self.folder.path,
+            best=best,
+            steps=trainer.step,
+            best_map=best_map,
+            score=score,
+            command=command,
+            seconds=time.monotonic() - began,
+            failures=tuple(data.failures),
         )
 
     def check(self) -> tuple[DataCheck, Outlook]:
@@ -148,13 +159,15 @@ class _Run:
         trainer, batches = self._trainer(model, data, config)
         return self._checked, self._estimate(data, trainer, batches)
 
-    def _require_enough_photographs(self) -> None:
-        """Refuses a process that would have nothing to do.
+    def _require_sharable(self) -> None:
+        """Refuses what several processes cannot do.
 
         Raises:
-            ConfigError: there are more processes than photographs in a step.
+            ConfigError: there are more processes than photographs in a step, or stages.
         """
         batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
+        if world > 1 and self.job.recipe.train.stage_wise:
+            raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
         if world > batch:
             raise ConfigError(
                 f"{world} processes cannot share a batch of {batch}",
@@ -183,12 +196,16 @@ class _Run:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
+        if config.class_statistics:
+            make_room_for_classes(model)
+        if not config.box_loss_weight:
+            learn_no_boxes(model)
         trainer, batches = self._trainer(model, data, config)
-        if self.resume is None:
-            mean, deviation = batches.delta_statistics()
+        if self.resume is None and config.box_loss_weight:
+            mean, deviation = batches.delta_statistics(model.num_classes)
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
-        else:
+        if self.resume is not None:
             restore(trainer, self.resume.load_state())
         return trainer, batches
 
@@ -198,7 +215,8 @@ class _Run:
         spec = model.backbone.spec
         batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
         device = self.device
-        trainer = Trainer(model.to(device), config, device, autocast_for(device), self.ranks)
+        autocast = autocast_for(device, config.precision)
+        trainer = Trainer(model.to(device), config, device, autocast, self.ranks)
         return trainer, batches
 
     def _announce(self, data: SplitData, trainer: Trainer) -> None:
@@ -246,7 +264,7 @@ class _Run:
                     stop=lambda: interrupted() or keeper.lost_patience,
                 )
             except LossNotFiniteError as error:
-                raise self._kept(error, trainer, keeper.info) from error
+                raise keep_step(error, keeper, self._path) from error
             except RankLostError:
                 if self.folder is not None:
                     self.folder.save_state(trainer_state(trainer))  # of the last whole step
@@ -255,20 +273,6 @@ class _Run:
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
-
-    def _kept(
-        self, error: LossNotFiniteError, trainer: Trainer, info: CheckpointInfo
-    ) -> TrainingError:
-        """Writes the step that failed, for --replay, and returns the error that says where."""
-        rank = f"-rank{self.ranks.rank}" if self.ranks.world > 1 else ""
-        path = self._path / f"replay-{error.step}{rank}.safetensors"
-        try:
-            save_replay(path, error, trainer.model, info, trainer.config)
-        except OSError:
-            return error  # what went wrong first matters more
-        return TrainingError(
-            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
-        )
 
     def _loaders(self) -> int:
         if self.device.type == "cpu":

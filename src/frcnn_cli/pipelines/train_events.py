@@ -43,6 +43,15 @@ class TrainEvents:
 
 
 @dataclass(frozen=True)
+class FinalScore:
+    """The 11-point mAP of a run's best checkpoint on photographs that it was not trained on."""
+
+    map: float
+    split: str
+    photographs: int
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """A finished run.
 
@@ -50,7 +59,9 @@ class TrainResult:
         run: its folder.
         best: the checkpoint to use.
         steps: steps taken in all.
-        best_map: mAP of `best` on the validation photographs, if there were any.
+        best_map: mAP of `best` on the photographs that it was chosen by, if there were any.
+        score: mAP at the end, on which split and how many photographs; None without such a split.
+        command: repeats the run.
         seconds: wall time of this call.
         failures: photographs that were left out.
     """
@@ -59,5 +70,7 @@ class TrainResult:
     best: Path
     steps: int
     best_map: float | None
+    score: FinalScore | None
+    command: str
     seconds: float
     failures: tuple[FrcnnError, ...]

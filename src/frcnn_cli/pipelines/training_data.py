@@ -15,6 +15,8 @@ from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 
+FINAL = "test"
+"""The split that scores a run at its end, where none is left to choose its checkpoint by."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -85,6 +87,17 @@ class SplitSource:
             _LOGGER.warning("the split %s has no object to evaluate on", name)
             return None
         return self.search(name, chosen, failures)
+
+    def final(self, split: str, config: TrainConfig) -> SplitData | None:
+        """Returns all of `config.eval_split`, or else of `test`, if `split` shares none of it."""
+        if not config.final_eval:
+            return None
+        for name in (config.eval_split, FINAL):
+            if are_apart(self.dataset, split, name):
+                samples, failures = read_split(self.dataset, name)
+                if any((~sample.difficult).any() for sample in samples):
+                    return self.search(name, samples, failures)
+        return None
 
 
 def require_objects(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
-from frcnn_cli.model.targets import RegionTargets, sample_rois, target_statistics
+from frcnn_cli.model.targets import (
+    RegionTargets,
+    class_target_statistics,
+    sample_rois,
+    target_statistics,
+)
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
@@ -63,12 +69,16 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
 
     def _batch(self, step: int) -> Batch:
         config = self._config
-        drawn = photographs_of_step(step, len(self._samples), config.images_per_batch, config.seed)
+        count = len(self._samples)
+        passed = 2 * count if config.flip_copies else count
+        drawn = photographs_of_step(step, passed, config.images_per_batch, config.seed)
         images, rois, targets = [], [], []
         share = self._ranks.share(list(enumerate(drawn)))
         for slot, index in share:
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
-            image, scaled, sampled = self._photograph(self._samples[index], generator)
+            image, scaled, sampled = self._photograph(
+                self._samples[index % count], generator, flipped=index >= count
+            )
             images.append(image)
             rois.append(scaled)
             targets.append(sampled)
@@ -77,17 +87,17 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             tuple(rois),
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
-            tuple(self._samples[index].image_id for _, index in share),
+            tuple(self._samples[index % count].image_id for _, index in share),
         )
 
     def _photograph(
-        self, sample: Sample, generator: torch.Generator
+        self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
         config = self._config
         image = load_image(sample.path)
         proposals, gt_boxes, gt_labels = self._boxes(sample)
-        if torch.rand((), generator=generator) < config.flip:
+        if flipped or torch.rand((), generator=generator) < config.flip:
             width = image.shape[1]
             image = image[:, ::-1]
             proposals, gt_boxes = box_ops.flip(proposals, width), box_ops.flip(gt_boxes, width)
@@ -103,11 +113,12 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
         """Returns proposals, ground-truth boxes and labels.
 
-        Difficult objects are not trained on, and a proposal of one is no background either.
+        Unless the recipe wants them, difficult objects are not trained on, and a proposal of one is
+        no background either.
         """
         proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
         boxes = torch.from_numpy(sample.boxes)
-        difficult = torch.from_numpy(sample.difficult)
+        difficult = torch.from_numpy(sample.difficult & (not self._config.difficult))
         if difficult.any():
             overlaps = box_ops.iou(proposals, boxes) >= self._config.foreground_iou
             kept = overlaps[:, ~difficult].any(dim=1) | ~overlaps[:, difficult].any(dim=1)
@@ -115,8 +126,11 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 
-    def delta_statistics(self) -> tuple[Tensor, Tensor]:
-        """Returns mean (4,) and deviation (4,) of the regression targets (§2.3)."""
+    def delta_statistics(self, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Returns mean and deviation of the box targets, (4,) or (K + 1, 4) of each class."""
+        if self._config.class_statistics:
+            photographs = map(self._boxes, self._samples)
+            return class_target_statistics(photographs, num_classes, self._config.foreground_iou)
         pairs = (self._boxes(sample)[:2] for sample in self._samples)
         return target_statistics(pairs, self._config.foreground_iou)
 
@@ -129,25 +143,38 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return self._batch(0)
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
-        """Yields the batches from step `start`, loaded ahead by `workers` processes, or in line.
+        """Yields the batches from step `start`, loaded ahead by `workers` processes, or a thread.
 
         Raises:
             FrcnnError: a photograph or its proposals cannot be read any more.
         """
+        steps = range(start, len(self))
+        for batch in self._by_processes(steps, workers) if workers else self._by_thread(steps):
+            if isinstance(batch, FrcnnError):
+                raise batch
+            yield batch
+
+    def _by_processes(self, steps: range, workers: int) -> Iterator[Batch | FrcnnError]:
         loader: DataLoader[Batch | FrcnnError] = DataLoader(
             self,
             batch_size=None,
-            sampler=range(start, len(self)),
+            sampler=steps,
             num_workers=workers,
             collate_fn=_as_it_is,
             worker_init_fn=_set_up_worker,
             # A fork of a process with threads or a GPU may hang.
-            multiprocessing_context="spawn" if workers else None,
+            multiprocessing_context="spawn",
         )
-        for batch in loader:
-            if isinstance(batch, FrcnnError):
-                raise batch
-            yield batch
+        yield from loader
+
+    def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
+        """Loads the next batch while this one trains: decoding needs the interpreter little."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead: Future[Batch | FrcnnError] | None = None
+            for step in steps:
+                batch = self[step] if ahead is None else ahead.result()
+                ahead = pool.submit(self.__getitem__, step + 1) if step + 1 in steps else None
+                yield batch
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import logging
 from collections.abc import Mapping
 from types import ModuleType
 from typing import NamedTuple
@@ -19,11 +22,14 @@ from frcnn_cli.records import FloatArray
 _ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv, "fast": fast}
 """Each is a module with `require()`, `version()` and `search(image, preset)`."""
 
-_RULES = 1
+_RULES = 2
 """Raised whenever shrinking, windows or order change, since it is part of every cache key."""
 
 FEWEST_REGIONS = 8
 """A photograph with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Regions(NamedTuple):
@@ -49,7 +55,9 @@ def library(config: ProposalConfig) -> str:
     Raises:
         ProposalError: it is not installed.
     """
-    return f"{_ENGINES[config.engine].version()}, rules {_RULES}"
+    if _engine(config) is not _ENGINES[config.engine]:
+        _warn_once()
+    return f"{_engine(config).version()}, rules {_RULES}"
 
 
 def libraries() -> set[str]:
@@ -67,7 +75,7 @@ def require_engine(config: ProposalConfig) -> None:
     Raises:
         ProposalError: what is missing, and the remedy.
     """
-    _ENGINES[config.engine].require()
+    _engine(config).require()
 
 
 def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
@@ -81,7 +89,7 @@ def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
     height, width = image.shape[:2]
     small = opencv.shrink(image, config.max_side)
     small_height, small_width = small.shape[:2]
-    found = np.unique(_ENGINES[config.engine].search(small, config.preset), axis=0)
+    found = np.unique(_engine(config).search(small, config.preset), axis=0)
     candidates = found
     if len(found) < FEWEST_REGIONS:
         candidates = np.concatenate((found, windows(small_width, small_height)))
@@ -89,3 +97,18 @@ def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
     scale = np.array([width / small_width, height / small_height] * 2)
     boxes = box_arithmetic.clip((ordered * scale).astype(np.float32), width, height)
     return Regions(boxes, len(found))
+
+
+def _engine(config: ProposalConfig) -> ModuleType:
+    """Returns who searches: OpenCV, which finds the same boxes, where numba is not installed."""
+    if config.engine == "fast" and importlib.util.find_spec("numba") is None:
+        return opencv
+    return _ENGINES[config.engine]
+
+
+@functools.cache
+def _warn_once() -> None:
+    _LOGGER.warning(
+        "numba is not installed, so OpenCV searches: the same boxes in several times the time; "
+        "remedy: pip install numba"
+    )

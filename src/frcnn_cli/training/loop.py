@@ -14,6 +14,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor, set_rate
 from frcnn_cli.training.passes import Passes, PassInputs
+from frcnn_cli.training.stages import Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Trainer:
         self.step = 0
         self._ranks = ranks
         model.set_dropout(config.dropout)
+        self._stages = Stages(model, config)
         self._passes = Passes(model, config, ranks, autocast)
 
     def run(
@@ -127,7 +129,7 @@ class Trainer:
 
     def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
         self.model.train()
-        weight = self.config.box_loss_weight
+        weight = self._stages.enter(self.step)
         inputs = PassInputs(self.step, max(rois, 1), weight, must_be_finite)
         return [loss.item() for loss in self._passes(batch, inputs)]
 

@@ -30,15 +30,22 @@ def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimiz
                 and (parameter.ndim == 1) == is_bias
             ]
             if parameters:
-                groups.append({"params": parameters, "lr": lr, "initial_lr": lr})
+                decay = config.weight_decay if config.bias_decay or not is_bias else 0.0
+                groups.append(
+                    {"params": parameters, "lr": lr, "initial_lr": lr, "weight_decay": decay}
+                )
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+        return torch.optim.AdamW(groups)
+    return torch.optim.SGD(groups, momentum=config.momentum)
 
 
 def rate_factor(step: int, config: TrainConfig) -> float:
     """Returns what the schedule multiplies every rate by at `step`, 0 up to `iterations` - 1."""
-    done = step / config.iterations
+    steps = config.iterations
+    if config.stage_wise:  # each stage has the whole schedule
+        steps = -(-steps // 2)
+        step %= steps
+    done = step / steps
     if config.lr_schedule == "cosine":
         factor = 0.5 + 0.5 * math.cos(math.pi * done)
     else:

@@ -21,31 +21,56 @@ DOTS_PER_INCH = 144
 
 
 def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -> None:
-    """Draws the losses of a run, and its mAP where it was measured, into a PNG.
+    """Draws the losses of a run, its learning rate, and its mAP where it was measured, into a PNG.
 
     Args:
         rows: one a logged step, in order: "step", and where known "loss", "classification",
-            "box" and "map" (a fraction); a value that is absent or None is not drawn.
+            "box", "lr" and "map" (a fraction); a value that is absent or None is not drawn.
         path: the file; it is written over.
         title: the headline.
     """
-    has_map = any(row.get("map") is not None for row in rows)
-    figure = Figure(figsize=(8, 6.4 if has_map else 4.2), layout="constrained")
-    panels = figure.subplots(2 if has_map else 1, 1, sharex=True, squeeze=False)[:, 0]
-    style(panels[0], title, "loss")
-    for key, name, colour in LOSSES:
-        _smoothed_line(panels[0], *_series(rows, key), name=name, colour=colour)
-    panels[0].set_ylim(bottom=0)
-    if panels[0].lines:
-        panels[0].legend(frameon=False, loc="upper right", ncols=len(LOSSES))
-    if has_map:
-        style(panels[1], "", "mAP")
-        steps, values = _series(rows, "map")
-        panels[1].plot(steps, values, "o-", color=as_rgb(VIOLET), markersize=4, linewidth=1.8)
-        _mark_best(panels[1], steps, values)
-        panels[1].set_ylim(0, 1)
-    panels[-1].set_xlabel("iteration", color=as_rgb(INK))
+    heights = {"loss": 4.2}
+    heights |= {key: height for key, height in (("lr", 1.4), ("map", 2.2)) if _is_known(rows, key)}
+    figure = Figure(figsize=(8, sum(heights.values())), layout="constrained")
+    made = figure.subplots(
+        len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights.values())
+    )
+    panels = dict(zip(heights, made[:, 0], strict=True))
+    _draw_losses(panels["loss"], rows, title)
+    if "lr" in panels:
+        _draw_rate(panels["lr"], rows)
+    if "map" in panels:
+        _draw_map(panels["map"], rows)
+    made[-1, 0].set_xlabel("iteration", color=as_rgb(INK))
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+
+
+def _is_known(rows: Sequence[Row], key: str) -> bool:
+    return any(row.get(key) is not None for row in rows)
+
+
+def _draw_losses(panel: Axes, rows: Sequence[Row], title: str) -> None:
+    style(panel, title, "loss")
+    for key, name, colour in LOSSES:
+        _smoothed_line(panel, *_series(rows, key), name=name, colour=colour)
+    panel.set_ylim(bottom=0)
+    if panel.lines:
+        panel.legend(frameon=False, loc="upper right", ncols=len(LOSSES))
+
+
+def _draw_rate(panel: Axes, rows: Sequence[Row]) -> None:
+    style(panel, "", "learning rate")
+    panel.plot(*_series(rows, "lr"), color=as_rgb(INK), linewidth=1.4)
+    panel.set_ylim(bottom=0)
+    panel.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+
+
+def _draw_map(panel: Axes, rows: Sequence[Row]) -> None:
+    style(panel, "", "mAP")
+    steps, values = _series(rows, "map")
+    panel.plot(steps, values, "o-", color=as_rgb(VIOLET), markersize=4, linewidth=1.8)
+    _mark_best(panel, steps, values)
+    panel.set_ylim(0, 1)
 
 
 def plot_precision_recall(

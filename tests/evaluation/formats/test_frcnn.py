@@ -208,6 +208,7 @@ def test_a_photograph_that_cannot_be_is_refused(tmp_path, images, told):
         ("", "is not JSON"),
         ("{", "is not JSON"),
         ("[1]", "its schema is None"),
+        ('{"images": [], "annotations": []}', "holds annotations, not detections; name a file of"),
         ('{"schema": "coco"}', "its schema is 'coco'; name a file of format frcnn.detections/1"),
         ('{"schema": "frcnn.detections/1"}', "has no list of images"),
     ],

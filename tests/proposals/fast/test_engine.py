@@ -21,6 +21,9 @@ pytestmark = pytest.mark.slow  # the first call compiles
 
 PRESETS = ("fast", "quality", "single", "paper")
 SIZES = [(1, 1), (1, 50), (2, 300), (140, 40), (20, 120), (61, 83)]
+"""Height and width; beyond 1 to 2.4, textures are cropped at a corner."""
+LONG = [(2, 5000), (5000, 2)]
+"""Regions in a row, equally alike where there are two colours: OpenCV's slowest picture."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,7 +45,17 @@ def test_boxes_are_opencvs(preset, kind, size):
     assert_same_boxes(picture(kind, *size), preset)
 
 
-@settings(max_examples=100)
+@pytest.mark.parametrize("size", LONG, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_boxes_of_long_pictures_are_opencvs(kind, size):
+    height, width = size
+    image = picture(kind, height, width)
+    if kind == "two colours":
+        image = image[:1500, :1500]
+    assert_same_boxes(image, "single")
+
+
+@settings(max_examples=60)
 @given(
     st.sampled_from(PRESETS),
     st.sampled_from(KINDS),
@@ -57,7 +70,7 @@ def test_boxes_are_opencvs_whatever_the_picture(preset, kind, height, width, see
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_photograph_gives_the_same_list_with_either_engine(preset):
     with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as file:
-        image = np.asarray(file.convert("RGB"))
+        image = np.asarray(file.convert("RGB").resize((256, 300)))
     ours, theirs = (
         search(image, ProposalConfig(engine=engine, preset=preset)) for engine in ("fast", "opencv")
     )

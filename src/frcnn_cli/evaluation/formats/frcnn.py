@@ -68,6 +68,12 @@ def read_frcnn(path: Path, known: Known) -> dict[str, Detections]:
     """
     document = load_json(path)
     schema = document.get("schema") if isinstance(document, dict) else None
+    if schema is None and isinstance(document, dict) and "annotations" in document:
+        raise DataError(
+            "holds annotations, not detections",
+            remedy="name a file of COCO results, which is a list",
+            file=path,
+        )
     if schema != SCHEMA:
         raise DataError(
             f"its schema is {schema!r}", remedy=f"name a file of format {SCHEMA}", file=path

@@ -18,6 +18,9 @@ from frcnn_cli.records import Detections, Sample, as_boxes
 BOUNDS_TOLERANCE = 1.0
 """Pixels that a box may reach beyond its photograph: what rounding and 1-based tools leave."""
 
+_TOLD = 20
+"""Classes that an error names at most."""
+
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 
@@ -73,8 +76,9 @@ class Known:
             DataError: there is no such class.
         """
         if number not in self._categories:
-            names = {k: self.classes[label - 1] for k, label in sorted(self._categories.items())}
-            known = ", ".join(f"{k} {name}" for k, name in names.items())
+            numbers = sorted(self._categories)
+            told = [f"{k} {self.classes[self._categories[k] - 1]}" for k in numbers[:_TOLD]]
+            known = ", ".join(told) + (", …" if len(numbers) > _TOLD else "")
             raise DataError(f"category_id is {number}", remedy=f"the data set's are {known}")
         return self._categories[number]
 

@@ -104,8 +104,13 @@ def _numba(outcome: Outcome) -> Check:
     if _version_of("numba"):
         remedy = "pip install --upgrade numba"
         return Check(name, "warning", f"numba {_version_of('numba')}: {outcome.problem}", remedy)
-    remedy = "pip install 'frcnn-cli[fast]'"
-    return Check(name, "warning", "numba is not installed: only OpenCV searches regions", remedy)
+    remedy = "pip install numba"
+    return Check(
+        name,
+        "warning",
+        "numba is not installed: OpenCV searches regions, which takes longer",
+        remedy,
+    )
 
 
 def _others(outcome: Outcome) -> Check:

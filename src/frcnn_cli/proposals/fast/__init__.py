@@ -7,7 +7,6 @@ photograph is searched.
 from __future__ import annotations
 
 import logging
-import time
 from types import ModuleType
 from typing import Final
 
@@ -20,9 +19,6 @@ from frcnn_cli.proposals import opencv
 
 _RULES: Final = 1
 """Raised whenever the boxes change, since it is part of every cache key."""
-_LONG: Final = 5.0
-"""Seconds of compiling that are worth a line."""
-
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -45,11 +41,9 @@ def require() -> None:
     """
     opencv.version()
     engine = _import_engine()
-    began = time.monotonic()
+    if engine.must_compile():
+        _LOGGER.info("compiling the region search for this processor, once: about 20 seconds")
     engine.rehearse()
-    seconds = time.monotonic() - began
-    if seconds > _LONG:
-        _LOGGER.info("the fast engine was compiled for this processor in %.0f s", seconds)
 
 
 def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32]:
@@ -84,7 +78,7 @@ def _import_engine() -> ModuleType:
     except ImportError as error:
         raise ProposalError(
             f"the fast engine needs numba, which cannot be imported ({error})",
-            remedy="pip install 'frcnn-cli[fast]'",
+            remedy="pip install --upgrade numba, or --engine opencv",
         ) from error
     from frcnn_cli.proposals.fast import engine
 

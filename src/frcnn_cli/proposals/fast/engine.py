@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from frcnn_cli.config import Preset
+from frcnn_cli.proposals.fast.arrays import filled
 from frcnn_cli.proposals.fast.edges import build_graph
 from frcnn_cli.proposals.fast.grouping import group
 from frcnn_cli.proposals.fast.memory import Memory
@@ -36,6 +37,12 @@ def find_regions(image: np.ndarray, preset: Preset, *, threads: int = 1) -> np.n
     assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
     work = _Work(np.ascontiguousarray(image), PLANS[preset])
     return np.concatenate(work.alone() if threads <= 1 else work.shared(threads))
+
+
+def must_compile() -> bool:
+    """Tells whether machine code of an earlier process is missing."""
+    filled(0, 0)
+    return not filled.stats.cache_hits  # type: ignore[attr-defined]
 
 
 def rehearse() -> None:

@@ -1,0 +1,167 @@
+"""Times a training step: a plain loop against ours.
+
+    python benchmarks/training.py path/to/dataset [--steps 5]
+
+Both take 2 photographs and 128 RoIs a step at a short side of 600. The plain loop has torchvision's
+`roi_pool`, float32, contiguous tensors, and loads each batch when it needs it. Weights are random.
+The loops take turns, a step each; the first round is not counted. The table is printed, and written
+with all figures to `training.json` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torchvision.ops import roi_pool
+
+from frcnn_cli import __version__
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import BackboneName, ModelConfig, Precision, ProposalConfig, TrainConfig
+from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.device import autocast_for, pick_device
+from frcnn_cli.pipelines.proposals import ensure_proposals
+from frcnn_cli.pipelines.training_set import TrainingSet
+from frcnn_cli.training.loop import StepReport, Trainer
+from frcnn_cli.training.optimizer import build_optimizer
+
+OUTPUT = Path(__file__).with_suffix(".json")
+PHOTOGRAPHS = 12
+CLASSES = 20
+
+Steps = Iterator[tuple[float, float]]
+"""Seconds of a step, and of these spent waiting for photographs."""
+
+
+def plain(backbone: BackboneName, batches: TrainingSet, config: TrainConfig) -> Steps:
+    """Trains as one would write it down first."""
+    device = pick_device(None)
+    model = build_model(ModelConfig(backbone), CLASSES).to(device)
+    model = model.to(memory_format=torch.contiguous_format).train()
+    spec = model.backbone.spec
+    optimizer = build_optimizer(model, config)
+    for step in range(config.iterations):
+        began = time.perf_counter()
+        batch = batches[step].to(device)
+        loaded = time.perf_counter()
+        pooled = []
+        for image, rois in zip(batch.images, batch.rois, strict=True):
+            features = model.backbone.trunk(image)
+            pooled.append(roi_pool(features, [rois], spec.pool_size, 1 / spec.stride))
+        output = model.regions(torch.cat(pooled))
+        rois = torch.nonzero(batch.labels > 0).flatten()
+        deltas = output.deltas[rois, batch.labels[rois]]
+        box = F.smooth_l1_loss(deltas, batch.deltas[rois], reduction="sum") / len(batch.labels)
+        loss = F.cross_entropy(output.class_logits, batch.labels) + box
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+        yield time.perf_counter() - began, loaded - began
+
+
+def ours(
+    backbone: BackboneName, batches: TrainingSet, config: TrainConfig, precision: Precision
+) -> Steps:
+    """Trains as `frcnn train` does, a step at a time."""
+    device = pick_device(None)
+    model = build_model(ModelConfig(backbone), CLASSES).to(device)
+    trainer = Trainer(model, config, device, autocast_for(device, precision))
+    source = batches.batches(0, 0)
+    for _ in range(config.iterations):
+        began = time.perf_counter()
+        batch = next(source)
+        waited = time.perf_counter() - began
+        reports: list[StepReport] = []
+        trainer.run([batch], reports.append)
+        yield time.perf_counter() - began, waited
+
+
+def compare(backbone: BackboneName, data: Path, cache: Cache, steps: int) -> list[dict[str, Any]]:
+    """Returns a row for each loop."""
+    config = dataclasses.replace(TrainConfig(), iterations=steps + 1)
+    samples = read_split(open_dataset(data, cache), "trainval")[0][:PHOTOGRAPHS]
+    proposals = ensure_proposals([s.path for s in samples], ProposalConfig(), cache)
+    spec = build_model(ModelConfig(backbone), CLASSES).backbone.spec
+    batches = TrainingSet(samples, proposals, config, spec)
+    loops = {
+        "plain": plain(backbone, batches, config),
+        "ours, float32": ours(backbone, batches, config, "float32"),
+        "ours, bfloat16": ours(backbone, batches, config, "bfloat16"),
+    }
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in loops}
+    for _ in range(steps + 1):
+        for name, loop in loops.items():
+            taken[name].append(next(loop))
+    rows = []
+    for name, times in taken.items():
+        counted = times[1:]
+        rows.append(
+            {
+                "backbone": backbone,
+                "loop": name,
+                "seconds": median(seconds for seconds, _ in counted),
+                "waiting": sum(w for _, w in counted) / sum(s for s, _ in counted),
+                "each": counted,
+            }
+        )
+    for row in rows:
+        row["times"] = rows[0]["seconds"] / row["seconds"]
+    return rows
+
+
+def machine() -> dict[str, str]:
+    """Returns the device and the versions that the figures belong to."""
+    name = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if "model name" in line), name)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "cpu": f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "gpu": gpu,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "frcnn": __version__,
+    }
+
+
+def main() -> None:
+    """Runs everything and writes it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="a data set")
+    parser.add_argument("--steps", type=int, default=5, help="steps that count, of each loop")
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "vgg16"])
+    parser.add_argument("--cache-dir", type=Path, help="where regions are; else they are searched")
+    options = parser.parse_args()
+    rows = []
+    print("| backbone | loop | s a step | times | waiting |\n|" + "---|" * 5)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Cache(options.cache_dir or Path(folder))
+        for backbone in options.backbones:
+            found = compare(backbone, options.data, cache, options.steps)
+            rows += found
+            for row in found:
+                print(
+                    f"| {backbone} | {row['loop']} | {row['seconds']:.2f} | {row['times']:.2f} "
+                    f"| {row['waiting']:.1%} |",
+                    flush=True,
+                )
+    OUTPUT.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

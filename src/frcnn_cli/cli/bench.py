@@ -1,0 +1,191 @@
+"""`frcnn bench`: what detection costs here, step by step."""
+
+from __future__ import annotations
+
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.config import BackboneName, DetectConfig, InputConfig, Preset, ProposalConfig
+from frcnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from frcnn_cli.cache.checkpoints import CheckpointInfo
+    from frcnn_cli.model.fast_rcnn import FastRCNN
+    from frcnn_cli.pipelines.bench import Bench
+    from frcnn_cli.pipelines.bench_course import Row
+
+_CLASSES = 20
+"""Of a network with random weights: as VOC has."""
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn bench photo.jpg[/]  [dim]the detector that frcnn detect would use[/]
+
+[cyan]frcnn bench photo.jpg --backbone vgg16 --preset quality[/]  [dim]the paper's network L[/]
+"""
+
+
+def bench(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PATH",
+            help="A photograph, or a folder of them.",
+            show_default="a portrait that comes with matplotlib",
+        ),
+    ] = None,
+    *,
+    backbone: Annotated[
+        BackboneName | None,
+        typer.Option(
+            metavar="NAME", help="Measure this network, with random weights.", show_default=False
+        ),
+    ] = None,
+    checkpoint: options.Checkpoint = None,
+    rois: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most regions a photograph.")
+    ] = 2000,
+    short_side: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            metavar="PX",
+            help="Short side of the photograph as the network sees it.",
+            show_default="the detector's; 600 with --backbone",
+        ),
+    ] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            metavar="NAME", help="How regions are searched.", show_default=ProposalConfig().preset
+        ),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Runs, of which the median is taken.")
+    ] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the figures as JSON.", show_default=False),
+    ] = None,
+    gpus: options.Gpus = None,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    config: options.ConfigFile = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Time detection against R-CNN and the plain pipeline, each step switched on in turn."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.data.images import find_images
+        from frcnn_cli.pipelines.bench import measure
+        from frcnn_cli.pipelines.bench_course import BenchConfig
+        from frcnn_cli.pipelines.device import describe, pick_device
+        from frcnn_cli.pipelines.export import write_text
+
+        if backbone is not None and checkpoint is not None:
+            raise ConfigError(
+                "--backbone has random weights, --checkpoint its own", remedy="use one of the two"
+            )
+        settings = options.Settings.load(config)
+        device = pick_device(gpus)
+        model, info, weights = _network(backbone, checkpoint, Cache(cache_dir), short_side)
+        with terminal.progress("contenders") as report:
+            result = measure(
+                find_images([path or _portrait()]),
+                model.to(device),
+                info,
+                proposals=settings.apply("proposals", ProposalConfig(), preset=preset),
+                detect=settings.apply("detect", DetectConfig()),
+                config=BenchConfig(rois=rois, repeat=repeat),
+                progress=report,
+            )
+        data = _as_data(result, info, weights, describe(device))
+        if out is not None:
+            import json
+
+            write_text(out, json.dumps(data, indent=1) + "\n")
+        from frcnn_cli.cli.bench_table import bench_table
+
+        terminal.result(data, bench_table(result, data))
+
+
+def _network(
+    backbone: BackboneName | None, checkpoint: Path | None, cache: Any, short_side: int | None
+) -> tuple[FastRCNN, CheckpointInfo, str]:
+    """Returns the network, what it is, and where its weights are from."""
+    from dataclasses import replace
+
+    from frcnn_cli.cache.checkpoints import CheckpointInfo
+    from frcnn_cli.config import ModelConfig
+    from frcnn_cli.model.build import build_model
+    from frcnn_cli.pipelines.detect import choose_checkpoint
+    from frcnn_cli.pipelines.detector import load_model
+
+    if backbone is None:
+        chosen = choose_checkpoint(checkpoint, cache)
+        model, info = load_model(chosen)
+        weights = str(chosen)
+    else:
+        names = tuple(f"class {label}" for label in range(1, _CLASSES + 1))
+        info = CheckpointInfo(ModelConfig(backbone=backbone), names, InputConfig())
+        model = build_model(info.model, _CLASSES)
+        weights = "random"
+    if short_side is not None:
+        size = InputConfig(short_side, max(info.input.long_side, round(short_side * 5 / 3)))
+        info = replace(info, input=size)
+    return model, info, weights
+
+
+def _portrait() -> Path:
+    """Returns a photograph that is there wherever frcnn is."""
+    spec = find_spec("matplotlib")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+
+
+def _as_data(result: Bench, info: CheckpointInfo, weights: str, device: str) -> dict[str, Any]:
+    import torch
+
+    from frcnn_cli import __version__
+
+    def row(each: Row) -> dict[str, Any]:
+        return {
+            "name": each.name,
+            "seconds": {stage: round(value, 5) for stage, value in each.seconds.items()},
+            "network": round(each.network, 5),
+            "whole": round(each.whole, 5),
+            "times_plain_network": round(result.plain.network / each.network, 3),
+            "times_plain_whole": round(result.plain.whole / each.whole, 3),
+            "times_rcnn_network": round(result.rcnn.network / each.network, 3),
+            "gflop": round(each.flops / 1e9, 1),
+            "floor": round(each.floor, 5),
+            "peak_memory": each.memory,
+            "score_difference": each.scores,
+            "box_difference_pixels": each.pixels,
+        }
+
+    return {
+        "schema": "frcnn.bench/1",
+        "backbone": info.model.backbone,
+        "weights": weights,
+        "device": device,
+        "processor": platform.processor() or platform.machine(),
+        "versions": {"frcnn": __version__, "torch": torch.__version__},
+        "photographs": [list(size) for size in result.sizes],
+        "regions": result.regions,
+        "rcnn_regions_measured": result.rcnn_regions,
+        "peak_gflops": {kind: round(peak / 1e9, 1) for kind, peak in result.peaks.items()},
+        "precision": result.precision,
+        "svd_ranks": list(result.ranks),
+        "rcnn": row(result.rcnn),
+        "plain": row(result.plain),
+        "ours": [row(each) for each in result.ours],
+    }

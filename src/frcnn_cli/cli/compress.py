@@ -1,0 +1,145 @@
+"""`frcnn compress`: a smaller and faster detector by truncated SVD."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from frcnn_cli.cli import options
+from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from frcnn_cli.pipelines.compress import Compression, Trial
+
+_PAPER = "VGG16 on VOC07 with ranks 1024 and 256: mAP 66.9 → 66.6, 0.32 s → 0.22 s (Table 4, K40)"
+
+EXAMPLES = """[bold]Examples[/]
+
+[cyan]frcnn compress best.safetensors --fc6 1024 --fc7 256[/]  [dim]the paper's ranks[/]
+
+[cyan]frcnn compress best.safetensors --max-drop 0.3[/]  [dim]the smallest that keep the mAP[/]
+"""
+
+
+def compress(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The detector.")],
+    *,
+    fc6: Annotated[
+        int | None, typer.Option(min=1, metavar="R", help="Rank of fc6.", show_default="whole")
+    ] = None,
+    fc7: Annotated[
+        int | None, typer.Option(min=1, metavar="R", help="Rank of fc7.", show_default="whole")
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="POINTS",
+            help="Find the smallest ranks that cost at most this much mAP, in per cent.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The new one.", show_default="NAME.svd.safetensors"),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(metavar="DATA", help="Data set to score on, with --max-drop.")
+    ] = Path(),
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Photographs to score on, with --max-drop.")
+    ] = "val",
+    images: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Score on so many of them; 0 is all.")
+    ] = 0,
+    gpus: options.Gpus = None,
+    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
+    config: options.ConfigFile = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Cut fc6 and fc7 of a detector to a lower rank: smaller, faster, nearly as good."""
+    with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.store import Cache
+        from frcnn_cli.pipelines.compress import Validation, compress_to, compress_within
+        from frcnn_cli.pipelines.device import pick_device
+
+        if max_drop is not None and (fc6 or fc7):
+            raise ConfigError(
+                "--max-drop finds the ranks that --fc6 and --fc7 set", remedy="use one or the other"
+            )
+        target = out or checkpoint.with_suffix(".svd.safetensors")
+        if max_drop is None:
+            result = compress_to(checkpoint, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
+        else:
+            settings = options.Settings.load(config)
+            detect = settings.apply("detect", DetectConfig())
+            validation = Validation(
+                data,
+                split,
+                images,
+                Cache(cache_dir),
+                settings.apply("proposals", ProposalConfig()),
+                DetectConfig(EvalConfig().score, detect.nms, detect.max_per_image),
+                pick_device(gpus),
+            )
+            with terminal.progress() as report:
+                result = compress_within(
+                    checkpoint, target, max_drop / 100, validation=validation, progress=report
+                )
+        terminal.result(_as_data(result, target), _as_summary(result, target, split))
+        terminal.finish(list(result.failures), succeeded=result.photographs)
+
+
+def _as_data(result: Compression, target: Path) -> dict[str, Any]:
+    def trial(each: Trial) -> dict[str, Any]:
+        return {
+            "ranks": dict(each.ranks),
+            "parameters": each.parameters,
+            "map": None if math.isnan(each.mean_ap) else each.mean_ap,
+            "seconds": None if math.isnan(each.seconds) else each.seconds,
+        }
+
+    return {
+        "schema": "frcnn.compress/1",
+        "before": trial(result.before),
+        "after": trial(result.after),
+        "trials": [trial(each) for each in result.trials],
+        "photographs": result.photographs,
+        "out": str(target),
+        "failures": [str(failure) for failure in result.failures],
+    }
+
+
+def _as_summary(result: Compression, target: Path, split: str) -> RenderableType:
+    before, after = result.before, result.after
+    scored = not math.isnan(after.mean_ap)
+    ranks = ", ".join(f"{name} {rank or 'whole'}" for name, rank in after.ranks.items())
+    on = f" on {count(result.photographs, 'photograph')} of {split}"
+    tried = "; ".join(
+        f"{each.ranks['fc6'] or 'whole'}, {each.ranks['fc7'] or 'whole'}: {100 * each.mean_ap:.1f}"
+        for each in result.trials
+    )
+    return facts(
+        f"{before.parameters / after.parameters:.1f} times fewer weights in fc6 and fc7",
+        {
+            "ranks": ranks,
+            "weights": f"{before.parameters:,} → {after.parameters:,}",
+            "mAP": f"{100 * before.mean_ap:.1f} → {100 * after.mean_ap:.1f}{on}" if scored else "",
+            "network": f"{duration(before.seconds)} → {duration(after.seconds)} a photograph"
+            if scored
+            else "",
+            "tried": tried,
+            "the paper": _PAPER,
+            "detector": str(target),
+        },
+    )

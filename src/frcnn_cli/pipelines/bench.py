@@ -1,0 +1,193 @@
+"""What detection costs on this machine, step by step, against R-CNN and the plain pipeline."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.data.resize import resize
+from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.inference import Inference, Lap, compute_dtype
+from frcnn_cli.pipelines.baselines import Photograph, Plain
+from frcnn_cli.pipelines.bench_course import BenchConfig, Contender, Course, Row, Step
+from frcnn_cli.pipelines.detector import look
+from frcnn_cli.pipelines.look_ahead import View
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.proposals.search import search
+
+STEP = "Measuring"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The result.
+
+    Attributes:
+        rcnn: R-CNN, scaled from a subset of the regions.
+        plain: the plain pipeline.
+        ours: with one step more each.
+        peaks: measured FLOP/s of the matrix product, by type.
+        regions: mean number of regions a photograph.
+        rcnn_regions: of these, on which R-CNN was measured.
+        precision: of the steps from the switch to 16 bits on, such as "bf16".
+        ranks: of fc6 and fc7 in the step with truncated SVD; 0 is whole.
+        sizes: width and height of each photograph as the network sees it.
+    """
+
+    rcnn: Row
+    plain: Row
+    ours: tuple[Row, ...]
+    peaks: Mapping[str, float]
+    regions: float
+    rcnn_regions: int
+    precision: str
+    ranks: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...]
+
+
+def measure(
+    paths: Sequence[Path],
+    model: FastRCNN,
+    info: CheckpointInfo,
+    *,
+    proposals: ProposalConfig,
+    detect: DetectConfig,
+    config: BenchConfig,
+    progress: Progress = silent,
+) -> Bench:
+    """Measures every contender on the same photographs and regions, one after another.
+
+    Nothing is read from a cache. The plain pipeline and R-CNN search with OpenCV, ours as
+    `proposals` says; all are then given the regions that ours finds.
+
+    Args:
+        paths: photographs.
+        model: the network, float32, on its device.
+        info: what it is, and the size of the photographs it takes.
+        proposals: how regions are searched.
+        detect: thresholds.
+        config: how much is measured.
+        progress: told after each contender.
+
+    Raises:
+        FrcnnError: a photograph cannot be read or searched.
+    """
+    photographs, before = _before_network(paths, proposals, info, config)
+    searched = {**before, "proposals": _opencv_seconds(photographs, proposals)}
+    course = Course(photographs, model, info, detect, config)
+    steps = list(_our_steps(model, info, config))
+    number = len(steps) + 2
+    progress(STEP, 0, number)
+    plain = course.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
+    progress(STEP, 1, number)
+    rcnn = course.run_rcnn(searched)
+    rows = []
+    for done, step in enumerate(steps, start=2):
+        progress(STEP, done, number)
+        rows.append(course.run(step, before))
+    progress(STEP, number, number)
+    return Bench(
+        rcnn,
+        plain,
+        tuple(rows),
+        {str(dtype).removeprefix("torch."): peak for dtype, peak in course.peaks.items()},
+        mean(len(each.boxes) for each in photographs),
+        min(config.rcnn_regions, max(len(each.boxes) for each in photographs)),
+        short_name(compute_dtype("auto", model.class_score.weight.device)),
+        _useful_ranks(model, config),
+        tuple((each.resized.shape[1], each.resized.shape[0]) for each in photographs),
+    )
+
+
+def short_name(dtype: torch.dtype) -> str:
+    """Returns "bf16" for bfloat16."""
+    return str(dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")
+
+
+def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> Iterator[Step]:
+    device = model.class_score.weight.device
+    fast = compute_dtype("auto", device)
+    exact, auto = SpeedConfig("float32"), SpeedConfig()
+
+    def inference(speed: SpeedConfig) -> Callable[[], Contender]:
+        return lambda: _Ours(copy.deepcopy(model), speed)
+
+    yield Step("tables", inference(replace(exact, distinct_rois=False, fused=False)))
+    yield Step("+ once", inference(replace(exact, fused=False)))
+    if device.type == "cpu":
+        yield Step("+ fused", inference(exact))
+    if fast != torch.float32:
+        yield Step(f"+ {short_name(fast)}", inference(auto), fast)
+    ranks = _useful_ranks(model, config)
+    if any(ranks):
+        small = replace(info.model, fc6_rank=ranks[0], fc7_rank=ranks[1])
+
+        def build() -> Contender:
+            return _Ours(build_model(small, model.num_classes).to(device), auto)
+
+        yield Step("+ SVD", build, fast, ranks)
+
+
+def _useful_ranks(model: FastRCNN, config: BenchConfig) -> tuple[int, int]:
+    """Returns the ranks that save arithmetic; 0 where a layer is small, compressed or missing."""
+    layers = dict(model.backbone.head.named_children())
+    ranks = []
+    for name, rank in zip(("fc6", "fc7"), config.ranks, strict=True):
+        layer = layers.get(name)
+        saves = (
+            isinstance(layer, torch.nn.Linear)
+            and rank * sum(layer.weight.shape) < layer.weight.numel()
+        )
+        ranks.append(rank if saves else 0)
+    return ranks[0], ranks[1]
+
+
+class _Ours:
+    """The network that `frcnn detect` runs."""
+
+    def __init__(self, model: FastRCNN, speed: SpeedConfig) -> None:
+        self._model = model
+        self._network = Inference(model, speed)
+
+    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+        places = np.arange(len(photograph.rois))
+        view = View(photograph.resized, photograph.rois, places)
+        return look(self._network, self._model, [view], lap)
+
+
+def _before_network(
+    paths: Sequence[Path], proposals: ProposalConfig, info: CheckpointInfo, config: BenchConfig
+) -> tuple[list[Photograph], dict[str, float]]:
+    """Returns the photographs with their regions, and the mean seconds of both stages."""
+    search(load_image(paths[0]), proposals)  # compiles, or loads, what it needs
+    photographs, decode, searching = [], [], []
+    for path in paths:
+        began = time.perf_counter()
+        image = load_image(path)
+        resized = resize(image, info.input)
+        decoded = time.perf_counter()
+        boxes = search(image, proposals).boxes[: config.rois]
+        searching.append(time.perf_counter() - decoded)
+        decode.append(decoded - began)
+        photographs.append(Photograph(image, boxes, resized.pixels, boxes * resized.scale))
+    return photographs, {"decode": mean(decode), "proposals": mean(searching)}
+
+
+def _opencv_seconds(photographs: Sequence[Photograph], proposals: ProposalConfig) -> float:
+    seconds = []
+    for photograph in photographs:
+        began = time.perf_counter()
+        search(photograph.image, replace(proposals, engine="opencv"))
+        seconds.append(time.perf_counter() - began)
+    return mean(seconds)

@@ -1,0 +1,206 @@
+"""Contenders timed on the same photographs and regions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean, median
+from typing import Protocol
+
+import torch
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import DetectConfig
+from frcnn_cli.model.build import build_backbone
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.inference import Lap
+from frcnn_cli.model.postprocess import postprocess
+from frcnn_cli.model.work import matrix_peak, network_flops
+from frcnn_cli.pipelines.baselines import RCNN, RCNN_SIDE, Photograph
+from frcnn_cli.pipelines.detector import Laps
+from frcnn_cli.pipelines.memory import peak_memory, reset_peak
+
+NETWORK = ("trunk", "pooling", "head", "postprocess")
+STAGES = ("decode", "proposals", *NETWORK)
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """What is measured.
+
+    Attributes:
+        rois: most regions a photograph.
+        repeat: measurements of each contender, of which the median is taken.
+        rcnn_regions: regions that R-CNN is run on; its time is scaled to all.
+        ranks: of fc6 and fc7 in the step with truncated SVD (§4.4), where a head has larger ones.
+    """
+
+    rois: int = 2000
+    repeat: int = 3
+    rcnn_regions: int = 24
+    ranks: tuple[int, int] = (1024, 256)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender, as means over the photographs.
+
+    Attributes:
+        name: what it is, or what it adds to the one before it.
+        seconds: of each stage, for one photograph.
+        flops: floating-point operations of trunk and head with every region computed.
+        floor: seconds that these take at the measured peak of the matrix product.
+        memory: peak resident bytes; None where the system does not tell.
+        scores: largest difference of a class probability from the plain pipeline's; None where
+            the weights are others.
+        pixels: the same of a box's edges.
+    """
+
+    name: str
+    seconds: Mapping[str, float]
+    flops: float
+    floor: float
+    memory: int | None
+    scores: float | None
+    pixels: float | None
+
+    @property
+    def network(self) -> float:
+        """Seconds of the network and the post-processing."""
+        return sum(self.seconds[stage] for stage in NETWORK)
+
+    @property
+    def whole(self) -> float:
+        """Seconds of everything."""
+        return sum(self.seconds.values())
+
+
+class Contender(Protocol):
+    """Runs the network over a photograph."""
+
+    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+        """Returns the output, telling `lap` as each stage is done."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is switched on, and how to build it: only one contender is in memory at a time."""
+
+    name: str
+    build: Callable[[], Contender]
+    dtype: torch.dtype = torch.float32
+    ranks: tuple[int, int] = (0, 0)
+
+
+class Course:
+    """Runs contenders over the same photographs."""
+
+    def __init__(
+        self,
+        photographs: Sequence[Photograph],
+        model: FastRCNN,
+        info: CheckpointInfo,
+        detect: DetectConfig,
+        config: BenchConfig,
+    ) -> None:
+        self.peaks: dict[torch.dtype, float] = {}
+        self._photographs = photographs
+        self._model, self._info, self._detect, self._config = model, info, detect, config
+        self._device = model.class_score.weight.device
+        self._expected: list[RegionOutput] = []
+
+    def run(self, step: Step, before: Mapping[str, float]) -> Row:
+        """Measures one contender; the first one's output is what others are compared with."""
+        contender = step.build()
+        seconds, memory, outputs = self._timed(contender)
+        self._expected = self._expected or outputs
+        scores, pixels = (None, None) if any(step.ranks) else self._differences(outputs)
+        flops = mean(map(self._flops(step.ranks), self._photographs))
+        return Row(
+            step.name,
+            {**before, **seconds},
+            flops,
+            flops / self._peak(step.dtype),
+            memory,
+            scores,
+            pixels,
+        )
+
+    def run_rcnn(self, before: Mapping[str, float]) -> Row:
+        """Measures R-CNN on some regions and scales the time to all of them."""
+        contender = RCNN(copy.deepcopy(self._model), self._config.rcnn_regions)
+        seconds, memory, _ = self._timed(contender)
+        regions = mean(len(each.boxes) for each in self._photographs)
+        measured = mean(
+            min(len(each.boxes), self._config.rcnn_regions) for each in self._photographs
+        )
+        for stage in NETWORK[:-1]:
+            seconds[stage] *= regions / max(measured, 1)
+        flops = network_flops(self._model, RCNN_SIDE, RCNN_SIDE, 1) * regions
+        floor = flops / self._peak(torch.float32)
+        return Row("R-CNN", {**before, **seconds}, flops, floor, memory, None, None)
+
+    def _timed(
+        self, contender: Contender
+    ) -> tuple[dict[str, float], int | None, list[RegionOutput]]:
+        """Returns the mean seconds of each stage, the peak memory and the outputs."""
+        laps_of: list[dict[str, float]] = []
+        outputs = []
+        reset_peak(self._device)
+        for photograph in self._photographs:
+            self._once(contender, photograph)  # warms up for its size
+            runs = [self._once(contender, photograph) for _ in range(self._config.repeat)]
+            laps_of.append({s: median(laps[s] for laps, _ in runs) for s in NETWORK})
+            outputs.append(RegionOutput(*(part.cpu() for part in runs[-1][1])))
+        memory = peak_memory(self._device)
+        return {s: mean(laps[s] for laps in laps_of) for s in NETWORK}, memory, outputs
+
+    def _once(
+        self, contender: Contender, photograph: Photograph
+    ) -> tuple[dict[str, float], RegionOutput]:
+        laps = Laps(self._device)
+        output = contender(photograph, laps)
+        boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)]).to(self._device)
+        height, width = photograph.image.shape[:2]
+        postprocess(output, boxes, self._model, (width, height), self._detect)
+        laps("postprocess")
+        return laps.seconds, output
+
+    def _differences(self, outputs: Sequence[RegionOutput]) -> tuple[float, float]:
+        """Returns the largest difference of a probability, and of an edge in pixels."""
+        scores, pixels = 0.0, 0.0
+        mean_, std = self._model.delta_mean.cpu(), self._model.delta_std.cpu()
+        for photograph, found, expected in zip(
+            self._photographs, outputs, self._expected, strict=True
+        ):
+            chances = [each.class_logits.float().softmax(1) for each in (found, expected)]
+            scores = max(scores, float((chances[0] - chances[1]).abs().amax()))
+            roi, label = torch.nonzero(chances[1][:, 1:] > self._detect.score, as_tuple=True)
+            if len(roi):
+                proposals = torch.from_numpy(photograph.boxes)[roi]
+                boxes = [
+                    box_ops.decode(proposals, each.deltas[roi, label + 1].float() * std + mean_)
+                    for each in (found, expected)
+                ]
+                pixels = max(pixels, float((boxes[0] - boxes[1]).abs().amax()))
+        return scores, pixels
+
+    def _flops(self, ranks: tuple[int, int]) -> Callable[[Photograph], float]:
+        model = self._model
+        if any(ranks):
+            small = replace(self._info.model, fc6_rank=ranks[0], fc7_rank=ranks[1])
+            with torch.device("meta"):
+                model = FastRCNN(build_backbone(small), model.num_classes)
+
+        def count(photograph: Photograph) -> float:
+            height, width = photograph.resized.shape[:2]
+            return network_flops(model, width, height, len(photograph.boxes))
+
+        return count
+
+    def _peak(self, dtype: torch.dtype) -> float:
+        if dtype not in self.peaks:
+            self.peaks[dtype] = matrix_peak(dtype, self._device)
+        return self.peaks[dtype]

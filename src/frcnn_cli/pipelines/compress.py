@@ -1,0 +1,258 @@
+"""A checkpoint → a smaller and faster one, by truncated SVD of fc6 and fc7 (§3.1, §4.4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
+from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.pipelines.detector import Detector, load_model, model_of
+from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.pipelines.proposals import ensure_proposals
+from frcnn_cli.records import Detections
+
+LAYERS = ("fc6", "fc7")
+STEPS = 6
+"""Halvings of the search for the smallest ranks: the share of the spectrum is found to 1/64."""
+
+Ranks = Mapping[str, int]
+"""Rank of fc6 and of fc7; 0 leaves a layer whole."""
+WHOLE: Ranks = dict.fromkeys(LAYERS, 0)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a compressed network is scored on.
+
+    Attributes:
+        data: a data set.
+        split: its photographs.
+        photographs: how many of them, evenly spread; 0 is all.
+        cache: where proposals are kept.
+        proposals: how regions are searched.
+        detect: thresholds; scoring wants a low one.
+        device: where the network runs.
+    """
+
+    data: Path
+    split: str
+    photographs: int
+    cache: Cache
+    proposals: ProposalConfig
+    detect: DetectConfig
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network scored on a split.
+
+    Attributes:
+        ranks: of fc6 and fc7; 0 is whole.
+        parameters: weights of fc6 and fc7.
+        mean_ap: mAP by VOC07's rule, 0..1; NaN where nothing was scored.
+        seconds: of the network and the post-processing a photograph; NaN the same.
+    """
+
+    ranks: Ranks
+    parameters: int
+    mean_ap: float = math.nan
+    seconds: float = math.nan
+
+
+class Compressor:
+    """A network whose fully connected layers can be cut to any rank; decomposed once.
+
+    Args:
+        model: any device, float32; it is not changed.
+        info: what it is.
+
+    Attributes:
+        info: the same.
+
+    Raises:
+        ConfigError: its head has no fc6 and fc7, or they are compressed already.
+    """
+
+    def __init__(self, model: FastRCNN, info: CheckpointInfo) -> None:
+        self.info = info
+        self._state = model.state_dict()
+        self._layers = {name: fully_connected(model.backbone, name) for name in LAYERS}
+        self._spectra: dict[str, Spectrum] = {}
+
+    def ranks_of(self, share: float) -> dict[str, int]:
+        """Returns the least ranks that keep `share` (0..1) of each layer's sum of squares.
+
+        A rank that would save nothing is 0: the layer stays whole.
+        """
+        return {name: self._useful(name, self._spectrum(name).rank_of(share)) for name in LAYERS}
+
+    def at(self, ranks: Ranks) -> tuple[dict[str, Tensor], CheckpointInfo]:
+        """Returns the tensors of the compressed network, and what it is.
+
+        Raises:
+            ConfigError: a layer has no such rank.
+        """
+        tensors = dict(self._state)
+        for name, rank in ranks.items():
+            if rank:
+                require_rank(self._layers[name], name, rank)
+                prefix = f"backbone.head.{name}."
+                for kind in ("weight", "bias"):
+                    del tensors[prefix + kind]
+                parts = self._spectrum(name).truncated(rank)
+                tensors |= {prefix + part: tensor for part, tensor in parts.items()}
+        model = replace(self.info.model, fc6_rank=ranks["fc6"], fc7_rank=ranks["fc7"])
+        return tensors, replace(self.info, model=model)
+
+    def trial(self, ranks: Ranks) -> Trial:
+        """Returns how many weights fc6 and fc7 have at `ranks`."""
+        total = 0
+        for name, rank in ranks.items():
+            outputs, inputs = self._layers[name].weight.shape
+            total += rank * (outputs + inputs) if rank else outputs * inputs
+        return Trial(ranks, total)
+
+    def _spectrum(self, name: str) -> Spectrum:
+        if name not in self._spectra:
+            self._spectra[name] = Spectrum(self._layers[name])
+        return self._spectra[name]
+
+    def _useful(self, name: str, rank: int) -> int:
+        outputs, inputs = self._layers[name].weight.shape
+        return rank if rank * (outputs + inputs) < outputs * inputs else 0
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What was written.
+
+    Attributes:
+        before: the network as it was.
+        after: as it was written.
+        trials: all that was scored, in the order in which it was.
+        photographs: how many were scored on.
+        failures: photographs that could not be used.
+    """
+
+    before: Trial
+    after: Trial
+    trials: tuple[Trial, ...] = ()
+    photographs: int = 0
+    failures: tuple[FrcnnError, ...] = ()
+
+
+def compress_to(source: Path, out: Path, ranks: Ranks) -> Compression:
+    """Writes the checkpoint `source` cut to `ranks` as `out`.
+
+    Raises:
+        FrcnnError: the checkpoint cannot be read, has no such layers or ranks, or `out` cannot be
+            written.
+    """
+    if not any(ranks.values()):
+        raise ConfigError("no rank is given", remedy="use --fc6 R, --fc7 R or --max-drop POINTS")
+    compressor = Compressor(*load_model(source))
+    save_checkpoint(out, *compressor.at(ranks))
+    return Compression(compressor.trial(WHOLE), compressor.trial(ranks))
+
+
+def compress_within(
+    source: Path,
+    out: Path,
+    max_drop: float,
+    *,
+    validation: Validation,
+    progress: Progress = silent,
+) -> Compression:
+    """Writes `source` cut to the smallest ranks that keep its mAP within `max_drop`.
+
+    Both layers keep the same share of their spectrum, found by bisection: the mAP falls as the
+    share does, but for noise.
+
+    Args:
+        source: a checkpoint.
+        out: the compressed checkpoint.
+        max_drop: most that the mAP may fall, 0..1.
+        validation: what it is scored on; not what the result will be reported on.
+        progress: told after each photograph.
+
+    Raises:
+        FrcnnError: as `compress_to`, or the data cannot be used.
+    """
+    compressor = Compressor(*load_model(source))
+    scorer = _Scorer(compressor, validation, progress)
+    before = scorer.score(WHOLE, f"Scoring 1 of {STEPS + 1}")
+    best, trials = before, [before]
+    low, high = 0.0, 1.0  # `high` keeps the mAP
+    for step in range(STEPS):
+        share = (low + high) / 2
+        ranks = compressor.ranks_of(share)
+        known = [each for each in trials if each.ranks == ranks]
+        trial = known[0] if known else scorer.score(ranks, f"Scoring {step + 2} of {STEPS + 1}")
+        trials += [] if known else [trial]
+        if trial.mean_ap >= before.mean_ap - max_drop:
+            high = share
+            best = min(best, trial, key=lambda each: each.parameters)
+        else:
+            low = share
+    save_checkpoint(out, *compressor.at(best.ranks))
+    return Compression(before, best, tuple(trials), scorer.photographs, tuple(scorer.failures))
+
+
+class _Scorer:
+    """Scores a network at several ranks on the same photographs."""
+
+    def __init__(self, compressor: Compressor, validation: Validation, progress: Progress) -> None:
+        self._compressor, self._validation, self._progress = compressor, validation, progress
+        dataset = open_dataset(validation.data, validation.cache)
+        self._classes = compressor.info.classes
+        samples, self.failures = read_split(dataset.with_classes(self._classes), validation.split)
+        if validation.photographs:
+            step = max(1, len(samples) // validation.photographs)
+            samples = samples[::step][: validation.photographs]
+        if not samples:
+            raise DataError(f"split {validation.split!r} has no photograph to score on")
+        self._samples = samples
+        self._run = ensure_proposals(
+            [sample.path for sample in samples],
+            validation.proposals,
+            validation.cache,
+            progress=progress,
+        )
+
+    @property
+    def photographs(self) -> int:
+        """How many are scored on."""
+        return len(self._samples)
+
+    def score(self, ranks: Ranks, step: str) -> Trial:
+        """Returns mAP and time at `ranks`."""
+        tensors, info = self._compressor.at(ranks)
+        model = model_of(tensors, info).to(self._validation.device)
+        detector = Detector.of(model, info)
+        found: dict[str, Detections] = {}
+        seconds: dict[str, float] = {}
+        for done, sample in enumerate(self._samples):
+            self._progress(step, done, self.photographs)
+            image = load_image(sample.path)
+            boxes = self._run.proposals_for(sample.path, image)
+            found[sample.image_id], spent = detector.detect(image, boxes, self._validation.detect)
+            for stage, value in spent.items():
+                seconds[stage] = seconds.get(stage, 0.0) + value / self.photographs
+        mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
+        return replace(
+            self._compressor.trial(ranks), mean_ap=mean_ap, seconds=sum(seconds.values())
+        )

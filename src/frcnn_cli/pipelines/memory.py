@@ -1,0 +1,33 @@
+"""The most memory that a piece of work held."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+_PROCESS = Path("/proc/self")
+
+
+def reset_peak(device: torch.device) -> None:
+    """Starts a new measurement."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        (_PROCESS / "clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Returns the most bytes held since `reset_peak`.
+
+    On a GPU torch's, else the resident memory of this process; None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        lines = (_PROCESS / "status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    peak = next(line for line in lines if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024

@@ -1,0 +1,102 @@
+"""Region search on machines that do not see this one's disk.
+
+A photograph goes there as the bytes of its file, and its boxes come back; the cache is written
+here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from frcnn_cli.cache.proposals import save_proposals
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.errors import DataError, FrcnnError, ProposalError
+from frcnn_cli.pipelines import cluster
+from frcnn_cli.pipelines.pool import Lost
+from frcnn_cli.pipelines.region_search import (
+    Found,
+    SearchTask,
+    search_photograph,
+    set_up_worker,
+)
+from frcnn_cli.proposals.search import library
+from frcnn_cli.records import FloatArray
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """A photograph on its way.
+
+    Attributes:
+        task: what is to be done.
+        content: the bytes of its file.
+    """
+
+    task: SearchTask
+    content: bytes
+
+
+def search_on_cluster(
+    tasks: Iterator[SearchTask], config: ProposalConfig, scheduler: str
+) -> Iterator[tuple[SearchTask, Found | FrcnnError | Lost]]:
+    """Yields each photograph with what became of it, as they are done; its boxes are kept here.
+
+    Raises:
+        FrcnnError: the cluster cannot be used.
+        CacheError: the cache cannot be written.
+    """
+    unreadable: list[tuple[SearchTask, FrcnnError]] = []
+    parcels = _parcels(tasks, unreadable)
+    set_up = partial(_set_up_remotely, config, library(config))
+    with closing(
+        cluster.run_all(_search_parcel, parcels, scheduler, set_up, config.time_limit)
+    ) as found:
+        for parcel, outcome in found:
+            if isinstance(outcome, FrcnnError | Lost):
+                yield parcel.task, outcome
+            else:
+                save_proposals(parcel.task.cache, parcel.task.key, outcome)
+                yield parcel.task, Found(len(outcome), searched=True)
+    yield from unreadable
+
+
+def _parcels(
+    tasks: Iterator[SearchTask], unreadable: list[tuple[SearchTask, FrcnnError]]
+) -> Iterator[_Parcel]:
+    for task in tasks:
+        try:
+            yield _Parcel(task, task.path.read_bytes())
+        except OSError as error:
+            problem = DataError(f"cannot be read ({error.strerror})", file=task.path)
+            unreadable.append((task, problem))
+
+
+def _set_up_remotely(config: ProposalConfig, expected: str) -> None:
+    """Makes sure that a worker searches as this machine would, since the cache key says so."""
+    if library(config) != expected:
+        raise ProposalError(
+            f"searches with {library(config)}, and here it is {expected}",
+            remedy="install the same opencv-contrib-python on both",
+        )
+    set_up_worker(config, alone=False)
+
+
+def _search_parcel(parcel: _Parcel) -> FloatArray | FrcnnError:
+    """Returns the boxes of a photograph, or why there are none; runs in a worker."""
+    path = parcel.task.path
+    try:
+        with tempfile.TemporaryDirectory(prefix="frcnn-") as folder:
+            file = Path(folder) / "photograph"
+            file.write_bytes(parcel.content)
+            image = load_image(file)
+        return search_photograph(image, parcel.task)
+    except FrcnnError as error:
+        return type(error)(error.problem, remedy=error.remedy, file=path)
+    except Exception as error:  # whatever it is, it must not stop the other photographs
+        return ProposalError(f"{type(error).__name__}: {error}", file=path)

@@ -1,0 +1,33 @@
+"""Box targets normalised for each class, as the Caffe release does it."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from frcnn_cli.model.fast_rcnn import FastRCNN
+
+
+def make_room_for_classes(model: FastRCNN) -> None:
+    """Gives a model a mean and a deviation (K + 1, 4) for each class in place of one for all."""
+    classes = model.num_classes + 1
+    model.delta_mean = model.delta_mean.expand(classes, 4).clone()
+    model.delta_std = model.delta_std.expand(classes, 4).clone()
+
+
+@torch.no_grad()
+def folded(model: FastRCNN) -> FastRCNN:
+    """Returns a copy whose box layer says what it means: the normalisation is in its weights.
+
+    A model with one mean and deviation for all classes is returned as it is.
+    """
+    if model.delta_mean.ndim == 1:
+        return model
+    copied = copy.deepcopy(model)
+    mean, deviation = model.delta_mean.flatten(), model.delta_std.flatten()
+    copied.box_delta.weight.mul_(deviation[:, None])
+    copied.box_delta.bias.mul_(deviation).add_(mean)
+    copied.delta_mean = torch.zeros_like(model.delta_mean[0])
+    copied.delta_std = torch.ones_like(model.delta_std[0])
+    return copied

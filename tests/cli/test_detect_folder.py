@@ -1,0 +1,93 @@
+"""`frcnn detect` on a folder, stopped in every way and resumed: real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+SETTINGS = '[proposals]\npreset = "single"\n'
+
+
+@pytest.fixture
+def folder(scenes: Path, tmp_path: Path) -> Path:
+    """Links to eight scenes, settings that are quick, and a file that is no photograph."""
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:8]:
+        (photographs / path.name).symlink_to(path)
+    (photographs / "broken.jpg").write_bytes(b"no photograph")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    return tmp_path
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "frcnn_cli", "detect", "photographs", "--checkpoint"),
+            *("bundled", "--gpus", "0", *words),
+        ],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(folder: Path, *words: str, code: int = 3) -> str:
+    process = start(folder, *words)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == code, stderr
+    return stderr
+
+
+def timeless(file: Path) -> dict[str, Any]:
+    document = json.loads(file.read_text(encoding="utf-8"))
+    for image in document["images"]:
+        assert image.pop("seconds")
+    return document
+
+
+def stop_after(folder: Path, lines: int, with_signal: int, *words: str) -> int:
+    """Stops a run when so many photographs are in its journal; returns its exit code."""
+    journal = folder / ".out.json.part"
+    process = start(folder, "--out", "out.json", *words)
+    while process.poll() is None:
+        if journal.is_file() and journal.read_bytes().count(b"\n") > lines:
+            process.send_signal(with_signal)
+            break
+        time.sleep(0.01)
+    process.communicate(timeout=300)
+    return process.returncode
+
+
+def test_stopped_and_resumed_it_ends_as_if_never_stopped(folder: Path) -> None:
+    finish(folder, "--out", "whole.json", "--workers", "0")
+    assert not (folder / ".whole.json.part").exists()
+    whole = timeless(folder / "whole.json")
+    assert len(whole["images"]) == 8
+
+    assert stop_after(folder, 2, signal.SIGKILL, "--workers", "2") == -signal.SIGKILL
+    assert not (folder / "out.json").exists()
+
+    assert stop_after(folder, 4, signal.SIGINT, "--workers", "2", "--resume") == 130
+    partial = timeless(folder / "out.json")
+    assert 4 <= len(partial["images"]) <= 8
+    assert partial["images"] == whole["images"][: len(partial["images"])]
+
+    finish(folder, "--out", "out.json", "--workers", "0", "--resume")
+    assert timeless(folder / "out.json") == whole
+
+
+def test_resume_says_what_it_cannot_do(folder: Path) -> None:
+    assert "goes on with a file" in finish(folder, "--out", "-", "--resume", code=1)
+    stop_after(folder, 1, signal.SIGKILL, "--workers", "0")
+    stderr = finish(folder, "--out", "out.json", "--score", "0.5", "--resume", code=1)
+    assert "other settings" in stderr

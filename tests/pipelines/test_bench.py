@@ -1,0 +1,59 @@
+"""The measuring itself: what is compared with what, and what is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.model.build import build_backbone, build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.work import network_flops
+from frcnn_cli.pipelines.bench import measure
+from frcnn_cli.pipelines.bench_course import NETWORK, STAGES, BenchConfig
+
+
+def test_the_operations_of_vgg16_are_those_of_the_literature() -> None:
+    """At 224 × 224: 15.35 G multiplications in the convolutions, 0.12 G in fc6 and fc7."""
+    with torch.device("meta"):
+        model = FastRCNN(build_backbone(ModelConfig(backbone="vgg16")), 20)
+    convolutions = network_flops(model, 224, 224, 0)
+    assert convolutions == pytest.approx(2 * 15.35e9, rel=0.01)
+    layers = 25088 * 4096 + 4096 * 4096 + 4096 * 21 * 5
+    assert network_flops(model, 224, 224, 3) - convolutions == 2 * 3 * layers
+
+
+@pytest.mark.slow
+def test_every_contender_is_measured_and_says_the_same(scenes: Path) -> None:
+    photograph = sorted((scenes / "JPEGImages").glob("*.jpg"))[0]
+    info = CheckpointInfo(ModelConfig(), ("a", "b"), InputConfig(96, 160))
+    model = build_model(info.model, 2)
+    with torch.no_grad():
+        model.class_score.weight.mul_(20)
+    result = measure(
+        [photograph],
+        model,
+        info,
+        proposals=ProposalConfig(preset="single"),
+        detect=DetectConfig(),
+        config=BenchConfig(rois=50, repeat=1, rcnn_regions=2, ranks=(8, 0)),
+    )
+    rows = (result.rcnn, result.plain, *result.ours)
+    assert all(tuple(row.seconds) == STAGES for row in rows)
+    assert result.plain.scores == 0
+    names = [row.name for row in result.ours]
+    assert names[:2] == ["tables", "+ once"]
+    assert names[-1] == "+ SVD"
+    for row in result.ours:
+        if row.name in {"tables", "+ once", "+ fused"}:
+            assert row.scores is not None
+            assert row.scores < 1e-4
+            assert row.pixels is not None
+            assert row.pixels < 0.01
+    assert result.regions <= 50
+    assert result.ours[-1].flops < result.plain.flops < result.rcnn.flops
+    assert all(row.floor > 0 for row in rows)
+    assert all(row.network == pytest.approx(sum(row.seconds[s] for s in NETWORK)) for row in rows)

@@ -1,0 +1,74 @@
+"""A checkpoint cut to lower ranks is an ordinary checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint, save_checkpoint
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.compress import Validation, compress_to, compress_within
+from frcnn_cli.pipelines.detector import BUNDLED, Detector
+
+CPU = torch.device("cpu")
+PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+BOXES = np.array([[0, 0, 80, 100], [30, 40, 150, 110]], np.float32)
+
+
+def test_what_is_written_detects(tmp_path: Path) -> None:
+    out = tmp_path / "small.safetensors"
+    result = compress_to(BUNDLED, out, {"fc6": 64, "fc7": 0})
+    _, info = load_checkpoint(out)
+    assert (info.model.fc6_rank, info.model.fc7_rank) == (64, 0)
+    assert info.classes == load_checkpoint(BUNDLED)[1].classes
+    assert out.stat().st_size < BUNDLED.stat().st_size * 2  # float32, the bundled one is float16
+    assert result.after.parameters == 64 * (11520 + 256) + 256 * 256
+    Detector.load(out, CPU).detect(PIXELS, BOXES, DetectConfig())
+
+
+def test_full_rank_says_what_the_whole_says(tmp_path: Path) -> None:
+    out = tmp_path / "same.safetensors"
+    compress_to(BUNDLED, out, {"fc6": 256, "fc7": 256})
+    config = DetectConfig(score=0.0)
+    (one, _), (other, _) = (
+        Detector.load(path, CPU).detect(PIXELS, BOXES, config) for path in (BUNDLED, out)
+    )
+    np.testing.assert_allclose(one.scores[:5], other.scores[:5], atol=0.02)
+
+
+@pytest.mark.parametrize("ranks", [{"fc6": 0, "fc7": 0}, {"fc6": 257, "fc7": 0}])
+def test_ranks_that_cannot_be_are_refused(ranks: dict[str, int], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rank"):
+        compress_to(BUNDLED, tmp_path / "out.safetensors", ranks)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_compressed_is_not_compressed_again(tmp_path: Path) -> None:
+    out = tmp_path / "small.safetensors"
+    compress_to(BUNDLED, out, {"fc6": 8, "fc7": 8})
+    with pytest.raises(ConfigError, match="compressed already"):
+        compress_to(out, tmp_path / "smaller.safetensors", {"fc6": 4, "fc7": 4})
+
+
+@pytest.mark.slow
+def test_the_smallest_ranks_within_a_drop(scenes: Path, tmp_path: Path) -> None:
+    """A network that knows nothing of the scenes drops by nothing: the least ranks win."""
+    source, out = tmp_path / "net.safetensors", tmp_path / "small.safetensors"
+    info = CheckpointInfo(ModelConfig(), tuple(sorted(CLASSES)), InputConfig(96, 160))
+    save_checkpoint(source, build_model(info.model, len(CLASSES)).state_dict(), info)
+    validation = Validation(
+        *(scenes, "val", 1, Cache(tmp_path / "cache"), ProposalConfig(preset="single")),
+        *(DetectConfig(score=0.01), CPU),
+    )
+    result = compress_within(source, out, 1.0, validation=validation)
+    assert result.photographs == 1
+    assert result.after.parameters == min(trial.parameters for trial in result.trials)
+    assert 0 < result.after.ranks["fc6"] < 20
+    assert load_checkpoint(out)[1].model.fc6_rank == result.after.ranks["fc6"]

@@ -1,0 +1,77 @@
+"""What is done before the network: order, sizes, failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import InputConfig, ProposalConfig
+from frcnn_cli.errors import FrcnnError
+from frcnn_cli.pipelines import look_ahead
+from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all, views_of
+from frcnn_cli.records import as_boxes
+
+SIZES = (InputConfig(100, 2000), InputConfig(200, 2000), InputConfig(400, 2000))
+
+
+def test_each_box_is_seen_where_it_is_nearest_to_224_squared() -> None:
+    """A photograph of short side 100: the factors are 1, 2 and 4, the areas 1, 4 and 16 times."""
+    image = np.zeros((100, 250, 3), np.uint8)
+    boxes = as_boxes(
+        [
+            [0, 0, 50, 60],  # 3,000 px²: 48,000 at the largest size, nearest to 50,176
+            [0, 0, 110, 100],  # 11,000: 44,000 at the middle one
+            [0, 0, 250, 100],  # 25,000 as it is; 100,000 at the middle one is further away
+            [10, 10, 12, 12],  # the smallest is nearest at the largest
+        ]
+    )
+    views = views_of(image, boxes, SIZES)
+    assert [view.pixels.shape[:2] for view in views] == [(100, 250), (200, 500), (400, 1000)]
+    assert [view.places.tolist() for view in views] == [[2], [1], [0, 3]]
+    np.testing.assert_allclose(views[2].rois, boxes[[0, 3]] * 4)
+
+
+def test_a_size_for_no_box_is_left_out_but_one_stays() -> None:
+    image = np.zeros((100, 250, 3), np.uint8)
+    assert len(views_of(image, as_boxes([[0, 0, 110, 100]]), SIZES)) == 1
+    (only,) = views_of(image, as_boxes([]), SIZES)
+    assert only.rois.shape == (0, 4)
+
+
+def tasks(scenes: Path, cache: Path, damaged: Path) -> list[LookTask]:
+    photographs = sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]
+    damaged.write_bytes(b"no photograph")
+    paths = [photographs[0], damaged, *photographs[1:]]
+    single = ProposalConfig(preset="single")
+    return [LookTask(path, single, Cache(cache), (InputConfig(96, 160),)) for path in paths]
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_in_the_same_order(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With pixels kept for none that waits, too: they are then made again."""
+    here = list(prepare_all(tasks(scenes, tmp_path / "a", tmp_path / "x.jpg"), 0))
+    monkeypatch.setattr(look_ahead, "_MOST_WAITING", 0)
+    there = list(prepare_all(tasks(scenes, tmp_path / "b", tmp_path / "x.jpg"), 3))
+    assert isinstance(here[1], FrcnnError)
+    assert str(there[1]) == str(here[1])
+    for one, other in zip(here, there, strict=True):
+        if isinstance(one, Prepared):
+            assert isinstance(other, Prepared)
+            assert one.size == other.size
+            np.testing.assert_array_equal(one.proposals, other.proposals)
+            np.testing.assert_array_equal(one.views[0].pixels, other.views[0].pixels)
+
+
+def test_answers_wait_for_their_turn_without_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_ahead, "_MOST_WAITING", 1)
+    task = LookTask(Path("a.jpg"), ProposalConfig(), Cache(Path()), SIZES)
+    view = views_of(np.zeros((9, 9, 3), np.uint8), as_boxes([]), SIZES)
+    answers = [(n, task, Prepared((n, 9), as_boxes([]), view, {})) for n in (2, 1, 3, 0, 4)]
+    found = [each for _, each in look_ahead._in_order(answers)]
+    assert [each.size[0] for each in found] == [0, 1, 2, 3, 4]
+    assert [bool(each.views) for each in found] == [True, False, True, False, True]
