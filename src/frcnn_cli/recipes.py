@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
+from frcnn_cli.config import InputConfig, TrainConfig
 
 RecipeName = Literal["default", "paper", "caffe"]
 
@@ -55,7 +55,7 @@ _LITE = Recipe(
     InputConfig(480, 800),
 )
 
-DEFAULTS: Mapping[BackboneName, Recipe] = {"efficientnet_lite0": _LITE}
+DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
 
 
@@ -85,4 +85,4 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
         return CAFFE if name == "caffe" else PAPER
     if backbone.startswith("timm/"):
         return _LITE
-    return {str(known): best for known, best in DEFAULTS.items()}.get(backbone, PAPER)
+    return DEFAULTS.get(backbone, PAPER)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from frcnn_cli.config import BackboneName, ModelConfig
+from frcnn_cli.config import ModelConfig
 from frcnn_cli.model.backbones import (
     alexnet,
     efficientnet_lite0,
@@ -19,7 +19,7 @@ from frcnn_cli.model.backbones.base import Backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import split_head
 
-BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
+BACKBONES: Mapping[str, Callable[[], Backbone]] = {
     "efficientnet_lite0": efficientnet_lite0.build,
     "vgg16": vgg16.build,
     "vgg_cnn_m_1024": vgg_cnn_m_1024.build,
@@ -30,10 +30,10 @@ BACKBONES: Mapping[BackboneName, Callable[[], Backbone]] = {
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """Returns trunk and head with random weights, drawn from the global state."""
-    builders = {str(name): build for name, build in BACKBONES.items()}
-    build = builders.get(config.backbone)
-    name = config.backbone.removeprefix(timm_features.PREFIX)
-    backbone = timm_features.build(name) if build is None else build()
+    if config.backbone in BACKBONES:
+        backbone = BACKBONES[config.backbone]()
+    else:
+        backbone = timm_features.build(config.backbone.removeprefix(timm_features.PREFIX))
     split_head(backbone, {"fc6": config.fc6_rank, "fc7": config.fc7_rank})
     return backbone
 

@@ -141,5 +141,5 @@ class Journal:
         return DataError(
             f"cannot be written ({error.strerror})",
             remedy="name a file in a folder that you can write to with --out",
-            file=self._path,
+            file=self._out,
         )

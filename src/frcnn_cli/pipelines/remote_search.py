@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from frcnn_cli.cache.proposals import save_proposals
+from frcnn_cli.cache.proposals import described, save_proposals
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import DataError, FrcnnError, ProposalError
@@ -53,7 +53,8 @@ def search_on_cluster(
     """
     unreadable: list[tuple[SearchTask, FrcnnError]] = []
     parcels = _parcels(tasks, unreadable)
-    set_up = partial(_set_up_remotely, config, library(config))
+    engine = library(config)
+    set_up = partial(_set_up_remotely, config, engine)
     with closing(
         cluster.run_all(_search_parcel, parcels, scheduler, set_up, config.time_limit)
     ) as found:
@@ -61,7 +62,8 @@ def search_on_cluster(
             if isinstance(outcome, FrcnnError | Lost):
                 yield parcel.task, outcome
             else:
-                save_proposals(parcel.task.cache, parcel.task.key, outcome)
+                made_by = described(config, engine)
+                save_proposals(parcel.task.cache, parcel.task.key, outcome, made_by)
                 yield parcel.task, Found(len(outcome), searched=True)
     yield from unreadable
 
