@@ -6,7 +6,8 @@ import pytest
 import torch
 import torchvision
 
-from frcnn_cli.model.roi_pool import roi_pool
+from frcnn_cli.model.range_maxima import StackedMaxima
+from frcnn_cli.model.roi_pool import cell_corners, roi_pool
 
 
 def random_rois(n: int, width: int, height: int, batch: int, seed: int = 0) -> torch.Tensor:
@@ -129,6 +130,23 @@ def test_16_bits_give_the_same_maxima_as_32(dtype: torch.dtype, shift: float) ->
         pooled = roi_pool(features, rois, size, 1 / 16)
         assert pooled.dtype == dtype
         assert torch.equal(pooled.float(), roi_pool(features.float(), rois, size, 1 / 16))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_all_tables_at_once_give_the_same(dtype: torch.dtype) -> None:
+    """What a GPU does, here on the CPU."""
+    features = torch.randn(2, 5, 9, 13).to(dtype)
+    rois = torch.cat(
+        (
+            random_rois(200, 13 * 16, 9 * 16, batch=2),
+            torch.tensor([[0.0, -5000, -5000, 5000, 5000], [1.0, 900, 900, 950, 950]]),
+            torch.tensor([[0.0, -300, -300, -200, -200], [1.0, 0, 0, 207, 143]]),
+        )
+    )
+    corners, images = cell_corners(rois[:, 1:], 1 / 16), rois[:, 0].long()
+    for size in (1, 3, 7):
+        found = StackedMaxima(features, images, corners, size).pooled(3, len(rois))
+        assert torch.equal(found.permute(0, 3, 1, 2), roi_pool(features, rois[3:], size, 1 / 16))
 
 
 def test_half_precision_gradients_are_summed_exactly() -> None:

@@ -39,7 +39,8 @@ def see_objects(
         scores = output.class_logits.float().softmax(dim=1)
         for label in set(sample.labels.tolist()):
             mine = torch.from_numpy(sample.labels == label).to(proposals.device)
-            deltas = output.deltas[:, label].float() * model.delta_std + model.delta_mean
+            deltas = output.deltas[:, label].float() * model.delta_std.to(proposals.device)
+            deltas += model.delta_mean.to(proposals.device)
             boxes = box_ops.clip(box_ops.decode(proposals, deltas), *size)
             matching = box_ops.iou(gt_boxes[mine], boxes) >= iou  # (objects, R)
             best_score[mine] = (scores[:, label] * matching).amax(dim=1)

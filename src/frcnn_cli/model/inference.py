@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from frcnn_cli.config import Precision, SpeedConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.packed import can_pack, pack
-from frcnn_cli.model.roi_pool import bin_maxima, cell_corners
+from frcnn_cli.model.range_maxima import StackedMaxima, bin_maxima
+from frcnn_cli.model.roi_pool import cell_corners
 
 Lap = Callable[[str], None]
 """`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
 
 _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
-"""Pooled RoIs that are in work at once."""
+"""Most pooled RoIs that are in work at once."""
 _ROWS = 128
 """The head sees a multiple of this many RoIs: for each new number oneDNN would compile anew."""
 
@@ -105,7 +106,7 @@ class Inference:
         """Returns what the head makes of each RoI, (R, D)."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
-        step = max(1, _POOLED_BYTES[features.device.type] // size // _ROWS) * _ROWS
+        step = max(1, self._room() // size // _ROWS) * _ROWS
         pooled, count, which = self._pooling(features, rois)
         padded = -(-count // _ROWS) * _ROWS
         parts = []
@@ -134,12 +135,25 @@ class Inference:
             return align, count, None
         corners = cell_corners(model.on_map(rois), 1.0 / spec.stride)
         which = None
+        if self.device.type == "cuda":
+            # To count what is distinct is to wait, which costs a GPU more than it saves.
+            count, corners = len(corners), _padded(corners)
+            images = corners.new_zeros(len(corners))
+            return StackedMaxima(features, images, corners, spec.pool_size).pooled, count, which
         if self._speed.distinct_rois:
             corners, which = torch.unique(corners, dim=0, return_inverse=True)
         count, corners = len(corners), _padded(corners)
         images = corners.new_zeros(len(corners))
         maxima = bin_maxima(features, images, corners, spec.pool_size)
         return maxima.pooled, count, which
+
+    def _room(self) -> int:
+        """Returns how many bytes of pooled RoIs may be there at once."""
+        most = _POOLED_BYTES[self.device.type]
+        if self.device.type == "cuda":
+            # The head's own maps are at most about as large as what it takes.
+            most = min(most, torch.cuda.mem_get_info(self.device)[0] // 4)
+        return most
 
     def _head(self, pooled: Tensor) -> Tensor:
         """Returns (R, D) of (R, P, P, C)."""

@@ -34,7 +34,9 @@ def postprocess(
     scores = output.class_logits.float().softmax(dim=1)[:, 1:]  # (R, K)
     roi, label = torch.nonzero(scores > config.score, as_tuple=True)
     scores = scores[roi, label]
-    deltas = output.deltas[roi, label + 1].float() * model.delta_std + model.delta_mean
+    deltas = output.deltas[roi, label + 1].float() * model.delta_std.to(
+        proposals.device
+    ) + model.delta_mean.to(proposals.device)
     boxes = box_ops.clip(box_ops.decode(proposals[roi], deltas), *size)
     solid = torch.nonzero(
         (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)

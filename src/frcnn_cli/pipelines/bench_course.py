@@ -19,7 +19,7 @@ from frcnn_cli.model.inference import Lap
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.model.work import matrix_peak, network_flops
 from frcnn_cli.pipelines.baselines import RCNN, RCNN_SIDE, Photograph
-from frcnn_cli.pipelines.detector import Laps
+from frcnn_cli.pipelines.detector import Laps, fetched
 from frcnn_cli.pipelines.memory import peak_memory, reset_peak
 
 NETWORK = ("trunk", "pooling", "head", "postprocess")
@@ -160,9 +160,10 @@ class Course:
     def _once(
         self, contender: Contender, photograph: Photograph
     ) -> tuple[dict[str, float], RegionOutput]:
-        laps = Laps(self._device)
+        laps = Laps(self._device, exact=True)
         output = contender(photograph, laps)
-        boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)]).to(self._device)
+        boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)])
+        output = fetched(output)
         height, width = photograph.image.shape[:2]
         postprocess(output, boxes, self._model, (width, height), self._detect)
         laps("postprocess")

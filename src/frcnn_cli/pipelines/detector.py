@@ -116,8 +116,9 @@ class Detector:
             laps: takes the time of each step.
             watch: told what the network says of every proposal.
         """
-        output = look(self.network, self.model, views, laps)
-        boxes = torch.from_numpy(proposals).to(self.device)
+        output = fetched(look(self.network, self.model, views, laps))
+        laps("network")
+        boxes = torch.from_numpy(proposals)
         if watch is not None:
             watch(output, boxes, self.model)
             laps("watch")
@@ -148,6 +149,15 @@ def look(network: Inference, model: FastRCNN, views: Sequence[View], lap: Lap) -
     places = np.concatenate([view.places for view in views])
     order = _on(network.device, np.argsort(places))
     return RegionOutput(output.class_logits[order], output.deltas[order])
+
+
+def fetched(output: RegionOutput) -> RegionOutput:
+    """Returns the output on the CPU: the one moment at which a GPU is waited for."""
+    if output.deltas.device.type == "cpu":
+        return output
+    rows, classes = output.class_logits.shape
+    joined = torch.cat((output.class_logits, output.deltas.view(rows, -1)), dim=1).cpu()
+    return RegionOutput(joined[:, :classes], joined[:, classes:].view(rows, classes, 4))
 
 
 def _on(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
@@ -187,16 +197,22 @@ def model_of(tensors: Mapping[str, torch.Tensor], info: CheckpointInfo) -> FastR
 
 
 class Laps:
-    """A stopwatch that gives each step the time since the one before it."""
+    """A stopwatch that gives each step the time since the one before it.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        device: what is timed.
+        exact: whether to wait for a GPU after each step; else the step that waits gets all of it.
+    """
+
+    def __init__(self, device: torch.device, *, exact: bool = False) -> None:
         self.seconds: dict[str, float] = {}
         self._device = device
+        self._waits = exact and device.type == "cuda"
         self._last = time.perf_counter()
 
     def __call__(self, step: str) -> None:
         """Ends `step`."""
-        if self._device.type == "cuda":
+        if self._waits:
             torch.cuda.synchronize(self._device)
         now = time.perf_counter()
         self.seconds[step] = self.seconds.get(step, 0.0) + now - self._last
