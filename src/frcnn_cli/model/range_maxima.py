@@ -1,7 +1,7 @@
 """The maxima of many overlapping RoIs, by range-maximum tables of the whole map.
 
-A bin is the maximum of four overlapping windows whose sides are powers of two, and the maxima of all
-such windows are made from each other, level by level.
+A bin is the maximum of four overlapping windows whose sides are powers of two, and the maxima of
+all such windows are made from each other, level by level.
 """
 
 from __future__ import annotations
