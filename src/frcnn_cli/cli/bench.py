@@ -67,7 +67,7 @@ def bench(
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Runs, of which the median is taken.")
+        int, typer.Option(min=1, metavar="N", help="Runs, of which the fastest is taken.")
     ] = 3,
     out: Annotated[
         Path | None,

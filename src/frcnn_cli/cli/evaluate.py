@@ -14,7 +14,14 @@ from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.console import Terminal
-from frcnn_cli.config import DetectConfig, DetectionFormat, EvalConfig, Metric, ProposalConfig
+from frcnn_cli.config import (
+    DetectConfig,
+    DetectionFormat,
+    EvalConfig,
+    Metric,
+    ProposalConfig,
+    SpeedConfig,
+)
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
@@ -145,7 +152,7 @@ def evaluate(
                 run = evaluate_detector(
                     data,
                     split,
-                    Detector.load(chosen, device),
+                    Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
                     cache,
                     proposals=settings.apply("proposals", ProposalConfig()),
                     detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),

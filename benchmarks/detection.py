@@ -1,0 +1,133 @@
+"""Times detection: `frcnn bench` for VGG16 and for the default network, and a folder's throughput.
+
+    python benchmarks/detection.py path/to/photographs [--gpus 1]
+
+VGG16 has random weights and regions of the `quality` preset, so that there are 2,000; the default
+network is the bundled detector with the default search. The throughput is that of the network and
+its post-processing alone, photographs with 2,000 regions one after another, and that of the command
+on a folder whose regions are not in the cache. The tables are printed; all figures go to
+`detection.json` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig
+from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.detector import Detector, Laps
+from frcnn_cli.pipelines.device import describe, pick_device
+from frcnn_cli.pipelines.look_ahead import views_of
+
+OUTPUT = Path(__file__).with_suffix(".json")
+FOLDER = 100
+"""Photographs of the folder."""
+SECONDS = 10.0
+"""How long the network's throughput is measured."""
+
+
+def bench(photograph: Path, *words: str) -> dict[str, Any]:
+    """Runs `frcnn bench` and shows its table."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "bench.json"
+        command = ["bench", str(photograph), "--out", str(out), *words]
+        subprocess.run([sys.executable, "-m", "frcnn_cli", *command], check=True)
+        result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return result
+
+
+def network_throughput(gpus: int) -> dict[str, Any]:
+    """Runs VGG16 on noise of 800×600 with 2,000 random regions; returns photographs a second."""
+    device = pick_device(gpus)
+    config = ModelConfig(backbone="vgg16")
+    classes = tuple(f"class {label}" for label in range(20))
+    info = CheckpointInfo(config, classes, InputConfig())
+    detector = Detector.of(build_model(config, len(classes)).to(device), info)
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (600, 800, 3), np.uint8)
+    corners = np.sort(random.uniform((0, 0), (800, 600), (2000, 2, 2)), axis=1)
+    boxes = corners.reshape(2000, 4).astype(np.float32)
+    views = views_of(image, boxes, detector.sizes(DetectConfig()))
+
+    def once() -> None:
+        detector.detect_views(views, boxes, (800, 600), DetectConfig(), Laps(device))
+
+    for _ in range(3):
+        once()
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < SECONDS:
+        once()
+        done += 1
+    seconds = time.perf_counter() - began
+    return {"device": describe(device), "photographs a second": done / seconds}
+
+
+def folder_throughput(paths: list[Path], gpus: int) -> dict[str, Any]:
+    """Runs `frcnn detect` on links to photographs; returns wall seconds of one and of many."""
+    walls = []
+    for number in (1, FOLDER):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "photographs"
+            folder.mkdir()
+            for path in paths[:number]:
+                (folder / path.name).symlink_to(path.resolve())
+            command = [
+                *("detect", "photographs", "--checkpoint", "bundled", "--gpus", str(gpus)),
+                *("--out", "boxes.json", "--quiet"),
+            ]
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "frcnn_cli", *command], check=True, cwd=name)
+            walls.append(time.perf_counter() - began)
+    each = (walls[1] - walls[0]) / (min(FOLDER, len(paths)) - 1)
+    return {"one photograph": walls[0], f"{FOLDER} photographs": walls[1], "each further": each}
+
+
+def machine() -> dict[str, str]:
+    """Returns the device and the versions that the figures belong to."""
+    model = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
+    return {
+        "device": f"{model}, {os.cpu_count()} cores",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def main() -> None:
+    """Runs everything and writes it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="photographs (.jpg)")
+    parser.add_argument("--photograph", help="name of the one that is benched; else the first")
+    parser.add_argument("--gpus", type=int, default=0, help="1: a GPU; 0: the CPU")
+    options = parser.parse_args()
+    paths = sorted(options.folder.rglob("*.jpg"))
+    one = next((path for path in paths if path.name == options.photograph), paths[0])
+    gpus = ("--gpus", str(options.gpus))
+    result: dict[str, Any] = {"machine": machine()}
+    result["vgg16"] = bench(one, "--backbone", "vgg16", "--preset", "quality", *gpus)
+    result["default"] = bench(one, "--checkpoint", "bundled", "--repeat", "5", *gpus)
+    result["vgg16 network"] = network_throughput(options.gpus)
+    result["folder"] = folder_throughput(paths, options.gpus)
+    for name in ("vgg16 network", "folder"):
+        print(f"{name}: {json.dumps(result[name])}")
+    OUTPUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
