@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from frcnn_cli.config import Pool
 from frcnn_cli.model.backbones.base import Backbone
+from frcnn_cli.model.roi_align import roi_align
 from frcnn_cli.model.roi_pool import roi_pool
 
 CLASS_STD = 0.01
@@ -73,18 +74,11 @@ class FastRCNN(nn.Module):
             rois: (R, 4), xyxy in pixels of the resized photograph.
         """
         spec = self.backbone.spec
-        moved = F.pad(self.on_map(rois), (1, 0))  # the image's index is 0
-        scale = 1.0 / spec.stride
-        if self.pool == "roi_pool":
-            return roi_pool(features, moved, spec.pool_size, scale)
-        from torchvision.ops import roi_align  # noqa: PLC0415  takes 1.5 s
-
-        # Corners in bfloat16 would be off by pixels.
-        exact = torch.promote_types(features.dtype, torch.float32)
-        aligned: Tensor = roi_align(
-            features.to(exact), moved.to(exact), spec.pool_size, scale, 2, aligned=True
-        )
-        return aligned.to(features.dtype)
+        moved, scale = self.on_map(rois), 1.0 / spec.stride
+        if self.pool == "roi_align":
+            return roi_align(features, moved, spec.pool_size, scale)
+        # The image's index is 0.
+        return roi_pool(features, F.pad(moved, (1, 0)), spec.pool_size, scale)
 
     def on_map(self, rois: Tensor) -> Tensor:
         """Returns RoIs (R, 4) as the pooling counts pixels: where cells see, and how they end."""

@@ -12,10 +12,10 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.roi_align import roi_align
 
 
 class OnnxForm(nn.Module):
@@ -64,10 +64,7 @@ class OnnxForm(nn.Module):
         spec = self.model.backbone.spec
         moved, scale = self.model.on_map(rois), 1.0 / spec.stride
         if self.model.pool == "roi_align":
-            aligned: Tensor = roi_align(
-                features, F.pad(moved, (1, 0)), spec.pool_size, scale, 2, aligned=True
-            )
-            return aligned
+            return roi_align(features, moved, spec.pool_size, scale)
         return _roi_pool(features, moved, spec.pool_size, scale, self._levels)
 
 

@@ -35,7 +35,7 @@ def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimiz
                     {"params": parameters, "lr": lr, "initial_lr": lr, "weight_decay": decay}
                 )
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups)
+        return torch.optim.AdamW(groups, fused=True)
     return torch.optim.SGD(groups, momentum=config.momentum)
 
 
