@@ -178,7 +178,7 @@ class TrainConfig:
     ema: float = 0.0
     """Decay of an exponential moving average of the weights; 0 keeps none (the paper)."""
     precision: Precision = "auto"
-    """Numbers of the forward pass: auto is bfloat16 on a GPU that computes in it, else float32."""
+    """Numbers of the forward pass: auto is bfloat16 where the device computes in it, or float32."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     eval_every: int = 0
@@ -250,6 +250,11 @@ class DetectConfig:
     """IoU above which the lower-scored of two boxes of a class is dropped (§4, 0.3)."""
     max_per_image: int = 100
     """Detections kept a photograph, over all classes; 0 keeps all."""
+    vote: float = 0.5
+    """IoU from which a class's boxes take part in the place and the score of one that stays
+    (Gidaris & Komodakis 2015); 0: boxes and scores are the network's own (the paper)."""
+    support: float = 1.0
+    """A box that boxes of w score in all vote for has its score times w / (w + this)."""
     scales: tuple[int, ...] = ()
     """Short sides in pixels: each RoI is seen where it is nearest to 224² (§2.4); empty: one."""
     longest_side: int = 2000
@@ -258,9 +263,10 @@ class DetectConfig:
     def __post_init__(self) -> None:
         for side in self.scales:
             InputConfig(side, max(side, self.longest_side))
-        for name in ("score", "nms"):
+        for name in ("score", "nms", "vote"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}", "use a fraction between 0 and 1")
+        _require(self.support >= 0, f"support is {self.support}", "use 0 or more")
         _require(self.max_per_image >= 0, f"max_per_image is {self.max_per_image}", "use 0 or more")
 
 

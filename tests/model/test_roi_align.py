@@ -35,7 +35,7 @@ def test_equals_torchvision(size: int, seed: int) -> None:
 
 
 def test_a_bin_by_hand() -> None:
-    """Cells of 1 pixel. One bin from 0.5 to 2.5: samples at 1 and 2, which are cells 0.5 and 1.5."""
+    """Cells of 1 pixel; a bin from 0.5 to 2.5 has samples at 1 and 2: between two cells each."""
     features = torch.tensor([[1.0, 3, 9], [5, 7, 9]])[None, None]
     found = roi_align(features, torch.tensor([[0.5, 0.0, 2.5, 1.0]]), 1, 1.0)
     # Along y the samples are at -0.25, held at the border, and at 0.25: rows (1 + 0.75) / 2, 0.125.

@@ -79,6 +79,7 @@ class Detector:
         score: float = DetectConfig.score,
         nms: float = DetectConfig.nms,
         max_objects: int = DetectConfig.max_per_image,
+        vote: float = DetectConfig.vote,
         proposals: npt.ArrayLike | None = None,
     ) -> DetectedPhotograph:
         """Finds the objects of a photograph.
@@ -88,13 +89,14 @@ class Detector:
             score: least score of an object.
             nms: overlap (IoU) above which the weaker of two boxes of a class goes.
             max_objects: most objects, over all classes; 0 keeps all.
+            vote: overlap from which a class's boxes vote on the one that stays; 0: none.
             proposals: (N, 4) regions to classify, xyxy in its pixels; None searches them.
 
         Raises:
             ImageError: the photograph cannot be read.
             FrcnnError: its regions cannot be searched.
         """
-        config = DetectConfig(score, nms, max_objects)
+        config = DetectConfig(score, nms, max_objects, vote)
         pixels = pixels_of(photograph)
         if proposals is None:
             boxes = regions_of(photograph, pixels, self._regions, self._cache)
@@ -120,6 +122,7 @@ class Detector:
         iou: float = EvalConfig.iou,
         score: float = EvalConfig.score,
         nms: float = DetectConfig.nms,
+        vote: float = DetectConfig.vote,
         progress: Progress = silent,
     ) -> Evaluation:
         """Scores the detector on annotated photographs; those that cannot be used are left out.
@@ -132,6 +135,7 @@ class Detector:
             iou: least IoU of a true positive.
             score: least score of a detection that counts.
             nms: overlap above which the weaker of two boxes of a class goes.
+            vote: overlap from which a class's boxes vote on the one that stays; 0: none.
             progress: called as `progress(step, done, total)`.
 
         Returns:
@@ -148,7 +152,7 @@ class Detector:
                 self._network,
                 cache,
                 proposals=self._regions,
-                detect=DetectConfig(score, nms),
+                detect=DetectConfig(score, nms, vote=vote),
                 config=EvalConfig(iou=iou, score=score),
                 progress=progress,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,7 +90,7 @@ def compress(
                 images,
                 Cache(cache_dir),
                 settings.apply("proposals", ProposalConfig()),
-                DetectConfig(EvalConfig().score, detect.nms, detect.max_per_image),
+                replace(detect, score=EvalConfig().score),
                 pick_device(gpus),
             )
             with terminal.progress() as report:

@@ -80,6 +80,7 @@ def detect(
             show_default=str(_CONFIG.nms),
         ),
     ] = None,
+    vote: options.Vote = None,
     scales: Annotated[
         str | None,
         typer.Option(
@@ -153,7 +154,9 @@ def detect(
         speed = settings.apply("speed", SpeedConfig(), precision=precision)
         detector = Detector.load(chosen, device, speed)
         search = settings.apply("proposals", ProposalConfig())
-        rules = settings.apply("detect", _CONFIG, score=score, nms=nms, scales=_sides(scales))
+        rules = settings.apply(
+            "detect", _CONFIG, score=score, nms=nms, vote=vote, scales=_sides(scales)
+        )
         kept = open_journal(
             out,
             output_format,

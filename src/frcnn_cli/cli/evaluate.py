@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,6 +101,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw precision against recall.", show_default=False),
     ] = None,
+    vote: options.Vote = None,
     gpus: options.Gpus = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     config: options.ConfigFile = None,
@@ -155,7 +155,7 @@ def evaluate(
                     Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
                     cache,
                     proposals=settings.apply("proposals", ProposalConfig()),
-                    detect=replace(settings.apply("detect", DetectConfig()), score=rules.score),
+                    detect=settings.apply("detect", DetectConfig(), vote=vote, score=rules.score),
                     config=rules,
                     explained=explain,
                     checkpoint=chosen,

@@ -79,6 +79,18 @@ Checkpoint = Annotated[
         show_default="the newest best of the cache, else the bundled one",
     ),
 ]
+Vote = Annotated[
+    float | None,
+    typer.Option(
+        "--vote",
+        min=0,
+        max=1,
+        metavar="IOU",
+        help="Overlap from which a class's boxes vote on the one that stays; 0: none, as in the "
+        "paper.",
+        show_default=str(configuration.DetectConfig.vote),
+    ),
+]
 
 ConfigT = TypeVar("ConfigT")
 

@@ -65,7 +65,7 @@ def _of_weight(x: Tensor, grad: Tensor, kernel: int, dilation: int) -> Tensor:
     edge = dilation * (kernel // 2)
     below, right = (-side % dilation for side in grad.shape[2:])
     x = F.pad(x, (edge, edge + right, edge, edge + below))
-    if dilation == 2:  # noqa: PLR2004
+    if dilation == 2:
         x, grad = _sub_grids(x), _sub_grids(F.pad(grad, (0, right, 0, below)))
     height, width = grad.shape[2:]
 
@@ -73,7 +73,7 @@ def _of_weight(x: Tensor, grad: Tensor, kernel: int, dilation: int) -> Tensor:
         seen = x[:, :, top : top + height + 2, left : left + width + 2]
         return _of_three(seen.contiguous(memory_format=torch.channels_last), grad)
 
-    if kernel == 3:  # noqa: PLR2004
+    if kernel == 3:
         return part(0, 0)
     whole = grad.new_empty(grad.shape[1], 1, kernel, kernel)
     for top in (0, 2):
@@ -86,10 +86,11 @@ def _of_three(x: Tensor, grad: Tensor) -> Tensor:
     """Returns the gradient (C, 1, 3, 3) of a 3×3 kernel; x is a cell larger on every side."""
     channels = grad.shape[1]
     shape = grad.new_empty(channels, 1, 3, 3)
-    return torch.ops.aten.convolution_backward(
+    gradients: list[Tensor] = torch.ops.aten.convolution_backward(
         *(grad, x, shape, [channels], [1, 1], [0, 0], [1, 1], False, [0, 0], channels),
         [False, True, False],
-    )[1]
+    )
+    return gradients[1]
 
 
 def _sub_grids(x: Tensor) -> Tensor:

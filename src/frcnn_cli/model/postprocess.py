@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,7 +10,11 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.suppression import suppress
+from frcnn_cli.model.voting import vote
 from frcnn_cli.records import Detections
+
+_LEAST_VOTER = 0.01
+"""Least score of a box that votes."""
 
 
 def postprocess(
@@ -19,20 +24,22 @@ def postprocess(
     size: tuple[int, int],
     config: DetectConfig,
 ) -> Detections:
-    """Decodes, thresholds and suppresses (§3.1: softmax scores, greedy NMS for each class).
+    """Decodes, thresholds, suppresses (§3.1: softmax scores, greedy NMS for each class) and votes.
 
     Args:
         output: of the `proposals`, one image.
         proposals: (R, 4) xyxy in pixels of the photograph.
         model: knows how its deltas are normalised.
         size: width and height of the photograph.
-        config: score threshold, NMS overlap, most detections a photograph.
+        config: score threshold, NMS overlap, votes, most detections a photograph.
 
     Returns:
         Detections clipped to the photograph, in falling score; boxes without area are left out.
     """
     scores = output.class_logits.float().softmax(dim=1)[:, 1:]  # (R, K)
-    roi, label = torch.nonzero(scores > config.score, as_tuple=True)
+    # What is too weak to be reported still has a vote.
+    least = min(config.score, _LEAST_VOTER) if config.vote else config.score
+    roi, label = torch.nonzero(scores > least, as_tuple=True)
     scores = scores[roi, label]
     deltas = output.deltas[roi, label + 1].float() * model.delta_std.to(
         proposals.device
@@ -44,4 +51,7 @@ def postprocess(
     candidates = (each[solid].cpu().numpy() for each in (boxes, scores, label + 1))
     found = Detections(*candidates)
     kept = suppress(found.boxes, found.scores, found.labels, config.nms, config.max_per_image)
+    if config.vote:
+        found = vote(found, kept, config.vote, config.support)
+        kept = np.flatnonzero(found.scores > config.score)
     return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])

@@ -6,6 +6,7 @@ import torch
 
 from frcnn_cli.config import Precision
 from frcnn_cli.errors import ConfigError, DeviceError
+from frcnn_cli.model.inference import compute_dtype
 
 
 def pick_device(gpus: int | None) -> torch.device:
@@ -27,16 +28,12 @@ def pick_device(gpus: int | None) -> torch.device:
 
 
 def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.dtype | None:
-    """Returns the type of the forward pass while training; None is float32.
-
-    Left alone, a CPU stays in float32: its backward pass through depthwise convolutions is slower
-    in bfloat16.
-    """
-    if precision != "auto":
-        return torch.bfloat16 if precision == "bfloat16" else None
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return None
+    """Returns the type of the forward pass while training; None is float32."""
+    if precision == "float32":
+        return None
+    dtype = compute_dtype(precision, device)
+    # float16 would need its losses scaled; a GPU without bfloat16 trains in float32.
+    return dtype if dtype == torch.bfloat16 else None
 
 
 def describe(device: torch.device) -> str:
