@@ -84,42 +84,40 @@ class _RoIPool(torch.autograd.Function):
 def _pool_by_crops(
     features: Tensor, images: Tensor, corners: Tensor, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell."""
+    """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell.
+
+    The index of an empty bin is B · H · W.
+    """
     batch, channels, height, width = features.shape
     features = features.contiguous(memory_format=torch.channels_last)
+    nowhere = batch * height * width
+    cells = torch.arange(nowhere, device=features.device).view(batch, height, width)
     shape = (len(images), size, size, channels)
     values = features.new_empty(shape)
-    places = torch.empty(shape, dtype=torch.long, device=features.device)
+    winners = torch.empty(shape, dtype=torch.long, device=features.device)
+    reaches_out = False
     for roi, (image, (x1, y1, x2, y2)) in enumerate(
         zip(images.tolist(), corners.tolist(), strict=True)
     ):
         x2, y2 = max(x1, x2), max(y1, y2)  # noqa: PLW2901  a RoI has at least one cell
-        crop = features[
-            image : image + 1, :, max(y1, 0) : max(y2 + 1, 0), max(x1, 0) : max(x2 + 1, 0)
-        ]
+        rows, columns = slice(max(y1, 0), max(y2 + 1, 0)), slice(max(x1, 0), max(x2 + 1, 0))
+        crop, numbers = features[image : image + 1, :, rows, columns], cells[image, rows, columns]
         if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):
-            crop = _extend(crop, (x1, y1, x2, y2))
-        pooled, place = F.adaptive_max_pool2d(crop, size, return_indices=True)
-        values[roi], places[roi] = pooled[0].permute(1, 2, 0), place[0].permute(1, 2, 0)
-    x1, y1, x2, _ = (corners[:, axis, None, None, None] for axis in range(4))
-    crop_width = (x2 - x1 + 1).clamp(min=1)
-    # A place is y · crop_width + x in its crop. Integers this small divide exactly as floats.
-    y = (places.float() / crop_width).floor().long()
-    corner = (images[:, None, None, None] * height + y1) * width + x1
-    winners = places.add_(y.mul_(width - crop_width)).add_(corner)
-    empty = values == -torch.inf
-    if empty.any():
-        values, winners = (
-            values.masked_fill(empty, 0),
-            winners.masked_fill(empty, batch * height * width),
-        )
+            reaches_out = True
+            crop = _extend(crop, (x1, y1, x2, y2), -torch.inf)
+            numbers = _extend(numbers, (x1, y1, x2, y2), nowhere)
+        pooled, places = F.adaptive_max_pool2d(crop, size, return_indices=True)
+        values[roi] = pooled[0].permute(1, 2, 0)
+        torch.take(numbers, places[0].permute(1, 2, 0), out=winners[roi])
+    if reaches_out:
+        values.masked_fill_(winners == nowhere, 0)
     return values.permute(0, 3, 1, 2), winners.permute(0, 3, 1, 2)
 
 
-def _extend(crop: Tensor, corners: tuple[int, int, int, int]) -> Tensor:
-    """Returns the part of a RoI inside the map, with -inf where the RoI reaches out of it."""
+def _extend(crop: Tensor, corners: tuple[int, int, int, int], outside: float) -> Tensor:
+    """Returns the part (..., h, w) of a map in a RoI, with `outside` where the RoI leaves it."""
     x1, y1, x2, y2 = corners
-    whole = crop.new_full((1, crop.shape[1], y2 - y1 + 1, x2 - x1 + 1), -torch.inf)
+    whole = crop.new_full((*crop.shape[:-2], y2 - y1 + 1, x2 - x1 + 1), outside)
     top, left = max(-y1, 0), max(-x1, 0)
-    whole[:, :, top : top + crop.shape[2], left : left + crop.shape[3]] = crop
+    whole[..., top : top + crop.shape[-2], left : left + crop.shape[-1]] = crop
     return whole
