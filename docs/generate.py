@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -129,8 +130,8 @@ def _fields(section: type) -> str:
 
 
 def field_notes(section: type) -> dict[str, str]:
-    """Returns what config.py says of each field of a section."""
-    tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
+    """Returns what the source says of each field of a section."""
+    tree = ast.parse(Path(inspect.getfile(section)).read_text(encoding="utf-8"))
     body = next(
         node.body
         for node in tree.body
