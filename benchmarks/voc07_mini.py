@@ -48,6 +48,8 @@ def train(data: Path, cache: Path) -> Path:
     """Returns the run's folder; trains whatever is missing of it."""
     run = cache / "runs" / RUN
     words = ["train", str(data), "--run", RUN, "--cache-dir", str(cache)]
+    # On two cores two processes, a photograph each, are faster than one with two threads.
+    words += ["--gpus", "0", "--processes", "2", "--batch", "2"]
     if not (run / "curves.png").exists():  # the last thing that a run writes
         resume = ["--resume"] if (run / "resume.safetensors").exists() else []
         frcnn(*words, *resume)

@@ -37,7 +37,7 @@ CAFFE = Recipe(
 _LITE = Recipe(
     TrainConfig(
         iterations=600,
-        epochs=4.5,
+        epochs=8.0,
         optimizer="adamw",
         lr=0.001,
         lr_trunk=0.05,
@@ -46,13 +46,13 @@ _LITE = Recipe(
         weight_decay=0.05,
         bias_lr=1.0,
         clip_norm=10.0,
-        rois_per_image=256,
+        rois_per_image=128,
         add_gt=True,
-        short_sides=(384, 448, 512),
+        short_sides=(448, 528, 608),
         dropout=0.3,
         ema=0.998,
     ),
-    InputConfig(480, 800),
+    InputConfig(600, 1000),
 )
 
 DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
