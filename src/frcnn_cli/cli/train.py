@@ -73,7 +73,7 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train a detector on annotated photographs; regions not yet searched are searched first."""
-    with Terminal(quiet or not _is_first(), verbose, as_json) as terminal:
+    with Terminal(quiet or not _is_first(), verbose and _is_first(), as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.pipelines.launch import device_of, processes_wanted, run_processes
         from frcnn_cli.pipelines.run_folder import RunFolder
