@@ -61,9 +61,15 @@ class FastRCNN(nn.Module):
             nn.init.normal_(layer.weight, 0.0, std, generator=generator)
             nn.init.zeros_(layer.bias)
 
-    def features(self, image: Tensor) -> Tensor:
-        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
-        features: Tensor = self.backbone.trunk(image.contiguous(memory_format=torch.channels_last))
+    def features(self, image: Tensor, begin: int = 0) -> Tensor:
+        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W).
+
+        Args:
+            image: the photograph, or what the first `begin` layers of the trunk made of it.
+            begin: layers that are left out.
+        """
+        layers = self.backbone.trunk[begin:] if begin else self.backbone.trunk
+        features: Tensor = layers(image.contiguous(memory_format=torch.channels_last))
         return features
 
     def pooled(self, features: Tensor, rois: Tensor) -> Tensor:
@@ -97,18 +103,21 @@ class FastRCNN(nn.Module):
         deltas = self.box_delta(vectors).view(-1, self.num_classes + 1, 4)
         return RegionOutput(self.class_score(vectors), deltas)
 
-    def forward(self, images: Sequence[Tensor], rois: Sequence[Tensor]) -> RegionOutput:
+    def forward(
+        self, images: Sequence[Tensor], rois: Sequence[Tensor], begin: int = 0
+    ) -> RegionOutput:
         """Classifies and moves the RoIs of each image.
 
         Args:
             images: B of (1, 3, H, W), from `batch.prepare`.
             rois: B of (R_i, 4), xyxy in pixels of their image.
+            begin: layers of the trunk that the images have been through.
 
         Returns:
             The output for all R RoIs, image by image.
         """
         pooled = [
-            self.pooled(self.features(image), boxes)
+            self.pooled(self.features(image, begin), boxes)
             for image, boxes in zip(images, rois, strict=True)
         ]
         return self.regions(torch.cat(pooled))

@@ -14,6 +14,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.frozen import FrozenLayers
 from frcnn_cli.model.loss import Losses, multi_task_loss
 from frcnn_cli.training.distributed import Ranks
 from frcnn_cli.training.dropout import RegionDropout
@@ -88,6 +89,7 @@ class Passes:
         self._ranks = ranks
         self._autocast = autocast
         self._network: nn.Module = ranks.wrap(model)
+        self._frozen = FrozenLayers(model.backbone.trunk, autocast or torch.float32)
         self._dropout = RegionDropout(model, config.seed)
         share = ranks.share(range(config.images_per_batch))
         self._first_slot = (share[0] if share else 0) if first_slot is None else first_slot
@@ -131,8 +133,9 @@ class Passes:
         )
 
     def _whole(self, batch: Batch, inputs: PassInputs) -> Losses:
+        seen = [self._frozen(image) for image in batch.images]
         with self._casting():
-            output = self._network(batch.images, batch.rois)
+            output = self._network(seen, batch.rois, self._frozen.count)
         losses = self._losses(output, batch, inputs, slice(None))
         _require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
@@ -145,7 +148,7 @@ class Passes:
         done = 0
         for image, rois in zip(batch.images, batch.rois, strict=True):
             with self._casting():
-                features = self.model.features(image)
+                features = self.model.features(self._frozen(image), self._frozen.count)
             part = features.detach().requires_grad_(features.requires_grad)
             for boxes in _parts(rois, self._pieces):
                 rows = slice(done, done + len(boxes))
