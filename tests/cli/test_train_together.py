@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from cli.test_commands import SETTINGS, frcnn
 from frcnn_cli.cache.checkpoints import load_checkpoint
@@ -64,6 +65,43 @@ def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
     assert first["loss"] == pytest.approx(rows[0]["loss"], rel=1e-4)
     assert (first["rois"], first["foreground"]) == (rows[0]["rois"], rows[0]["foreground"])
     assert result["steps"] == 4
+
+
+def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines are two folders here: neither sees what the other one keeps."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("scenes", "frcnn.toml"):
+        (other / name).symlink_to(project / name)
+    done = frcnn(project, *TOGETHER, "scenes", "--run", "processes")
+    assert done.returncode == 0, done.stderr
+    one = torchrun(project, "--standalone", "--nproc-per-node", "2", run="torchrun")
+    assert one.wait(timeout=600) == 0
+
+    meeting = ("--nnodes", "2", "--nproc-per-node", "1", "--rdzv-id", "frcnn")
+    # In a file, as a port that is free now may be taken when it is wanted.
+    meeting += ("--rdzv-backend", "c10d", "--rdzv-endpoint", str(tmp_path / "meeting"))
+    meeting += ("--rdzv-conf", "store_type=file", "--local-addr", "localhost")
+    two = [torchrun(folder, *meeting, run="machines") for folder in (project, other)]
+    assert [each.wait(timeout=600) for each in two] == [0, 0]
+
+    found = [folder / ".frcnn/runs/machines" for folder in (project, other)]
+    (written,) = [folder for folder in found if folder.exists()]  # by the one that leads
+    assert "--processes" not in (written / "command.txt").read_text()  # of one machine
+    ours = project / ".frcnn/runs/processes"
+    for theirs in (project / ".frcnn/runs/torchrun", written):
+        for name in ("last.safetensors", "best.safetensors"):
+            weights, same = (load_checkpoint(run / name)[0] for run in (ours, theirs))
+            assert all(torch.equal(weights[key], same[key]) for key in weights), theirs
+
+
+def torchrun(folder: Path, *words: str, run: str) -> subprocess.Popen[bytes]:
+    """Starts torch's launcher as docs/how-to/gpu.md says."""
+    launcher = (sys.executable, "-m", "torch.distributed.run", *words, "-m", "--", "frcnn_cli")
+    return subprocess.Popen([*launcher, *WORDS, "scenes", "--batch", "2", "--run", run], cwd=folder)
 
 
 def test_a_process_that_dies_ends_the_run_which_goes_on_later(project: Path) -> None:

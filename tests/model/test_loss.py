@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from frcnn_cli.model.fast_rcnn import RegionOutput
-from frcnn_cli.model.loss import multi_task_loss, smooth_l1
+from frcnn_cli.model.loss import multi_task_loss, region_losses, smooth_l1
 
 
 def test_smooth_l1() -> None:
@@ -36,6 +36,20 @@ def test_both_terms_by_hand() -> None:
     assert losses.total.item() == pytest.approx(
         losses.classification.item() + 3.0 * losses.box.item()
     )
+
+
+def test_smoothed_labels_by_hand() -> None:
+    """ε = 0.3 of K + 1 = 3: probabilities 4/8, 2/8, 2/8 are to be 0.8, 0.1, 0.1.
+
+    -0.8 log 1/2 - 0.2 log 1/4 = 1.2 log 2.
+    """
+    output = RegionOutput(torch.tensor([[math.log(2), 0, 0]]), torch.zeros(1, 3, 4))
+    labels, targets = torch.tensor([0]), torch.zeros(1, 4)
+    losses = multi_task_loss(output, labels, targets, label_smoothing=0.3)
+    assert losses.classification.item() == pytest.approx(1.2 * math.log(2))
+    classification, box = region_losses(output, labels, targets)
+    assert classification.tolist() == pytest.approx([math.log(2)])
+    assert box.tolist() == [0]
 
 
 def test_gradient_reaches_only_the_true_class() -> None:

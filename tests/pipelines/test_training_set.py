@@ -140,3 +140,35 @@ def test_difficult_objects_train_where_the_recipe_wants_them(searched) -> None:
     hidden = dataclasses.replace(samples[0], difficult=np.ones(len(samples[0].boxes), bool))
     config = dataclasses.replace(CONFIG, difficult=True)
     assert TrainingSet([hidden], run, config, SPEC).first().labels.any()
+
+
+def test_photographs_of_a_rare_class_are_seen_more_often(searched) -> None:
+    """Nine photographs of class 1 and one of class 2, which is in less than 0.9 of them.
+
+    It is repeated √(0.9 / 0.1) = 3 times: 10 · 3/12 = 2 or 3 of the 10 draws of a pass.
+    """
+    samples, run = searched
+    labels = np.ones(len(samples[0].labels), np.int64)
+    common = [dataclasses.replace(samples[0], image_id=str(i), labels=labels) for i in range(9)]
+    rare = dataclasses.replace(samples[0], image_id="rare", labels=2 * labels)
+    config = dataclasses.replace(CONFIG, class_balance=0.9, images_per_batch=10, iterations=1)
+    seen = TrainingSet([*common, rare], run, config, SPEC).first().image_ids
+    assert seen.count("rare") in (2, 3)
+    hidden = dataclasses.replace(rare, difficult=np.ones(len(labels), bool))
+    seen = TrainingSet([*common, hidden], run, config, SPEC).first().image_ids
+    assert seen.count("rare") == 1  # it has nothing to teach
+
+
+def test_all_chance_is_of_the_step(searched) -> None:
+    samples, run = searched
+    config = dataclasses.replace(CONFIG, crop=0.7, photometric=0.4, class_balance=0.6, ohem=2)
+    batches = TrainingSet(samples, run, config, SPEC)
+    plain = TrainingSet(samples, run, dataclasses.replace(CONFIG, class_balance=0.6), SPEC)
+    whole, later = (list(batches.batches(start, workers=0)) for start in (0, 3))
+    assert all(same(one, other) for one, other in zip(whole[3:], later, strict=True))
+    assert not any(same(one, other) for one, other in zip(whole, plain.batches(0, 0), strict=True))
+    for batch in whole:
+        for image, rois in zip(batch.images, batch.rois, strict=True):
+            assert (rois[:, 2:] > rois[:, :2]).all()
+            assert (rois[:, 2] <= image.shape[3]).all()
+            assert (rois[:, 3] <= image.shape[2]).all()

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.distributed import ALONE, Ranks, place
 from training.together import train
 
 TOGETHER = Path(__file__).with_name("together.py")
@@ -32,6 +32,17 @@ def test_alone_nothing_is_exchanged() -> None:
     assert ALONE.is_first
     with ALONE.first_goes_ahead():
         pass
+
+
+def test_the_place_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"RANK": "5", "WORLD_SIZE": "8", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    for name, value in told.items():
+        assert place() == ALONE  # not all of it was told
+        monkeypatch.setenv(name, value)
+    assert place() == Ranks(5, 8)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert place() == Ranks(5, 8, 1, 4)
 
 
 @pytest.mark.slow

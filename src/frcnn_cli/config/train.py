@@ -18,16 +18,16 @@ _RANGES: Sequence[tuple[Sequence[str], Callable[[float], bool], str]] = (
         "use 1 or more",
     ),
     (
-        ("foreground_fraction", "foreground_iou", "flip"),
+        ("foreground_fraction", "foreground_iou", "class_balance", "flip", "crop", "photometric"),
         lambda value: 0 <= value <= 1,
         "use a fraction between 0 and 1",
     ),
-    (("dropout", "ema"), lambda value: 0 <= value < 1, "use a value in [0, 1)"),
+    (("dropout", "ema", "label_smoothing"), lambda value: 0 <= value < 1, "use a value in [0, 1)"),
     (
         (
             *("epochs", "lr_trunk", "lr_gamma", "warmup", "momentum", "weight_decay", "bias_lr"),
             *("clip_norm", "box_loss_weight", "validation_images", "eval_every", "patience"),
-            "seed",
+            *("ohem", "seed"),
         ),
         lambda value: value >= 0,
         "use 0 or more",
@@ -82,16 +82,26 @@ class TrainConfig:
     """Ground-truth boxes join the proposals (the Caffe release, not the paper)."""
     box_loss_weight: float = 1.0
     """λ of the multi-task loss (§2.3, Eq. 1); 0 learns no boxes: regions stay as they are."""
+    label_smoothing: float = 0.0
+    """Probability that the class loss spreads over all classes (Szegedy et al. 2016); 0 is off."""
+    ohem: int = 0
+    """RoIs drawn for each one that trains, the hardest (Shrivastava et al. 2016); 0 is off."""
     stage_wise: bool = False
     """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1)."""
     class_statistics: bool = False
     """Box targets are normalised for each class, and folded into the weights (Caffe release)."""
     difficult: bool = False
     """Difficult objects are trained on (Caffe release)."""
+    class_balance: float = 0.0
+    """Photographs of a class in less than this share of them are seen more (LVIS); 0 is off."""
     flip: float = 0.5
     """Probability of a left-right flip (§2.3)."""
     flip_copies: bool = False
     """Every photograph twice in each pass, once flipped, and none drawn (Caffe release)."""
+    crop: float = 0.0
+    """Probability of a random crop, sides at least half the photograph's (none in the paper)."""
+    photometric: float = 0.0
+    """Brightness, contrast and saturation times 1 ± this at most; 0 leaves them (the paper)."""
     short_sides: tuple[int, ...] = (600,)
     """One of these scales (pixels of the short side) is drawn for each photograph (§2.4)."""
     long_side: int = 1000
@@ -125,6 +135,11 @@ class TrainConfig:
         agree(
             not (self.stage_wise and self.box_loss_weight == 0),
             "stage_wise has nothing to learn in its second stage with box_loss_weight 0",
+            "choose one of the two",
+        )
+        agree(
+            not (self.stage_wise and self.ohem),
+            "stage_wise has no loss of both kinds by which ohem could choose",
             "choose one of the two",
         )
         require(

@@ -25,12 +25,36 @@ def smooth_l1(x: Tensor) -> Tensor:
     return torch.where(size < 1, 0.5 * x.square(), size - 0.5)
 
 
+def region_losses(
+    output: RegionOutput, labels: Tensor, targets: Tensor, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Returns L_cls(p, u) and [u ≥ 1] L_loc(t^u, v) of each RoI, both (R,).
+
+    Args:
+        output: logits (R, K + 1) and normalised deltas (R, K + 1, 4).
+        labels: u, (R,) int64; 0 is background, which has no box term.
+        targets: v, (R, 4), normalised.
+        label_smoothing: ε in [0, 1): the true class is to have probability 1 - ε, and ε is spread
+            over all K + 1 (Szegedy et al. 2016, §7).
+    """
+    logits = output.class_logits.float()
+    classification = F.cross_entropy(
+        logits, labels, reduction="none", label_smoothing=label_smoothing
+    )
+    rois = torch.nonzero(labels > 0).flatten()
+    error = output.deltas[rois, labels[rois]].float() - targets[rois]
+    box = torch.zeros_like(classification).index_put((rois,), smooth_l1(error).sum(1))
+    return classification, box
+
+
 def multi_task_loss(
     output: RegionOutput,
     labels: Tensor,
     targets: Tensor,
     box_weight: float = 1.0,
+    *,
     count: int | None = None,
+    label_smoothing: float = 0.0,
 ) -> Losses:
     """Returns L = mean over RoIs of L_cls(p, u) + λ [u ≥ 1] L_loc(t^u, v).
 
@@ -38,16 +62,14 @@ def multi_task_loss(
     with few objects does not weigh them more.
 
     Args:
-        output: logits (R, K + 1) and normalised deltas (R, K + 1, 4).
-        labels: u, (R,) int64; 0 is background, which has no box term.
-        targets: v, (R, 4), normalised.
+        output: as `region_losses` takes it, and so `labels` and `targets`.
+        labels: u.
+        targets: v.
         box_weight: λ.
         count: RoIs that the means are over, where these R are only part of them.
+        label_smoothing: ε.
     """
     count = count or max(len(labels), 1)
-    logits = output.class_logits.float()
-    classification = F.cross_entropy(logits, labels, reduction="sum") / count
-    rois = torch.nonzero(labels > 0).flatten()
-    error = output.deltas[rois, labels[rois]].float() - targets[rois]
-    box = smooth_l1(error).sum() / count
+    terms = region_losses(output, labels, targets, label_smoothing)
+    classification, box = (term.sum() / count for term in terms)
     return Losses(classification + box_weight * box, classification, box)

@@ -38,7 +38,7 @@ def sample_rois(
     Foreground overlaps an object by IoU ≥ `foreground_iou`; background has its highest IoU in
     `background_iou`, half-open. Where a photograph has too few of a kind, fewer RoIs come out; one
     without hard background draws from all proposals that are not foreground, so that photographs
-    without objects train too.
+    without objects train too. With `ohem` as many more are drawn, of which the hardest will train.
 
     Args:
         proposals: (N, 4) xyxy.
@@ -55,10 +55,9 @@ def sample_rois(
     background = torch.nonzero((best_iou >= low) & (best_iou < high)).flatten()
     if not len(background):
         background = torch.nonzero(best_iou < high).flatten()
-    foreground = _draw(
-        foreground, round(config.rois_per_image * config.foreground_fraction), generator
-    )
-    background = _draw(background, config.rois_per_image - len(foreground), generator)
+    wanted = config.rois_per_image * max(config.ohem, 1)
+    foreground = _draw(foreground, round(wanted * config.foreground_fraction), generator)
+    background = _draw(background, wanted - len(foreground), generator)
     chosen = torch.cat((foreground, background))
     labels = torch.zeros(len(chosen), dtype=torch.long)
     deltas = torch.zeros(len(chosen), 4)
@@ -67,6 +66,35 @@ def sample_rois(
         labels[: len(foreground)] = gt_labels[matched]
         deltas[: len(foreground)] = box_ops.encode(proposals[foreground], gt_boxes[matched])
     return RegionTargets(proposals[chosen], labels, deltas)
+
+
+def of_ignored(proposals: Tensor, boxes: Tensor, ignored: Tensor, foreground_iou: float) -> Tensor:
+    """Returns which proposals (N,) are of no use: they show what nobody is to learn.
+
+    They overlap an ignored box by `foreground_iou`, and none of the others as much.
+
+    Args:
+        proposals: (N, 4) xyxy.
+        boxes: (G, 4) xyxy.
+        ignored: (G,) bool.
+        foreground_iou: least IoU of a proposal with its object.
+    """
+    near = box_ops.iou(proposals, boxes) >= foreground_iou
+    return near[:, ignored].any(dim=1) & ~near[:, ~ignored].any(dim=1)
+
+
+def normalised(deltas: Tensor, labels: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Returns the deltas (R, 4) of RoIs of these classes (R,) as the box layer learns them.
+
+    Args:
+        deltas: not normalised.
+        labels: of the RoIs.
+        mean: (4,), or (K + 1, 4) of each class.
+        deviation: of the same shape.
+    """
+    if mean.ndim == 2:
+        mean, deviation = mean[labels], deviation[labels]
+    return (deltas - mean) / deviation
 
 
 def target_statistics(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.errors import TrainingError
@@ -173,11 +174,13 @@ def score_best(
     """Returns the mAP of a run's best checkpoint; None without photographs to score it on.
 
     The processes share the work, if all of them see the checkpoint, which the first one wrote.
+    Another machine may have one of the same name, of a run that it led.
     """
     if data is None:
         return None
     best = run / BEST
-    seen_by_all = all(ranks.gather(best.exists()))
+    seen = ranks.gather(content_hash(best) if best.exists() else None)
+    seen_by_all = set(seen) == {seen[0]}
     if not seen_by_all and not ranks.is_first:
         return None
     detector = Detector.load(best, device)

@@ -120,7 +120,7 @@ class _Run:
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
-            command = self.folder.write_command(self.job, self.device.type, self.ranks.world)
+            command = self.folder.write_command(self.job, self.device.type, self.ranks.local_world)
         self._announce(data, trainer)
         keeper = self._keeper(trainer, evaluation)
         if tensorboard and self.folder is not None:

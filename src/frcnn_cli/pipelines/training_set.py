@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import InputConfig, TrainConfig
+from frcnn_cli.data.augment import Scene, rearranged, recoloured
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError
@@ -22,6 +22,7 @@ from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.targets import (
     RegionTargets,
     class_target_statistics,
+    of_ignored,
     sample_rois,
     target_statistics,
 )
@@ -29,11 +30,11 @@ from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
-from frcnn_cli.training.sampler import photographs_of_step, seed_for
+from frcnn_cli.training.sampler import photographs_of_step, repeat_factors, seed_for
 
 
 class TrainingSet(Dataset[Batch | FrcnnError]):
-    """Batch `i` is what step `i` trains on: photographs drawn, flipped, resized, RoIs sampled.
+    """Batch `i` is what step `i` trains on: photographs drawn, changed, resized, RoIs sampled.
 
     Args:
         samples: the photographs.
@@ -56,6 +57,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         self._config = config
         self._spec = spec
         self._ranks = ranks
+        self._shares = self._shares_of_a_pass()
 
     def __len__(self) -> int:
         return self._config.iterations
@@ -70,8 +72,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     def _batch(self, step: int) -> Batch:
         config = self._config
         count = len(self._samples)
-        passed = 2 * count if config.flip_copies else count
-        drawn = photographs_of_step(step, passed, config.images_per_batch, config.seed)
+        drawn = photographs_of_step(step, config.images_per_batch, config.seed, self._shares)
         images, rois, targets = [], [], []
         share = self._ranks.share(list(enumerate(drawn)))
         for slot, index in share:
@@ -90,23 +91,32 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             tuple(self._samples[index % count].image_id for _, index in share),
         )
 
+    def _shares_of_a_pass(self) -> Tensor:
+        """Returns how often a pass takes each photograph, relative to each other (N,).
+
+        Flipped copies are photographs N, N + 1, … of 2 N.
+        """
+        config, samples = self._config, self._samples
+        shares = torch.ones(len(samples))
+        if config.class_balance:
+            taught = [s.labels[~s.difficult | config.difficult] for s in samples]
+            shares = repeat_factors(taught, config.class_balance)
+        return shares.repeat(2) if config.flip_copies else shares
+
     def _photograph(
         self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
         config = self._config
-        image = load_image(sample.path)
-        proposals, gt_boxes, gt_labels = self._boxes(sample)
-        if flipped or torch.rand((), generator=generator) < config.flip:
-            width = image.shape[1]
-            image = image[:, ::-1]
-            proposals, gt_boxes = box_ops.flip(proposals, width), box_ops.flip(gt_boxes, width)
-        sampled = sample_rois(proposals, gt_boxes, gt_labels, config, generator)
+        scene = Scene(load_image(sample.path), *self._boxes(sample))
+        scene = rearranged(scene, config, generator, flipped=flipped)
+        sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, config, generator)
         scale = int(torch.randint(len(config.short_sides), (), generator=generator))
         short_side = config.short_sides[scale]
         size = InputConfig(short_side, max(short_side, config.long_side))
-        resized = resize(np.ascontiguousarray(image), size)
-        pixels = torch.from_numpy(resized.pixels).permute(2, 0, 1)
+        resized = resize(np.ascontiguousarray(scene.pixels), size)
+        coloured = recoloured(resized.pixels, config.photometric, generator)
+        pixels = torch.from_numpy(coloured).permute(2, 0, 1)
         prepared = prepare(pixels, self._spec.preprocessing, self._spec.stride)
         return prepared, sampled.rois * torch.from_numpy(resized.scale), sampled
 
@@ -120,9 +130,8 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         boxes = torch.from_numpy(sample.boxes)
         difficult = torch.from_numpy(sample.difficult & (not self._config.difficult))
         if difficult.any():
-            overlaps = box_ops.iou(proposals, boxes) >= self._config.foreground_iou
-            kept = overlaps[:, ~difficult].any(dim=1) | ~overlaps[:, difficult].any(dim=1)
-            proposals = proposals[kept]
+            useless = of_ignored(proposals, boxes, difficult, self._config.foreground_iou)
+            proposals = proposals[~useless]
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 

@@ -39,11 +39,13 @@ class Ranks:
         rank: 0 up to `world` - 1; the first one writes files and talks to people.
         world: processes in all.
         local_rank: place on this machine, and so which GPU.
+        local_world: processes on this machine.
     """
 
     rank: int = 0
     world: int = 1
     local_rank: int = 0
+    local_world: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -134,8 +136,8 @@ def place() -> Ranks:
     """Returns this process's place by its environment."""
     if not started_by_launcher():
         return ALONE
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    return Ranks(*(int(os.environ.get(name, "0")) for name in names))
+    names = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    return Ranks(*(int(os.environ.get(name, default)) for name, default in names.items()))
 
 
 @contextmanager

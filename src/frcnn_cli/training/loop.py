@@ -12,6 +12,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.mining import HardExamples
 from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor, set_rate
 from frcnn_cli.training.passes import Passes, PassInputs
 from frcnn_cli.training.stages import Stages
@@ -73,6 +74,7 @@ class Trainer:
         model.set_dropout(config.dropout)
         self._stages = Stages(model, config)
         self._passes = Passes(model, config, ranks, autocast)
+        self._hardest = HardExamples(model, config, autocast) if config.ohem else None
 
     def run(
         self,
@@ -94,13 +96,14 @@ class Trainer:
         arrived = time.perf_counter()
         for batch in batches:
             loaded = time.perf_counter()
-            rois, stops = self._ranks.sums(len(batch.labels), stop())
+            chosen = self._chosen(batch)
+            rois, stops = self._ranks.sums(len(chosen.labels), stop())
             if stops:
                 return
             lr = self.config.lr * rate_factor(self.step, self.config)
-            terms = self._step(batch.to(self.device), int(rois))
+            terms = self._step(chosen, int(rois))
             self.step += 1
-            foreground = int((batch.labels > 0).sum())
+            foreground = int((chosen.labels > 0).sum())
             total, classification, box, foreground_sum = self._ranks.sums(*terms, foreground)
             now = time.perf_counter()
             on_step(
@@ -121,11 +124,17 @@ class Trainer:
     def measure(self, batch: Batch) -> float:
         """Returns the seconds that a step's passes take; nothing is learnt."""
         began = time.perf_counter()
-        self._compute(batch.to(self.device), len(batch.labels), must_be_finite=False)
+        chosen = self._chosen(batch)
+        self._compute(chosen, len(chosen.labels), must_be_finite=False)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.model.zero_grad(set_to_none=True)
         return time.perf_counter() - began
+
+    def _chosen(self, batch: Batch) -> Batch:
+        """Returns what the step learns from, on the device."""
+        batch = batch.to(self.device)
+        return batch if self._hardest is None else self._hardest(batch)
 
     def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
         self.model.train()

@@ -16,6 +16,7 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.frozen import FrozenLayers
 from frcnn_cli.model.loss import Losses, multi_task_loss
+from frcnn_cli.model.targets import normalised
 from frcnn_cli.training.distributed import Ranks
 from frcnn_cli.training.dropout import RegionDropout
 
@@ -167,11 +168,16 @@ class Passes:
         self, output: RegionOutput, batch: Batch, inputs: PassInputs, rows: slice
     ) -> Losses:
         labels = batch.labels[rows]
-        mean, deviation = self.model.delta_mean, self.model.delta_std
-        if mean.ndim == 2:  # of each class
-            mean, deviation = mean[labels], deviation[labels]
-        targets = (batch.deltas[rows] - mean) / deviation
-        return multi_task_loss(output, labels, targets, inputs.box_weight, inputs.rois)
+        model = self.model
+        targets = normalised(batch.deltas[rows], labels, model.delta_mean, model.delta_std)
+        return multi_task_loss(
+            output,
+            labels,
+            targets,
+            inputs.box_weight,
+            count=inputs.rois,
+            label_smoothing=self._config.label_smoothing,
+        )
 
     def _casting(self) -> torch.autocast:
         device = next(self.model.parameters()).device

@@ -6,8 +6,13 @@ stopped, with any number of loading workers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
+
+from frcnn_cli.records import IntArray
 
 
 def seed_for(*numbers: int) -> int:
@@ -15,15 +20,52 @@ def seed_for(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
-def photographs_of_step(step: int, count: int, batch: int, seed: int) -> list[int]:
+def photographs_of_step(step: int, batch: int, seed: int, shares: Tensor) -> list[int]:
     """Returns which photographs step `step` (from 0) trains on.
 
-    Each pass over the `count` photographs is a new permutation; a batch may straddle two passes.
+    Each pass is as many draws as there are photographs, N, in a new order; a batch may straddle two
+    passes. A pass holds a photograph of share s either ⌊N s / Σ s⌋ times or once more, and so each
+    one once where all shares are equal.
+
+    Args:
+        step: from 0.
+        batch: photographs a step.
+        seed: of the run.
+        shares: (N,) > 0, relative to each other.
     """
+    count = len(shares)
     positions = range(step * batch, (step + 1) * batch)
-    return [int(_permutation(seed, at // count, count)[at % count]) for at in positions]
+    passes = {number: _pass(seed, number, shares) for number in {at // count for at in positions}}
+    return [int(passes[at // count][at % count]) for at in positions]
 
 
-def _permutation(seed: int, epoch: int, count: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed_for(seed, epoch))
-    return torch.randperm(count, generator=generator)
+def repeat_factors(labels: Sequence[IntArray], threshold: float) -> Tensor:
+    """Returns how often a photograph is to be seen (N,), from its rarest class.
+
+    Repeat-factor sampling (LVIS, Gupta et al. 2019). A class that a fraction f of the photographs
+    hold is repeated max(1, √(threshold / f)) times, a photograph as often as its most repeated
+    class; one without objects once.
+
+    Args:
+        labels: for each of N photographs, the classes of its objects.
+        threshold: fraction of the photographs below which a class is rare.
+    """
+    held = [np.unique(each) for each in labels]
+    classes, holders = np.unique(np.concatenate([*held, np.zeros(0, np.int64)]), return_counts=True)
+    repeats = np.maximum(1.0, np.sqrt(threshold * len(labels) / holders))
+    by_class = dict(zip(classes.tolist(), repeats.tolist(), strict=True))
+    most = [max((by_class[label] for label in each.tolist()), default=1.0) for each in held]
+    return torch.tensor(most, dtype=torch.float64)
+
+
+def _pass(seed: int, number: int, shares: Tensor) -> Tensor:
+    """Returns the draws (N,) of a pass, in order."""
+    count = len(shares)
+    generator = torch.Generator().manual_seed(seed_for(seed, number))
+    order = torch.randperm(count, generator=generator)
+    # Systematic sampling: equal steps along the shares laid end to end, from a random start.
+    ends = shares.double().cumsum(0)
+    start = torch.rand((), generator=generator, dtype=torch.float64)
+    at = (torch.arange(count) + start) * ends[-1] / count
+    drawn = torch.searchsorted(ends, at, right=True).clamp(max=count - 1)
+    return drawn[order]
