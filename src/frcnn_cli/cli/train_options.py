@@ -130,7 +130,7 @@ PrecisionName = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="float32 or bfloat16 in the forward pass; auto is bfloat16 on GPUs that have it.",
+        help="float32 or bfloat16 in the forward pass; auto is bfloat16 where the device has it.",
         show_default="auto",
         rich_help_panel=_SCHEDULE,
     ),
