@@ -24,12 +24,15 @@ test: install  ## run the tests, the fast ones first
 	$(BIN)/python -m pytest -m 'not slow'
 	$(BIN)/python -m pytest -m slow
 
+# 30 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 10 minutes.
 FUZZ_EXAMPLES ?= 2000
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 10
+FUZZ_COVERAGE ?= 240
 fuzz: install  ## damaged files for every reader, then byte by byte with atheris where it installs
-	FRCNN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q tests/fuzz
+	FRCNN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FRCNN_FUZZ_SECONDS=$(FUZZ_SECONDS) \
+		$(BIN)/python -m pytest -q tests/fuzz
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
-	$(BIN)/python tests/fuzz/by_coverage.py $(FUZZ_SECONDS)
+	$(BIN)/python tests/fuzz/by_coverage.py $(FUZZ_COVERAGE)
 
 check: install  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -67,7 +67,16 @@ class ConfigError(FrcnnError):
 
 
 class DataError(FrcnnError):
-    """A data set that is missing, empty or inconsistent."""
+    """A data set that is missing, empty or inconsistent.
+
+    Attributes:
+        others: what else is wrong with the same photograph; not in the line of this error.
+    """
+
+    others: tuple[DataError, ...] = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), {"others": self.others})
 
 
 class ImageError(DataError):

@@ -10,12 +10,16 @@ import torch
 
 from frcnn_cli.cache import records
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint, write_safetensors
+from frcnn_cli.cache.detections import save_detections
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.cache.verify import repair, verify
 from frcnn_cli.config import InputConfig, ModelConfig
+from frcnn_cli.records import Detections, ObjectEvidence, as_boxes
 
+NOTHING = Detections(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+EVIDENCE = ObjectEvidence(np.zeros(0, np.float32), np.zeros(0, np.float32))
 KEYS = [f"{i:02x}" + "0" * 62 for i in range(3)]
 
 
@@ -25,6 +29,7 @@ def cache(tmp_path) -> Cache:
     cache = Cache(tmp_path / "cache")
     for key in KEYS:
         save_proposals(cache, key, np.ones((3, 4), np.float32))
+        save_detections(cache, key, NOTHING, EVIDENCE)
         records.save(cache, "hashes", key, {"sha256": key})
         records.save(cache, "splits", key, {"splits": {}})
     run = make_run_folder(cache, "run")
@@ -42,11 +47,11 @@ def wrong(cache: Cache) -> dict[str, str]:
 
 def test_whole_is_whole(cache):
     verdicts = list(verify(cache))
-    assert len(verdicts) == 9 + 4
+    assert len(verdicts) == 4 * len(KEYS) + 4
     assert not any(verdict.problem or verdict.later for verdict in verdicts)
 
 
-@pytest.mark.parametrize("kind", ["proposals", "hashes", "splits"])
+@pytest.mark.parametrize("kind", ["proposals", "detections", "hashes", "splits"])
 def test_an_entry_with_a_flipped_bit(cache, kind):
     path = cache.path(kind, KEYS[1])
     content = bytearray(path.read_bytes())
@@ -59,7 +64,7 @@ def test_an_entry_with_a_flipped_bit(cache, kind):
     assert wrong(cache) == {}
 
 
-@pytest.mark.parametrize("kind", ["proposals", "hashes"])
+@pytest.mark.parametrize("kind", ["proposals", "detections", "hashes"])
 def test_a_whole_entry_of_something_else(cache, kind):
     cache.write(kind, KEYS[0], b"[1, 2]")
     assert set(wrong(cache)) == {KEYS[0]}

@@ -16,17 +16,19 @@ BOX = "1 0.5 0.5 0.5 0.2\n"
 
 def test_it_lists_problems_and_ends_with_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    yolo(Path("pets"), {"a.jpg": BOX, "b.jpg": "x\n"}, train="images")
+    yolo(Path("pets"), {"a.jpg": BOX, "b.jpg": "x\ny\n"}, train="images")
     run = CliRunner().invoke(app, ["data", "pets"])
     assert run.exit_code == 3
     assert run.stdout == ""
-    assert "pets/labels/b.txt: line 1 is 'x'" in " ".join(run.stderr.split())
+    for said in ("pets/labels/b.txt: line 1 is 'x'", "pets/labels/b.txt: line 2 is 'y'"):
+        assert said in " ".join(run.stderr.split())
     assert "1 photograph, 1 object, 2 classes" in run.stderr
     # What it tells people it tells programs.
     found = json.loads(CliRunner().invoke(app, ["data", "pets", "--json"]).stdout)
     assert found["schema"] == "frcnn.data/1"
     assert found["classes"]["dog"]["objects"] == 1
-    assert found["problems"][0]["file"] == "pets/labels/b.txt"
+    assert [each["file"] for each in found["problems"]] == ["pets/labels/b.txt"] * 2
+    assert found["left_out"] == 1
 
 
 def test_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

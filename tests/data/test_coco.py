@@ -190,6 +190,24 @@ def test_a_bad_annotation_costs_its_photograph_only(
     assert "\n" not in str(caught.value)
 
 
+def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> None:
+    photograph(tmp_path / "images" / "a.jpg")
+    annotations = [dog(7, [1, 1, 5, 5]), dog(7, [1, 1]), dog(7, [50, 1, 5, 5]), dog(7, None)]
+    images = [image(7, "a.jpg")]
+    coco(tmp_path / "annotations" / "instances.json", images, annotations)
+    with pytest.raises(AnnotationError) as caught:
+        found(tmp_path).read("7")
+    told = [caught.value, *caught.value.others]
+    assert [error.problem.split(":")[0].split(" (")[0] for error in told] == [
+        *("annotation 2", "annotation 4", "annotation 3")
+    ]
+    coco(tmp_path / "annotations" / "instances.json", images, [dog(7, [1, 1])] * 10_000)
+    with pytest.raises(AnnotationError) as caught:
+        found(tmp_path).read("7")
+    assert len(caught.value.others) == 50
+    assert caught.value.others[-1].problem == "has more wrong objects for the same photograph"
+
+
 def test_what_belongs_to_no_photograph_is_noted(tmp_path: Path) -> None:
     photograph(tmp_path / "images" / "a.jpg")
     path = tmp_path / "annotations" / "instances.json"

@@ -77,6 +77,48 @@ def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
     assert str(caught.value).endswith("; mend or remove the object")
 
 
+def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> None:
+    photograph(tmp_path / "a.jpg", (40, 30))
+    objects = [
+        *(("dog", (9, 9, 2, 2)), ("cow", (1, 1, "x", 5)), ("cow", (1, 1, 5, 5))),
+        *(("dog", (1, 1, 41.9, 5)), ("dog", (60, 1, 70, 5))),
+    ]
+    xml(tmp_path / "a.xml", objects)
+    dataset = find_dataset(tmp_path).with_classes(("dog",)).with_splits({"train": ("a",)})
+    problems: list[Problem] = []
+    assert list(dataset.samples("train", problems.append)) == []
+    (problem,) = problems  # clipping object 4 is not worth a word where all is left out
+    starts = [
+        "object 2 (cow) has xmax 'x'",
+        "object 3 is of the unknown class 'cow'",
+        "object 1 (dog) has the box (8, 8, 2, 2) without area",
+        "object 5 (dog) has the box (59, 0, 70, 5) outside",
+    ]
+    assert len(problem.errors) == len(starts)
+    for error, start in zip(problem.errors, starts, strict=True):
+        assert error.problem.startswith(start)
+        assert error.file == str(tmp_path / "a.xml")
+    again = pickle.loads(pickle.dumps(problem.error))
+    assert [str(each) for each in again.others] == [str(each) for each in problem.errors[1:]]
+    (tmp_path / "a.jpg").write_text("no photograph")
+    with pytest.raises(ImageError) as caught:
+        dataset.read("a")
+    assert [each.problem for each in caught.value.others] == [e.problem for e in problem.errors[:2]]
+
+
+def test_what_is_told_of_one_photograph_has_an_end(tmp_path: Path) -> None:
+    photograph(tmp_path / "a.jpg")
+    xml(tmp_path / "a.xml", [("dog", (9, 9, 2, 2))] * 51)
+    with pytest.raises(AnnotationError) as caught:
+        find_dataset(tmp_path).read("a")
+    assert len(caught.value.others) == 50
+    assert caught.value.others[-1].problem == "has more wrong objects for the same photograph"
+    xml(tmp_path / "a.xml", [("dog", (9, 9, 2, 2))] * 50)
+    with pytest.raises(AnnotationError) as caught:
+        find_dataset(tmp_path).read("a")
+    assert "object 50" in str(caught.value.others[-1])
+
+
 def broken(folder: Path) -> Dataset:
     """Good photographs a and z; between them, one of each kind that cannot be used."""
     for stem in "az":

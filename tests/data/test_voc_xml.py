@@ -57,9 +57,22 @@ def test_folders_in_a_filename_are_ignored(name: str) -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "-1e9", "", "wide", "1,5"])
 def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
     path = xml(tmp_path / "a.xml", [("dog", (1, 1, 5, 5)), ("cat", (value, 1, 5, 5))])
-    with pytest.raises(AnnotationError) as caught:
-        read_annotation(path)
-    assert str(caught.value).startswith(f"{path}: object 2 (cat) has xmin {value!r}; give it")
+    annotation = read_annotation(path)
+    assert annotation.names == ("dog",)
+    (fault,) = annotation.faults
+    assert str(fault).startswith(f"{path}: object 2 (cat) has xmin {value!r}; give it")
+
+
+def test_every_object_at_fault_is_told_with_all_its_values(tmp_path: Path) -> None:
+    objects = [("dog", ("", 1, 5, "nan")), ("", (1, 1, 5, 5)), ("cat", (1, 2, 5, 6))]
+    annotation = read_annotation(xml(tmp_path / "a.xml", objects))
+    assert [fault.problem for fault in annotation.faults] == [
+        "object 1 (dog) has xmin '', ymax 'nan'",
+        "object 2 has no <name>",
+    ]
+    assert (annotation.names, annotation.numbers) == (("cat",), (3,))
+    assert annotation.boxes.tolist() == [[0, 1, 5, 6]]
+    assert annotation.difficult.tolist() == [False]
 
 
 @pytest.mark.parametrize(
@@ -69,13 +82,6 @@ def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
         ("<annotation><object>", "is not XML"),
         ("<html></html>", "its root is <html>"),
         ('<?xml version="1.0" encoding="no-such"?><annotation/>', "is not XML"),
-        ("<annotation><object><bndbox/></object></annotation>", "object 1 has no <name>"),
-        ("<annotation><object><name>a</name></object></annotation>", "has no <bndbox>"),
-        (
-            "<annotation><object><name>a</name><bndbox><xmin>1</xmin></bndbox></object>"
-            "</annotation>",
-            "object 1 (a) has ymin ''",
-        ),
         (
             '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><annotation>&d;</annotation>',
             "declares XML entities",
@@ -94,6 +100,26 @@ def test_files_that_are_not_voc_xml(tmp_path: Path, text: str, problem: str) -> 
     assert problem in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("<bndbox/>", "object 1 has no <name>"),
+        ("<name>a</name>", "object 1 (a) has no <bndbox>"),
+        (
+            "<name>a</name><bndbox><xmin>1</xmin></bndbox>",
+            "object 1 (a) has ymin '', xmax '', ymax ''",
+        ),
+    ],
+)
+def test_objects_that_lack_something(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(f"<annotation><object>{content}</object></annotation>")
+    (fault,) = read_annotation(path).faults
+    assert fault.problem == problem
+    assert fault.file == str(path)
+    assert fault.remedy
 
 
 def test_missing_file_and_wrong_bytes(tmp_path: Path) -> None:

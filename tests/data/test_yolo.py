@@ -86,6 +86,17 @@ def test_a_bad_line_costs_its_photograph_only(tmp_path: Path, line: str, problem
     assert len(dataset.read("images/b.jpg").boxes) == 1
 
 
+def test_every_bad_line_is_told_at_once(tmp_path: Path) -> None:
+    yolo(tmp_path, {"a.jpg": f"{BOX}\nx\n1 0.5 0.5 0 0.5\n2 0.5\n"}, train="images")
+    with pytest.raises(AnnotationError) as caught:
+        found(tmp_path).read("images/a.jpg")
+    told = [error.problem for error in (caught.value, *caught.value.others)]
+    assert [line.split(" ", 2)[:2] for line in told] == [
+        *(["line", "3"], ["line", "5"], ["line", "4"])
+    ]
+    assert "(dog) has the box" in told[-1]
+
+
 def test_text_in_another_encoding(tmp_path: Path) -> None:
     yolo(tmp_path, {"a.jpg": BOX, "b.jpg": BOX}, train="images")
     for encoded in (BOX.encode("utf-16"), b"\xe9 0 0 0 0"):

@@ -2,38 +2,59 @@
 
     python tests/fuzz/by_coverage.py SECONDS [READER ...]
 
-Each reader gets the seconds, in a process of its own. An input that breaks one is left as a file
-`crash-…` in the working directory. Without atheris it says so and does nothing.
+Together the readers get the seconds, each in a process of its own, as many at once as there are
+cores; what they take to start comes on top. An input that breaks one is left as a file `crash-…` in
+the working directory. Without atheris it says so and does nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-BY_BYTES = ("voc_xml", "coco", "detections", "safetensors", "yolo_yaml", "yolo_labels", "image")
+BY_BYTES = (
+    *("voc_xml", "coco", "yolo_yaml", "yolo_labels"),
+    *("detections", "safetensors", "image", "toml"),
+)
 SLOWEST_SECONDS = 20
+START_SECONDS = 120
+"""What a reader may take to start, on a busy machine."""
 MOST_MEMORY_MB = 4096
 
 
 def main() -> int:
-    """Runs each reader in turn; returns how many were broken."""
-    seconds, names = sys.argv[1], sys.argv[2:] or BY_BYTES
+    """Fuzzes the readers; returns how many were broken."""
+    seconds, names = int(sys.argv[1]), sys.argv[2:] or BY_BYTES
     if find_spec("atheris") is None:
         print("atheris is not installed: nothing is fuzzed by coverage")
         return 0
-    broken = 0
-    for name in names:
-        command = [sys.executable, __file__, "--one", name, seconds]
-        run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-        last = [line for line in run.stderr.splitlines() if line.startswith(("Done", "stat::"))]
-        print(f"{name}: {last[0] if last else run.stderr[-3000:]}", flush=True)
-        broken += run.returncode != 0
-    return broken
+    lanes = min(len(names), os.cpu_count() or 1)
+    share = max(1, seconds // math.ceil(len(names) / lanes))
+    print(f"by coverage: {len(names)} readers, {share} s each, {lanes} at once", flush=True)
+    with ThreadPoolExecutor(lanes) as pool:
+        return sum(pool.map(partial(_is_broken, share), names))
+
+
+def _is_broken(seconds: int, name: str) -> bool:
+    """Fuzzes the reader `name` in a process that is ended if it does not end in time."""
+    command = [sys.executable, __file__, "--one", name, str(seconds)]
+    limit = seconds + START_SECONDS
+    try:
+        run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        print(f"{name}: ended after {limit} s; give it more seconds", flush=True)
+        return False
+    last = [line for line in run.stderr.splitlines() if line.startswith(("Done", "stat::"))]
+    print(f"{name}: {last[0] if last else run.stderr[-3000:]}", flush=True)
+    return run.returncode != 0
 
 
 def one(name: str, seconds: str) -> None:
@@ -41,7 +62,9 @@ def one(name: str, seconds: str) -> None:
     import atheris  # noqa: PLC0415
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    with atheris.instrument_imports(include=["frcnn_cli", "defusedxml", "yaml", "xml", "PIL"]):
+    with atheris.instrument_imports(
+        include=["frcnn_cli", "defusedxml", "yaml", "xml", "PIL", "tomllib"]
+    ):
         from fuzz.readers import SEEDS, check  # noqa: PLC0415
     logging.disable()
     corpus = Path(tempfile.mkdtemp())

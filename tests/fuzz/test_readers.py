@@ -1,14 +1,18 @@
 """Damaged and hostile files for every reader; `make fuzz` gives them thousands.
 
-`FRCNN_FUZZ_EXAMPLES` is the number of files for each reader and way of making them.
+`FRCNN_FUZZ_EXAMPLES` is the number of files for each reader and way of making them, and
+`FRCNN_FUZZ_SECONDS` the time after which no more are made.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +21,7 @@ from hypothesis import strategies as st
 from fuzz.readers import COCO, READERS, SEEDS, check
 
 EXAMPLES = int(os.environ.get("FRCNN_FUZZ_EXAMPLES", "12"))
+SECONDS = float(os.environ.get("FRCNN_FUZZ_SECONDS", "inf"))
 fuzzed = settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -59,6 +64,29 @@ def _recoded(content: bytes) -> bytes:
     return content.decode("latin-1").encode("utf-16")
 
 
+def give(files: st.SearchStrategy[bytes], name: str) -> None:
+    """Gives `files` to the reader `name`, until there are enough or the time is over.
+
+    Once one breaks it, hypothesis takes the time that it needs to make that one small.
+    """
+    end, broken = time.monotonic() + SECONDS, False
+
+    @fuzzed
+    @given(files)
+    def one(content: bytes) -> None:
+        nonlocal broken
+        if not broken and time.monotonic() > end:
+            raise SkipTest  # which hypothesis lets through at once
+        try:
+            check(name, content)
+        except BaseException:
+            broken = True
+            raise
+
+    with suppress(SkipTest):
+        one()
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_whole_files_are_read(name: str) -> None:
     for seed in SEEDS[name]:
@@ -67,22 +95,12 @@ def test_whole_files_are_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files(name: str) -> None:
-    @fuzzed
-    @given(damaged(list(SEEDS[name])))
-    def give(content: bytes) -> None:
-        check(name, content)
-
-    give()
+    give(damaged(list(SEEDS[name])), name)
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes(name: str) -> None:
-    @fuzzed
-    @given(st.binary(max_size=200))
-    def give(content: bytes) -> None:
-        check(name, content)
-
-    give()
+    give(st.binary(max_size=200), name)
 
 
 numbers = st.one_of(
@@ -129,22 +147,16 @@ DOCUMENTS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_json_of_unexpected_shape(name: str) -> None:
-    @fuzzed
-    @given(st.one_of([reshaped(document) for document in DOCUMENTS[name]]))
-    def give(document: Any) -> None:
-        check(name, json.dumps(document).encode())
-
-    give()
+    give(st.one_of([reshaped(document) for document in DOCUMENTS[name]]).map(_as_json), name)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_any_json(name: str) -> None:
-    @fuzzed
-    @given(values)
-    def give(document: Any) -> None:
-        check(name, json.dumps(document).encode())
+    give(values.map(_as_json), name)
 
-    give()
+
+def _as_json(document: Any) -> bytes:
+    return json.dumps(document).encode()
 
 
 def test_nothing_was_executed() -> None:

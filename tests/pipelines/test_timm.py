@@ -1,4 +1,4 @@
-"""Networks of timm learn, are kept, loaded and detect; weights that cannot be had say so."""
+"""Networks of timm go through every command; weights that cannot be had say so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from frcnn_cli.cache.runs import read_metrics
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.compress import compress_to
+from frcnn_cli.pipelines.onnx_export import export_onnx
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.recipes import Recipe
 
@@ -43,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
-def test_three_families_learn_save_load_and_detect(name, scenes, cache, tmp_path):
+def test_three_families_go_through_every_command(name, scenes, cache, tmp_path):
     torch.manual_seed(1)
     weights = tmp_path / "whole.pth"
     torch.save(timm.create_model(name, pretrained=False).state_dict(), weights)
@@ -64,7 +66,18 @@ def test_three_families_learn_save_load_and_detect(name, scenes, cache, tmp_path
     assert sum(losses[-4:]) / 4 < 0.85 * losses[0], losses
     detector = Detector.load(result.best, device="cpu", regions=REGIONS)
     photograph = min(Path(scenes).glob("JPEGImages/*.jpg"))
-    assert len(detector.detect(photograph, score=0.0))
+    found = detector.detect(photograph, score=0.0)
+    assert len(found)
+    assert len(detector.evaluate(scenes, split="test").classes) == len(detector.classes)
+    smaller = tmp_path / "smaller.safetensors"
+    done = compress_to(result.best, smaller, {"fc6": 32, "fc7": 0})
+    assert done.after.parameters < done.before.parameters
+    again = Detector.load(smaller, device="cpu", regions=REGIONS)
+    assert len(again.detect(photograph, score=0.0))
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    exported = export_onnx(smaller, tmp_path / "model.onnx")  # refuses what differs too much
+    assert exported.file.stat().st_size == exported.bytes
 
 
 def test_a_file_of_another_network_is_refused(tmp_path):

@@ -25,15 +25,22 @@ def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence]
     payload = cache.read(KIND, key)
     if payload is None:
         return None
+    found = detections_of(payload)
+    if found is None:
+        _LOGGER.warning("%s holds no detections and is made again", cache.path(KIND, key))
+    return found
+
+
+def detections_of(payload: bytes) -> tuple[Detections, ObjectEvidence] | None:
+    """Returns what an entry's payload holds; None if it holds something else."""
     try:
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
             return (
                 Detections(arrays["boxes"], arrays["scores"], arrays["labels"]),
                 ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"]),
             )
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
-        _LOGGER.warning("%s holds no detections and is made again", cache.path(KIND, key))
-        return None
+    except (TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
+        return None  # a TypeError where the payload is one array and no archive
 
 
 def save_detections(cache: Cache, key: str, found: Detections, evidence: ObjectEvidence) -> None:

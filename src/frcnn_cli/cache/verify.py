@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.cache import proposals, runs
+from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.checkpoints import is_of_later_version, load_checkpoint, read_safetensors
 from frcnn_cli.cache.inventory import KeptFile, entries, kept_runs
 from frcnn_cli.cache.records import record_of
@@ -74,6 +74,9 @@ def _verify_entry(entry: KeptFile) -> Verdict:
         return Verdict(path, error.problem, later=True)
     if entry.kind == proposals.KIND:
         return Verdict(path, "" if proposals.boxes_of(payload) is not None else "holds no boxes")
+    if entry.kind == detections.KIND:
+        whole = detections.detections_of(payload) is not None
+        return Verdict(path, "" if whole else "holds no detections")
     return Verdict(path, "" if record_of(payload) is not None else "holds no record")
 
 

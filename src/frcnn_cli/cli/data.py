@@ -194,13 +194,17 @@ def _bar(each: ClassCount) -> Text:
 
 def _problems(dataset: Dataset, summary: Summary) -> RenderableType:
     lines = [_problem("noted", str(note)) for note in dataset.notes]
-    lines += [
-        _problem("left out" if problem.dropped else "clipped", str(problem.error))
-        for problem in sorted(summary.problems, key=lambda each: not each.dropped)[:LISTED]
+    told = [
+        _problem("left out" if problem.dropped else "clipped", str(error))
+        for problem in sorted(summary.problems, key=lambda each: not each.dropped)
+        for error in problem.errors
     ]
-    more = summary.left_out + summary.mended - min(len(summary.problems), LISTED)
+    lines += told[:LISTED]
+    unkept = summary.left_out + summary.mended - len(summary.problems)
+    more = len(told) - len(told[:LISTED]) + unkept
     if more:
-        lines.append(Text(f"and {more:,} more; --json lists the first thousand", "dim"))
+        which = "the first thousand" if unkept else "them all"
+        lines.append(Text(f"and {more:,} more; --json lists {which}", "dim"))
     return Group(*lines)
 
 

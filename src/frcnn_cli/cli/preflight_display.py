@@ -34,7 +34,11 @@ def check_shown(check: DataCheck) -> RenderableType:
     if not check.failures:
         del rows["left out"]
     headline = f"Read {count(check.photographs, 'photograph')} of {check.split}"
-    problems = [Text(str(problem.error), "dim", overflow="fold") for problem in check.problems]
+    problems = [
+        Text(str(error), "dim", overflow="fold")
+        for problem in check.problems
+        for error in problem.errors
+    ]
     shown = facts(headline, rows, complete=not check.problems)
     listed = [Padding(line, (0, 0, 0, 4), expand=False) for line in problems]
     return Group(shown, *listed, *_warnings(check.warnings()))
@@ -65,8 +69,9 @@ def preflight_json(check: DataCheck, outlook: Outlook) -> dict[str, Any]:
         "objects": dict(check.objects),
         "difficult": check.difficult,
         "problems": [
-            {"photograph": each.image_id, "left_out": each.dropped, "problem": str(each.error)}
+            {"photograph": each.image_id, "left_out": each.dropped, "problem": str(error)}
             for each in check.problems
+            for error in each.errors
         ],
         "regions": {
             "photographs": coverage.photographs,

@@ -7,13 +7,14 @@ the objects in it are ever held as a whole.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from frcnn_cli.data.coco_json import (
     Annotation,
@@ -24,7 +25,7 @@ from frcnn_cli.data.coco_json import (
     read_lists,
     told,
 )
-from frcnn_cli.data.dataset import Record
+from frcnn_cli.data.dataset import MOST_TOLD, Record
 from frcnn_cli.data.layout import named_photograph
 from frcnn_cli.data.voc_xml import LARGEST
 from frcnn_cli.errors import AnnotationError, DataError
@@ -46,7 +47,9 @@ class CocoFile:
         boxes: (N, 4) float32 xyxy, as written: not clipped, maybe empty.
         category_ids: (N,) int64.
         difficult: (N,) bool; crowds, and what the file says to ignore.
-        bad: what is wrong with a photograph's annotations, by its place.
+        numbers: (N,) int32; the place of each object in the file's list, counted from 1.
+        bad: what is wrong with a photograph's annotations, by its place; those are not in the
+            arrays.
         notes: what is wrong with the file; the rest of it is used.
     """
 
@@ -58,7 +61,8 @@ class CocoFile:
     boxes: FloatArray
     category_ids: IntArray
     difficult: BoolArray
-    bad: Mapping[int, str]
+    numbers: npt.NDArray[np.int32]
+    bad: Mapping[int, Sequence[str]]
     notes: tuple[DataError, ...]
 
 
@@ -78,11 +82,9 @@ class CocoReader:
         """Returns what the file says, and the photograph it belongs to.
 
         Raises:
-            AnnotationError: it cannot be trusted, or it has no photograph.
+            AnnotationError: it has no photograph.
         """
         key, file, i = self._locate(image_id)
-        if i in file.bad:
-            raise AnnotationError(file.bad[i], remedy="mend or remove it", file=file.path)
         folder = self.folders[key]
         photograph = named_photograph(folder, file.names[i])
         if photograph is None:
@@ -94,7 +96,20 @@ class CocoReader:
             )
         mine = slice(int(file.starts[i]), int(file.starts[i + 1]))
         names = tuple(file.categories[int(number)] for number in file.category_ids[mine])
-        return Record(photograph, file.path, names, file.boxes[mine], file.difficult[mine])
+        places = tuple(f"annotation {number}" for number in file.numbers[mine])
+        faults = tuple(
+            AnnotationError(problem, remedy="mend or remove it", file=file.path)
+            for problem in file.bad.get(i, ())
+        )
+        return Record(
+            photograph,
+            file.path,
+            names,
+            file.boxes[mine],
+            file.difficult[mine],
+            places,
+            faults,
+        )
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in a photograph."""
@@ -154,6 +169,7 @@ def _index(path: Path, top: CocoLists, notes: _Notes) -> CocoFile:
         np.asarray(objects.edges, np.float32).reshape(-1, 4)[order],
         np.asarray(objects.category_ids, np.int64)[order],
         np.asarray(objects.difficult, np.bool_)[order],
+        np.asarray(objects.numbers, np.int32)[order],
         objects.bad,
         notes.all(),
     )
@@ -167,6 +183,7 @@ class _Objects:
         category_ids: of each object.
         difficult: of each object.
         edges: four for each object, xyxy.
+        numbers: the place of each object in the file, counted from 1.
         bad: what is wrong with the objects of a photograph, by its place.
     """
 
@@ -177,7 +194,8 @@ class _Objects:
         self.category_ids = array("q")
         self.difficult = array("b")
         self.edges = array("f")
-        self.bad: dict[int, str] = {}
+        self.numbers = array("i")
+        self.bad: dict[int, list[str]] = {}
         self._images = images
         self._categories = categories
         self._notes = notes
@@ -192,7 +210,7 @@ class _Objects:
             if owner is None:
                 self._notes.add("annotation that cannot be read", f"{place} ({told(error)})")
             else:
-                self.bad.setdefault(owner, f"annotation {place}: {told(error)}")
+                self._refuse(owner, f"annotation {place}: {told(error)}")
             return
         owner = self._images.get(str(entry.image_id))
         if owner is None:
@@ -202,13 +220,19 @@ class _Objects:
             return
         problem = self._problem(entry)
         if problem:
-            self.bad.setdefault(owner, f"annotation {place} {problem}")
+            self._refuse(owner, f"annotation {place} {problem}")
             return
         x, y, width, height = entry.bbox
         self.owners.append(owner)
         self.category_ids.append(entry.category_id)
         self.difficult.append(bool(entry.iscrowd or entry.ignore))
         self.edges.extend((x, y, x + width, y + height))
+        self.numbers.append(place)
+
+    def _refuse(self, owner: int, problem: str) -> None:
+        found = self.bad.setdefault(owner, [])
+        if len(found) <= MOST_TOLD:  # one more, so that it is told that there are more
+            found.append(problem)
 
     def _problem(self, entry: Annotation) -> str:
         if entry.category_id not in self._categories:

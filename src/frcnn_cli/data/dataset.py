@@ -6,7 +6,7 @@ A format supplies a `Reader`; here its answers are checked against the photograp
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.data.images import image_size
-from frcnn_cli.errors import AnnotationError, DataError
+from frcnn_cli.errors import AnnotationError, DataError, ImageError
 from frcnn_cli.records import BoolArray, FloatArray, Sample
 
 TOLERANCE = 1.0
@@ -26,6 +26,9 @@ TOLERANCE = 1.0
 LEAST_INSIDE = 0.5
 """Share of a box's area that its photograph has to hold; less is a box of another photograph."""
 
+MOST_TOLD = 50
+"""Things wrong with one photograph that are listed; where there are more, that is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -34,9 +37,11 @@ class Record:
     Attributes:
         path: the photograph.
         source: the file that says it, for messages.
-        names: the class of each object.
+        names: the class of each object that can be trusted.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, not clipped.
         difficult: (N,) bool.
+        places: where `source` has each object, such as "object 2" or "line 7".
+        faults: what is wrong with the other objects.
         size: upright (width, height) of the photograph, where the reader had to look.
     """
 
@@ -45,6 +50,8 @@ class Record:
     names: tuple[str, ...]
     boxes: FloatArray
     difficult: BoolArray
+    places: tuple[str, ...]
+    faults: tuple[AnnotationError, ...] = ()
     size: tuple[int, int] | None = None
 
 
@@ -64,13 +71,18 @@ class Problem:
 
     Attributes:
         image_id: the photograph.
-        error: what is wrong; `str(error)` is one line with file, value and remedy.
+        error: what is wrong first; `str(error)` is one line with file, value and remedy.
         dropped: whether the photograph is left out; otherwise it is used, mended.
     """
 
     image_id: str
     error: DataError
     dropped: bool
+
+    @property
+    def errors(self) -> tuple[DataError, ...]:
+        """All that is wrong."""
+        return (self.error, *self.error.others)
 
 
 Report = Callable[[Problem], None]
@@ -168,16 +180,11 @@ class Dataset:
             report: is told about boxes that were clipped.
 
         Raises:
-            AnnotationError: the annotation or one of its boxes cannot be trusted.
+            AnnotationError: the annotation or one of its objects cannot be trusted; its `others`
+                say what else is wrong.
             ImageError: the photograph's header cannot be read.
         """
-        record = self.reader.read(image_id)
-        size = record.size or image_size(record.path)
-        clipped, warnings = _clip(record, size)
-        if report is not None:
-            for warning in warnings:
-                report(Problem(image_id, warning, dropped=False))
-        return dataclasses.replace(record, boxes=clipped, size=size)
+        return self._checked(image_id, report, lambda _: [])
 
     def read(self, image_id: str, report: Report | None = None) -> Sample:
         """Reads one photograph's ground truth: `record` with labels.
@@ -186,8 +193,8 @@ class Dataset:
             AnnotationError: as `record`, or an object is of a class that has no label.
             ImageError: as `record`.
         """
-        record = self.record(image_id, report)
-        labels = np.array([self._label(record, i) for i in range(len(record.names))], np.int64)
+        record = self._checked(image_id, report, self._unknown)
+        labels = np.array([self.labels[name] for name in record.names], np.int64)
         return Sample(image_id, record.path, record.boxes, labels, record.difficult)
 
     def samples(self, split: str, report: Report | None = None) -> Iterator[Sample]:
@@ -213,37 +220,75 @@ class Dataset:
             else:
                 yield sample
 
-    def _label(self, record: Record, i: int) -> int:
+    def _checked(
+        self, image_id: str, report: Report | None, more: Callable[[Record], list[AnnotationError]]
+    ) -> Record:
+        """Returns `record`, if neither it nor `more` finds anything wrong."""
+        record = self.reader.read(image_id)
+        errors: list[DataError] = [*record.faults, *more(record)]
         try:
-            return self.labels[record.names[i]]
-        except KeyError:
-            raise AnnotationError(
-                f"object {i + 1} is of the unknown class {record.names[i]!r}",
+            size = record.size or image_size(record.path)
+        except ImageError as error:
+            raise _joined([error, *errors]) from error
+        clipped, refused, warnings = _clip(record, size)
+        if errors or refused:
+            raise _joined([*errors, *refused])
+        if report is not None:
+            for warning in warnings:
+                report(Problem(image_id, warning, dropped=False))
+        return dataclasses.replace(record, boxes=clipped, size=size)
+
+    def _unknown(self, record: Record) -> list[AnnotationError]:
+        return [
+            AnnotationError(
+                f"{place} is of the unknown class {name!r}",
                 remedy=f"known are {', '.join(self.classes)}",
                 file=record.source,
-            ) from None
+            )
+            for place, name in zip(record.places, record.names, strict=True)
+            if name not in self.labels
+        ]
 
 
-def _clip(record: Record, size: tuple[int, int]) -> tuple[FloatArray, list[AnnotationError]]:
-    """Returns the boxes clipped to a photograph of `size` (width, height), and what to mention.
+def _joined(errors: Sequence[DataError]) -> DataError:
+    """Returns the first of the errors, with the others in it."""
+    first, *others = errors
+    if len(errors) > MOST_TOLD:
+        more = AnnotationError(
+            "has more wrong objects for the same photograph", remedy="mend these first"
+        )
+        others = [*others[: MOST_TOLD - 1], more]
+    first.others = tuple(others)
+    return first
 
-    Raises:
-        AnnotationError: a box has no area, or most of it outside of the photograph.
+
+def _clip(
+    record: Record, size: tuple[int, int]
+) -> tuple[FloatArray, list[AnnotationError], list[AnnotationError]]:
+    """Returns the boxes clipped to a photograph of `size` (width, height), and what to tell.
+
+    Returns:
+        The boxes; those that have no area or are mostly outside of the photograph; and those that
+        were clipped.
     """
     width, height = size
     clipped = box_ops.clip(record.boxes, width, height)
-    warnings = []
-    for i, (box, inside) in enumerate(zip(record.boxes, clipped, strict=True)):
-        label = f"object {i + 1} ({record.names[i]}) has the box {_corners(box)}"
+    refused, warnings = [], []
+    for place, name, box, inside in zip(
+        record.places, record.names, record.boxes, clipped, strict=True
+    ):
+        label = f"{place} ({name}) has the box {_corners(box)}"
         photograph = f"its photograph of {width} x {height} pixels"
         problem = _refusal(box, inside)
         if problem:
-            raise AnnotationError(
-                f"{label} {problem.format(photograph)}",
-                remedy="mend or remove the object",
-                file=record.source,
+            refused.append(
+                AnnotationError(
+                    f"{label} {problem.format(photograph)}",
+                    remedy="mend or remove the object",
+                    file=record.source,
+                )
             )
-        if np.abs(box - inside).max() > TOLERANCE:
+        elif np.abs(box - inside).max() > TOLERANCE:
             warnings.append(
                 AnnotationError(
                     f"{label}, which leaves {photograph}",
@@ -251,7 +296,7 @@ def _clip(record: Record, size: tuple[int, int]) -> tuple[FloatArray, list[Annot
                     file=record.source,
                 )
             )
-    return clipped, warnings
+    return clipped, refused, warnings
 
 
 def _refusal(box: FloatArray, inside: FloatArray) -> str:

@@ -35,7 +35,7 @@ class VocReader:
         """Returns what the XML says, and the photograph it belongs to.
 
         Raises:
-            AnnotationError: there is no such XML, it cannot be trusted, or it has no photograph.
+            AnnotationError: there is no such XML, it is none, or it has no photograph.
         """
         folder, source = self._locate(image_id)
         annotation = read_annotation(source)
@@ -48,7 +48,15 @@ class VocReader:
                 remedy="add the photograph or remove the annotation",
                 file=source,
             )
-        return Record(photograph, source, annotation.names, annotation.boxes, annotation.difficult)
+        return Record(
+            photograph,
+            source,
+            annotation.names,
+            annotation.boxes,
+            annotation.difficult,
+            tuple(f"object {number}" for number in annotation.numbers),
+            annotation.faults,
+        )
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in a photograph.

@@ -40,23 +40,29 @@ class Annotation:
 
     Attributes:
         filename: the photograph's name without any folder; "" where the file gives none.
-        names: the class of each object, in the file's order.
+        names: the class of each object that can be trusted, in the file's order.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, as written: not clipped, maybe empty.
         difficult: (N,) bool; False where the file says nothing.
+        numbers: the place of each object in the file, counted from 1.
+        faults: the objects that cannot be trusted, which are in none of the above.
     """
 
     filename: str
     names: tuple[str, ...]
     boxes: FloatArray
     difficult: BoolArray
+    numbers: tuple[int, ...]
+    faults: tuple[AnnotationError, ...]
 
 
 def read_annotation(path: Path) -> Annotation:
     """Reads a VOC XML file; its width, height and folders are not trusted and not looked at.
 
+    An object is at fault where it lacks its name or a coordinate, or has one that is not a number
+    of pixels.
+
     Raises:
-        AnnotationError: the file cannot be read, is not VOC XML, or an object lacks its name or
-            a coordinate, or has one that is not a number of pixels.
+        AnnotationError: the file cannot be read, or is not VOC XML.
     """
     root = _parse(path)
     if root.tag != "annotation":
@@ -65,17 +71,30 @@ def read_annotation(path: Path) -> Annotation:
             remedy="export it as Pascal VOC or remove it",
             file=path,
         )
-    objects = root.findall("object")
+    names, boxes, difficult, numbers = [], [], [], []
+    faults: list[AnnotationError] = []
+    for number, item in enumerate(root.findall("object"), 1):
+        try:
+            name, box = _name(path, number, item), _box(path, number, item)
+        except AnnotationError as fault:
+            faults.append(fault)
+            continue
+        names.append(name)
+        boxes.append(box)
+        difficult.append(_is_set(item.findtext("difficult")))
+        numbers.append(number)
     return Annotation(
         bare_name(root.findtext("filename") or ""),
-        tuple(_name(path, i, item) for i, item in enumerate(objects, 1)),
-        as_boxes([_box(path, i, item) for i, item in enumerate(objects, 1)]),
-        np.array([_is_set(item.findtext("difficult")) for item in objects], bool),
+        tuple(names),
+        as_boxes(boxes),
+        np.array(difficult, bool),
+        tuple(numbers),
+        tuple(faults),
     )
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """Returns the class of each object in a VOC XML file, as `read_annotation` would.
+    """Returns the class of each object in a VOC XML file, whatever their boxes are.
 
     Raises:
         AnnotationError: the file cannot be read, is not XML, or an object lacks its name.
@@ -174,7 +193,7 @@ def _box(path: Path, number: int, item: ElementTree.Element) -> tuple[float, ...
     bounds = item.find("bndbox")
     if bounds is None:
         raise AnnotationError(f"{label} has no <bndbox>", remedy="give it a box", file=path)
-    values = []
+    values, wrong = [], []
     for tag in EDGES:
         text = (bounds.findtext(tag) or "").strip()
         try:
@@ -182,12 +201,12 @@ def _box(path: Path, number: int, item: ElementTree.Element) -> tuple[float, ...
         except ValueError:
             value = math.nan
         if not abs(value) <= LARGEST:
-            raise AnnotationError(
-                f"{label} has {tag} {text[:40]!r}",
-                remedy="give it a number of pixels",
-                file=path,
-            )
+            wrong.append(f"{tag} {text[:40]!r}")
         values.append(value)
+    if wrong:
+        raise AnnotationError(
+            f"{label} has {', '.join(wrong)}", remedy="give it a number of pixels", file=path
+        )
     xmin, ymin, xmax, ymax = values
     return xmin - 1, ymin - 1, xmax, ymax
 

@@ -37,26 +37,29 @@ class YoloReader:
         """Returns what the label file says; a photograph without one has no objects.
 
         Raises:
-            AnnotationError: it cannot be trusted, or there is no photograph.
+            AnnotationError: it is no text, or there is no photograph.
             ImageError: the photograph's header cannot be read.
         """
         path, source = self.locate(image_id)
         if not is_file(path):
             raise AnnotationError("has no photograph", remedy="add it or unlist it", file=path)
-        rows = self._rows(source)
+        rows, faults = self._rows(source)
         size = image_size(path)
-        shares = np.array([box for _, box in rows], np.float64).reshape(-1, 2, 2)
+        shares = np.array([row.box for row in rows], np.float64).reshape(-1, 2, 2)
         boxes = as_boxes((shares * size).reshape(-1, 4))
-        names = tuple(self.names[number] for number, _ in rows)
-        return Record(path, source, names, boxes, np.zeros(len(rows), bool), size)
+        names = tuple(self.names[row.label] for row in rows)
+        places = tuple(f"line {row.line}" for row in rows)
+        difficult = np.zeros(len(rows), bool)
+        return Record(path, source, names, boxes, difficult, places, tuple(faults), size)
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in a photograph.
 
         Raises:
-            AnnotationError: the label file cannot be trusted.
+            AnnotationError: the label file is no text.
         """
-        return frozenset(self.names[number] for number, _ in self._rows(self.locate(image_id)[1]))
+        rows, _ = self._rows(self.locate(image_id)[1])
+        return frozenset(self.names[row.label] for row in rows)
 
     def locate(self, image_id: str) -> tuple[Path, Path]:
         """Returns the photograph and its label file: in `labels` for `images`, or beside it."""
@@ -70,31 +73,33 @@ class YoloReader:
         labels = self.root.joinpath(*parts).with_suffix(".txt")
         return path, beside if not is_file(labels) and is_file(beside) else labels
 
-    def _rows(self, source: Path) -> list[tuple[int, tuple[float, ...]]]:
-        """Returns the class and box (x1, y1, x2, y2 in shares) of each line."""
+    def _rows(self, source: Path) -> tuple[list[_Row], list[AnnotationError]]:
+        """Returns the objects, and what is wrong with the lines that are none."""
         try:
             text = source.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
-            return []
+            return [], []
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationError(
                 "cannot be read as text", remedy="export it again as UTF-8", file=source
             ) from error
-        rows = []
+        rows, faults = [], []
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
             if words:
                 try:
-                    rows.append(self._row(words))
+                    rows.append(_Row(number, *self._object(words)))
                 except ValueError as error:
-                    raise AnnotationError(
-                        f"line {number} is {line.strip()[:60]!r}: {error}",
-                        remedy="mend or remove it",
-                        file=source,
-                    ) from error
-        return rows
+                    faults.append(
+                        AnnotationError(
+                            f"line {number} is {line.strip()[:60]!r}: {error}",
+                            remedy="mend or remove it",
+                            file=source,
+                        )
+                    )
+        return rows, faults
 
-    def _row(self, words: list[str]) -> tuple[int, tuple[float, ...]]:
+    def _object(self, words: list[str]) -> tuple[int, tuple[float, ...]]:
         if len(words) < 5:
             raise ValueError("a class and four numbers are needed")
         values = _numbers(words)
@@ -108,6 +113,15 @@ class YoloReader:
             raise ValueError("it is neither a box nor an outline")
         x, y, width, height = numbers[:4]
         return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line: its number from 1, its class, and its box (x1, y1, x2, y2) in shares."""
+
+    line: int
+    label: int
+    box: tuple[float, ...]
 
 
 def _numbers(words: Iterable[str]) -> list[float]:

@@ -18,7 +18,7 @@ SMALL, MEDIUM = 32.0**2, 96.0**2
 """Areas in square pixels below which COCO's evaluation calls an object small, or medium."""
 
 KEPT = 1000
-"""Problems that are kept; all are counted."""
+"""Photographs left out and clipped boxes that are listed; all are counted."""
 
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -52,7 +52,7 @@ class Summary:
         empty: photographs without objects.
         classes: by name, in the order of their labels.
         splits: by name.
-        problems: the first `KEPT` of them.
+        problems: of the first `KEPT` photographs or clipped boxes.
         left_out: photographs that cannot be used.
         mended: boxes that were clipped.
     """
@@ -157,11 +157,12 @@ def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
         "problems": [
             {
                 "image_id": each.image_id,
-                "file": each.error.file,
-                "problem": each.error.problem,
-                "remedy": each.error.remedy,
+                "file": error.file,
+                "problem": error.problem,
+                "remedy": error.remedy,
                 "left_out": each.dropped,
             }
             for each in summary.problems
+            for error in each.errors
         ],
     }

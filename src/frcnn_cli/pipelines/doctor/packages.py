@@ -133,6 +133,9 @@ def _extras() -> Check:
     for extra, packages in {
         "timm": ("timm",),
         "onnx": ("onnx", "onnxscript", "onnxruntime"),
+        "tensorboard": ("tensorboard",),
+        "matlab": ("scipy",),
+        "cluster": ("distributed",),
     }.items():
         versions = [f"{name} {_version_of(name)}" for name in packages if _version_of(name)]
         if len(versions) == len(packages):

@@ -1,0 +1,74 @@
+"""A million annotations are listed in bounded memory: what each costs, on fewer of them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from data.made import coco, photograph, year, yolo
+from frcnn_cli.data.find import find_dataset
+from frcnn_cli.pipelines.data_summary import summarize
+
+PHOTOGRAPHS = 100
+EACH = 100
+MILLION = 1_000_000
+
+
+@contextmanager
+def peak() -> Iterator[Callable[[], int]]:
+    """Yields a function that returns the most bytes that were held at once."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_a_million_annotations_of_coco_take_less_than_300_megabytes(tmp_path: Path) -> None:
+    """The file is mapped, an annotation is 41 bytes in arrays, and 1 entry at a time is decoded."""
+    photograph(tmp_path / "images" / "0.jpg")
+    images = [{"id": i, "file_name": "0.jpg"} for i in range(PHOTOGRAPHS)]
+    annotations = [
+        {"image_id": i, "category_id": 10, "bbox": [k % 30, 1, 5, 5.5], "segmentation": [[k] * 60]}
+        for i in range(PHOTOGRAPHS)
+        for k in range(5 * EACH)
+    ]
+    coco(tmp_path / "annotations" / "instances.json", images, annotations)
+    count = len(annotations)
+    del annotations
+    with peak() as most:
+        dataset = find_dataset(tmp_path)
+        assert len(dataset.ids) == PHOTOGRAPHS
+        assert most() / count * MILLION < 300e6
+        assert len(dataset.classes) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_files_of_one_photograph_are_not_held(tmp_path: Path, kind: str) -> None:
+    """Listing takes the same whether a photograph has 1 object or 100; counting, one of them."""
+    if kind == "voc":
+        year(tmp_path, map(str, range(PHOTOGRAPHS)))
+        files = sorted((tmp_path / "Annotations").iterdir())
+        head, rest = files[0].read_text().split("<object>")
+        body, tail = rest.split("</object>")
+        many = head + f"<object>{body}</object>" * EACH + tail
+    else:
+        line = "1 0.5 0.5 0.5 0.2\n"
+        yolo(tmp_path, {f"{i}.jpg": line for i in range(PHOTOGRAPHS)}, train="images")
+        files = sorted((tmp_path / "labels").iterdir())
+        many = line * EACH
+    for file in files:
+        file.write_text(many)
+    find_dataset(tmp_path)  # what is imported and cached at the first time
+    with peak() as most:
+        dataset = find_dataset(tmp_path)
+        assert len(dataset.ids) == PHOTOGRAPHS
+        assert most() < 1500 * PHOTOGRAPHS
+        assert summarize(dataset).objects == PHOTOGRAPHS * EACH
+        assert most() < 400_000  # 10,000 objects take a million
