@@ -38,7 +38,8 @@ def test_the_papers_recipe_in_the_papers_numbers(backbone: BackboneName) -> None
     assert (train.dropout, train.ema, train.box_loss_weight) == (0.5, 0, 1)
     assert (train.short_sides, train.long_side) == ((600,), 1000)
     assert paper.input == InputConfig(600, 1000)
-    assert not (train.stage_wise or train.class_statistics)
+    assert not (train.stage_wise or train.class_statistics or train.ohem or train.label_smoothing)
+    assert not (train.class_balance or train.crop or train.photometric)
 
 
 def test_what_the_caffe_release_does_otherwise() -> None:

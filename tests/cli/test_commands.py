@@ -326,6 +326,7 @@ def test_a_run_ends_when_the_map_no_longer_rises(project: Path) -> None:
     assert [row["step"] for row in rows if "map" in row] == [1, 2, 3]
     assert rows[-1]["step"] == 3
     assert any((run / "tensorboard").iterdir())
+    assert "before step 9: no better mAP in 2 evaluations (--patience)" in done.stdout + done.stderr
     shutil.rmtree(run)
 
 

@@ -40,6 +40,23 @@ def test_lines_come_now_and_then(monkeypatch, caplog):
     ]
 
 
+def test_a_step_that_has_just_begun_has_no_line(monkeypatch, caplog):
+    now = 0.0
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    caplog.set_level(logging.INFO, "frcnn_cli")
+    report = log_lines(logging.getLogger("frcnn_cli"), "images")
+    for step, when, done in (
+        ("Detecting", 100.0, 0),
+        ("Detecting", 100.001, 2),
+        ("Detecting", 116.0, 32),
+        ("Scoring", 140.0, 0),
+        ("Scoring", 140.1, 1),
+    ):
+        now = when
+        report(step, done, 50)
+    assert caplog.messages == ["Detecting: 32 of 50, 2.0 images/s"]
+
+
 def test_nothing_is_drawn_where_stderr_is_no_terminal(capsys):
     with Terminal() as terminal, terminal.progress() as report:
         report("Searching regions", 1, 2)

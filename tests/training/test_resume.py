@@ -21,7 +21,12 @@ def trainer(config: TrainConfig) -> Trainer:
     return Trainer(tiny.model(), config, CPU)
 
 
-@pytest.mark.parametrize("config", [ADAM, TrainConfig(iterations=4)], ids=["adamw", "sgd"])
+MINED = TrainConfig(iterations=4, rois_per_image=3, ohem=2, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(
+    "config", [ADAM, TrainConfig(iterations=4), MINED], ids=["adamw", "sgd", "mined"]
+)
 def test_stopped_equals_whole(config: TrainConfig) -> None:
     whole = trainer(config)
     whole.run([tiny.batch()] * 4, [].append)

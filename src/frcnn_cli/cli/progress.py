@@ -72,7 +72,8 @@ def log_lines(logger: logging.Logger, unit: str) -> Progress:
         nonlocal last_line
         now = time.monotonic()
         began = started.setdefault(step, now)
-        if now - last_line < _SECONDS_BETWEEN_LINES or now == began:
+        # A step has its first line when it has run for a while: only then it has a rate.
+        if now - max(last_line, began) < _SECONDS_BETWEEN_LINES:
             return
         last_line = now
         rate = done / (now - began)

@@ -207,6 +207,14 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
         terminal.finish(list(result.failures), succeeded=1)
 
 
+def _ended_early(job: TrainJob, result: TrainResult) -> str:
+    """Returns why the run did not take all of its steps; "" where it did."""
+    if result.steps == result.iterations:
+        return ""
+    waited = count(job.recipe.train.patience, "evaluation")
+    return f"before step {result.iterations:,}: no better mAP in {waited} (--patience)"
+
+
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
     data: dict[str, Any] = {
         "schema": "frcnn.training/1",
@@ -223,6 +231,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
     summary = facts(
         f"Trained {result.steps:,} steps in {duration(result.seconds)}",
         {
+            "ended": _ended_early(job, result),
             "checkpoint": str(result.best),
             "chosen by": "the last step, as no photographs were left to validate on"
             if result.best_map is None

@@ -40,4 +40,5 @@ def describe(device: torch.device) -> str:
     """Returns what to call a device in a line for people."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'' if threads == 1 else 's'}"

@@ -140,6 +140,7 @@ class _Run:
             run=self.folder.path,
             best=best,
             steps=trainer.step,
+            iterations=config.iterations,
             best_map=best_map,
             score=score,
             command=command,

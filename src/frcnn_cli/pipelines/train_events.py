@@ -59,6 +59,7 @@ class TrainResult:
         run: its folder.
         best: the checkpoint to use.
         steps: steps taken in all.
+        iterations: steps of the recipe; more, where the run lost its patience.
         best_map: mAP of `best` on the photographs that it was chosen by, if there were any.
         score: mAP at the end, on which split and how many photographs; None without such a split.
         command: repeats the run.
@@ -69,6 +70,7 @@ class TrainResult:
     run: Path
     best: Path
     steps: int
+    iterations: int
     best_map: float | None
     score: FinalScore | None
     command: str
