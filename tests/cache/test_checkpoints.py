@@ -10,7 +10,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint, save_checkpoint
+from frcnn_cli.cache.checkpoints import (
+    CheckpointInfo,
+    load_checkpoint,
+    read_safetensors,
+    save_checkpoint,
+    write_safetensors,
+)
 from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CacheError, CheckpointError
 
@@ -29,6 +35,20 @@ def test_round_trip(tmp_path: Path) -> None:
     assert info == INFO
     assert loaded.keys() == tensors.keys()
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+
+
+def test_equal_contents_make_equal_bytes(tmp_path: Path) -> None:
+    """Metadata of many keys: any order left to chance would show."""
+    metadata = {f"key {i}": f"värde {i}" for i in range(40)}
+    tensors = {f"layer {i}": torch.full((i,), float(i)) for i in range(20)}
+    files = [tmp_path / name for name in ("one", "other")]
+    write_safetensors(files[0], tensors, metadata)
+    backwards = dict(reversed(metadata.items()))
+    write_safetensors(files[1], dict(reversed(tensors.items())), backwards)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    found, said = read_safetensors(files[0])
+    assert metadata.items() <= said.items()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
 
 
 def test_channels_last_weights_are_written(tmp_path: Path) -> None:

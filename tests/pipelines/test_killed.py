@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
-import torch
 
 KILLED = Path(__file__).with_name("killed.py")
 FILES = {"best.safetensors", "last.safetensors", "resume.safetensors"}
@@ -46,6 +44,4 @@ def test_kill_9_at_any_moment_changes_nothing(scenes: Path, tmp_path: Path) -> N
             *("config.json", "settings.toml", "command.txt", "metrics.jsonl", "curves.png")
         }
         for name in FILES:
-            ours, theirs = (safetensors.torch.load_file(each / name) for each in (run, whole))
-            assert ours.keys() == theirs.keys()
-            assert all(torch.equal(ours[key], theirs[key]) for key in ours), (run, name)
+            assert (run / name).read_bytes() == (whole / name).read_bytes(), (run, name)

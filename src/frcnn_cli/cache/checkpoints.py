@@ -113,15 +113,28 @@ def write_safetensors(
 ) -> None:
     """Writes a safetensors file with a checksum of its tensors, all of it or none of it.
 
+    Equal tensors and metadata make equal bytes.
+
     Raises:
         CacheError: the folder is read-only or full.
     """
     ours = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     said = dict(metadata or {})
     said[_SUM] = _sum_of(ours, said)
-    payload = safetensors.torch.save(ours, said)
+    payload = _in_order(safetensors.torch.save(ours, said))
     with told_as_cache_error(path), atomic_file(path) as stream:
         stream.write(payload)
+
+
+def _in_order(payload: bytes) -> bytes:
+    """Returns a safetensors file with its header's names sorted; the library leaves them to chance.
+
+    The file is a length of 8 bytes, a JSON header that blanks may follow, and the tensors.
+    """
+    tensors = 8 + int.from_bytes(payload[:8], "little")
+    header = json.dumps(json.loads(payload[8:tensors]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode("ascii") + b" " * (-len(header) % 8)
+    return len(padded).to_bytes(8, "little") + padded + payload[tensors:]
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
