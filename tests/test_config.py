@@ -92,6 +92,11 @@ def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
         (TrainConfig(), {"short_sides": ["a"]}, "short_sides is 'a'"),
         (TrainConfig(), {"background_iou": [0.1]}, "background_iou is .* use a list of float"),
         (TrainConfig(), {"lr": -1.0}, "lr is -1.0; use a positive"),
+        (TrainConfig(), {"lr": 10**400}, "lr is 1000.*0…; use a finite number"),
+        (TrainConfig(), {"lr": 10**5000}, "lr is a very large number; use a finite number"),
+        (TrainConfig(), {"lr": float("inf")}, "lr is inf; use a finite number"),
+        (TrainConfig(), {"lr": float("nan")}, "lr is nan; use a finite number"),
+        (TrainConfig(), {"seed": 2**64}, "seed is 18446744073709551616; use a finite number"),
     ],
 )
 def test_override_refuses_what_does_not_fit(config, values, told):
@@ -120,6 +125,8 @@ def test_an_empty_file_sets_nothing(tmp_path):
         (b"\xff\xfe", "is not TOML"),
         (b"[trian]\nlr = 1\n", r"unknown section 'trian'; use \[proposals\], "),
         (b"lr = 1\n", "unknown section 'lr'"),
+        (b"[train]\nlr = " + b"9" * 400, r"lr is 9+…; use a finite number"),
+        (b"[train]\nlr = " + b"9" * 5000, "is not TOML: .*digits"),
         (b"[train]\nrate = 1\n", r"\[train\] unknown key 'rate'; known keys are "),
         (b"[train]\nlr = -1\n", r"\[train\] lr is -1\.0; use a positive learning rate"),
     ],

@@ -34,6 +34,10 @@ SECTIONS: Mapping[str, type] = {
 }
 """The tables of `frcnn.toml` and what each one sets."""
 
+_LARGEST = 2**63
+"""No setting is as large; infinity and NaN are none either."""
+_ROOM = 60
+
 
 def load_file(path: Path) -> dict[str, dict[str, Any]]:
     """Reads a `frcnn.toml` into {section: {field: value}}, refusing what it does not know.
@@ -49,7 +53,7 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
             tables = tomllib.load(stream)
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", file=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also a number of more digits than Python reads
         raise ConfigError(f"is not TOML: {error}", file=path) from error
     for section, values in tables.items():
         if section not in SECTIONS or not isinstance(values, dict):
@@ -86,20 +90,32 @@ def override(config: ConfigT, values: Mapping[str, Any]) -> ConfigT:
 def _checked(name: str, value: Any, hint: Any) -> Any:
     """Returns `value` as the type `hint` (a scalar, a Literal or a tuple of scalars)."""
     origin = typing.get_origin(hint)
+    said = f"{name} is {_shown(value)}"
     if origin is Literal:
         choices = get_args(hint)
-        require(value in choices, f"{name} is {value!r}", f"use one of {', '.join(choices)}")
+        require(value in choices, said, f"use one of {', '.join(choices)}")
         return value
     if origin is tuple:
         kinds = [kind for kind in get_args(hint) if kind is not ...]
         fits = isinstance(value, list | tuple) and (
             ... in get_args(hint) or len(value) == len(kinds)
         )
-        require(fits, f"{name} is {value!r}", f"use a list of {kinds[0].__name__}")
+        require(fits, said, f"use a list of {kinds[0].__name__}")
         return tuple(_checked(name, item, kinds[0]) for item in value)
     assert isinstance(hint, type)
+    if isinstance(value, int | float):
+        require(-_LARGEST < value < _LARGEST, said, "use a finite number below 2^63")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    require(fits, f"{name} is {value!r}", f"use a value of type {hint.__name__}")
+    require(fits, said, f"use a value of type {hint.__name__}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """Returns what a line has room for of a value."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a very large number"
+    return text if len(text) <= _ROOM else f"{text[:_ROOM]}…"
