@@ -85,7 +85,7 @@ def test_a_picture_is_turned_upright(detector) -> None:
 
 
 def test_objects_dictionary_and_drawing_tell_the_same(detector, photo) -> None:
-    found = detector.detect(photo, score=0.01, max_objects=3)
+    found = detector.detect(photo, score=0.0, max_objects=3)
     assert len(found) == 3
     entry = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert [each["label"] for each in entry["detections"]] == found.names
