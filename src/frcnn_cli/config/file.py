@@ -34,7 +34,7 @@ SECTIONS: Mapping[str, type] = {
 }
 """The tables of `frcnn.toml` and what each one sets."""
 
-_LARGEST = 2**63
+_LARGEST, _LARGEST_WHOLE = 1e300, 2**63
 """No setting is as large; infinity and NaN are none either."""
 _ROOM = 60
 
@@ -104,7 +104,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         return tuple(_checked(name, item, kinds[0]) for item in value)
     assert isinstance(hint, type)
     if isinstance(value, int | float):
-        require(-_LARGEST < value < _LARGEST, said, "use a finite number below 2^63")
+        largest = _LARGEST_WHOLE if hint is int else _LARGEST
+        require(-largest < value < largest, said, "use a finite number, not as large")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
