@@ -46,6 +46,7 @@ def bench(photograph: Path, *words: str) -> dict[str, Any]:
         command = ["bench", str(photograph), "--out", str(out), *words]
         subprocess.run([sys.executable, "-m", "frcnn_cli", *command], check=True)
         result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        result["weights"] = Path(result["weights"]).name
         return result
 
 
