@@ -69,7 +69,7 @@ def test_the_first_five_lines_of_the_page_run(photo: Path, tmp_path: Path) -> No
 def test_a_file_its_pixels_and_its_picture_are_one_photograph(detector, photo) -> None:
     with Image.open(photo) as picture:
         given = [photo, str(photo), load_image(photo), picture.copy()]
-    first, *others = [detector.detect(each, score=0.01) for each in given]
+    first, *others = [detector.detect(each, score=0.0) for each in given]
     assert len(first)
     for other in others:
         np.testing.assert_array_equal(other.boxes, first.boxes)
