@@ -38,7 +38,8 @@ def roi_align(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor
     along_x = _weights(x1, x2, size, width).to(features.dtype)
     along_y = _weights(y1, y2, size, height).to(features.dtype)
     cells = features[0].permute(1, 2, 0).reshape(height, width * channels)
-    rows = (along_y.flatten(0, 1) @ cells).view(len(rois), size, width, channels)
+    # Not `len(rois)`, a number that an exported graph would keep for good.
+    rows = (along_y.flatten(0, 1) @ cells).view(rois.shape[0], size, width, channels)
     return (along_x[:, None] @ rows).permute(0, 3, 1, 2)
 
 
