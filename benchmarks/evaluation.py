@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import resource
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processor import processor
 
 from frcnn_cli import __version__
 from frcnn_cli.evaluation.voc import evaluate
@@ -119,12 +119,8 @@ def _ap_of(label: int, samples: Sequence[Sample], detections: Mapping[str, Detec
 
 def machine() -> dict[str, str]:
     """Returns the device and the versions that the figures belong to."""
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     return {
-        "device": f"{model}, {os.cpu_count()} cores",
+        "device": processor(),
         "python": platform.python_version(),
         "frcnn": __version__,
         "numpy": np.__version__,

@@ -27,6 +27,7 @@ import cv2
 import numba
 import numpy as np
 import numpy.typing as npt
+from processor import processor
 
 from frcnn_cli import __version__
 from frcnn_cli.cache.store import Cache
@@ -105,12 +106,8 @@ def mosaic(samples: Sequence[Sample], side: int, seed: int = 0) -> Pixels:
 
 def machine() -> dict[str, Any]:
     """Returns the device and the versions that the figures belong to."""
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     return {
-        "device": f"{model}, {os.cpu_count()} cores",
+        "device": processor(),
         "python": platform.python_version(),
         "frcnn": __version__,
         "opencv": cv2.__version__,

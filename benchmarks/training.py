@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 import torchvision
+from processor import processor
 from torchvision.ops import roi_pool
 
 from frcnn_cli import __version__
@@ -125,13 +124,9 @@ def compare(backbone: BackboneName, data: Path, cache: Cache, steps: int) -> lis
 
 def machine() -> dict[str, str]:
     """Returns the device and the versions that the figures belong to."""
-    name = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.split(":")[1].strip() for line in lines if "model name" in line), name)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
-        "cpu": f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "cpu": f"{processor()}, {torch.get_num_threads()} threads",
         "gpu": gpu,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

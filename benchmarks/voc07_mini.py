@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 import cv2
 import torch
 import torchvision
+from processor import processor
 
 from frcnn_cli import __version__
 from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
@@ -65,12 +65,8 @@ def bundle(checkpoint: Path) -> None:
 
 def machine() -> dict[str, str]:
     """Returns the device and the versions that the figures belong to."""
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     return {
-        "device": f"{model}, {os.cpu_count()} cores, no GPU",
+        "device": f"{processor()}, no GPU",
         "python": platform.python_version(),
         "frcnn": __version__,
         "torch": torch.__version__,

@@ -106,14 +106,7 @@ def detect(
             show_default="one a core, where there is much to search",
         ),
     ] = None,
-    scheduler: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
-            show_default=False,
-        ),
-    ] = "",
+    scheduler: options.Scheduler = "",
     resume: Annotated[
         bool,
         typer.Option("--resume", metavar="", help="Go on where the same command was stopped."),

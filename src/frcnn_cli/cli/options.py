@@ -79,6 +79,15 @@ Checkpoint = Annotated[
         show_default="the newest best of the cache, else the bundled one",
     ),
 ]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
+        show_default=False,
+    ),
+]
 Vote = Annotated[
     float | None,
     typer.Option(

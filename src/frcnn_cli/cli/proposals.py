@@ -88,14 +88,7 @@ def proposals(
         int,
         typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
     ] = 0,
-    scheduler: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
-            show_default=False,
-        ),
-    ] = "",
+    scheduler: options.Scheduler = "",
     time_limit: Annotated[
         float | None,
         typer.Option(
