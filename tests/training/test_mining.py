@@ -11,6 +11,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.mining import HardExamples
 from training import tiny
@@ -39,12 +40,12 @@ def photograph(*misses: float) -> Batch:
 def test_the_hardest_stay_by_the_sum_of_both_losses() -> None:
     """Log losses are log 3 for all; box losses are 0, 0.5 · 0.5², 2 - 0.5 and 1 - 0.5."""
     batch = photograph(0.0, 0.5, 2.0, 1.0)
-    chosen = HardExamples(undecided(), CONFIG)(batch)
+    chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.deltas[:, 0].tolist() == [2.0, 1.0]
     assert chosen.rois[0][:, 0].tolist() == [16.0, 24.0]
     assert chosen.labels.tolist() == [1, 1]
     without_boxes = dataclasses.replace(CONFIG, box_loss_weight=0.0)
-    first = HardExamples(undecided(), without_boxes)(batch)
+    first = HardExamples(Forward(undecided()), without_boxes)(batch)
     assert first.deltas[:, 0].tolist() == [0.0, 0.5]  # all as hard: the order stays
 
 
@@ -52,14 +53,14 @@ def test_of_two_that_are_nearly_one_the_harder_stays() -> None:
     """The second covers 7.5 of the third's 8 pixels: IoU 0.94 > 0.7."""
     batch = photograph(0.0, 1.0, 2.0, 0.5)
     batch.rois[0][1] = torch.tensor([16.0, 0, 24, 7.5])
-    chosen = HardExamples(undecided(), CONFIG)(batch)
+    chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.deltas[:, 0].tolist() == [2.0, 0.5]
 
 
 def test_a_loss_that_is_no_number_is_the_hardest() -> None:
     batch = photograph(0.5, 2.0, 1.0, 1.0)
     batch.deltas[3] = torch.nan
-    chosen = HardExamples(undecided(), CONFIG)(batch)
+    chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.rois[0][:, 0].tolist() == [24.0, 8.0]
 
 
@@ -72,7 +73,7 @@ def test_each_photograph_keeps_its_own_and_few_are_all_kept() -> None:
         torch.cat((one.deltas, other.deltas)),
         ("a", "b"),
     )
-    chosen = HardExamples(undecided(), CONFIG)(both)
+    chosen = HardExamples(Forward(undecided()), CONFIG)(both)
     assert [len(rois) for rois in chosen.rois] == [2, 1]
     assert chosen.deltas[:, 0].tolist() == [2.0, 1.0, 1.0]
     assert chosen.image_ids == ("a", "b")
@@ -82,7 +83,7 @@ def test_the_model_and_the_global_chance_are_left_as_they_were() -> None:
     model = tiny.model().train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = torch.random.get_rng_state()
-    HardExamples(model, CONFIG)(tiny.batch())
+    HardExamples(Forward(model), CONFIG)(tiny.batch())
     assert all(module.training for module in model.modules())
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -95,7 +96,7 @@ def test_a_step_learns_from_the_hardest_alone() -> None:
     trainer.run([tiny.batch()], reports.append)
     assert reports[0].rois == 4  # 2 photographs × 2, of 6 each
     by_hand = Trainer(tiny.model(), dataclasses.replace(CONFIG, ohem=0), CPU)
-    by_hand.run([HardExamples(by_hand.model, CONFIG)(tiny.batch())], reports.append)
+    by_hand.run([HardExamples(Forward(by_hand.model), CONFIG)(tiny.batch())], reports.append)
     ours, theirs = trainer.model.state_dict(), by_hand.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 

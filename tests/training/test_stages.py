@@ -9,6 +9,7 @@ import torch
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed import ALONE
+from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.optimizer import rate_factor
 from frcnn_cli.training.passes import Passes, PassInputs
@@ -76,7 +77,7 @@ def test_targets_are_normalised_by_the_class_of_their_region() -> None:
     model.delta_mean[1], model.delta_std[1] = 1.0, 2.0
     batch = tiny.batch(photographs=1, rois=3)  # background, class 1, class 2
     batch = batch._replace(deltas=torch.tensor([[0.0] * 4, [2.0] * 4, [0.5] * 4]))
-    passes = Passes(model, TrainConfig(), ALONE)
+    passes = Passes(Forward(model), TrainConfig(), ALONE)
     box = passes(batch, PassInputs(0, 3, 1.0)).box
     # Class 1: (2 - 1) / 2 = 0.5, four times 0.5 · 0.25; class 2: 0.5 as it is.
     assert abs(box.item() - (0.5 + 0.5) / 3) < 1e-6

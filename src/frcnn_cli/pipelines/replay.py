@@ -24,6 +24,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.device import autocast_for
 from frcnn_cli.training.distributed import ALONE
+from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.passes import LossNotFiniteError, Passes, PassInputs
 
 SCHEMA = "frcnn.replay/1"
@@ -155,7 +156,7 @@ def _go_through(
             (name,),
         )
         autocast = autocast_for(one.labels.device, config.precision)
-        passes = Passes(model, config, ALONE, autocast, first_slot=slot)
+        passes = Passes(Forward(model, autocast), config, ALONE, first_slot=slot)
         losses[name] = _compute(passes, one, about["step"] - 1, partial(look, name))
     return Replayed(about["step"], about["term"], losses, tuple(findings))
 

@@ -12,6 +12,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed import ALONE, Ranks
+from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.mining import HardExamples
 from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor, set_rate
 from frcnn_cli.training.passes import Passes, PassInputs
@@ -73,8 +74,9 @@ class Trainer:
         self._ranks = ranks
         model.set_dropout(config.dropout)
         self._stages = Stages(model, config)
-        self._passes = Passes(model, config, ranks, autocast)
-        self._hardest = HardExamples(model, config, autocast) if config.ohem else None
+        forward = Forward(model, autocast)
+        self._passes = Passes(forward, config, ranks)
+        self._hardest = HardExamples(forward, config) if config.ohem else None
 
     def run(
         self,

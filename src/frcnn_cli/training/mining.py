@@ -8,10 +8,11 @@ from torch import Tensor
 
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import region_losses
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.model.targets import normalised
+from frcnn_cli.training.forward import Forward
 
 _SAME = 0.7
 """IoU above which two RoIs are one example (Shrivastava et al. 2016, §4.3)."""
@@ -23,17 +24,14 @@ class HardExamples:
     Nothing is drawn, and the model is left as it was: dropout does not take part.
 
     Args:
-        model: on its device.
+        forward: the model, and how it computes.
         config: the recipe.
-        autocast: lower precision for the forward pass, or None for float32.
     """
 
-    def __init__(
-        self, model: FastRCNN, config: TrainConfig, autocast: torch.dtype | None = None
-    ) -> None:
-        self._model = model
+    def __init__(self, forward: Forward, config: TrainConfig) -> None:
+        self._model = forward.model
+        self._forward = forward
         self._config = config
-        self._autocast = autocast
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
@@ -77,14 +75,11 @@ class HardExamples:
 
     def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
         """Returns what the network says of a photograph's RoIs, no more at once than train."""
-        with torch.autocast(
-            rois.device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
-            features = self._model.features(image)
-            return [
-                self._model.regions(self._model.pooled(features, part))
-                for part in torch.split(rois, self._config.rois_per_image)
-            ]
+        features = self._forward.features(image)
+        return [
+            self._forward.regions(features, part)
+            for part in torch.split(rois, self._config.rois_per_image)
+        ]
 
     def _hardest(self, rois: Tensor, losses: Tensor) -> Tensor:
         """Returns the places of the RoIs of a photograph that train."""

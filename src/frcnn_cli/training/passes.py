@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.batch import Batch
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.frozen import FrozenLayers
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import Losses, multi_task_loss
 from frcnn_cli.model.targets import normalised
 from frcnn_cli.training.distributed import Ranks
 from frcnn_cli.training.dropout import RegionDropout
+from frcnn_cli.training.forward import Forward
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_PIECES = 64
@@ -70,28 +70,25 @@ class Passes:
     their RoIs in pieces, the gradients summed; from then on that is so for every step.
 
     Args:
-        model: on its device.
+        forward: the model, and how it computes.
         config: the recipe.
         ranks: this process's place among those of the run.
-        autocast: lower precision for the forward pass, or None for float32.
         first_slot: place in the step of the first photograph of a batch; None: by the rank.
     """
 
     def __init__(
         self,
-        model: FastRCNN,
+        forward: Forward,
         config: TrainConfig,
         ranks: Ranks,
-        autocast: torch.dtype | None = None,
         first_slot: int | None = None,
     ) -> None:
-        self.model = model
+        self.model = forward.model
+        self._forward = forward
         self._config = config
         self._ranks = ranks
-        self._autocast = autocast
-        self._network: nn.Module = ranks.wrap(model)
-        self._frozen = FrozenLayers(model.backbone.trunk, autocast or torch.float32)
-        self._dropout = RegionDropout(model, config.seed)
+        self._network: nn.Module = ranks.wrap(self.model)
+        self._dropout = RegionDropout(self.model, config.seed)
         share = ranks.share(range(config.images_per_batch))
         self._first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
@@ -134,9 +131,10 @@ class Passes:
         )
 
     def _whole(self, batch: Batch, inputs: PassInputs) -> Losses:
-        seen = [self._frozen(image) for image in batch.images]
-        with self._casting():
-            output = self._network(seen, batch.rois, self._frozen.count)
+        frozen = self._forward.frozen
+        seen = [frozen(image) for image in batch.images]
+        with self._forward.casting():
+            output = self._network(seen, batch.rois, frozen.count)
         losses = self._losses(output, batch, inputs, slice(None))
         _require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
@@ -148,14 +146,13 @@ class Passes:
         pieces = []
         done = 0
         for image, rois in zip(batch.images, batch.rois, strict=True):
-            with self._casting():
-                features = self.model.features(self._frozen(image), self._frozen.count)
+            features = self._forward.features(image)
             part = features.detach().requires_grad_(features.requires_grad)
             for boxes in _parts(rois, self._pieces):
                 rows = slice(done, done + len(boxes))
                 done += len(boxes)
-                with self._casting(), self._dropout.rows(rows):
-                    output = self.model.regions(self.model.pooled(part, boxes))
+                with self._dropout.rows(rows):
+                    output = self._forward.regions(part, boxes)
                 losses = self._losses(output, batch, inputs, rows)
                 _require_finite(losses, inputs, batch)
                 losses.total.backward()  # type: ignore[no-untyped-call]
@@ -178,10 +175,6 @@ class Passes:
             count=inputs.rois,
             label_smoothing=self._config.label_smoothing,
         )
-
-    def _casting(self) -> torch.autocast:
-        device = next(self.model.parameters()).device
-        return torch.autocast(device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
 
 def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:
