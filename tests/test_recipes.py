@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.recipes import for_batch, recipe
+from frcnn_cli.recipes import for_batch, nearest, recipe
 from frcnn_cli.training.optimizer import rate_factor
 
 
@@ -19,6 +21,16 @@ def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_th
     assert scaled.ema == pytest.approx(0.998**4)
     assert scaled.lr_steps == base.lr_steps  # fractions of the run
     assert for_batch(base, 2) == base
+
+
+@pytest.mark.parametrize("batch", [2, 8])
+def test_a_recipe_is_known_by_its_fields_whatever_its_batch_and_its_steps(batch: int) -> None:
+    lite = for_batch(recipe("default", "efficientnet_lite0").train, batch)
+    run = replace(lite, iterations=77, epochs=0.0)
+    assert nearest(run, "efficientnet_lite0") == ("default", {})
+    assert nearest(replace(run, ohem=4), "efficientnet_lite0") == ("default", {"ohem": 4})
+    caffe = replace(recipe("caffe", "vgg16").train, flip=0.5, flip_copies=False)
+    assert nearest(caffe, "vgg16") == ("caffe", {"flip": 0.5, "flip_copies": False})
 
 
 @pytest.mark.parametrize("backbone", ["alexnet", "vgg_cnn_m_1024", "vgg16"])

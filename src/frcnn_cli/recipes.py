@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, get_args
 
 from frcnn_cli.config import InputConfig, TrainConfig
 
@@ -86,3 +86,29 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
     if backbone.startswith("timm/"):
         return _LITE
     return DEFAULTS.get(backbone, PAPER)
+
+
+_TOLD_APART = {"iterations", "epochs", "images_per_batch", "lr"}
+"""Fields that a run tells of as its steps and its schedule."""
+
+
+def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, object]]:
+    """Returns the recipe that a backbone's training is closest to, and the fields that differ.
+
+    Steps, batch and learning rate are not compared.
+    """
+    differences = {
+        name: _changes(for_batch(recipe(name, backbone).train, train.images_per_batch), train)
+        for name in get_args(RecipeName)
+    }
+    name = min(differences, key=lambda each: len(differences[each]))
+    return name, differences[name]
+
+
+def _changes(base: TrainConfig, train: TrainConfig) -> dict[str, object]:
+    values = {each.name: getattr(train, each.name) for each in fields(train)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _TOLD_APART and value != getattr(base, name)
+    }

@@ -57,6 +57,7 @@ def project(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = json.loads(done.stdout)
     assert result["steps"] == 4
     assert 0 <= result["map_val"] <= 1
+    assert (result["map_split"], 0 <= result["map"] <= 1) == ("val", True)
     assert result["failures"] == []
     return folder
 
@@ -93,13 +94,14 @@ def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) ->
     run = only_run(project)
     words = shlex.split((run / "command.txt").read_text())
     assert words[0] == "frcnn"
-    done = frcnn(project, *words[1:], "--run", "again", "--json")
+    done = frcnn(project, *words[1:], "--run", "again")
     assert done.returncode == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "recipe default, but short_sides (96,), long_side 160, checkpoint_every 2" in told
+    assert "photographs of val, which chose the checkpoint too" in told
     again = project / ".frcnn" / "runs" / "again"
     ours, theirs = (load_checkpoint(each / "last.safetensors")[0] for each in (again, run))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    result = json.loads(done.stdout)
-    assert (result["map_split"], 0 <= result["map"] <= 1) == ("val", True)
     shutil.rmtree(again)
 
 

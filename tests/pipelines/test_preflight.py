@@ -115,3 +115,5 @@ def test_the_disk_that_a_run_takes_is_known_before_its_first_step(
     assert cost.disk == pytest.approx(2 * state + 2 * weights, abs=500)  # counters of AdamW
     assert cost.seconds == 7 * cost.seconds_a_step > 0
     assert cost.memory > 0
+    shared = estimate(trainer, tiny.batch, tmp_path, processes=1000)
+    assert shared.memory > 500 * cost.memory

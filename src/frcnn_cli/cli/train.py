@@ -215,6 +215,18 @@ def _ended_early(job: TrainJob, result: TrainResult) -> str:
     return f"before step {result.iterations:,}: no better mAP in {waited} (--patience)"
 
 
+def _scored(job: TrainJob, result: TrainResult) -> str:
+    """Returns the mAP at the end and what it belongs to; "" where there is none."""
+    if result.score is None:
+        return ""
+    split = result.score.split
+    told = f"{result.score.map:.3f} (11-point) on "
+    told += f"{count(result.score.photographs, 'photograph')} of {split}"
+    if result.best_map is not None and split == job.recipe.train.eval_split:
+        told += ", which chose the checkpoint too: other photographs may score lower"
+    return told
+
+
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
     data: dict[str, Any] = {
         "schema": "frcnn.training/1",
@@ -236,10 +248,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             "chosen by": "the last step, as no photographs were left to validate on"
             if result.best_map is None
             else f"mAP on held-out photographs, {result.best_map:.3f}",
-            "mAP": ""
-            if result.score is None
-            else f"{result.score.map:.3f} (11-point) on "
-            f"{count(result.score.photographs, 'photograph')} of {result.score.split}",
+            "mAP": _scored(job, result),
             "curves": str(result.run / "curves.png"),
             "again": result.command,
             "left out": count(len(result.failures), "photograph") if result.failures else "",

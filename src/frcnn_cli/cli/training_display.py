@@ -92,6 +92,7 @@ class TrainingDisplay:
                     "steps": f"{start.first_step:,} to {start.iterations:,}"
                     if start.first_step
                     else f"{start.iterations:,}",
+                    "recipe": _recipe(start),
                     "schedule": f"{count(start.batch, 'photograph')} a step, learning rate "
                     f"{start.lr:g}",
                     "weights": f"{start.trainable / 1e6:.1f} million trained",
@@ -142,6 +143,11 @@ class TrainingDisplay:
         if plain:
             return ", ".join(f"{name} {value}" for name, value in values)
         return "  ".join(f"[dim]{name}[/] {value}" for name, value in values)
+
+
+def _recipe(start: TrainStart) -> str:
+    changed = ", ".join(f"{name} {value}" for name, value in start.changes.items())
+    return f"{start.recipe}, but {changed}" if changed else start.recipe
 
 
 class _Live(Progress):

@@ -46,13 +46,14 @@ class Cost:
         return self.seconds_a_step * self.steps
 
 
-def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path) -> Cost:
+def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path, processes: int = 1) -> Cost:
     """Returns what a run will cost, from trying its first step; nothing is learnt.
 
     Args:
         trainer: before its first step.
-        load: loads that step's batch.
+        load: loads this process's photographs of that step.
         folder: on the disk that checkpoints will be written to.
+        processes: those of the run on this machine; they share its memory, not a GPU's.
     """
     load()  # regions that are missing are searched at the first look
     began = time.perf_counter()
@@ -65,13 +66,15 @@ def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path) -> Cost:
     gradients = _gradients(trainer)
     activations = max(_peak_memory(trainer.device) - idle - gradients, 0)
     pixels = sum(image.shape[2] * image.shape[3] for image in batch.images)
-    growth = max(_largest_step(trainer.config) / pixels, 1.0)
+    growth = max(len(batch.images) * _largest_photograph(trainer.config) / pixels, 1.0)
     held = idle + _moments(trainer)
-    copied = state if trainer.device.type == "cpu" else 0  # a checkpoint is put together in memory
+    on_cpu = trainer.device.type == "cpu"
+    copied = state if on_cpu else 0  # a checkpoint is put together in memory
+    needed = held + max(gradients + round(activations * growth), copied)
     return Cost(
         loading + passes,
         trainer.config.iterations,
-        held + max(gradients + round(activations * growth), copied),
+        needed * processes if on_cpu else needed,
         _free_memory(trainer.device, idle),
         2 * state + 2 * weights,
         shutil.disk_usage(_there(folder)).free,
@@ -94,10 +97,10 @@ def _moments(trainer: Trainer) -> int:
     return _gradients(trainer) * (2 if trainer.config.optimizer == "adamw" else 1)
 
 
-def _largest_step(config: TrainConfig) -> int:
-    """Returns the pixels of a step of photographs as large as the recipe lets them be."""
+def _largest_photograph(config: TrainConfig) -> int:
+    """Returns the pixels of a photograph as large as the recipe lets it be."""
     side = max(config.short_sides)
-    return config.images_per_batch * side * max(side, config.long_side)
+    return side * max(side, config.long_side)
 
 
 def _memory_in_use(device: torch.device) -> int:

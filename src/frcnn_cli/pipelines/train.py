@@ -30,6 +30,7 @@ from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.recipes import nearest
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
@@ -189,7 +190,9 @@ class _Run:
         coverage = NOT_LOOKED
         if self.ranks.is_first:
             coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
-        outlook = Outlook(coverage, estimate(trainer, batches.first, self.cache.root))
+        processes = self.ranks.local_world
+        cost = estimate(trainer, batches.first, self.cache.root, processes)
+        outlook = Outlook(coverage, cost)
         self.events.estimated(outlook)
         return outlook
 
@@ -238,6 +241,7 @@ class _Run:
                 self.ranks.world,
                 trainer.config.images_per_batch,
                 trainer.config.lr,
+                *nearest(trainer.config, self.job.model.backbone),
             )
         )
 

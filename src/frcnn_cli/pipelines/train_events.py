@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,10 @@ class TrainStart:
     processes: int
     batch: int
     lr: float
+    recipe: str
+    """Name of the recipe that is followed, or nearly."""
+    changes: Mapping[str, object]
+    """Its fields that were changed."""
 
 
 @dataclass(frozen=True)
