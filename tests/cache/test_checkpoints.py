@@ -57,6 +57,13 @@ def test_channels_last_weights_are_written(tmp_path: Path) -> None:
     assert torch.equal(load_checkpoint(tmp_path / "x.safetensors")[0]["w"], weight)
 
 
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan])}, INFO)
+    with pytest.raises(CheckpointError, match="tensor b has 1 of 2 values that are not finite"):
+        load_checkpoint(path)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.safetensors: there is no such file"):
         load_checkpoint(tmp_path / "gone.safetensors")

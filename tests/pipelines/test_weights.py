@@ -81,6 +81,10 @@ def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         ({"a": 1}, "holds no table of tensors"),
         ({"features.0.weight": torch.zeros(1)}, "has no tensor 'features.0.bias'"),
         ({"backbone.trunk.conv1.0.weight": torch.zeros(1)}, r"shape \(1,\), the network"),
+        (
+            {"backbone.trunk.conv1.0.bias": torch.tensor([torch.nan, torch.inf] + 62 * [1.0])},
+            "tensor trunk.conv1.0.bias has 2 of 64 values that are not finite",
+        ),
     ],
 )
 def test_files_that_do_not_fit(tmp_path: Path, content: object, problem: str) -> None:

@@ -65,7 +65,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
     """Reads a checkpoint.
 
     Raises:
-        CheckpointError: the file is missing, damaged or no checkpoint of this project.
+        CheckpointError: the file is missing, damaged or no checkpoint of this project, or a weight
+            is infinite or no number.
     """
     tensors, metadata = read_safetensors(path)
     if is_of_later_version(metadata):
@@ -91,7 +92,24 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         raise CheckpointError(
             f"has unusable metadata ({error})", remedy="train or copy it again", file=path
         ) from error
+    require_finite(tensors, path)
     return tensors, info
+
+
+def require_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
+    """Makes sure that weights are numbers to compute with.
+
+    Raises:
+        CheckpointError: one is infinite or no number.
+    """
+    for name, tensor in tensors.items():
+        bad = tensor.numel() - int(tensor.isfinite().sum())
+        if bad:
+            raise CheckpointError(
+                f"tensor {name} has {bad:,} of {tensor.numel():,} values that are not finite",
+                remedy="use weights from before they were lost",
+                file=file,
+            )
 
 
 def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT:

@@ -32,11 +32,11 @@ def replay_shown(replayed: Replayed) -> RenderableType:
     )
     if not replayed.findings:
         return Group(told, Text("  Every tensor is finite now: another device, or precision?"))
-    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
     for heading in ("photograph", "tensor"):
-        table.add_column(heading)
-    for heading in ("nan", "infinite", "of", "largest finite"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, overflow="fold")
+    for heading in ("nan", "inf", "of", "largest"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for finding in replayed.findings[:_MOST]:
         table.add_row(
             finding.photograph,

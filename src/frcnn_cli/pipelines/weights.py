@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.checkpoints import read_safetensors
+from frcnn_cli.cache.checkpoints import read_safetensors, require_finite
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -68,6 +68,7 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
                 remedy="choose the --backbone that the weights belong to",
                 file=choice,
             )
+    require_finite(weights, choice)
     model.backbone.load_state_dict(dict(weights), strict=False)
 
 
