@@ -1,11 +1,12 @@
 """Times a training step: a plain loop against ours.
 
-    python benchmarks/training.py path/to/dataset [--steps 5]
+    python benchmarks/training.py path/to/dataset [--steps 5] [--compile]
 
 Both take 2 photographs and 128 RoIs a step at a short side of 600. The plain loop has torchvision's
 `roi_pool`, float32, contiguous tensors, and loads each batch when it needs it. Weights are random.
-The loops take turns, a step each; the first round is not counted. The table is printed, and written
-with all figures to `training.json` beside this file.
+The loops take turns, a step each; the first round is not counted. --compile adds our loop with its
+layers compiled by `torch.compile`, and rounds to compile in. The table is printed, and written with
+all figures to `training.json` beside this file.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from frcnn_cli.training.optimizer import build_optimizer
 
 OUTPUT = Path(__file__).with_suffix(".json")
 PHOTOGRAPHS = 12
+WARM_UP = {False: 1, True: 6}
+"""Rounds that are not counted, without compiling and with: each size of photograph may compile."""
 CLASSES = 20
 
 Steps = Iterator[tuple[float, float]]
@@ -73,11 +76,19 @@ def plain(backbone: BackboneName, batches: TrainingSet, config: TrainConfig) -> 
 
 
 def ours(
-    backbone: BackboneName, batches: TrainingSet, config: TrainConfig, precision: Precision
+    backbone: BackboneName,
+    batches: TrainingSet,
+    config: TrainConfig,
+    precision: Precision,
+    *,
+    compiled: bool = False,
 ) -> Steps:
-    """Trains as `frcnn train` does, a step at a time."""
+    """Trains as `frcnn train` does, a step at a time, or else with its layers compiled."""
     device = pick_device(None)
     model = build_model(ModelConfig(backbone), CLASSES).to(device)
+    if compiled:
+        for layer in (*model.backbone.trunk, model.backbone.head):
+            layer.compile(dynamic=True)
     trainer = Trainer(model, config, device, autocast_for(device, precision))
     source = batches.batches(0, 0)
     for _ in range(config.iterations):
@@ -89,9 +100,12 @@ def ours(
         yield time.perf_counter() - began, waited
 
 
-def compare(backbone: BackboneName, data: Path, cache: Cache, steps: int) -> list[dict[str, Any]]:
+def compare(
+    backbone: BackboneName, data: Path, cache: Cache, steps: int, *, compiled: bool
+) -> list[dict[str, Any]]:
     """Returns a row for each loop."""
-    config = dataclasses.replace(TrainConfig(), iterations=steps + 1)
+    rounds = WARM_UP[compiled] + steps
+    config = dataclasses.replace(TrainConfig(), iterations=rounds)
     samples = read_split(open_dataset(data, cache), "trainval")[0][:PHOTOGRAPHS]
     proposals = ensure_proposals([s.path for s in samples], ProposalConfig(), cache)
     spec = build_model(ModelConfig(backbone), CLASSES).backbone.spec
@@ -101,13 +115,16 @@ def compare(backbone: BackboneName, data: Path, cache: Cache, steps: int) -> lis
         "ours, float32": ours(backbone, batches, config, "float32"),
         "ours, bfloat16": ours(backbone, batches, config, "bfloat16"),
     }
+    if compiled:
+        name = "ours, bfloat16, compiled"
+        loops[name] = ours(backbone, batches, config, "bfloat16", compiled=True)
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in loops}
-    for _ in range(steps + 1):
+    for _ in range(rounds):
         for name, loop in loops.items():
             taken[name].append(next(loop))
     rows = []
     for name, times in taken.items():
-        counted = times[1:]
+        counted = times[WARM_UP[compiled] :]
         rows.append(
             {
                 "backbone": backbone,
@@ -139,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="a data set")
     parser.add_argument("--steps", type=int, default=5, help="steps that count, of each loop")
+    parser.add_argument("--compile", action="store_true", help="time torch.compile too")
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "vgg16"])
     parser.add_argument("--cache-dir", type=Path, help="where regions are; else they are searched")
     options = parser.parse_args()
@@ -147,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(options.cache_dir or Path(folder))
         for backbone in options.backbones:
-            found = compare(backbone, options.data, cache, options.steps)
+            found = compare(backbone, options.data, cache, options.steps, compiled=options.compile)
             rows += found
             for row in found:
                 print(

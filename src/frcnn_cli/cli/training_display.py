@@ -38,7 +38,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class TrainingDisplay:
-    """A live line of losses under a bar, on a terminal; a logged line now and then elsewhere.
+    """Losses and pace under a bar, on a terminal; a logged line now and then elsewhere.
 
     Example:
         with TrainingDisplay(terminal, images_per_step=2) as display:
@@ -129,7 +129,7 @@ class TrainingDisplay:
     def _line(self, *, plain: bool = False) -> str:
         steps, n = self._recent, len(self._recent)
         seconds = sum(step.seconds for step in steps)
-        values = (
+        losses = (
             ("loss", f"{sum(step.loss for step in steps) / n:.3f}"),
             ("classes", f"{sum(step.classification for step in steps) / n:.3f}"),
             ("boxes", f"{sum(step.box for step in steps) / n:.3f}"),
@@ -137,12 +137,18 @@ class TrainingDisplay:
                 "foreground",
                 f"{sum(s.foreground for s in steps) / n:.0f}/{sum(s.rois for s in steps) / n:.0f}",
             ),
+        )
+        pace = (
             ("lr", f"{steps[-1].lr:.1e}"),
             ("images/s", f"{self._images_per_step * n / seconds:.1f}"),
+            ("waiting", f"{sum(step.waiting for step in steps) / seconds:.0%}"),
         )
         if plain:
-            return ", ".join(f"{name} {value}" for name, value in values)
-        return "  ".join(f"[dim]{name}[/] {value}" for name, value in values)
+            return ", ".join(f"{name} {value}" for name, value in (*losses, *pace))
+        return "\n  ".join(
+            "  ".join(f"[dim]{name}[/] {value}" for name, value in values)
+            for values in (losses, pace)
+        )
 
 
 def _recipe(start: TrainStart) -> str:
@@ -151,7 +157,7 @@ def _recipe(start: TrainStart) -> str:
 
 
 class _Live(Progress):
-    """Bars, and under them a line of what the last steps gave."""
+    """Bars, and under them two lines of what the last steps gave."""
 
     line = ""
 
