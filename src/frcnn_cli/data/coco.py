@@ -25,8 +25,8 @@ from frcnn_cli.data.coco_json import (
     read_lists,
     told,
 )
-from frcnn_cli.data.dataset import MOST_TOLD, Record
 from frcnn_cli.data.layout import named_photograph
+from frcnn_cli.data.record import MOST_TOLD, Record
 from frcnn_cli.data.voc_xml import LARGEST
 from frcnn_cli.errors import AnnotationError, DataError
 from frcnn_cli.records import BoolArray, FloatArray, IntArray

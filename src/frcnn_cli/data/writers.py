@@ -14,8 +14,8 @@ from typing import IO, Literal, Protocol
 
 import yaml
 
-from frcnn_cli.data.dataset import Record
 from frcnn_cli.data.layout import Splits, is_photograph
+from frcnn_cli.data.record import Record
 from frcnn_cli.data.voc_xml import write_annotation
 
 Format = Literal["voc", "coco", "yolo"]

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.data.dataset import Dataset, Problem, Record
+from frcnn_cli.data.dataset import Dataset, Problem
+from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
 from frcnn_cli.pipelines.progress import Progress, silent
 
