@@ -40,7 +40,7 @@ from frcnn_cli.training.stages import learn_no_boxes
 from frcnn_cli.training.statistics import make_room_for_classes
 
 _LOADERS = 8
-"""Most processes that load photographs ahead of a GPU; a CPU loads in line, it is busy anyway."""
+"""Most processes that load photographs ahead of a GPU; for a CPU, which is busy, a thread does."""
 
 
 def train_detector(
