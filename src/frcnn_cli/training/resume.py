@@ -49,12 +49,21 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
             moments.setdefault(int(index), {})[moment] = tensor
         groups = trainer.optimizer.state_dict()["param_groups"]
         trainer.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        _lay_out(trainer.optimizer)
         trainer.step = int(state[_STEP])
     except (KeyError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"the state of the run does not fit its configuration ({error})",
             remedy="start a new run",
         ) from error
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Puts each moment in the order in memory that its parameter has: a fused step relies on it."""
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(moment)
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
