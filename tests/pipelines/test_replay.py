@@ -17,7 +17,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.replay import replay, save_replay
 from frcnn_cli.training.loop import Trainer
-from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.passes import NotFiniteError
 from training import tiny
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def model() -> FastRCNN:
 def kept(model: FastRCNN, batch: Batch, folder: Path, info: CheckpointInfo = INFO) -> Path:
     """Returns the file of a step that fails."""
     trainer = Trainer(model, CONFIG, CPU)
-    with pytest.raises(LossNotFiniteError) as caught:
+    with pytest.raises(NotFiniteError) as caught:
         trainer.run([batch], [].append)
     path = folder / "replay-1.safetensors"
     save_replay(path, caught.value, model, info, CONFIG)

@@ -11,7 +11,8 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.loop import StepReport, Trainer
-from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.passes import NotFiniteError
+from frcnn_cli.training.resume import trainer_state
 from training import tiny
 
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     trainer = Trainer(tiny.model(), CONFIG, CPU)
     before = trainer.model.class_score.weight.clone()
     told = f"the {term} loss is nan at step 2, photographs 0-0, 0-1"
-    with pytest.raises(LossNotFiniteError, match=told) as caught:
+    with pytest.raises(NotFiniteError, match=told) as caught:
         trainer.run([tiny.batch(), poisoned], [].append)
     assert (caught.value.step, caught.value.term) == (2, term)
     assert caught.value.batch.image_ids == poisoned.image_ids
@@ -66,6 +67,22 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     once, _ = train(CONFIG, 1)
     assert torch.equal(once.model.class_score.weight, trainer.model.class_score.weight)
     assert not torch.equal(before, trainer.model.class_score.weight)
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 10.0])
+def test_a_gradient_that_is_not_finite_touches_nothing_either(clip_norm: float) -> None:
+    config = dataclasses.replace(CONFIG, clip_norm=clip_norm, optimizer="adamw", ema=0.9)
+    trainer = Trainer(tiny.model(), config, CPU)
+    trainer.run([tiny.batch()], [].append)
+    before = {name: tensor.clone() for name, tensor in trainer_state(trainer).items()}
+    trainer.model.class_score.bias.register_hook(lambda gradient: gradient / 0)
+    reports: list[StepReport] = []
+    with pytest.raises(NotFiniteError, match=r"gradient's norm is (inf|nan) at step 2") as caught:
+        trainer.run([tiny.batch()], reports.append)
+    assert caught.value.term == "gradient"
+    after = trainer_state(trainer)
+    assert reports == []
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_it_stops_when_asked() -> None:

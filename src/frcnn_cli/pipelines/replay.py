@@ -1,4 +1,4 @@
-"""A step whose loss was not finite: kept in a file, and gone through again to find the cause."""
+"""A step with numbers that were not finite: kept, and gone through again to find the cause."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.device import autocast_for
 from frcnn_cli.training.distributed import ALONE
 from frcnn_cli.training.forward import Forward
-from frcnn_cli.training.passes import LossNotFiniteError, Passes, PassInputs
+from frcnn_cli.training.passes import NotFiniteError, Passes, PassInputs
 
 SCHEMA = "frcnn.replay/1"
 _MODEL, _IMAGE, _ROIS = "model.", "image.", "rois."
@@ -58,7 +58,7 @@ class Replayed:
 
     Attributes:
         step: from 1.
-        term: whose loss was not finite then.
+        term: what was not finite then: "classification", "box" or "gradient".
         losses: by photograph, "classification" and "box".
         findings: tensors that are not finite, in the order of the computation: the first is the
             cause, or nearest to it.
@@ -72,7 +72,7 @@ class Replayed:
 
 def save_replay(
     path: Path,
-    error: LossNotFiniteError,
+    error: NotFiniteError,
     model: FastRCNN,
     info: CheckpointInfo,
     config: TrainConfig,
@@ -90,6 +90,7 @@ def save_replay(
     about = {
         "step": error.step,
         "term": error.term,
+        "first_slot": error.first_slot,
         "photographs": batch.image_ids,
         "classes": info.classes,
         "model": dataclasses.asdict(info.model),
@@ -143,20 +144,20 @@ def _go_through(
     for name, parameter in model.named_parameters():
         look("", f"{name}, weights", parameter)
     model.set_dropout(config.dropout)
+    forward = Forward(model, autocast_for(batch.labels.device, config.precision), apart=False)
     done = 0
-    for slot, name in enumerate(batch.image_ids):
-        count = len(batch.rois[slot])
+    for place, name in enumerate(batch.image_ids):
+        count = len(batch.rois[place])
         rows = slice(done, done + count)
         done += count
         one = Batch(
-            (batch.images[slot],),
-            (batch.rois[slot],),
+            (batch.images[place],),
+            (batch.rois[place],),
             batch.labels[rows],
             batch.deltas[rows],
             (name,),
         )
-        autocast = autocast_for(one.labels.device, config.precision)
-        passes = Passes(Forward(model, autocast), config, ALONE, first_slot=slot)
+        passes = Passes(forward, config, ALONE, first_slot=about.get("first_slot", 0) + place)
         losses[name] = _compute(passes, one, about["step"] - 1, partial(look, name))
     return Replayed(about["step"], about["term"], losses, tuple(findings))
 

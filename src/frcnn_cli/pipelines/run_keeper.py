@@ -28,7 +28,7 @@ from frcnn_cli.pipelines.training_data import SplitData
 from frcnn_cli.records import Detections
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.loop import StepReport, Trainer
-from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.passes import NotFiniteError
 from frcnn_cli.training.resume import trainer_state
 from frcnn_cli.training.statistics import folded
 
@@ -188,7 +188,7 @@ def score_best(
     return FinalScore(score, data.split, len(data.samples))
 
 
-def keep_step(error: LossNotFiniteError, keeper: RunKeeper, run: Path) -> TrainingError:
+def keep_step(error: NotFiniteError, keeper: RunKeeper, run: Path) -> TrainingError:
     """Writes the step that failed, for --replay, and returns the error that says where."""
     rank = f"-rank{keeper.ranks.rank}" if keeper.ranks.world > 1 else ""
     path = run / f"replay-{error.step}{rank}.safetensors"

@@ -34,7 +34,7 @@ from frcnn_cli.recipes import nearest
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
-from frcnn_cli.training.passes import LossNotFiniteError
+from frcnn_cli.training.passes import NotFiniteError
 from frcnn_cli.training.resume import restore, trainer_state
 from frcnn_cli.training.stages import learn_no_boxes
 from frcnn_cli.training.statistics import make_room_for_classes
@@ -268,7 +268,7 @@ class _Run:
                     keeper.on_step,
                     stop=lambda: interrupted() or keeper.lost_patience,
                 )
-            except LossNotFiniteError as error:
+            except NotFiniteError as error:
                 raise keep_step(error, keeper, self._path) from error
             except RankLostError:
                 if self.folder is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -24,7 +24,9 @@ ItemT = TypeVar("ItemT")
 
 _PLACE = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _PATIENCE = timedelta(days=2)
-"""A search of regions may take so long; a process that died is noticed by the launcher at once."""
+"""For what processes tell each other: a search of regions, which all wait for, may take so long."""
+_STEP_PATIENCE = timedelta(minutes=10)
+"""For gradients: they meet in the middle of a step, which all begin together."""
 
 
 class RankLostError(TrainingError):
@@ -40,12 +42,14 @@ class Ranks:
         world: processes in all.
         local_rank: place on this machine, and so which GPU.
         local_world: processes on this machine.
+        group: by which they tell each other numbers and objects; None where there is but one.
     """
 
     rank: int = 0
     world: int = 1
     local_rank: int = 0
     local_world: int = 1
+    group: dist.ProcessGroup | None = None
 
     @property
     def is_first(self) -> bool:
@@ -67,7 +71,7 @@ class Ranks:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
         with _losses_told():
-            dist.all_reduce(total)
+            dist.all_reduce(total, group=self.group)
         return [float(value) for value in total.tolist()]
 
     def gather(self, value: ItemT) -> list[ItemT]:
@@ -80,7 +84,7 @@ class Ranks:
             return [value]
         gathered: list[ItemT | None] = [None] * self.world
         with _losses_told():
-            dist.all_gather_object(gathered, value)
+            dist.all_gather_object(gathered, value, group=self.group)
         return gathered  # type: ignore[return-value]
 
     @contextmanager
@@ -99,7 +103,8 @@ class Ranks:
         """Returns `model` so that its backward pass averages gradients over the processes."""
         if self.world == 1:
             return model
-        return DistributedDataParallel(model)
+        # Buffers are the same everywhere and never change.
+        return DistributedDataParallel(model, broadcast_buffers=False)
 
     @contextmanager
     def in_step(self) -> Iterator[None]:
@@ -126,8 +131,10 @@ def connected(device: torch.device) -> Iterator[Ranks]:
         yield ALONE
         return
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=_PATIENCE)
-    yield place()
+    dist.init_process_group(backend, timeout=_STEP_PATIENCE)
+    group = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    assert isinstance(group, dist.ProcessGroup)  # of which all processes are
+    yield replace(place(), group=group)
     # After an exception the process ends anyway, and others may be gone already.
     dist.destroy_process_group()
 
@@ -136,8 +143,12 @@ def place() -> Ranks:
     """Returns this process's place by its environment."""
     if not started_by_launcher():
         return ALONE
-    names = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
-    return Ranks(*(int(os.environ.get(name, default)) for name, default in names.items()))
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    local_rank, local_world = (
+        int(os.environ.get(name, default))
+        for name, default in (("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"))
+    )
+    return Ranks(rank, world, local_rank, local_world)
 
 
 @contextmanager

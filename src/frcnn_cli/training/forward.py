@@ -19,11 +19,16 @@ class Forward:
     Args:
         model: what is trained in it has been chosen.
         autocast: lower precision for the layers behind those, or None for float32.
+        apart: compute frozen layers apart; else the trunk computes them too, where hooks see them.
     """
 
-    def __init__(self, model: FastRCNN, autocast: torch.dtype | None = None) -> None:
+    def __init__(
+        self, model: FastRCNN, autocast: torch.dtype | None = None, *, apart: bool = True
+    ) -> None:
         self.model = model
         self.frozen = FrozenLayers(model.backbone.trunk, autocast or torch.float32)
+        if not apart:
+            self.frozen.count = 0
         self._autocast = autocast
 
     def casting(self) -> torch.autocast:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
@@ -15,7 +16,7 @@ from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.mining import HardExamples
 from frcnn_cli.training.optimizer import AveragedWeights, build_optimizer, rate_factor, set_rate
-from frcnn_cli.training.passes import Passes, PassInputs
+from frcnn_cli.training.passes import GRADIENT, NotFiniteError, Passes, PassInputs
 from frcnn_cli.training.stages import Stages
 
 
@@ -92,7 +93,7 @@ class Trainer:
             stop: asked before each step.
 
         Raises:
-            LossNotFiniteError: names the photographs and the term.
+            NotFiniteError: names the photographs and the term.
             RankLostError: another process ended.
         """
         arrived = time.perf_counter()
@@ -103,10 +104,10 @@ class Trainer:
             if stops:
                 return
             lr = self.config.lr * rate_factor(self.step, self.config)
-            terms = self._step(chosen, int(rois))
-            self.step += 1
+            terms = self._compute(chosen, int(rois))
             foreground = int((chosen.labels > 0).sum())
             total, classification, box, foreground_sum = self._ranks.sums(*terms, foreground)
+            self._learn(chosen)
             now = time.perf_counter()
             on_step(
                 StepReport(
@@ -125,6 +126,7 @@ class Trainer:
 
     def measure(self, batch: Batch) -> float:
         """Returns the seconds that a step's passes take; nothing is learnt."""
+        self._ranks.sums(0)  # the others may come to this much later, and may wait only here
         began = time.perf_counter()
         chosen = self._chosen(batch)
         self._compute(chosen, len(chosen.labels), must_be_finite=False)
@@ -144,13 +146,18 @@ class Trainer:
         inputs = PassInputs(self.step, max(rois, 1), weight, must_be_finite)
         return [loss.item() for loss in self._passes(batch, inputs)]
 
-    def _step(self, batch: Batch, rois: int) -> list[float]:
+    def _learn(self, batch: Batch) -> None:
+        """Moves the weights along the gradients that are there; a gradient has to be finite."""
         config, model = self.config, self.model
         set_rate(self.optimizer, rate_factor(self.step, config))
-        terms = self._compute(batch, rois)
+        parameters = [each for each in model.parameters() if each.grad is not None]
+        norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
+        if not norm.isfinite():
+            slot = self._passes.first_slot
+            raise NotFiniteError(self.step + 1, GRADIENT, norm.item(), batch, slot)
         if config.clip_norm:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            clip_grads_with_norm_(parameters, config.clip_norm, norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(model, self.step)
-        return terms
+        self.step += 1

@@ -16,34 +16,40 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import Losses, multi_task_loss
 from frcnn_cli.model.targets import normalised
-from frcnn_cli.training.distributed import Ranks
+from frcnn_cli.training.distributed import RankLostError, Ranks
 from frcnn_cli.training.dropout import RegionDropout
 from frcnn_cli.training.forward import Forward
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_PIECES = 64
-TERMS = ("classification", "box")
+LOSSES = ("classification", "box")
+GRADIENT = "gradient"
 
 
-class LossNotFiniteError(TrainingError):
-    """A loss that is infinite or no number; the weights are those before the step.
+class NotFiniteError(TrainingError):
+    """A loss or a gradient that is infinite or no number; weights are those before the step.
 
     Attributes:
         step: from 1.
-        term: "classification" or "box".
+        term: "classification", "box" or "gradient".
+        value: the loss, or the gradient's norm.
         batch: what the step was about to learn from.
+        first_slot: place in the step of the batch's first photograph.
     """
 
-    def __init__(self, step: int, term: str, value: float, batch: Batch) -> None:
+    def __init__(
+        self, step: int, term: str, value: float, batch: Batch, first_slot: int = 0
+    ) -> None:
+        what = "gradient's norm" if term == GRADIENT else f"{term} loss"
         super().__init__(
-            f"the {term} loss is {value} at step {step}, photographs {', '.join(batch.image_ids)}",
+            f"the {what} is {value} at step {step}, photographs {', '.join(batch.image_ids)}",
             remedy="lower --lr, or look at the boxes of these photographs",
         )
-        self.step, self.term, self.batch = step, term, batch
+        self.step, self.term, self.value = step, term, value
+        self.batch, self.first_slot = batch, first_slot
 
     def __reduce__(self) -> tuple[object, ...]:
-        value = float("nan")
-        return (type(self), (self.step, self.term, value, self.batch))
+        return (type(self), (self.step, self.term, self.value, self.batch, self.first_slot))
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,10 @@ class Passes:
     Where the GPU has no room for the whole batch, the photographs are computed one by one and
     their RoIs in pieces, the gradients summed; from then on that is so for every step.
 
+    Attributes:
+        model: on its device.
+        first_slot: place in the step of the first photograph of a batch.
+
     Args:
         forward: the model, and how it computes.
         config: the recipe.
@@ -90,7 +100,7 @@ class Passes:
         self._network: nn.Module = ranks.wrap(self.model)
         self._dropout = RegionDropout(self.model, config.seed)
         share = ranks.share(range(config.images_per_batch))
-        self._first_slot = (share[0] if share else 0) if first_slot is None else first_slot
+        self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
         """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
 
@@ -98,10 +108,11 @@ class Passes:
         """Returns the losses of this process's photographs, gradients left in the parameters.
 
         Raises:
-            LossNotFiniteError: before any gradient is averaged over processes.
+            NotFiniteError: a loss is not, before any gradient is averaged over processes.
+            RankLostError: another process has such a loss, or ended.
             TrainingError: there is no room for the smallest pieces.
         """
-        photographs = [(self._first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
+        photographs = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
         with self._dropout.step(inputs.step, photographs):
             while True:
                 self.model.zero_grad(set_to_none=True)
@@ -136,7 +147,7 @@ class Passes:
         with self._forward.casting():
             output = self._network(seen, batch.rois, frozen.count)
         losses = self._losses(output, batch, inputs, slice(None))
-        _require_finite(losses, inputs, batch)
+        self._require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
         with self._ranks.in_step():
             (losses.total * self._ranks.world).backward()  # type: ignore[no-untyped-call]
@@ -154,7 +165,7 @@ class Passes:
                 with self._dropout.rows(rows):
                     output = self._forward.regions(part, boxes)
                 losses = self._losses(output, batch, inputs, rows)
-                _require_finite(losses, inputs, batch)
+                self._require_finite(losses, inputs, batch)
                 losses.total.backward()  # type: ignore[no-untyped-call]
                 pieces.append(Losses(*(term.detach() for term in losses)))
             if features.requires_grad and part.grad is not None:
@@ -176,13 +187,17 @@ class Passes:
             label_smoothing=self._config.label_smoothing,
         )
 
+    def _require_finite(self, losses: Losses, inputs: PassInputs, batch: Batch) -> None:
+        """Ends the step in every process where a loss of one is not finite."""
+        values = {term: getattr(losses, term).item() for term in LOSSES}
+        bad = [term for term in LOSSES if not math.isfinite(values[term])]
+        (processes,) = self._ranks.sums(bool(bad))
+        if not processes or not inputs.must_be_finite:
+            return
+        if not bad:
+            raise RankLostError("the loss of another process is not finite")
+        raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
+
 
 def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:
     yield from (part for part in rois.tensor_split(pieces) if len(part))
-
-
-def _require_finite(losses: Losses, inputs: PassInputs, batch: Batch) -> None:
-    for term in TERMS:
-        value = getattr(losses, term).item()
-        if inputs.must_be_finite and not math.isfinite(value):
-            raise LossNotFiniteError(inputs.step + 1, term, value, batch)
