@@ -76,6 +76,12 @@ def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
     )
 
 
+def for_photographs(train: TrainConfig, count: int) -> TrainConfig:
+    """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
+    steps = round(train.epochs * count / train.images_per_batch)
+    return replace(train, iterations=max(steps, train.iterations), epochs=0.0)
+
+
 def recipe(name: RecipeName, backbone: str) -> Recipe:
     """Returns the recipe `name` of a backbone; networks of timm take efficientnet_lite0's.
 

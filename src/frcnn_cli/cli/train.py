@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from frcnn_cli.pipelines.run_folder import RunFolder
     from frcnn_cli.pipelines.train_events import TrainResult, TrainStart
     from frcnn_cli.pipelines.train_job import TrainJob
+
+_LOGGER = logging.getLogger(__name__)
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -98,7 +101,7 @@ def train(
         else:
             job = choices.resumed_job(old.job(), context)
         if dry_run:
-            _check(terminal, job, cache, device)
+            _check(terminal, job, cache, device, wanted)
             return
         with _ended_alike():
             _train(terminal, _Start(job, run, old, tensorboard), cache, device)
@@ -128,6 +131,7 @@ def _ended_alike() -> Iterator[None]:
     try:
         yield
     except RankLostError as error:
+        _LOGGER.debug("%s", error)
         raise typer.Exit(LOST) from error
     except KeyboardInterrupt as error:
         if _is_first():
@@ -144,7 +148,9 @@ def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
     terminal.result(replay_json(replayed), replay_shown(replayed))
 
 
-def _check(terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device) -> None:
+def _check(
+    terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device, processes: int
+) -> None:
     """Does what comes before the first step."""
     from frcnn_cli.cli.training_display import TrainingDisplay
     from frcnn_cli.pipelines.train import check_training
@@ -152,7 +158,7 @@ def _check(terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device
 
     with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
         events = TrainEvents(display.progress, display.checked, display.estimated)
-        check, outlook = check_training(job, cache, device, events=events)
+        check, outlook = check_training(job, cache, device, processes=processes, events=events)
     terminal.result(preflight_json(check, outlook), "Nothing was trained (--dry-run).")
     if check.failures:
         raise typer.Exit(SOME_FAILED)

@@ -95,6 +95,10 @@ class TrainingDisplay:
                     "recipe": _recipe(start),
                     "schedule": f"{count(start.batch, 'photograph')} a step, learning rate "
                     f"{start.lr:g}",
+                    "evaluates": f"on {count(start.evaluated, 'photograph')} of {start.eval_split}"
+                    if start.evaluated
+                    else f"nothing while it trains: no photographs of {start.eval_split} are held "
+                    "out",
                     "weights": f"{start.trainable / 1e6:.1f} million trained",
                     "device": start.device
                     if start.processes == 1

@@ -126,7 +126,7 @@ def _peak_memory(device: torch.device) -> int:
 def _free_memory(device: torch.device, in_use: int) -> int | None:
     """Returns the bytes that this process may come to use."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] + in_use
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None

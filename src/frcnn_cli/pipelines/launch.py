@@ -103,6 +103,11 @@ def code_of(failures: Mapping[int, ProcessFailure], count: int) -> int:
     """Returns the exit code that all agree on, or tells which process died first."""
     causes = {rank: each for rank, each in failures.items() if each.exitcode != LOST} or failures
     rank, first = min(causes.items(), key=lambda item: item[1].timestamp)
+    if first.exitcode == LOST:
+        raise TrainingError(
+            f"the {count} processes lost each other in a step",
+            remedy="--verbose shows what the first one met; --resume goes on",
+        )
     if first.exitcode > 1:
         return first.exitcode
     how = first.signal_name() if first.exitcode < 0 else f"exit code {first.exitcode}"

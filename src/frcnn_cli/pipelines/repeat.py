@@ -25,7 +25,9 @@ def settings_toml(resolved: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def repeating_command(job: TrainJob, settings: Path, device: str, processes: int) -> str:
+def repeating_command(
+    job: TrainJob, settings: Path, device: str, processes: int, cache: Path
+) -> str:
     """Returns the command line that trains the same again, as another run.
 
     Args:
@@ -33,6 +35,7 @@ def repeating_command(job: TrainJob, settings: Path, device: str, processes: int
         settings: file of all settings.
         device: "cpu" or "cuda".
         processes: that trained together on this machine.
+        cache: folder of proposals, made splits and runs.
     """
     words = ["frcnn", "train", str(job.data.resolve()), "--split", job.split]
     weights = job.weights
@@ -42,4 +45,5 @@ def repeating_command(job: TrainJob, settings: Path, device: str, processes: int
     words += ["--gpus", str(processes if device == "cuda" else 0)]
     if processes > 1 and device == "cpu":
         words += ["--processes", str(processes)]
+    words += ["--cache-dir", str(cache.resolve())]
     return shlex.join(words)

@@ -169,7 +169,8 @@ class RunFolder:
         Raises:
             CacheError: the folder cannot be written.
         """
-        command = repeating_command(job, self.path / SETTINGS, device, processes)
+        cache = self.path.parents[1]
+        command = repeating_command(job, self.path / SETTINGS, device, processes, cache)
         self._write(COMMAND, command + "\n")
         return command
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.passes import NotFiniteError
 from frcnn_cli.training.resume import trainer_state
 from frcnn_cli.training.statistics import folded
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -151,13 +154,15 @@ def score_split(
     detector: Detector, data: SplitData, ranks: Ranks, progress: Progress = silent
 ) -> float:
     """Returns the 11-point mAP; each process detects its share of the photographs."""
-    found, _ = detect_samples(
+    found, failures = detect_samples(
         ranks.share(data.samples),
         detector,
         data.proposals,
         DetectConfig(score=EvalConfig().score),
         progress,
     )
+    for failure in failures:
+        _LOGGER.warning("not scored: %s", failure)
     everywhere: dict[str, Detections] = {}
     for part in ranks.gather(found):
         everywhere |= part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,14 +12,19 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import ConfigError, FrcnnError
+from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.pipelines.agreement import (
+    agreed,
+    memory_told,
+    require_one_state,
+    require_sharable,
+)
 from frcnn_cli.pipelines.cost import estimate
 from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
-from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder
@@ -27,10 +32,15 @@ from frcnn_cli.pipelines.run_keeper import RunKeeper, keep_step, score_best
 from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.pipelines.train_job import TrainJob
-from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_objects
-from frcnn_cli.pipelines.training_set import TrainingSet
+from frcnn_cli.pipelines.training_data import (
+    SplitData,
+    SplitSource,
+    require_evaluation,
+    require_objects,
+)
+from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.pipelines.weights import load_initial_weights
-from frcnn_cli.recipes import nearest
+from frcnn_cli.recipes import for_photographs, nearest
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
@@ -38,9 +48,6 @@ from frcnn_cli.training.passes import NotFiniteError
 from frcnn_cli.training.resume import restore, trainer_state
 from frcnn_cli.training.stages import learn_no_boxes
 from frcnn_cli.training.statistics import make_room_for_classes
-
-_LOADERS = 8
-"""Most processes that load photographs ahead of a GPU; for a CPU, which is busy, a thread does."""
 
 
 def train_detector(
@@ -74,21 +81,30 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
-    return run.execute(tensorboard)
+    with memory_told():
+        return run.execute(tensorboard)
 
 
 def check_training(
-    job: TrainJob, cache: Cache, device: torch.device, *, events: TrainEvents | None = None
+    job: TrainJob,
+    cache: Cache,
+    device: torch.device,
+    *,
+    processes: int = 1,
+    events: TrainEvents | None = None,
 ) -> tuple[DataCheck, Outlook]:
     """Does all that `train_detector` does before the first step, and nothing that takes long.
 
-    Regions are looked up in the cache and not searched, but for the photographs of one step.
+    Regions are looked up in the cache and not searched, but for the photographs of one step. What
+    the first of `processes` would do is done, and counted for all of them.
 
     Raises:
         FrcnnError: the data, the weights or the device do not allow the run.
     """
     events = events or TrainEvents()
-    return _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events).check()
+    run = _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events)
+    with memory_told():
+        return run.check(processes)
 
 
 @dataclass
@@ -105,24 +121,29 @@ class _Run:
 
     def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
-        self._require_sharable()
+        require_sharable(self.job.recipe.train, self.ranks)
         path = None if self.folder is None else self.folder.path
         self._path = self.ranks.gather(path)[0] or Path()
         with self.ranks.first_goes_ahead():
             source, samples, failures = self._look()
-            data = source.search(self.job.split, samples, failures)
-            config = iterations_for(self.job.recipe.train, len(data.samples))
-            evaluation = source.held_out(self.job.split, config)
+            found = source.search(self.job.split, samples, failures)
+            evaluation = source.held_out(self.job.split, self.job.recipe.train)
+        data, evaluation = agreed(found, self.ranks), agreed(evaluation, self.ranks)
+        if data is None:
+            raise DataError("no photograph can be used by every process", file=self.job.data)
+        config = for_photographs(self.job.recipe.train, len(data.samples))
+        require_evaluation(evaluation, config)
         if self.resume is not None:
             self.resume.require_same_data(self._dataset.classes, len(data.samples))
+            require_one_state(self.resume, self.ranks)
         trainer, batches = self._prepare(data, config)
         if self.resume is None:
-            self._estimate(data, trainer, batches)
+            self._estimate(data, trainer, batches, self.ranks.local_world)
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
             command = self.folder.write_command(self.job, self.device.type, self.ranks.local_world)
-        self._announce(data, trainer)
+        self._announce(data, evaluation, trainer)
         keeper = self._keeper(trainer, evaluation)
         if tensorboard and self.folder is not None:
             keeper.board = Board(self._path, trainer.step)
@@ -132,6 +153,7 @@ class _Run:
             self._train(trainer, batches, keeper)
         with self.ranks.first_goes_ahead():
             final = source.final(self.job.split, config)
+        final = agreed(final, self.ranks)
         score = score_best(self._path, self.device, final, self.ranks, source.progress)
         if self.folder is None:
             return None
@@ -149,32 +171,19 @@ class _Run:
             failures=tuple(data.failures),
         )
 
-    def check(self) -> tuple[DataCheck, Outlook]:
+    def check(self, processes: int) -> tuple[DataCheck, Outlook]:
         """Does what comes before the first step, and no search of regions but the first step's."""
+        first = Ranks(0, processes, 0, processes)
+        require_sharable(self.job.recipe.train, first)
         _, samples, failures = self._look()
         require_objects(self._dataset, self.job.split, samples, failures)
-        config = iterations_for(self.job.recipe.train, len(samples))
+        config = for_photographs(self.job.recipe.train, len(samples))
         unsearched = ProposalRun(self.job.proposals, self.cache)
         data = SplitData(self.job.split, samples, unsearched, failures)
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
         load_initial_weights(model, self.job.model.backbone, self.job.weights)
-        trainer, batches = self._trainer(model, data, config)
-        return self._checked, self._estimate(data, trainer, batches)
-
-    def _require_sharable(self) -> None:
-        """Refuses what several processes cannot do.
-
-        Raises:
-            ConfigError: there are more processes than photographs in a step, or stages.
-        """
-        batch, world = self.job.recipe.train.images_per_batch, self.ranks.world
-        if world > 1 and self.job.recipe.train.stage_wise:
-            raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
-        if world > batch:
-            raise ConfigError(
-                f"{world} processes cannot share a batch of {batch}",
-                remedy=f"use --batch {world} or more, or fewer processes",
-            )
+        trainer, batches = self._trainer(model, data, config, first)
+        return self._checked, self._estimate(data, trainer, batches, processes)
 
     def _look(self) -> tuple[SplitSource, list[Sample], list[FrcnnError]]:
         """Finds the data set, reads all of the split and tells what is wrong with it."""
@@ -186,11 +195,12 @@ class _Run:
         source = SplitSource(self._dataset, self.job.proposals, self.cache, progress)
         return source, samples, self._checked.failures
 
-    def _estimate(self, data: SplitData, trainer: Trainer, batches: TrainingSet) -> Outlook:
+    def _estimate(
+        self, data: SplitData, trainer: Trainer, batches: TrainingSet, processes: int
+    ) -> Outlook:
         coverage = NOT_LOOKED
         if self.ranks.is_first:
             coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
-        processes = self.ranks.local_world
         cost = estimate(trainer, batches.first, self.cache.root, processes)
         outlook = Outlook(coverage, cost)
         self.events.estimated(outlook)
@@ -204,26 +214,32 @@ class _Run:
             make_room_for_classes(model)
         if not config.box_loss_weight:
             learn_no_boxes(model)
-        trainer, batches = self._trainer(model, data, config)
+        trainer, batches = self._trainer(model, data, config, self.ranks)
         if self.resume is None and config.box_loss_weight:
             mean, deviation = batches.delta_statistics(model.num_classes)
             model.delta_mean.copy_(mean)
             model.delta_std.copy_(deviation)
         if self.resume is not None:
             restore(trainer, self.resume.load_state())
+            if trainer.step > config.iterations:
+                raise ConfigError(
+                    f"the run has taken {trainer.step:,} steps, more than {config.iterations:,}",
+                    remedy=f"use --iterations {trainer.step} or more",
+                )
         return trainer, batches
 
     def _trainer(
-        self, model: FastRCNN, data: SplitData, config: TrainConfig
+        self, model: FastRCNN, data: SplitData, config: TrainConfig, share: Ranks
     ) -> tuple[Trainer, TrainingSet]:
+        """Returns what is trained, and the photographs of `share`'s part of each step."""
         spec = model.backbone.spec
-        batches = TrainingSet(data.samples, data.proposals, config, spec, self.ranks)
+        batches = TrainingSet(data.samples, data.proposals, config, spec, share)
         device = self.device
         autocast = autocast_for(device, config.precision)
         trainer = Trainer(model.to(device), config, device, autocast, self.ranks)
         return trainer, batches
 
-    def _announce(self, data: SplitData, trainer: Trainer) -> None:
+    def _announce(self, data: SplitData, evaluation: SplitData | None, trainer: Trainer) -> None:
         if self.folder is None:
             return
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -242,6 +258,8 @@ class _Run:
                 trainer.config.images_per_batch,
                 trainer.config.lr,
                 *nearest(trainer.config, self.job.model.backbone),
+                0 if evaluation is None else len(evaluation.samples),
+                trainer.config.eval_split,
             )
         )
 
@@ -264,7 +282,7 @@ class _Run:
         with deferred_interrupt(signal.SIGTERM) as interrupted:
             try:
                 trainer.run(
-                    batches.batches(trainer.step, self._loaders()),
+                    batches.batches(trainer.step, loaders_for(self.device, self.ranks)),
                     keeper.on_step,
                     stop=lambda: interrupted() or keeper.lost_patience,
                 )
@@ -278,14 +296,3 @@ class _Run:
             if stopped_early and not keeper.lost_patience:
                 keeper.save_interrupted()
                 raise KeyboardInterrupt
-
-    def _loaders(self) -> int:
-        if self.device.type == "cpu":
-            return 0
-        return min(_LOADERS, max(1, all_cores() // max(1, torch.cuda.device_count())))
-
-
-def iterations_for(config: TrainConfig, photographs: int) -> TrainConfig:
-    """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
-    steps = round(config.epochs * photographs / config.images_per_batch)
-    return replace(config, iterations=max(steps, config.iterations), epochs=0.0)

@@ -32,6 +32,10 @@ class TrainStart:
     """Name of the recipe that is followed, or nearly."""
     changes: Mapping[str, object]
     """Its fields that were changed."""
+    evaluated: int
+    """Photographs that choose the best checkpoint."""
+    eval_split: str
+    """Where they would be from."""
 
 
 @dataclass(frozen=True)

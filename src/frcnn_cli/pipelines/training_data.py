@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.pipelines.dataset import read_split
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
@@ -76,8 +76,13 @@ class SplitSource:
         """Returns photographs of `config.eval_split`, if there is such and `split` shares none.
 
         They are at most `validation_images`, spread over it: its order may be that of the classes.
+
+        Raises:
+            DataError: a split was named that the data set does not have.
         """
         name = config.eval_split
+        if name != TrainConfig.eval_split:
+            self.dataset.split(name)
         if not config.validation_images or not are_apart(self.dataset, split, name):
             return None
         samples, failures = read_split(self.dataset, name)
@@ -114,6 +119,20 @@ def require_objects(
             f"split {split!r} has no photograph with an object that can be used{because}",
             remedy="mend the photographs or choose another --split",
             file=dataset.root,
+        )
+
+
+def require_evaluation(evaluation: SplitData | None, config: TrainConfig) -> None:
+    """Makes sure that what waits for a better mAP will get one.
+
+    Raises:
+        ConfigError: there is patience, and nothing to evaluate on.
+    """
+    if config.patience and evaluation is None:
+        raise ConfigError(
+            f"patience is {config.patience}, and no photographs of {config.eval_split!r} are held "
+            "out to evaluate on",
+            remedy="train on another --split, such as train, or name another --eval-split",
         )
 
 

@@ -26,11 +26,15 @@ from frcnn_cli.model.targets import (
     sample_rois,
     target_statistics,
 )
+from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.sampler import photographs_of_step, repeat_factors, seed_for
+
+_LOADERS = 8
+"""Most processes that load photographs ahead of a GPU."""
 
 
 class TrainingSet(Dataset[Batch | FrcnnError]):
@@ -170,6 +174,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             sampler=steps,
             num_workers=workers,
             collate_fn=_as_it_is,
+            pin_memory=torch.cuda.is_available(),
             worker_init_fn=_set_up_worker,
             # A fork of a process with threads or a GPU may hang.
             multiprocessing_context="spawn",
@@ -184,6 +189,13 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
                 batch = self[step] if ahead is None else ahead.result()
                 ahead = pool.submit(self.__getitem__, step + 1) if step + 1 in steps else None
                 yield batch
+
+
+def loaders_for(device: torch.device, ranks: Ranks) -> int:
+    """Returns how many processes load photographs; 0 for a CPU, which is busy: a thread does."""
+    if device.type == "cpu":
+        return 0
+    return min(_LOADERS, max(1, all_cores() // ranks.local_world))
 
 
 def _as_it_is(batch: Any) -> Any:

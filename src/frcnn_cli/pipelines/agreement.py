@@ -1,0 +1,89 @@
+"""What the processes of a run have to agree on, which each finds out for itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+
+from frcnn_cli.cache.keys import content_hash
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import CheckpointError, ConfigError, TrainingError
+from frcnn_cli.pipelines.run_folder import STATE, RunFolder
+from frcnn_cli.pipelines.training_data import SplitData
+from frcnn_cli.training.distributed import Ranks
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def require_sharable(config: TrainConfig, ranks: Ranks) -> None:
+    """Refuses what several processes cannot do.
+
+    Raises:
+        ConfigError: there are more processes than photographs in a step, or stages.
+    """
+    batch, world = config.images_per_batch, ranks.world
+    if world > 1 and config.stage_wise:
+        raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
+    if world > batch:
+        raise ConfigError(
+            f"{world} processes cannot share a batch of {batch}",
+            remedy=f"use --batch {world} or more, or fewer processes",
+        )
+
+
+def agreed(data: SplitData | None, ranks: Ranks) -> SplitData | None:
+    """Returns the photographs that every process can use; None where there are none.
+
+    A photograph may be missing on one machine, or its search may fail in one process alone. The
+    order of training follows from the number of photographs, so all have to have the same.
+    """
+    if ranks.world == 1:
+        return data
+    mine = [] if data is None else [sample.image_id for sample in data.samples]
+    everywhere = set.intersection(*map(set, ranks.gather(mine)))
+    if data is None or not everywhere:
+        return None
+    samples = [sample for sample in data.samples if sample.image_id in everywhere]
+    if len(samples) < len(mine):
+        _LOGGER.warning(
+            "%d photographs of %s are left out, as another process cannot use them",
+            len(mine) - len(samples),
+            data.split,
+        )
+    return replace(data, samples=samples)
+
+
+def require_one_state(run: RunFolder, ranks: Ranks) -> None:
+    """Makes sure that all processes go on from the same step of the same run.
+
+    Raises:
+        CheckpointError: a machine has another state, such as that of an earlier step.
+    """
+    states = ranks.gather((run.path.name, content_hash(run.path / STATE)))
+    if len(set(states)) > 1:
+        raise CheckpointError(
+            "is not the same file in every process of the run",
+            remedy="name the run with --run, and copy its folder to every machine",
+            file=run.path / STATE,
+        )
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Says what to lower where a GPU has no memory left, outside of a step's own pieces too.
+
+    Raises:
+        TrainingError: instead of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "the GPU has no memory left",
+            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch; "
+            "frcnn train --resume goes on from the last checkpoint",
+        ) from error
