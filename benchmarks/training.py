@@ -34,7 +34,8 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.device import autocast_for, pick_device
 from frcnn_cli.pipelines.proposals import ensure_proposals
-from frcnn_cli.pipelines.training_set import TrainingSet
+from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
+from frcnn_cli.training.distributed import ALONE
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.optimizer import build_optimizer
 
@@ -71,8 +72,14 @@ def plain(backbone: BackboneName, batches: TrainingSet, config: TrainConfig) -> 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss.item()
+        finish(device)
         yield time.perf_counter() - began, loaded - began
+
+
+def finish(device: torch.device) -> None:
+    """Waits for what a GPU still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def ours(
@@ -90,13 +97,14 @@ def ours(
         for layer in (*model.backbone.trunk, model.backbone.head):
             layer.compile(dynamic=True)
     trainer = Trainer(model, config, device, autocast_for(device, precision))
-    source = batches.batches(0, 0)
+    source = batches.batches(0, loaders_for(device, ALONE))
     for _ in range(config.iterations):
         began = time.perf_counter()
         batch = next(source)
         waited = time.perf_counter() - began
         reports: list[StepReport] = []
         trainer.run([batch], reports.append)
+        finish(device)
         yield time.perf_counter() - began, waited
 
 
