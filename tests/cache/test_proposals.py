@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from frcnn_cli.cache.proposals import has_proposals, load_proposals, save_proposals
+from frcnn_cli.cache.proposals import load_proposals, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.records import as_boxes
 
@@ -31,7 +31,6 @@ def test_round_trip(cache, n):
 
 def test_missing_is_none(cache):
     assert load_proposals(cache, KEY) is None
-    assert not has_proposals(cache, KEY)
 
 
 def as_npy(array) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,6 +9,7 @@ import torch
 from frcnn_cli.cache import records
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint, write_safetensors
 from frcnn_cli.cache.detections import save_detections
+from frcnn_cli.cache.inventory import kept_runs
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
@@ -99,8 +98,10 @@ def test_a_checkpoint_of_a_later_version(cache):
     assert "was written by a later frcnn (frcnn.checkpoint/2" in verdict.problem
 
 
+@pytest.mark.parametrize("content", [b'{"step": 1\n', b'{"step": 1}\xff\n'])
 @pytest.mark.parametrize("name", ["metrics.jsonl", "config.json"])
-def test_a_damaged_text_of_a_run(cache, name):
+def test_a_damaged_text_of_a_run(cache, name, content):
     path = cache.root / "runs/run" / name
-    path.write_text(json.dumps({"step": 1})[:-1] + "\n")
+    path.write_bytes(content)
     assert set(wrong(cache)) == {name}
+    assert [run.folder for run in kept_runs(cache)] == [path.parent]

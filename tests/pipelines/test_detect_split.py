@@ -11,17 +11,22 @@ import pytest
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
+from frcnn_cli.cache.keys import content_hash
+from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.evaluation.report import to_json
 from frcnn_cli.model.build import build_model
+from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.detect_split import STEP
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_detector, evaluate_file
 from frcnn_cli.pipelines.export import export_detections
 
 pytestmark = pytest.mark.slow
+
+SEARCHED = ProposalConfig(max_proposals=50)
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +60,19 @@ class Listener:
 
 
 def scored(
-    data: Path, checkpoint: Path, cache: Cache, listener: Listener, **changes: object
+    data: Path,
+    checkpoint: Path,
+    cache: Cache,
+    listener: Listener,
+    proposals: ProposalConfig = SEARCHED,
+    **changes: object,
 ) -> EvaluationRun:
     return evaluate_detector(
         data,
         "test",
         Detector.load(checkpoint, torch.device("cpu")),
         cache,
-        proposals=ProposalConfig(max_proposals=50),
+        proposals=proposals,
         detect=dataclasses.replace(DetectConfig(score=0.01), **changes),  # type: ignore[arg-type]
         config=EvalConfig(),
         checkpoint=checkpoint,
@@ -85,6 +95,33 @@ def test_an_interrupted_evaluation_goes_on(scenes, checkpoint, cache):
         assert each.evidence is not None
         assert whole.evidence is not None
         np.testing.assert_array_equal(each.evidence.candidate_score, whole.evidence.candidate_score)
+
+
+def test_imported_regions_are_scored_with_and_others_of_the_same_name_anew(
+    scenes, checkpoint, tmp_path
+):
+    cache, imported = Cache(tmp_path), ProposalConfig(engine="imported")
+    dataset = open_dataset(scenes, cache)
+    detected = []
+    for side in (40, 50, 50):
+        for sample in dataset.samples("test"):
+            key = imported_key(content_hash(sample.path), "default")
+            save_proposals(cache, key, np.array([[0, 0, side, side]], np.float32))
+        listener = Listener()
+        scored(scenes, checkpoint, cache, listener, imported)
+        detected.append(listener.detected)
+    assert detected == [4, 4, 0]
+
+
+def test_a_cache_that_cannot_keep_detections_does_not_end_an_evaluation(
+    scenes, checkpoint, cache, tmp_path, caplog
+):
+    whole = scored(scenes, checkpoint, cache, Listener())
+    full = Cache(tmp_path)
+    (full.root / "detections").write_bytes(b"a file where the folder would be")
+    run = scored(scenes, checkpoint, full, Listener())
+    assert to_json(run.evaluation) == to_json(whole.evaluation)
+    assert [r.message for r in caplog.records if "are not kept" in r.message] == caplog.messages[:1]
 
 
 def test_other_settings_are_detected_anew(scenes, checkpoint, cache):

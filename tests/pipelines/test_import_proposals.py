@@ -15,8 +15,10 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.errors import DataError
 from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.import_proposals import import_proposals
+from frcnn_cli.pipelines.preflight import cover
 from frcnn_cli.pipelines.proposals import proposals_for
 from frcnn_cli.proposals.foreign.reading import Reading
+from frcnn_cli.proposals.search import require_engine
 
 IMPORTED = ProposalConfig(engine="imported", max_proposals=0)
 
@@ -60,6 +62,8 @@ def test_a_release_file_end_to_end(scenes, samples, cache, tmp_path):
     assert run.chosen.recall == 1
     assert (len(run.counts), run.strangers, run.without) == (4, 0, 10)
     assert (run.clipped, run.dropped, run.failures) == (0, 0, {})
+    assert cover(samples, IMPORTED, cache).recall == 1
+    require_engine(IMPORTED)  # as a process does that is to load them
     for sample, expected in zip(samples, boxes, strict=True):
         found = proposals_for(sample.path, IMPORTED, cache)
         np.testing.assert_array_equal(found, expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -77,7 +76,7 @@ def kept_runs(cache: Cache) -> Iterator[KeptRun]:
         files = [kept for path in folder.iterdir() for kept in _file(path, _RUNS)]
         try:
             rows = runs.read_metrics(folder)
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):
             rows = []
         yield KeptRun(
             folder,

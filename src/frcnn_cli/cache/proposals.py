@@ -55,11 +55,6 @@ def imported_key(content: str, name: str) -> str:
     return key_of(content=content, imported=name)
 
 
-def has_proposals(cache: Cache, key: str) -> bool:
-    """Returns whether whole proposals lie under `key`."""
-    return load_proposals(cache, key) is not None
-
-
 def load_proposals(cache: Cache, key: str) -> FloatArray | None:
     """Returns the boxes (N, 4), best first; None if they are missing or, with a warning, damaged.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +18,20 @@ from torch import Tensor
 from frcnn_cli import __version__
 from frcnn_cli.cache.detections import load_detections, save_detections
 from frcnn_cli.cache.keys import cached_content_hash, key_of
-from frcnn_cli.cache.proposals import proposal_key
+from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
-from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.errors import CacheError, DataError, FrcnnError
 from frcnn_cli.model.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.pipelines.detector import Detector, Watch
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.pipelines.proposals import ProposalRun
-from frcnn_cli.proposals.search import library
+from frcnn_cli.pipelines.proposals import ProposalRun, proposal_keys
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
 
 STEP = "Detecting"
+_LOGGER = logging.getLogger(__name__)
 
 Keep = Callable[[Sample, Detections, ObjectEvidence], None]
 
@@ -57,7 +59,8 @@ def detect_samples(
         progress: told after each photograph.
         seen: what the detector saw of the objects is put here.
         iou: least IoU of a box that is taken to match an object, for `seen`.
-        keep: given each photograph's detections and, which needs `seen`, what was seen in it.
+        keep: given each photograph's detections and, which needs `seen`, what was seen in it; where
+            it cannot write, that is said once and the rest is not kept.
     """
     found: dict[str, Detections] = {}
     failures: list[FrcnnError] = []
@@ -72,7 +75,11 @@ def detect_samples(
         else:
             found[sample.image_id] = exact.rounded()
             if keep is not None and seen is not None:
-                keep(sample, found[sample.image_id], seen[sample.image_id])
+                try:
+                    keep(sample, found[sample.image_id], seen[sample.image_id])
+                except CacheError as error:
+                    _LOGGER.warning("detections are not kept: %s", error)
+                    keep = None
         progress(STEP, done, len(samples))
     return found, failures
 
@@ -84,10 +91,12 @@ class KeptDetections:
     Attributes:
         cache: where they are.
         settings: all that they follow from, but for the photograph and its objects.
+        proposals: how regions were searched, or that they were imported.
     """
 
     cache: Cache
     settings: Mapping[str, Any]
+    proposals: ProposalConfig
 
     @classmethod
     def of(
@@ -109,13 +118,13 @@ class KeptDetections:
             "checkpoint": cached_content_hash(cache, checkpoint),
             "device": detector.device.type,
             "precision": str(detector.network.dtype),
-            "search": proposal_key("", proposals, library(proposals)),
+            "search": proposal_keys(proposals)(""),
             "max_proposals": proposals.max_proposals,
             "detect": dataclasses.asdict(config),
             "iou": iou,
             "code": [__version__, torch.__version__],
         }
-        return cls(cache, settings)
+        return cls(cache, settings, proposals)
 
     def load(self, sample: Sample) -> tuple[Detections, ObjectEvidence] | None:
         """Returns what was found in a photograph, or None.
@@ -137,12 +146,21 @@ class KeptDetections:
         save_detections(self.cache, self._key(sample), found, evidence)
 
     def _key(self, sample: Sample) -> str:
+        photograph = cached_content_hash(self.cache, sample.path)
         return key_of(
-            photograph=cached_content_hash(self.cache, sample.path),
+            photograph=photograph,
+            regions=self._imported(photograph),
             boxes=sample.boxes.tolist(),
             labels=sample.labels.tolist(),
             **self.settings,
         )
+
+    def _imported(self, photograph: str) -> str:
+        """Returns the hash of a photograph's imported regions; those searched follow from it."""
+        if self.proposals.engine != "imported":
+            return ""
+        boxes = load_proposals(self.cache, proposal_keys(self.proposals)(photograph))
+        return "" if boxes is None else hashlib.sha256(boxes.tobytes()).hexdigest()
 
 
 def _note_objects(

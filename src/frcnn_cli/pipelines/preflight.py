@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import load_proposals, proposal_key
+from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.dataset import Dataset, Problem
@@ -20,7 +20,7 @@ from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.pipelines.cost import Cost
 from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.proposals.search import library
+from frcnn_cli.pipelines.proposals import proposal_keys
 from frcnn_cli.records import Sample
 
 READING = "Reading annotations"
@@ -175,9 +175,9 @@ def cover(
 ) -> Coverage:
     """Returns how well the regions that are in the cache cover the objects."""
     photographs = objects = covered = 0
-    name = library(config)
+    key_of = proposal_keys(config)
     with ThreadPoolExecutor(2 * all_cores()) as pool:
-        counts = pool.map(lambda sample: _covered(sample, config, cache, name), samples)
+        counts = pool.map(lambda sample: _covered(sample, config, cache, key_of), samples)
         for done, found in enumerate(counts, start=1):
             if found is not None:
                 photographs += 1
@@ -188,12 +188,11 @@ def cover(
 
 
 def _covered(
-    sample: Sample, config: ProposalConfig, cache: Cache, name: str
+    sample: Sample, config: ProposalConfig, cache: Cache, key_of: Callable[[str], str]
 ) -> tuple[int, int] | None:
     """Returns the objects of a photograph, and how many are covered; None without regions."""
     try:
-        key = proposal_key(cached_content_hash(cache, sample.path), config, name)
-        regions = load_proposals(cache, key)
+        regions = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
     except FrcnnError:
         return None
     if regions is None:

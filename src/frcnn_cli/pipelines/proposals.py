@@ -86,7 +86,7 @@ def proposals_for(
     Raises:
         FrcnnError: the photograph cannot be read or searched, or the cache not be written.
     """
-    key = _keys(config)(cached_content_hash(cache, path))
+    key = proposal_keys(config)(cached_content_hash(cache, path))
     boxes = load_proposals(cache, key)
     if boxes is None:
         if config.engine == "imported":
@@ -103,7 +103,7 @@ def missing_key(path: Path, config: ProposalConfig, cache: Cache) -> str:
     if config.engine == "imported":
         return ""
     try:
-        key = _keys(config)(cached_content_hash(cache, path))
+        key = proposal_keys(config)(cached_content_hash(cache, path))
         return "" if load_proposals(cache, key) is not None else key
     except FrcnnError:
         return ""
@@ -158,7 +158,7 @@ class _SearchRun:
         self._force = force
         self._progress = progress
         self._result = ProposalRun(config, cache)
-        self._key_of = _keys(config)
+        self._key_of = proposal_keys(config)
 
     def run(self, workers: int, scheduler: str) -> ProposalRun:
         began = time.monotonic()
@@ -252,7 +252,7 @@ class _SearchRun:
         return result
 
 
-def _keys(config: ProposalConfig) -> Callable[[str], str]:
+def proposal_keys(config: ProposalConfig) -> Callable[[str], str]:
     """Returns the function from a photograph's content hash to the key of its proposals.
 
     Raises:

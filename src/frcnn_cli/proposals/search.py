@@ -75,7 +75,8 @@ def require_engine(config: ProposalConfig) -> None:
     Raises:
         ProposalError: what is missing, and the remedy.
     """
-    _engine(config).require()
+    if config.engine != "imported":  # nobody searches
+        _engine(config).require()
 
 
 def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
