@@ -12,6 +12,9 @@ import numpy as np
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.records import Detections, IntArray
 
+LEAST_VOTER = 0.01
+"""Score above which a box votes, though it may be too weak to be reported."""
+
 
 def vote(candidates: Detections, kept: IntArray, iou: float, support: float) -> Detections:
     """Returns the kept boxes, moved and rescored, in falling score.

@@ -68,7 +68,7 @@ def detect_samples(
         try:
             image = load_image(sample.path)
             boxes = proposals.proposals_for(sample.path, image)
-            watch = None if seen is None else _note_objects(sample, image, seen, iou)
+            watch = None if seen is None else _note_objects(sample, image, seen, config, iou)
             exact, _ = detector.detect(image, boxes, config, watch)
         except FrcnnError as error:
             failures.append(error)
@@ -164,12 +164,18 @@ class KeptDetections:
 
 
 def _note_objects(
-    sample: Sample, image: npt.NDArray[np.uint8], seen: dict[str, ObjectEvidence], iou: float
+    sample: Sample,
+    image: npt.NDArray[np.uint8],
+    seen: dict[str, ObjectEvidence],
+    config: DetectConfig,
+    iou: float,
 ) -> Watch:
     """Returns what puts into `seen` what the network says of the objects of a photograph."""
     size = image.shape[1], image.shape[0]
 
     def watch(output: RegionOutput, proposals: Tensor, model: FastRCNN) -> None:
-        seen[sample.image_id] = see_objects(output, proposals, model, size, sample, iou=iou)
+        seen[sample.image_id] = see_objects(
+            output, proposals, model, size, sample, config=config, iou=iou
+        )
 
     return watch
