@@ -187,6 +187,8 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
         ("voc", "full", [], "holds files already"),
         ("csv", "full", [], "is a folder; name a file"),
         ("yolo", "new", ["a/x.jpg", "b/x.png"], "written under the name of a/x.jpg"),
+        ("yolo", "new", ["a/classes.jpg"], "written over classes.txt"),
+        ("coco", "new.json", ["a/001.jpg", "b/1.png"], "written under the name of a/001.jpg"),
     ],
 )
 def test_what_could_not_be_written_is_refused_before_the_work(

@@ -55,6 +55,35 @@ def test_a_last_line_that_is_cut_off_does_not_count(tmp_path: Path, cut: int) ->
         assert journal.read("b.jpg").file == "b.jpg"
 
 
+def test_a_photograph_that_has_changed_is_done_again(tmp_path: Path) -> None:
+    out = tmp_path / "boxes.json"
+    same, other = tmp_path / "same.jpg", tmp_path / "other.jpg"
+    for path in (same, other):
+        path.write_bytes(b"a photograph")
+    begun(out, str(same), str(other))
+    other.write_bytes(b"another photograph")
+    with Journal(out, {}, CLASSES, resume=True) as journal:
+        assert str(same) in journal
+        assert str(other) not in journal
+
+
+def test_what_is_not_resumed_is_kept_until_all_is_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "boxes.json"
+    begun(out)
+    begun(out, "a.jpg")
+    assert not caplog.messages  # nothing had been detected before
+    with Journal(out, {}, CLASSES, resume=False) as journal:
+        assert "a.jpg" not in journal
+        assert "rename .boxes.json.part.old to .boxes.json.part" in caplog.text
+        (tmp_path / ".boxes.json.part.old").rename(tmp_path / ".boxes.json.part")
+    with Journal(out, {}, CLASSES, resume=True) as journal:
+        assert "a.jpg" in journal
+        journal.discard()
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     begun(tmp_path / "boxes.json", "a.jpg", score=1)
     with (

@@ -10,19 +10,20 @@ from typing import Any
 
 import torch
 
+from frcnn_cli import __version__
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.data.images import load_image
-from frcnn_cli.errors import ConfigError, FrcnnError
+from frcnn_cli.errors import ConfigError, DeviceError, FrcnnError
 from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
 from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
 from frcnn_cli.pipelines.journal import Journal
-from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
+from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.proposals import missing_key
+from frcnn_cli.pipelines.proposals import missing_key, proposal_keys
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
@@ -95,17 +96,32 @@ def detect_photographs(
             if isinstance(ready, FrcnnError):
                 yield ready
                 continue
-            laps = Laps(detector.device)
-            found = detector.detect_views(ready.views, ready.proposals, ready.size, config, laps)
-            if draw_to is not None:
-                image = load_image(path)
-                picture = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
-                save_picture(picture, draw_to / f"{name}.jpg")
-            seconds = {**ready.seconds, **laps.by_stage()}
-            result = DetectedImage(str(path), *ready.size, len(ready.proposals), found, seconds)
-            if journal is not None:
+            picture = None if draw_to is None else draw_to / f"{name}.jpg"
+            result = _detected(path, ready, detector, config, picture)
+            if journal is not None and isinstance(result, DetectedImage):
                 journal.add(result)
             yield result
+
+
+def _detected(
+    path: Path, ready: Prepared, detector: Detector, config: DetectConfig, picture: Path | None
+) -> DetectedImage | FrcnnError:
+    """Returns what is found in a photograph, drawn into `picture`; or why that failed."""
+    laps = Laps(detector.device)
+    try:
+        found = detector.detect_views(ready.views, ready.proposals, ready.size, config, laps)
+        if picture is not None:
+            image = load_image(path)
+            drawn = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+            save_picture(drawn, picture)
+    except FrcnnError as error:
+        return error
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        remedy = "lower --scales, close what else uses the GPU, or detect it with --gpus 0"
+        return DeviceError("the GPU has no memory for it", remedy=remedy, file=path)
+    seconds = {**ready.seconds, **laps.by_stage()}
+    return DetectedImage(str(path), *ready.size, len(ready.proposals), found, seconds)
 
 
 def _need_search(tasks: Sequence[LookTask]) -> bool:
@@ -137,12 +153,12 @@ def open_journal(
     *,
     resume: bool,
 ) -> AbstractContextManager[Journal | None]:
-    """Returns the journal of an output; a stream and a folder have none.
+    """Returns the journal of an output; a stream, a device and a folder have none.
 
     Raises:
         ConfigError: there is none, and it was to be resumed.
     """
-    if kind not in FOLDERS and out != STDOUT:
+    if kind not in FOLDERS and out != STDOUT and (out.is_file() or not out.exists()):
         return Journal(out, settings, classes, resume=resume)
     if resume:
         raise ConfigError(
@@ -158,13 +174,16 @@ def journal_settings(
 
     Raises:
         DataError: the checkpoint cannot be read.
+        ProposalError: the engine is not installed.
     """
     return {
         "checkpoint": content_hash(checkpoint),
         "precision": str(detector.network.dtype),
         "device": detector.device.type,
         "proposals": dataclasses.asdict(proposals),
+        "search": proposal_keys(proposals)(""),
         "detect": dataclasses.asdict(config),
+        "code": [__version__, torch.__version__],
     }
 
 

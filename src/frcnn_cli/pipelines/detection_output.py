@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TextIO
 
@@ -11,11 +11,11 @@ import numpy as np
 from frcnn_cli.config import OutputFormat
 from frcnn_cli.data.voc_xml import write_annotation
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.coco import CocoWriter
+from frcnn_cli.evaluation.formats.coco import CocoWriter, image_number
 from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter
 from frcnn_cli.evaluation.formats.lines import CsvWriter, JsonLinesWriter
 from frcnn_cli.evaluation.formats.writer import FolderWriter, Writer, require_new_folder
-from frcnn_cli.evaluation.formats.yolo import YoloWriter
+from frcnn_cli.evaluation.formats.yolo import NAMES, YoloWriter
 from frcnn_cli.records import DetectedImage
 
 STDOUT = Path("-")
@@ -68,6 +68,8 @@ def check_output(kind: OutputFormat, target: Path, photographs: Sequence[Path]) 
     if kind not in FOLDERS:
         if target.is_dir():
             raise DataError("is a folder", remedy="name a file with --out", file=target)
+        if kind == "coco":
+            _require_apart(photographs, lambda path: image_number(path.name), kind)
         return
     if target == STDOUT:
         raise DataError(
@@ -75,9 +77,21 @@ def check_output(kind: OutputFormat, target: Path, photographs: Sequence[Path]) 
             remedy="name a folder with --out, or choose --format jsonl",
         )
     require_new_folder(target)
-    named: dict[str, Path] = {}
+    _require_apart(photographs, lambda path: path.stem, kind)
+    if kind == "yolo" and (taken := [path for path in photographs if f"{path.stem}.txt" == NAMES]):
+        raise DataError(
+            f"would be written over {NAMES}, which names the classes",
+            remedy=f"rename it, or choose another format than {kind}",
+            file=taken[0],
+        )
+
+
+def _require_apart(
+    photographs: Sequence[Path], name_of: Callable[[Path], int | str], kind: OutputFormat
+) -> None:
+    named: dict[int | str, Path] = {}
     for path in photographs:
-        other = named.setdefault(path.stem, path)
+        other = named.setdefault(name_of(path), path)
         if other != path:
             raise DataError(
                 f"would be written under the name of {other}",

@@ -1,7 +1,8 @@
 """What was detected so far, a line a photograph beside the output, for a command that is stopped.
 
 A line is written as soon as a photograph is done, so that not even `kill -9` loses more than the
-one in work. The last line may be cut off: it then does not count.
+one in work. The last line may be cut off: it then does not count, and nor does one whose photograph
+has changed since.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Journal:
     ) -> None:
         self._out = out
         self._path = out.with_name(f".{out.name}.part")
+        self._aside = out.with_name(f".{out.name}.part.old")
         self._head = json.dumps({"schema": SCHEMA, "settings": settings}, sort_keys=True)
         self._classes = tuple(classes)
         self._resume = resume
@@ -56,6 +58,8 @@ class Journal:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             there = self._resume and self._path.is_file()
+            if not self._resume:
+                self._set_aside()
             self._stream: IO[bytes] = self._path.open("r+b" if there else "w+b")
         except OSError as error:
             raise self._failure(error) from error
@@ -92,15 +96,17 @@ class Journal:
             DataError: the file cannot be written.
         """
         try:
-            self._places[image.file] = self._append(json.dumps(image.to_json(self._classes)))
+            entry = {"state": _state(image.file), **image.to_json(self._classes)}
+            self._places[image.file] = self._append(json.dumps(entry))
         except OSError as error:
             raise self._failure(error) from error
 
     def discard(self) -> None:
         """Removes the file: everything is done."""
         self._stream.close()
-        with suppress(OSError):
-            self._path.unlink()
+        for path in (self._path, self._aside):
+            with suppress(OSError):
+                path.unlink()
 
     def __exit__(
         self,
@@ -109,6 +115,18 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self._stream.close()
+
+    def _set_aside(self) -> None:
+        """Keeps what a run left that was stopped and is not resumed, until this one is done."""
+        if self._path.is_file() and self._path.read_bytes().count(b"\n") > 1:
+            self._path.replace(self._aside)
+            _LOGGER.warning(
+                "what a stopped run had detected for %s is not used; to go on with it, stop, "
+                "rename %s to %s and give --resume",
+                self._out,
+                self._aside.name,
+                self._path.name,
+            )
 
     def _append(self, line: str) -> int:
         """Returns where in the file the line starts."""
@@ -130,10 +148,12 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             try:
-                file = json.loads(line)["file"]
+                entry = json.loads(line)
+                file, state = entry["file"], entry["state"]
             except (ValueError, KeyError, TypeError):
                 break
-            self._places[file] = end
+            if state == _state(file):
+                self._places[file] = end
             end += len(line)
         self._stream.truncate(end)
 
@@ -143,3 +163,12 @@ class Journal:
             remedy="name a file in a folder that you can write to with --out",
             file=self._out,
         )
+
+
+def _state(file: str) -> list[int]:
+    """Returns size and time of change of a photograph; nothing where it is not there."""
+    try:
+        status = Path(file).stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
