@@ -103,6 +103,8 @@ def test_own_proposals_are_classified(detector, photo) -> None:
     found = detector.detect(photo, proposals=[[0, 0, 50, 50], [10, 10, 60, 90]], score=0.0, nms=1.0)
     assert found.proposals == 2
     assert len(detector.detect(photo, proposals=[])) == 0
+    with pytest.raises(FrcnnError, match=r"have the shape \(4, 5\)"):
+        detector.detect(photo, proposals=np.ones((4, 5)))  # with scores
 
 
 def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, monkeypatch):

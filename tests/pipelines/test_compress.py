@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,16 @@ def test_the_smallest_ranks_within_a_drop(scenes: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "net.safetensors", tmp_path / "small.safetensors"
     info = CheckpointInfo(ModelConfig(), tuple(sorted(CLASSES)), InputConfig(96, 160))
     save_checkpoint(source, build_model(info.model, len(CLASSES)).state_dict(), info)
+    data = shutil.copytree(scenes, tmp_path / "scenes")
+    broken = data / "JPEGImages" / f"{(data / 'ImageSets/Main/val.txt').read_text().split()[0]}.jpg"
+    broken.write_bytes(broken.read_bytes()[:-2000])  # its header can be read
     validation = Validation(
-        *(scenes, "val", 1, Cache(tmp_path / "cache"), ProposalConfig(preset="single")),
+        *(data, "val", 2, Cache(tmp_path / "cache"), ProposalConfig(preset="single")),
         *(DetectConfig(score=0.01), CPU),
     )
     result = compress_within(source, out, 1.0, validation=validation)
     assert result.photographs == 1
+    assert [failure.file for failure in result.failures] == [str(broken)]
     assert result.after.parameters == min(trial.parameters for trial in result.trials)
     assert 0 < result.after.ranks["fc6"] < 20
     assert load_checkpoint(out)[1].model.fc6_rank == result.after.ranks["fc6"]

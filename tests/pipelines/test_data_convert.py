@@ -152,6 +152,16 @@ def test_where_it_does_not_write(tmp_path: Path, where: str) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_the_folder_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair(tmp_path / "a" / "train", "x", "dog")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ConfigError, match="is the folder that you are in"):
+        convert(find_dataset(tmp_path / "a"), Path(), "voc")
+
+
 def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
     pair(tmp_path / "a" / "train", "x", "dog")
 

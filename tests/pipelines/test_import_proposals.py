@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from frcnn_cli.cache.store import Cache
@@ -111,6 +112,17 @@ def test_bad_numbers_fail_their_photograph_and_others_are_mended(scenes, samples
     found = proposals_for(samples[1].path, IMPORTED, cache)
     np.testing.assert_array_equal(found[-1], [0, 0, width, height])
     assert samples[0].path not in run.counts
+
+
+def test_a_photograph_that_cannot_be_read_is_noted(cache, tmp_path):
+    for name in ("a", "b"):
+        Image.new("RGB", (40, 30)).save(tmp_path / f"{name}.jpg")
+    (tmp_path / "c.jpg").touch()
+    boxes = np.array([[0, 0, 40, 30], [1, 2, 20, 25]])
+    np.savez(tmp_path / "x.npz", a=boxes, b=boxes, c=boxes)
+    run = import_proposals([tmp_path], tmp_path / "x.npz", "default", cache, split="test")
+    assert {path.name for path in run.counts} == {"a.jpg", "b.jpg"}
+    assert {path.name for path in run.failures} == {"c.jpg"}
 
 
 def test_boxes_of_other_photographs_are_refused(scenes, samples, cache, tmp_path):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -16,14 +17,14 @@ from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, p
 from frcnn_cli.api.regions import regions_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
-from frcnn_cli.errors import DeviceError
+from frcnn_cli.errors import DeviceError, ProposalError
 from frcnn_cli.evaluation.voc import Evaluation
 from frcnn_cli.pipelines.detect import choose_checkpoint
 from frcnn_cli.pipelines.detector import Detector as Network
 from frcnn_cli.pipelines.device import pick_device
 from frcnn_cli.pipelines.evaluate import evaluate_detector
 from frcnn_cli.pipelines.progress import Progress, silent
-from frcnn_cli.records import as_boxes
+from frcnn_cli.records import FloatArray, as_boxes
 
 
 class Detector:
@@ -94,14 +95,14 @@ class Detector:
 
         Raises:
             ImageError: the photograph cannot be read.
-            FrcnnError: its regions cannot be searched.
+            FrcnnError: its regions cannot be searched, or `proposals` are none.
         """
         config = DetectConfig(score, nms, max_objects, vote)
         pixels = pixels_of(photograph)
         if proposals is None:
             boxes = regions_of(photograph, pixels, self._regions, self._cache)
         else:
-            boxes = as_boxes(proposals)
+            boxes = _boxes_of(proposals)
         found, seconds = self._network.detect(pixels, boxes, config)
         return DetectedPhotograph(
             pixels,
@@ -180,3 +181,19 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"{wanted!r}, but torch sees no GPU here", remedy='use device="cpu"')
     return device
+
+
+def _boxes_of(proposals: npt.ArrayLike) -> FloatArray:
+    """Returns a caller's regions as boxes (N, 4).
+
+    Raises:
+        ProposalError: they have another shape, or are no numbers to compute with.
+    """
+    array = np.asarray(proposals, np.float32)
+    if array.size and array.shape[1:] != (4,):
+        raise ProposalError(
+            f"proposals have the shape {array.shape}", remedy="give x1, y1, x2, y2 of each: (N, 4)"
+        )
+    if not np.isfinite(array).all():
+        raise ProposalError("proposals have numbers that are not finite", remedy="leave them out")
+    return as_boxes(array)

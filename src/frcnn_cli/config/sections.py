@@ -122,7 +122,7 @@ class SpeedConfig:
     """What a detector does to be fast; it computes the same function, but for rounding."""
 
     precision: Precision = "auto"
-    """Numbers of the network; auto is bfloat16 where the device computes in it, else float32."""
+    """Numbers of the network; auto is the device's fastest: bfloat16, else float16 on a GPU."""
     distinct_rois: bool = True
     """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
     fused: bool = True

@@ -128,8 +128,8 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
         return lambda: _Ours(copy.deepcopy(model), speed)
 
     yield Step("tables", inference(replace(exact, distinct_rois=False, fused=False)))
-    yield Step("+ once", inference(replace(exact, fused=False)))
     if device.type == "cpu":
+        yield Step("+ once", inference(replace(exact, fused=False)))
         yield Step("+ fused", inference(exact))
     if fast != torch.float32:
         yield Step(f"+ {short_name(fast)}", inference(auto), fast)

@@ -22,7 +22,7 @@ from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector, load_model, model_of
 from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ensure_proposals
-from frcnn_cli.records import Detections
+from frcnn_cli.records import Detections, Sample
 
 LAYERS = ("fc6", "fc7")
 STEPS = 6
@@ -223,15 +223,27 @@ class _Scorer:
         if validation.photographs:
             step = max(1, len(samples) // validation.photographs)
             samples = samples[::step][: validation.photographs]
-        if not samples:
-            raise DataError(f"split {validation.split!r} has no photograph to score on")
-        self._samples = samples
         self._run = ensure_proposals(
             [sample.path for sample in samples],
             validation.proposals,
             validation.cache,
             progress=progress,
         )
+        self.failures += self._run.failures.values()
+        self._samples = [sample for sample in samples if self._can_be_read(sample)]
+        if not self._samples:
+            raise DataError(f"split {validation.split!r} has no photograph to score on")
+
+    def _can_be_read(self, sample: Sample) -> bool:
+        """Returns whether a photograph can be scored on; why not is noted."""
+        if sample.path in self._run.failures:
+            return False
+        try:
+            load_image(sample.path)
+        except FrcnnError as error:
+            self.failures.append(error)
+            return False
+        return True
 
     @property
     def photographs(self) -> int:
@@ -244,15 +256,19 @@ class _Scorer:
         model = model_of(tensors, info).to(self._validation.device)
         detector = Detector.of(model, info)
         found: dict[str, Detections] = {}
+        self._detect(detector, self._samples[0])  # the first one also sets things up
         seconds: dict[str, float] = {}
         for done, sample in enumerate(self._samples):
             self._progress(step, done, self.photographs)
-            image = load_image(sample.path)
-            boxes = self._run.proposals_for(sample.path, image)
-            found[sample.image_id], spent = detector.detect(image, boxes, self._validation.detect)
+            found[sample.image_id], spent = self._detect(detector, sample)
             for stage, value in spent.items():
                 seconds[stage] = seconds.get(stage, 0.0) + value / self.photographs
         mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
         return replace(
             self._compressor.trial(ranks), mean_ap=mean_ap, seconds=sum(seconds.values())
         )
+
+    def _detect(self, detector: Detector, sample: Sample) -> tuple[Detections, Mapping[str, float]]:
+        image = load_image(sample.path)
+        boxes = self._run.proposals_for(sample.path, image)
+        return detector.detect(image, boxes, self._validation.detect)

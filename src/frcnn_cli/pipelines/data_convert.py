@@ -145,6 +145,10 @@ def _check(dataset: Dataset, out: Path) -> None:
             remedy="name a folder elsewhere with --out",
             file=out,
         )
+    if target == Path.cwd():  # it is replaced by what is written
+        raise ConfigError(
+            "is the folder that you are in", remedy="name a new folder with --out", file=out
+        )
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise ConfigError(
             "is there already", remedy="name a new or an empty folder with --out", file=out

@@ -66,7 +66,9 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
 def _write_npz(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path, array in boxes:
-            with archive.open(zipfile.ZipInfo(f"{path}.npy"), "w", force_zip64=True) as entry:
+            # An archive's names are UTF-8; a file's may be any bytes.
+            name = str(path).encode("utf-8", "backslashreplace").decode()
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 

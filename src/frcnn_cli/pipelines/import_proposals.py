@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import find_images, image_size
-from frcnn_cli.errors import CacheError, DataError, FrcnnError
+from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.evaluation.photographs import PhotographFinder
 from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.progress import Progress, silent
@@ -211,10 +212,12 @@ def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
     pool = [each for each in whole if len(each[0].boxes)] or whole
     n = min(_EXAMPLES, len(pool))
     chosen = [pool[i * len(pool) // n] for i in range(n)]
-    return [
-        Example(rows, sample.boxes[~sample.difficult], *image_size(sample.path))
-        for sample, rows in chosen
-    ]
+    examples = []
+    for sample, rows in chosen:
+        with suppress(ImageError):  # told when its boxes are taken
+            size = image_size(sample.path)
+            examples.append(Example(rows, sample.boxes[~sample.difficult], *size))
+    return examples
 
 
 def _usable(rows: Values, path: Path, run: ImportRun) -> FloatArray:
