@@ -2,9 +2,10 @@
 
     python benchmarks/voc07_mini.py path/to/voc07-mini
 
-Training goes on where it stopped when the script is run again; a finished run is not repeated. The
-test split is scored once, with the half-precision weights that are shipped. Results are written to
-`voc07_mini.json` and `voc07_mini.md` beside this file.
+The run takes the recipe's 8 passes and then, resumed, 4 more. Training goes on where it stopped
+when the script is run again; a finished run is not repeated. The test split is scored once, with
+the half-precision weights that are shipped. Results are written to `voc07_mini.json` and
+`voc07_mini.md` beside this file.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from frcnn_cli.pipelines.detector import BUNDLED
 
 HERE = Path(__file__).parent
 RUN = "voc07-mini"
+STEPS = 9_600
+"""Of all 12 passes."""
 TIMED_PHOTOGRAPHS = 20
 
 
@@ -53,7 +56,16 @@ def train(data: Path, cache: Path) -> Path:
     if not (run / "curves.png").exists():  # the last thing that a run writes
         resume = ["--resume"] if (run / "resume.safetensors").exists() else []
         frcnn(*words, *resume)
+    if steps_of(run)[-1]["step"] < STEPS:
+        again = ["train", "--resume", "--run", RUN, "--cache-dir", str(cache)]
+        frcnn(*again, "--iterations", str(STEPS), "--gpus", "0", "--processes", "2")
     return run
+
+
+def steps_of(run: Path) -> list[dict[str, Any]]:
+    """Returns what the run wrote down of each step."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")]
+    return [row for row in rows if "seconds" in row]
 
 
 def bundle(checkpoint: Path) -> None:
@@ -117,8 +129,7 @@ def main() -> None:
     data, cache = arguments.data, arguments.cache_dir
     run = train(data, cache)
     bundle(run / "best.safetensors")
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")]
-    steps = [row for row in rows if "seconds" in row]
+    steps = steps_of(run)
     scored = ["--checkpoint", str(BUNDLED), "--cache-dir", str(cache), "--gpus", "0"]
     report = frcnn("eval", str(data), *scored)
     tests = next(data.rglob("ImageSets/Main/test.txt"))
