@@ -56,7 +56,7 @@ def train(data: Path, cache: Path) -> Path:
     if not (run / "curves.png").exists():  # the last thing that a run writes
         resume = ["--resume"] if (run / "resume.safetensors").exists() else []
         frcnn(*words, *resume)
-    if steps_of(run)[-1]["step"] < STEPS:
+    if load_checkpoint(run / "last.safetensors")[1].training["step"] < STEPS:
         again = ["train", "--resume", "--run", RUN, "--cache-dir", str(cache)]
         frcnn(*again, "--iterations", str(STEPS), "--gpus", "0", "--processes", "2")
     return run

@@ -105,6 +105,8 @@ def test_own_proposals_are_classified(detector, photo) -> None:
     assert len(detector.detect(photo, proposals=[])) == 0
     with pytest.raises(FrcnnError, match=r"have the shape \(4, 5\)"):
         detector.detect(photo, proposals=np.ones((4, 5)))  # with scores
+    with pytest.raises(FrcnnError, match="are no boxes"):
+        detector.detect(photo, proposals=[[0, 0, 5, 5], [1, 2]])
 
 
 def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, monkeypatch):

@@ -102,9 +102,9 @@ class ObjectEvidence:
 
     Attributes:
         proposal_iou: (N,) float32, highest IoU of a proposal with the object; 0 without proposals.
-        candidate_score: (N,) float32 in 0..1, highest score that a box matching the object got for
-            its class, voted on if detections are, before threshold and non-maximum suppression; 0
-            where no box matched it.
+        candidate_score: (N,) float32 in 0..1, score of the likeliest box that matches the object,
+            voted on if detections are, before threshold and non-maximum suppression; 0 where no box
+            matched it.
     """
 
     proposal_iou: FloatArray

@@ -12,6 +12,7 @@ from frcnn_cli.boxes import encode
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import RegionOutput
+from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Sample, as_boxes
 
 PAPER = DetectConfig(vote=0)
@@ -59,6 +60,17 @@ def test_by_hand():
         output, proposals, Normalisation(), (100, 100), sample, config=DetectConfig()
     )
     assert voted.candidate_score == pytest.approx([0.7 * 1.3 / 2.3, 0, 0])
+
+
+@pytest.mark.parametrize(("least", "sum_of_scores"), [(0.05, 0.5), (0.001, 0.505)])
+def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of_scores):
+    proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
+    output = network(proposals, [proposals, proposals], [[0.5, 0.5], [0.995, 0.005]])
+    sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score=least)
+    seen = see_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
+    assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
+    found = postprocess(output, proposals, Normalisation(), (100, 100), config)
+    assert found.scores[0] == pytest.approx(seen.candidate_score[0])
 
 
 def test_an_iou_of_exactly_the_threshold_matches():

@@ -19,7 +19,7 @@ from frcnn_cli.pipelines.agreement import agreed, memory_told, require_one_state
 from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import STATE, RunFolder
-from frcnn_cli.pipelines.training_data import SplitData, SplitSource, require_evaluation
+from frcnn_cli.pipelines.training_data import SplitData, require_evaluation
 from frcnn_cli.records import Sample
 from frcnn_cli.training.distributed import ALONE, Ranks
 
@@ -75,19 +75,20 @@ def test_what_cannot_be_shared() -> None:
         require_sharable(TrainConfig(stage_wise=True), Two())
 
 
-def test_patience_needs_something_to_wait_for(tmp_path: Path) -> None:
-    patient = TrainConfig(patience=3)
-    require_evaluation(data(tmp_path, ["a"]), patient)
-    require_evaluation(None, replace(patient, patience=0))
+def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> None:
+    dataset, patient = open_dataset(scenes, Cache(tmp_path)), TrainConfig(patience=3)
+    require_evaluation(dataset, "train", patient)
+    require_evaluation(dataset, "trainval", TrainConfig())
     with pytest.raises(ConfigError, match="patience is 3, and no photographs of 'val'"):
-        require_evaluation(None, patient)
+        require_evaluation(dataset, "trainval", patient)
+    with pytest.raises(ConfigError, match="set validation_images"):
+        require_evaluation(dataset, "train", replace(patient, validation_images=0))
 
 
 def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    source = SplitSource(open_dataset(scenes, cache), ProposalConfig(), cache)
+    dataset = open_dataset(scenes, Cache(tmp_path))
     with pytest.raises(DataError, match="has no split 'vall'"):
-        source.held_out("train", TrainConfig(eval_split="vall"))
+        require_evaluation(dataset, "train", TrainConfig(eval_split="vall"))
 
 
 def test_a_gpu_without_memory_is_told_in_a_line() -> None:

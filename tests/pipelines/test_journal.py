@@ -74,6 +74,7 @@ def test_what_is_not_resumed_is_kept_until_all_is_done(
     begun(out)
     begun(out, "a.jpg")
     assert not caplog.messages  # nothing had been detected before
+    begun(out, "b.jpg")  # no more than there was: what is kept stays
     with Journal(out, {}, CLASSES, resume=False) as journal:
         assert "a.jpg" not in journal
         assert "rename .boxes.json.part.old to .boxes.json.part" in caplog.text

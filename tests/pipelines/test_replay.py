@@ -16,8 +16,10 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.replay import replay, save_replay
+from frcnn_cli.training.distributed import ALONE
+from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.loop import Trainer
-from frcnn_cli.training.passes import NotFiniteError
+from frcnn_cli.training.passes import NotFiniteError, Passes, PassInputs
 from training import tiny
 
 CPU = torch.device("cpu")
@@ -69,6 +71,26 @@ def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path)
     replayed = replay(kept(model, batch, tmp_path), CPU)
     assert replayed.term == "box"
     assert replayed.findings[0].tensor == "regions, box targets"
+
+
+def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_path: Path) -> None:
+    """The second process's photographs are slots 2 and 3: other draws, and so another loss."""
+    config = dataclasses.replace(CONFIG, precision="float32")
+    batch = tiny.batch()
+    batch.deltas[1, 2] = torch.inf
+    losses = []
+    for slot in (0, 2):
+        error = NotFiniteError(1, "box", math.inf, batch, slot)
+        save_replay(tmp_path / "kept.safetensors", error, model, INFO, config)
+        replayed = replay(tmp_path / "kept.safetensors", CPU)
+        inputs = PassInputs(0, 6, box_weight=1.0, must_be_finite=False)
+        one = tiny.share(batch, 0, 1)
+        passes = Passes(Forward(model.train()), config, ALONE, first_slot=slot)
+        model.set_dropout(config.dropout)
+        expected = passes(one, inputs).classification.item()
+        assert replayed.losses["0-0"]["classification"] == pytest.approx(expected)
+        losses.append(expected)
+    assert losses[0] != losses[1]
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class Detector:
 
         Raises:
             ImageError: the photograph cannot be read.
-            FrcnnError: its regions cannot be searched, or `proposals` are none.
+            FrcnnError: its regions cannot be searched, or `proposals` are no boxes.
         """
         config = DetectConfig(score, nms, max_objects, vote)
         pixels = pixels_of(photograph)
@@ -189,7 +189,12 @@ def _boxes_of(proposals: npt.ArrayLike) -> FloatArray:
     Raises:
         ProposalError: they have another shape, or are no numbers to compute with.
     """
-    array = np.asarray(proposals, np.float32)
+    try:
+        array = np.asarray(proposals, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ProposalError(
+            f"proposals are no boxes ({error})", remedy="give x1, y1, x2, y2 of each: (N, 4)"
+        ) from error
     if array.size and array.shape[1:] != (4,):
         raise ProposalError(
             f"proposals have the shape {array.shape}", remedy="give x1, y1, x2, y2 of each: (N, 4)"

@@ -23,7 +23,7 @@ _MOST = 12
 def replay_shown(replayed: Replayed) -> RenderableType:
     """Returns the losses of each photograph, and the tensors that are not finite."""
     told = facts(
-        f"Step {replayed.step}, whose {replayed.term} loss was not finite",
+        f"Step {replayed.step}, whose {replayed.what} was not finite",
         {
             name: ", ".join(f"{term} {value:.4g}" for term, value in losses.items())
             for name, losses in replayed.losses.items()

@@ -140,7 +140,7 @@ def _ended_alike() -> Iterator[None]:
 
 
 def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
-    """Shows where a loss that is not finite comes from."""
+    """Shows where numbers that are not finite come from."""
     from frcnn_cli.cli.replay_display import replay_json, replay_shown
     from frcnn_cli.pipelines.replay import replay
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.voting import LEAST_VOTER
+from frcnn_cli.model.voting import least_voter
 from frcnn_cli.records import ObjectEvidence, Sample
 
 
@@ -34,7 +34,7 @@ def see_objects(
         model: knows how its deltas are normalised.
         size: width and height of the photograph.
         sample: its objects.
-        config: how boxes vote.
+        config: how boxes vote, and from which score.
         iou: least IoU of a box that matches an object.
     """
     gt_boxes = torch.from_numpy(sample.boxes).to(proposals)
@@ -58,6 +58,8 @@ def _share(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig)
     """Returns what voting leaves of the scores of some of a class's R boxes; see `vote`."""
     if not (config.vote and config.support):
         return torch.ones_like(scores[regions])
-    votes = (box_ops.iou(boxes[regions], boxes) >= config.vote) & (scores > LEAST_VOTER)
+    votes = (box_ops.iou(boxes[regions], boxes) >= config.vote) & (
+        scores > least_voter(config.score)
+    )
     sums = (scores * votes).sum(dim=1)
     return sums / (sums + config.support)

@@ -10,7 +10,7 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.suppression import suppress
-from frcnn_cli.model.voting import LEAST_VOTER, vote
+from frcnn_cli.model.voting import least_voter, vote
 from frcnn_cli.records import Detections
 
 
@@ -35,7 +35,7 @@ def postprocess(
     """
     scores = output.class_logits.float().softmax(dim=1)[:, 1:]  # (R, K)
     # What is too weak to be reported still has a vote.
-    least = min(config.score, LEAST_VOTER) if config.vote else config.score
+    least = least_voter(config.score) if config.vote else config.score
     roi, label = torch.nonzero(scores > least, as_tuple=True)
     scores = scores[roi, label]
     deltas = output.deltas[roi, label + 1].float() * model.delta_std.to(

@@ -12,8 +12,12 @@ import numpy as np
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.records import Detections, IntArray
 
-LEAST_VOTER = 0.01
-"""Score above which a box votes, though it may be too weak to be reported."""
+_LEAST_VOTER = 0.01
+
+
+def least_voter(score: float) -> float:
+    """Returns the score above which a box votes, where `score` is the least that is reported."""
+    return min(score, _LEAST_VOTER)
 
 
 def vote(candidates: Detections, kept: IntArray, iou: float, support: float) -> Detections:

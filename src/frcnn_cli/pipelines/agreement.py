@@ -84,6 +84,5 @@ def memory_told() -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             "the GPU has no memory left",
-            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch; "
-            "frcnn train --resume goes on from the last checkpoint",
+            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch",
         ) from error

@@ -49,7 +49,13 @@ class Cost:
         return self.seconds_a_step * self.steps
 
 
-def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path, processes: int = 1) -> Cost:
+def estimate(
+    trainer: Trainer,
+    load: Callable[[], Batch],
+    folder: Path,
+    processes: int = 1,
+    running: int = 1,
+) -> Cost:
     """Returns what a run will cost, from trying its first step; nothing is learnt.
 
     Args:
@@ -57,6 +63,7 @@ def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path, processe
         load: loads this process's photographs of that step.
         folder: on the disk that checkpoints will be written to.
         processes: those of the run on this machine; they share its memory, not a GPU's.
+        running: those of them that are there by now, and hold as much as this one.
     """
     load()  # regions that are missing are searched at the first look
     began = time.perf_counter()
@@ -81,7 +88,7 @@ def estimate(trainer: Trainer, load: Callable[[], Batch], folder: Path, processe
         loading + passes,
         trainer.config.iterations,
         needed * processes if on_cpu else needed,
-        _free_memory(trainer.device, idle),
+        _free_memory(trainer.device, idle * running),
         2 * state + 2 * weights,
         shutil.disk_usage(_there(folder)).free,
     )

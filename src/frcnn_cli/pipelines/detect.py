@@ -106,20 +106,24 @@ def detect_photographs(
 def _detected(
     path: Path, ready: Prepared, detector: Detector, config: DetectConfig, picture: Path | None
 ) -> DetectedImage | FrcnnError:
-    """Returns what is found in a photograph, drawn into `picture`; or why that failed."""
+    """Returns what is found in a photograph, drawn into `picture`; or why that failed.
+
+    Raises:
+        DataError: the picture cannot be written.
+    """
     laps = Laps(detector.device)
     try:
         found = detector.detect_views(ready.views, ready.proposals, ready.size, config, laps)
-        if picture is not None:
-            image = load_image(path)
-            drawn = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
-            save_picture(drawn, picture)
+        image = None if picture is None else load_image(path)
     except FrcnnError as error:
         return error
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         remedy = "lower --scales, close what else uses the GPU, or detect it with --gpus 0"
         return DeviceError("the GPU has no memory for it", remedy=remedy, file=path)
+    if picture is not None and image is not None:
+        drawn = draw(image, found, detector.info.classes, min_score=DRAWN_SCORE)
+        save_picture(drawn, picture)  # a full disk ends the command: the next ones find it full too
     seconds = {**ready.seconds, **laps.by_stage()}
     return DetectedImage(str(path), *ready.size, len(ready.proposals), found, seconds)
 

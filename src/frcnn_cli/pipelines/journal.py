@@ -118,7 +118,7 @@ class Journal:
 
     def _set_aside(self) -> None:
         """Keeps what a run left that was stopped and is not resumed, until this one is done."""
-        if self._path.is_file() and self._path.read_bytes().count(b"\n") > 1:
+        if _lines(self._path) > max(1, _lines(self._aside)):
             self._path.replace(self._aside)
             _LOGGER.warning(
                 "what a stopped run had detected for %s is not used; to go on with it, stop, "
@@ -163,6 +163,10 @@ class Journal:
             remedy="name a file in a folder that you can write to with --out",
             file=self._out,
         )
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def _state(file: str) -> list[int]:

@@ -25,7 +25,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.device import autocast_for
 from frcnn_cli.training.distributed import ALONE
 from frcnn_cli.training.forward import Forward
-from frcnn_cli.training.passes import NotFiniteError, Passes, PassInputs
+from frcnn_cli.training.passes import NotFiniteError, Passes, PassInputs, name_of
 
 SCHEMA = "frcnn.replay/1"
 _MODEL, _IMAGE, _ROIS = "model.", "image.", "rois."
@@ -68,6 +68,11 @@ class Replayed:
     term: str
     losses: Mapping[str, Mapping[str, float]]
     findings: tuple[Finding, ...]
+
+    @property
+    def what(self) -> str:
+        """The term in words, such as "box loss"."""
+        return name_of(self.term)
 
 
 def save_replay(

@@ -132,7 +132,6 @@ class _Run:
         if data is None:
             raise DataError("no photograph can be used by every process", file=self.job.data)
         config = for_photographs(self.job.recipe.train, len(data.samples))
-        require_evaluation(evaluation, config)
         if self.resume is not None:
             self.resume.require_same_data(self._dataset.classes, len(data.samples))
             require_one_state(self.resume, self.ranks)
@@ -189,6 +188,7 @@ class _Run:
         """Finds the data set, reads all of the split and tells what is wrong with it."""
         self._dataset = open_dataset(self.job.data, self.cache)
         split, progress = self.job.split, self.events.progress
+        require_evaluation(self._dataset, split, self.job.recipe.train)
         samples, problems = read_all(self._dataset, split, progress)
         self._checked = DataCheck.of(split, samples, problems, self._dataset.classes)
         self.events.checked(self._checked)
@@ -201,7 +201,7 @@ class _Run:
         coverage = NOT_LOOKED
         if self.ranks.is_first:
             coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
-        cost = estimate(trainer, batches.first, self.cache.root, processes)
+        cost = estimate(trainer, batches.first, self.cache.root, processes, self.ranks.local_world)
         outlook = Outlook(coverage, cost)
         self.events.estimated(outlook)
         return outlook

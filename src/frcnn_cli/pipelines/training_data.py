@@ -76,13 +76,8 @@ class SplitSource:
         """Returns photographs of `config.eval_split`, if there is such and `split` shares none.
 
         They are at most `validation_images`, spread over it: its order may be that of the classes.
-
-        Raises:
-            DataError: a split was named that the data set does not have.
         """
         name = config.eval_split
-        if name != TrainConfig.eval_split:
-            self.dataset.split(name)
         if not config.validation_images or not are_apart(self.dataset, split, name):
             return None
         samples, failures = read_split(self.dataset, name)
@@ -122,17 +117,23 @@ def require_objects(
         )
 
 
-def require_evaluation(evaluation: SplitData | None, config: TrainConfig) -> None:
-    """Makes sure that what waits for a better mAP will get one.
+def require_evaluation(dataset: Dataset, split: str, config: TrainConfig) -> None:
+    """Makes sure that photographs to evaluate on, where they were asked for, can be had.
 
     Raises:
+        DataError: a split was named that the data set does not have.
         ConfigError: there is patience, and nothing to evaluate on.
     """
-    if config.patience and evaluation is None:
+    name = config.eval_split
+    if name != TrainConfig.eval_split:
+        dataset.split(name)
+    if config.patience and not (config.validation_images and are_apart(dataset, split, name)):
         raise ConfigError(
-            f"patience is {config.patience}, and no photographs of {config.eval_split!r} are held "
-            "out to evaluate on",
-            remedy="train on another --split, such as train, or name another --eval-split",
+            f"patience is {config.patience}, and no photographs of {name!r} are held out to "
+            "evaluate on",
+            remedy="train on another --split, such as train, or name another --eval-split"
+            if config.validation_images
+            else "set validation_images in [train]",
         )
 
 

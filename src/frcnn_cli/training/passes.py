@@ -26,6 +26,11 @@ LOSSES = ("classification", "box")
 GRADIENT = "gradient"
 
 
+def name_of(term: str) -> str:
+    """Returns what a term that is not finite is called."""
+    return "gradient's norm" if term == GRADIENT else f"{term} loss"
+
+
 class NotFiniteError(TrainingError):
     """A loss or a gradient that is infinite or no number; weights are those before the step.
 
@@ -40,9 +45,9 @@ class NotFiniteError(TrainingError):
     def __init__(
         self, step: int, term: str, value: float, batch: Batch, first_slot: int = 0
     ) -> None:
-        what = "gradient's norm" if term == GRADIENT else f"{term} loss"
         super().__init__(
-            f"the {what} is {value} at step {step}, photographs {', '.join(batch.image_ids)}",
+            f"the {name_of(term)} is {value} at step {step}, "
+            f"photographs {', '.join(batch.image_ids)}",
             remedy="lower --lr, or look at the boxes of these photographs",
         )
         self.step, self.term, self.value = step, term, value
@@ -195,6 +200,7 @@ class Passes:
         if not processes or not inputs.must_be_finite:
             return
         if not bad:
+            self._ranks.sums(0)  # raises once that process has kept its step and ended
             raise RankLostError("the loss of another process is not finite")
         raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
 
