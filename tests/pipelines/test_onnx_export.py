@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from frcnn_cli import Detector, find_proposals
-from frcnn_cli.config import ProposalConfig
+from frcnn_cli import find_proposals
+from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import prepare
-from frcnn_cli.pipelines.detector import BUNDLED, load_model
+from frcnn_cli.pipelines.detector import BUNDLED, Detector, load_model
 from frcnn_cli.pipelines.onnx_export import OnnxExport, export_onnx
 
 SCORE = 1e-4
@@ -64,15 +64,16 @@ def test_real_photographs_within_the_bound(exported):
 
 
 def assert_detections_are_ours(path, image, scores, boxes):
-    """The best box of the best class is what `frcnn detect` finds, its speed-ups included."""
-    detector = Detector.load(device="cpu", regions=ProposalConfig(max_proposals=300))
-    found = detector.detect(image, vote=0)
+    """The best box of the best class is what detection finds, its speed-ups in float32 included."""
+    detector = Detector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
+    regions = find_proposals(path, ProposalConfig(max_proposals=300))
+    found, _ = detector.detect(image, regions, DetectConfig(vote=0))
     if not len(found):
         return
     label = int(found.labels[0])
     best = scores[:, label].argmax()
-    # bfloat16, where the processor has it, moves the score of ours a little.
-    assert scores[best, label] == pytest.approx(float(found.scores[0]), abs=0.02), path
+    assert scores[best, label] == pytest.approx(float(found.scores[0]), abs=2 * SCORE), path
+    assert boxes[best, label] == pytest.approx(found.boxes[0], abs=0.5), path
 
 
 @pytest.mark.slow
