@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.errors import DataError
@@ -33,6 +33,7 @@ ROWS = st.lists(
 @pytest.mark.parametrize("kind", WORDS)
 @settings(max_examples=40, deadline=None)
 @given(first=ROWS, second=ROWS)
+@example(first=[], second=[(1, 0.0, (0.0, 0.01, 0.0, 0.01))])
 def test_what_was_written_is_read(kind, first, second):
     wrote = {"000012": detected(*first), "b c": detected(*second)}
     with tempfile.TemporaryDirectory() as folder:

@@ -122,7 +122,8 @@ def _read_line(line: str, known: Known) -> tuple[str, float, tuple[float, float,
     score, xmin, ymin, xmax, ymax = values
     image_id = known.finder.find(image_id)
     box = check_box(
-        (xmin - 1, ymin - 1, xmax, ymax),
+        # In binary 1.01 - 1 is a little more than 0.01, where a box without height ends.
+        (round(xmin - 1, 9), round(ymin - 1, 9), xmax, ymax),
         known.size(image_id),
         repr(line),
         "use xmin ymin xmax ymax in pixels from 1, not x y width height",
