@@ -189,16 +189,13 @@ def _boxes_of(proposals: npt.ArrayLike) -> FloatArray:
     Raises:
         ProposalError: they have another shape, or are no numbers to compute with.
     """
+    remedy = "give x1, y1, x2, y2 of each: (N, 4)"
     try:
         array = np.asarray(proposals, np.float32)
     except (TypeError, ValueError) as error:
-        raise ProposalError(
-            f"proposals are no boxes ({error})", remedy="give x1, y1, x2, y2 of each: (N, 4)"
-        ) from error
+        raise ProposalError(f"proposals are no boxes ({error})", remedy=remedy) from error
     if array.size and array.shape[1:] != (4,):
-        raise ProposalError(
-            f"proposals have the shape {array.shape}", remedy="give x1, y1, x2, y2 of each: (N, 4)"
-        )
+        raise ProposalError(f"proposals have the shape {array.shape}", remedy=remedy)
     if not np.isfinite(array).all():
         raise ProposalError("proposals have numbers that are not finite", remedy="leave them out")
     return as_boxes(array)

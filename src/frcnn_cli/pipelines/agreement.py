@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-
-import torch
 
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.errors import CheckpointError, ConfigError, TrainingError
+from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.pipelines.run_folder import STATE, RunFolder
 from frcnn_cli.pipelines.training_data import SplitData
 from frcnn_cli.training.distributed import Ranks
@@ -70,19 +66,3 @@ def require_one_state(run: RunFolder, ranks: Ranks) -> None:
             remedy="name the run with --run, and copy its folder to every machine",
             file=run.path / STATE,
         )
-
-
-@contextmanager
-def memory_told() -> Iterator[None]:
-    """Says what to lower where a GPU has no memory left, outside of a step's own pieces too.
-
-    Raises:
-        TrainingError: instead of torch's error.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            "the GPU has no memory left",
-            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch",
-        ) from error

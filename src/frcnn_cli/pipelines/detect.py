@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from frcnn_cli import __version__
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import ConfigError, DeviceError, FrcnnError
+from frcnn_cli.pipelines.detect_split import detection_settings
 from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
 from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
 from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
 from frcnn_cli.pipelines.pool import all_cores
-from frcnn_cli.pipelines.proposals import missing_key, proposal_keys
+from frcnn_cli.pipelines.proposals import missing_key
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.viz.draw import draw
 
@@ -180,15 +180,8 @@ def journal_settings(
         DataError: the checkpoint cannot be read.
         ProposalError: the engine is not installed.
     """
-    return {
-        "checkpoint": content_hash(checkpoint),
-        "precision": str(detector.network.dtype),
-        "device": detector.device.type,
-        "proposals": dataclasses.asdict(proposals),
-        "search": proposal_keys(proposals)(""),
-        "detect": dataclasses.asdict(config),
-        "code": [__version__, torch.__version__],
-    }
+    settings = detection_settings(content_hash(checkpoint), detector, proposals, config)
+    return {**settings, "proposals": dataclasses.asdict(proposals)}
 
 
 def _require_no_photographs(folder: Path, paths: Sequence[Path]) -> None:

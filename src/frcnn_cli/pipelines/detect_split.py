@@ -84,6 +84,31 @@ def detect_samples(
     return found, failures
 
 
+def detection_settings(
+    content: str, detector: Detector, proposals: ProposalConfig, config: DetectConfig
+) -> dict[str, Any]:
+    """Returns what detections follow from, but for the photograph and imported regions.
+
+    Args:
+        content: the hash of the checkpoint.
+        detector: made of it.
+        proposals: how regions are searched.
+        config: thresholds.
+
+    Raises:
+        ProposalError: the engine is not installed.
+    """
+    return {
+        "checkpoint": content,
+        "device": detector.device.type,
+        "precision": str(detector.network.dtype),
+        "search": proposal_keys(proposals)(""),
+        "max_proposals": proposals.max_proposals,
+        "detect": dataclasses.asdict(config),
+        "code": [__version__, torch.__version__],
+    }
+
+
 @dataclass(frozen=True)
 class KeptDetections:
     """The detections of one detector with one set of settings, in the cache.
@@ -114,16 +139,8 @@ class KeptDetections:
         Raises:
             DataError: the file cannot be read.
         """
-        settings = {
-            "checkpoint": cached_content_hash(cache, checkpoint),
-            "device": detector.device.type,
-            "precision": str(detector.network.dtype),
-            "search": proposal_keys(proposals)(""),
-            "max_proposals": proposals.max_proposals,
-            "detect": dataclasses.asdict(config),
-            "iou": iou,
-            "code": [__version__, torch.__version__],
-        }
+        content = cached_content_hash(cache, checkpoint)
+        settings = {**detection_settings(content, detector, proposals, config), "iou": iou}
         return cls(cache, settings, proposals)
 
     def load(self, sample: Sample) -> tuple[Detections, ObjectEvidence] | None:

@@ -15,6 +15,7 @@ from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.formats.choose import open_writer
+from frcnn_cli.evaluation.formats.writer import as_utf8
 from frcnn_cli.evaluation.matching import falling_order
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals.foreign.documents import SCHEMA
@@ -66,9 +67,9 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
 def _write_npz(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path, array in boxes:
-            # An archive's names are UTF-8; a file's may be any bytes.
-            name = str(path).encode("utf-8", "backslashreplace").decode()
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+            with archive.open(
+                zipfile.ZipInfo(f"{as_utf8(str(path))}.npy"), "w", force_zip64=True
+            ) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 

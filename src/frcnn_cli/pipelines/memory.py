@@ -1,11 +1,14 @@
-"""The most memory that a piece of work held."""
+"""The most memory that a piece of work held, and what is said where there was too little."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+
+from frcnn_cli.errors import TrainingError
 
 _PROCESS = Path("/proc/self")
 
@@ -31,3 +34,19 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     peak = next(line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) * 1024
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Says what to lower where a GPU has no memory left, outside of a step's own pieces too.
+
+    Raises:
+        TrainingError: instead of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "the GPU has no memory left",
+            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch",
+        ) from error

@@ -17,7 +17,6 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.pipelines.agreement import (
     agreed,
-    memory_told,
     require_one_state,
     require_sharable,
 )
@@ -25,6 +24,7 @@ from frcnn_cli.pipelines.cost import estimate
 from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.device import autocast_for, describe
 from frcnn_cli.pipelines.interrupt import deferred_interrupt
+from frcnn_cli.pipelines.memory import memory_told
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from frcnn_cli.evaluation.formats.writer import FileWriter
+from frcnn_cli.evaluation.formats.writer import FileWriter, as_utf8
 from frcnn_cli.records import DetectedImage
 
 COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1", "x2", "y2")
@@ -51,8 +51,7 @@ class CsvWriter(_LineWriter):
 
     def entry(self, image: DetectedImage) -> str:
         """Returns the rows of a photograph."""
-        # A name that is not valid Unicode cannot stand in a text file as it is.
-        file = image.file.encode("utf-8", "backslashreplace").decode()
+        file = as_utf8(image.file)
         found = image.to_json(self._classes)["detections"]
         return _rows(
             (
