@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from frcnn_cli.model.range_maxima import StackedMaxima
+from frcnn_cli.acceleration.range_maxima import StackedMaxima
 from frcnn_cli.model.roi_pool import cell_corners, roi_pool
 
 

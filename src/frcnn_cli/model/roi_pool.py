@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from frcnn_cli.model.range_maxima import bin_maxima
+from frcnn_cli.acceleration.range_maxima import bin_maxima
 
 
 def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:

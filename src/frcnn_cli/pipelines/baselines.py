@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align, roi_pool
 
+from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.inference import Lap
 from frcnn_cli.records import FloatArray
 
 RCNN_SIDE = 224

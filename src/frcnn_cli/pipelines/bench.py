@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from frcnn_cli.acceleration.inference import Inference, Lap, compute_dtype
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import Resized, resize
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.inference import Inference, Lap, compute_dtype
 from frcnn_cli.pipelines.baselines import Photograph, Plain
 from frcnn_cli.pipelines.bench_course import BenchConfig, Contender, Course, Row, Step
 from frcnn_cli.pipelines.detector import look

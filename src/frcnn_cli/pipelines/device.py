@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from frcnn_cli.acceleration.inference import compute_dtype
 from frcnn_cli.config import Precision
 from frcnn_cli.errors import ConfigError, DeviceError
-from frcnn_cli.model.inference import compute_dtype
 
 
 def pick_device(gpus: int | None) -> torch.device:

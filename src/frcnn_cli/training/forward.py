@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from frcnn_cli.acceleration.frozen import FrozenLayers
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.frozen import FrozenLayers
 
 
 class Forward:

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from frcnn_cli.acceleration.depthwise import depthwise, is_covered
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.model.depthwise import depthwise, is_covered
 
 StateDict = Mapping[str, Tensor]
 Activation = Literal["none", "relu", "relu6"]

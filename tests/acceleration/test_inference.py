@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from frcnn_cli.acceleration import inference
+from frcnn_cli.acceleration.inference import Inference, compute_dtype
+from frcnn_cli.acceleration.packed import can_pack, pack
 from frcnn_cli.config import BackboneName, ModelConfig, SpeedConfig
-from frcnn_cli.model import inference
 from frcnn_cli.model.backbones.base import ConvUnit
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.inference import Inference, compute_dtype
-from frcnn_cli.model.packed import can_pack, pack
 
 CPU = torch.device("cpu")
 PLAIN = SpeedConfig(precision="float32", distinct_rois=False, fused=False)

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from frcnn_cli.acceleration.depthwise import depthwise
 from frcnn_cli.model.backbones.base import ConvUnit
-from frcnn_cli.model.depthwise import depthwise
 
 GEOMETRIES = [*product((3, 5), (1, 2), ((8, 10), (7, 9), (1, 6)))]
 

@@ -8,7 +8,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from frcnn_cli.model.packed import can_pack, pack
+from frcnn_cli.acceleration.packed import can_pack, pack
 
 
 class FrozenLayers:

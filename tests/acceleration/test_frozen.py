@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from frcnn_cli.acceleration.frozen import FrozenLayers
 from frcnn_cli.config import BackboneName, ModelConfig
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.frozen import FrozenLayers
 
 ROIS = torch.tensor([[0.0, 0, 96, 64], [10, 20, 60, 60], [30, 0, 128, 96]])
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from frcnn_cli.acceleration.packed import can_pack, pack
+from frcnn_cli.acceleration.range_maxima import StackedMaxima, bin_maxima
 from frcnn_cli.config import Precision, SpeedConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.packed import can_pack, pack
-from frcnn_cli.model.range_maxima import StackedMaxima, bin_maxima
 from frcnn_cli.model.roi_pool import cell_corners
 
 Lap = Callable[[str], None]
