@@ -21,10 +21,10 @@ from frcnn_cli.errors import DeviceError, ProposalError
 from frcnn_cli.evaluation.voc import Evaluation
 from frcnn_cli.pipelines.detect import choose_checkpoint
 from frcnn_cli.pipelines.detector import Detector as Network
-from frcnn_cli.pipelines.device import pick_device
 from frcnn_cli.pipelines.evaluate import evaluate_detector
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.records import FloatArray, as_boxes
+from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.runtime.progress import Progress, silent
 
 
 class Detector:

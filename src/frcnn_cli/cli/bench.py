@@ -86,8 +86,8 @@ def bench(
         from frcnn_cli.data.images import find_images
         from frcnn_cli.pipelines.bench import measure
         from frcnn_cli.pipelines.bench_course import BenchConfig
-        from frcnn_cli.pipelines.device import describe, pick_device
         from frcnn_cli.pipelines.export import write_text
+        from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and checkpoint is not None:
             raise ConfigError(

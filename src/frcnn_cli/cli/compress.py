@@ -72,7 +72,7 @@ def compress(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.pipelines.compress import Validation, compress_to, compress_within
-        from frcnn_cli.pipelines.device import pick_device
+        from frcnn_cli.runtime.device import pick_device
 
         if max_drop is not None and (fc6 or fc7):
             raise ConfigError(

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from frcnn_cli.cli.progress import bars, log_lines
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines.progress import Progress
+from frcnn_cli.runtime.progress import Progress
 
 FAILED = 1
 SOME_FAILED = 3

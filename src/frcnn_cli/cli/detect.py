@@ -135,7 +135,7 @@ def detect(
             open_output,
         )
         from frcnn_cli.pipelines.detector import Detector
-        from frcnn_cli.pipelines.device import pick_device
+        from frcnn_cli.runtime.device import pick_device
 
         settings = options.Settings.load(config)
         cache = Cache(cache_dir)

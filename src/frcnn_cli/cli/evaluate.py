@@ -142,7 +142,7 @@ def evaluate(
         else:
             from frcnn_cli.pipelines.detect import choose_checkpoint
             from frcnn_cli.pipelines.detector import Detector
-            from frcnn_cli.pipelines.device import pick_device
+            from frcnn_cli.runtime.device import pick_device
 
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)

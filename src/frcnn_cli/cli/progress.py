@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from frcnn_cli.pipelines.progress import Progress
+from frcnn_cli.runtime.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 15.0
 

@@ -26,8 +26,8 @@ from frcnn_cli.pipelines.baselines import Photograph, Plain
 from frcnn_cli.pipelines.bench_course import BenchConfig, Contender, Course, Row, Step
 from frcnn_cli.pipelines.detector import look
 from frcnn_cli.pipelines.look_ahead import View
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.proposals.search import search
+from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Measuring"
 ResultT = TypeVar("ResultT")

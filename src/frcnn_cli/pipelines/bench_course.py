@@ -20,7 +20,7 @@ from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.model.work import matrix_peak, network_flops
 from frcnn_cli.pipelines.baselines import RCNN, RCNN_SIDE, Photograph
 from frcnn_cli.pipelines.detector import Laps, fetched
-from frcnn_cli.pipelines.memory import peak_memory, reset_peak
+from frcnn_cli.runtime.memory import peak_memory, reset_peak
 
 NETWORK = ("trunk", "pooling", "head", "postprocess")
 STAGES = ("decode", "proposals", *NETWORK)

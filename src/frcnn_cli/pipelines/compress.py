@@ -20,9 +20,9 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
 from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.detector import Detector, load_model, model_of
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ensure_proposals
 from frcnn_cli.records import Detections, Sample
+from frcnn_cli.runtime.progress import Progress, silent
 
 LAYERS = ("fc6", "fc7")
 STEPS = 6

@@ -18,7 +18,7 @@ from frcnn_cli.data.writers import CocoWriter, Format, Item, VocWriter, Writer, 
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.pipelines.dataset import own_numbers
 from frcnn_cli.pipelines.pictures import free_name
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent
 
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f/\\\\\ud800-\udfff\ufeff\ufffe\uffff]")
 _LONGEST = 200

@@ -12,8 +12,8 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.pipelines.pictures import free_name, save_picture
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.records import Detections
+from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.viz.draw import draw
 
 

@@ -13,7 +13,7 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent
 
 SMALL, MEDIUM = 32.0**2, 96.0**2
 """Areas in square pixels below which COCO's evaluation calls an object small, or medium."""

@@ -22,9 +22,9 @@ from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
 from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all
 from frcnn_cli.pipelines.pictures import free_name, save_picture
-from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.proposals import missing_key
 from frcnn_cli.records import DetectedImage
+from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.viz.draw import draw
 
 DRAWN_SCORE = 0.5

@@ -21,8 +21,8 @@ from frcnn_cli.evaluation.comparison import Comparison, compare, comparison_to_j
 from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_file
 from frcnn_cli.pipelines.export import write_text
 from frcnn_cli.pipelines.mistake_pictures import MistakePictures
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.report_pages import About, comparison_page, report_page
+from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.viz.report.page import render_comparison, render_report
 
 PAGE = "index.html"

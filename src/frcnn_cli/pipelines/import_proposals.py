@@ -19,11 +19,11 @@ from frcnn_cli.data.images import find_images, image_size
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.evaluation.photographs import PhotographFinder
 from frcnn_cli.pipelines.dataset import open_dataset
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.proposals.foreign import read_foreign
 from frcnn_cli.proposals.foreign.reading import Example, Reading, Trial, choose_reading, fits
 from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, Values
 from frcnn_cli.records import FloatArray, Sample, as_boxes
+from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Importing"
 

@@ -13,8 +13,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
-from frcnn_cli.pipelines.device import pick_device
-from frcnn_cli.pipelines.pool import all_cores
+from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed import Ranks
 
 LOST = 75

@@ -22,10 +22,10 @@ from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError, ProposalError
-from frcnn_cli.pipelines.pool import Lost, run_all
 from frcnn_cli.pipelines.proposals import error_of, missing_key, proposals_for
 from frcnn_cli.pipelines.region_search import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
+from frcnn_cli.runtime.process_pool import Lost, run_all
 
 NEAREST_AREA = 224.0**2
 """Pixels of a RoI at the scale that is right for it (§2.4, after SPPnet)."""

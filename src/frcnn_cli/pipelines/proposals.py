@@ -18,8 +18,6 @@ from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
-from frcnn_cli.pipelines.pool import Lost, TimedOut, WorkerDied, all_cores, run_all
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.region_search import (
     Found,
     SearchTask,
@@ -30,6 +28,8 @@ from frcnn_cli.pipelines.region_search import (
 )
 from frcnn_cli.proposals.search import library, require_engine
 from frcnn_cli.records import FloatArray
+from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, all_cores, run_all
+from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Searching regions"
 

@@ -17,8 +17,6 @@ from frcnn_cli.cache.proposals import described, save_proposals
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import DataError, FrcnnError, ProposalError
-from frcnn_cli.pipelines import cluster
-from frcnn_cli.pipelines.pool import Lost
 from frcnn_cli.pipelines.region_search import (
     Found,
     SearchTask,
@@ -27,6 +25,8 @@ from frcnn_cli.pipelines.region_search import (
 )
 from frcnn_cli.proposals.search import library
 from frcnn_cli.records import FloatArray
+from frcnn_cli.runtime import dask as cluster
+from frcnn_cli.runtime.process_pool import Lost
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.pipelines.device import autocast_for
+from frcnn_cli.runtime.device import autocast_for
 from frcnn_cli.training.distributed import ALONE
 from frcnn_cli.training.forward import Forward
 from frcnn_cli.training.passes import NotFiniteError, Passes, PassInputs, name_of

@@ -20,13 +20,13 @@ from frcnn_cli.errors import TrainingError
 from frcnn_cli.evaluation.voc import evaluate
 from frcnn_cli.pipelines.detect_split import detect_samples
 from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.tensorboard import Board
 from frcnn_cli.pipelines.train_events import FinalScore
 from frcnn_cli.pipelines.training_data import SplitData
 from frcnn_cli.records import Detections
+from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.loop import StepReport, Trainer
 from frcnn_cli.training.passes import NotFiniteError

@@ -22,9 +22,6 @@ from frcnn_cli.pipelines.agreement import (
 )
 from frcnn_cli.pipelines.cost import estimate
 from frcnn_cli.pipelines.dataset import open_dataset
-from frcnn_cli.pipelines.device import autocast_for, describe
-from frcnn_cli.pipelines.interrupt import deferred_interrupt
-from frcnn_cli.pipelines.memory import memory_told
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder
@@ -42,6 +39,9 @@ from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.pipelines.weights import load_initial_weights
 from frcnn_cli.recipes import for_photographs, nearest
 from frcnn_cli.records import Sample
+from frcnn_cli.runtime.device import autocast_for, describe
+from frcnn_cli.runtime.interrupt import deferred_interrupt
+from frcnn_cli.runtime.memory import memory_told
 from frcnn_cli.training.distributed import ALONE, RankLostError, Ranks
 from frcnn_cli.training.loop import Trainer
 from frcnn_cli.training.passes import NotFiniteError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.pipelines.preflight import DataCheck, Outlook
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.loop import StepReport
 
 

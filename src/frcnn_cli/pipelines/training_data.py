@@ -11,9 +11,9 @@ from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.pipelines.dataset import read_split
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
+from frcnn_cli.runtime.progress import Progress, silent
 
 FINAL = "test"
 """The split that scores a run at its end, where none is left to choose its checkpoint by."""

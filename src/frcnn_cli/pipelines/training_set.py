@@ -26,10 +26,10 @@ from frcnn_cli.model.targets import (
     sample_rois,
     target_statistics,
 )
-from frcnn_cli.pipelines.pool import all_cores
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
 from frcnn_cli.records import Sample
+from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed import ALONE, Ranks
 from frcnn_cli.training.sampler import photographs_of_step, repeat_factors, seed_for
 

@@ -13,8 +13,8 @@ from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, lef
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
 from frcnn_cli.cache.verify import Verdict, repair, verify
 from frcnn_cli.errors import CacheError, ProposalError
-from frcnn_cli.pipelines.progress import Progress, silent
 from frcnn_cli.proposals.search import libraries
+from frcnn_cli.runtime.progress import Progress, silent
 
 STEP_VERIFY = "Reading"
 STEP_REMOVE = "Removing"

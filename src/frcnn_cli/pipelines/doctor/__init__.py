@@ -16,7 +16,7 @@ from frcnn_cli.pipelines.doctor.machine import check_machine
 from frcnn_cli.pipelines.doctor.packages import check_packages
 from frcnn_cli.pipelines.doctor.probes import PROBES
 from frcnn_cli.pipelines.doctor.trying import try_out
-from frcnn_cli.pipelines.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent
 
 __all__ = ["Check", "State", "examine"]
 

@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines.interrupt import deferred_interrupt
+from frcnn_cli.runtime.interrupt import deferred_interrupt
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")

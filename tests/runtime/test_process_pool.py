@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines.pool import TimedOut, WorkerDied, all_cores, run_all
+from frcnn_cli.runtime.process_pool import TimedOut, WorkerDied, all_cores, run_all
 
 
 def work(task):
@@ -129,7 +129,7 @@ def test_all_cores_is_positive():
 
 ORPHANED = """
 import os, sys, time
-from frcnn_cli.pipelines import pool
+from frcnn_cli.runtime import process_pool as pool
 
 def hang(name):
     open(name, "w").write(str(os.getpid()))
@@ -168,7 +168,7 @@ def is_alive(pid):
 
 INTERRUPTED_WHILE_IT_STARTS_WORKERS = """
 import os, signal, threading, time
-from frcnn_cli.pipelines import pool
+from frcnn_cli.runtime import process_pool as pool
 
 def blocked(task):
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -19,11 +19,11 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.pipelines.look_ahead import LookTask, prepare_all
-from frcnn_cli.pipelines.pool import TimedOut
 from frcnn_cli.pipelines.proposals import ensure_proposals
+from frcnn_cli.runtime.process_pool import TimedOut
 from proposals.photographs import blobs, flat
 
-cluster = pytest.importorskip("frcnn_cli.pipelines.cluster", exc_type=ConfigError)
+cluster = pytest.importorskip("frcnn_cli.runtime.dask", exc_type=ConfigError)
 
 TESTS = Path(__file__).resolve().parents[1]
 

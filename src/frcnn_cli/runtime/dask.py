@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from frcnn_cli import __version__
 from frcnn_cli.errors import ConfigError, FrcnnError
-from frcnn_cli.pipelines.pool import CollectedRecords, Lost, TimedOut, WorkerDied
+from frcnn_cli.runtime.process_pool import CollectedRecords, Lost, TimedOut, WorkerDied
 
 try:
     import dask
