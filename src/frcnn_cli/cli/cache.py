@@ -17,7 +17,7 @@ from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.summary import ago, count, facts, headline, size
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.upkeep import Contents
+    from frcnn_cli.cache.maintenance import Contents
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -47,8 +47,8 @@ def ls(
 ) -> None:
     """Show what is kept: entries by kind, runs with their mAP, size and last use."""
     with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.maintenance import list_contents
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.upkeep import list_contents
 
         contents = list_contents(Cache(cache_dir))
         terminal.result(_contents_as_data(contents, cache_dir), _shown(contents, cache_dir))
@@ -72,8 +72,8 @@ def verify(
 ) -> None:
     """Read every file and compare checksums, formats and versions; list what is damaged."""
     with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.maintenance import inspect
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.upkeep import inspect
 
         with terminal.progress("files") as report:
             found = inspect(Cache(cache_dir), mend=repair, progress=report)
@@ -124,8 +124,8 @@ def gc(
 ) -> None:
     """Remove what is left of killed writes and what is not used any more; runs only if named."""
     with Terminal(quiet, verbose, as_json) as terminal:
+        from frcnn_cli.cache.maintenance import by_reason, collect
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.upkeep import by_reason, collect
 
         with terminal.progress("files") as report:
             items = collect(
