@@ -24,9 +24,9 @@ import typer
 from frcnn_cli import config
 from frcnn_cli.cli.app import app
 from frcnn_cli.config import BackboneName
+from frcnn_cli.config.recipes import DEFAULTS
 from frcnn_cli.model.backbones.base import CAFFE_BGR, IMAGENET_RGB, Preprocessing
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.recipes import DEFAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)

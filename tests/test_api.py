@@ -16,8 +16,8 @@ from PIL import Image
 import frcnn_cli
 from frcnn_cli import Detector, FrcnnError, find_proposals
 from frcnn_cli.config import InputConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.data.images import load_image
-from frcnn_cli.recipes import Recipe
 
 ROOT = Path(__file__).parent.parent
 FEW = ProposalConfig(max_proposals=200)

@@ -6,8 +6,8 @@ import pytest
 
 from frcnn_cli.cli.options import Settings
 from frcnn_cli.config import InputConfig, ProposalConfig
+from frcnn_cli.config.recipes import recipe
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.recipes import recipe
 
 
 def test_defaults_lie_under_the_file_and_the_file_under_flags(tmp_path):

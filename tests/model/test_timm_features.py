@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from frcnn_cli.config import ModelConfig
+from frcnn_cli.config.recipes import recipe
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.backbones import timm_features
 from frcnn_cli.model.build import build_model
-from frcnn_cli.recipes import recipe
 
 timm = pytest.importorskip("timm")
 

@@ -10,12 +10,12 @@ import torch
 from frcnn_cli import Detector, train
 from frcnn_cli.cache.runs import read_metrics
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.pipelines.compress import compress_to
 from frcnn_cli.pipelines.onnx_export import export_onnx
 from frcnn_cli.pipelines.weights import load_initial_weights
-from frcnn_cli.recipes import Recipe
 
 timm = pytest.importorskip("timm")
 

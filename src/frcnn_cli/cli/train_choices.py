@@ -10,8 +10,8 @@ import typer
 
 from frcnn_cli.cli import options
 from frcnn_cli.config import ModelConfig, ProposalConfig, TrainConfig, override
+from frcnn_cli.config.recipes import Recipe, for_batch, recipe
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.recipes import Recipe, for_batch, recipe
 
 if TYPE_CHECKING:
     from frcnn_cli.pipelines.train_job import TrainJob

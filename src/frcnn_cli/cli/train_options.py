@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.config import ModelConfig, Pool, Precision
-from frcnn_cli.recipes import RecipeName
+from frcnn_cli.config.recipes import RecipeName
 
 _MODEL = ModelConfig()
 _NETWORK = "Network"

@@ -12,6 +12,7 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
+from frcnn_cli.config.recipes import for_photographs, nearest
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -37,7 +38,6 @@ from frcnn_cli.pipelines.training_data import (
 )
 from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.pipelines.weights import load_initial_weights
-from frcnn_cli.recipes import for_photographs, nearest
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import autocast_for, describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig, override
-from frcnn_cli.recipes import Recipe
+from frcnn_cli.config.recipes import Recipe
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
+from frcnn_cli.config.recipes import for_batch, nearest, recipe
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.recipes import for_batch, nearest, recipe
 from frcnn_cli.training.optimizer import rate_factor
 
 
