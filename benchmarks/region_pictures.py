@@ -24,8 +24,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
+from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.evaluation.recall import measure_overlaps
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.fast.edges import build_graph
 from frcnn_cli.proposals.fast.memory import Memory

@@ -30,8 +30,8 @@ from torchvision.ops import roi_pool
 from frcnn_cli import __version__
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import BackboneName, ModelConfig, Precision, ProposalConfig, TrainConfig
+from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.proposals import ensure_proposals
 from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.runtime.device import autocast_for, pick_device

@@ -8,7 +8,7 @@ import pytest
 
 from data.made import Box, pair, photograph, xml
 from frcnn_cli.data.dataset import Dataset, Problem
-from frcnn_cli.data.find import find_dataset
+from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, DataError, ImageError
 
 

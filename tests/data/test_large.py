@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from data.made import coco, photograph, year, yolo
-from frcnn_cli.data.find import find_dataset
-from frcnn_cli.pipelines.data_summary import summarize
+from frcnn_cli.data.formats.find import find_dataset
+from frcnn_cli.data.inspect.summary import summarize
 
 PHOTOGRAPHS = 100
 EACH = 100

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from frcnn_cli.boxes import iou
-from frcnn_cli.data.find import find_dataset
+from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.scenes import CLASSES, SHORTEST, draw_scene, generate
 from frcnn_cli.data.scenes.objects import MAKERS

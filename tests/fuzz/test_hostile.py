@@ -16,7 +16,7 @@ import torch
 from data.made import pair, photograph
 from frcnn_cli.cache.checkpoints import load_checkpoint
 from frcnn_cli.config import ModelConfig
-from frcnn_cli.data.find import find_dataset
+from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, CheckpointError, DataError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.pipelines.weights import load_initial_weights

@@ -14,9 +14,9 @@ import torch
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
 from frcnn_cli.pipelines.agreement import agreed, require_one_state, require_sharable
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import STATE, RunFolder
 from frcnn_cli.pipelines.training_data import SplitData, require_evaluation

@@ -15,10 +15,10 @@ from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.evaluation.report import to_json
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.detect_split import STEP
 from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_detector, evaluate_file

@@ -15,8 +15,8 @@ from PIL import Image
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import OutputFormat
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.detection_output import (
     DEFAULT_TARGETS,
     STDOUT,

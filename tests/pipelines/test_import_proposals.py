@@ -13,8 +13,8 @@ from scipy.io import savemat
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import image_size
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.import_proposals import import_proposals
 from frcnn_cli.pipelines.preflight import cover
 from frcnn_cli.pipelines.proposals import proposals_for

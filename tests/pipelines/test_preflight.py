@@ -13,8 +13,8 @@ from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.proposals import proposal_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.pipelines.cost import Cost, estimate
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.preflight import Coverage, DataCheck, Outlook, cover, read_all
 from frcnn_cli.proposals.search import library
 from frcnn_cli.records import Sample

@@ -13,10 +13,10 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.images import image_size
+from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ImageError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.pipelines.training_set import TrainingSet
 from frcnn_cli.records import Sample

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from frcnn_cli.data.dataset import Dataset
-    from frcnn_cli.pipelines.data_convert import Conversion
-    from frcnn_cli.pipelines.data_summary import ClassCount, Summary
+    from frcnn_cli.data.inspect.convert import Conversion
+    from frcnn_cli.data.inspect.summary import ClassCount, Summary
 
 LISTED = 10
 """Problems that are printed; the others are counted."""
@@ -82,10 +82,10 @@ def data(
     """Show what a data set holds and what is wrong with it; convert it, or draw a sample."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines import dataset as datasets
-        from frcnn_cli.pipelines.data_convert import convert
-        from frcnn_cli.pipelines.data_pictures import draw_sample
-        from frcnn_cli.pipelines.data_summary import summarize, to_json
+        from frcnn_cli.data import open as datasets
+        from frcnn_cli.data.inspect.convert import convert
+        from frcnn_cli.data.inspect.preview import draw_sample
+        from frcnn_cli.data.inspect.summary import summarize, to_json
 
         _check(to, out)
         cache = Cache(cache_dir)

@@ -83,7 +83,7 @@ def demo(
 
 def _most_varied(scenes: Path) -> str:
     """Returns the test scene with the most classes in it, for the picture."""
-    from frcnn_cli.data.voc_xml import read_names
+    from frcnn_cli.data.formats.voc_xml import read_names
 
     tests = (scenes / "ImageSets/Main/test.txt").read_text(encoding="utf-8").split()
     return max(tests, key=lambda name: len(set(read_names(scenes / f"Annotations/{name}.xml"))))

@@ -9,7 +9,7 @@ from typing import TextIO
 import numpy as np
 
 from frcnn_cli.config import OutputFormat
-from frcnn_cli.data.voc_xml import write_annotation
+from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.formats.coco import CocoWriter, image_number
 from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter

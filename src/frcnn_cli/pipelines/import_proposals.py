@@ -16,9 +16,9 @@ from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import find_images, image_size
+from frcnn_cli.data.lookup import PhotographFinder
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
-from frcnn_cli.evaluation.photographs import PhotographFinder
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.proposals.foreign import read_foreign
 from frcnn_cli.proposals.foreign.reading import Example, Reading, Trial, choose_reading, fits
 from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, Values

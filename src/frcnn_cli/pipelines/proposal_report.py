@@ -8,10 +8,10 @@ from pathlib import Path
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.proposal_report import ProposalReport, report_proposals
 from frcnn_cli.evaluation.recall import LEVELS
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.records import FloatArray, Sample
 from frcnn_cli.runtime.progress import Progress, silent

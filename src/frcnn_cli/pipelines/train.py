@@ -13,6 +13,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.config.recipes import for_photographs, nearest
+from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -22,7 +23,6 @@ from frcnn_cli.pipelines.agreement import (
     require_sharable,
 )
 from frcnn_cli.pipelines.cost import estimate
-from frcnn_cli.pipelines.dataset import open_dataset
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
 from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.open import read_split
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.pipelines.dataset import read_split
 from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.progress import Progress, silent

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.data.scenes.objects import MAKERS
 from frcnn_cli.data.scenes.sprites import lay, pebble, place, stick, toy
 from frcnn_cli.data.scenes.textures import FloatImage, fractal_noise, surface
-from frcnn_cli.data.voc_xml import write_annotation
 from frcnn_cli.records import FloatArray, as_boxes
 
 CLASSES = tuple(sorted(MAKERS))

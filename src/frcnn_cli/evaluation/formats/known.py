@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from frcnn_cli.data.lookup import PhotographFinder
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.photographs import PhotographFinder
 from frcnn_cli.records import Detections, Sample, as_boxes
 
 BOUNDS_TOLERANCE = 1.0

@@ -16,14 +16,14 @@ from data.made import coco, pair, photograph, yolo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.find import find_dataset
-from frcnn_cli.data.voc_xml import write_annotation
-from frcnn_cli.data.writers import Format
+from frcnn_cli.data.formats.find import find_dataset
+from frcnn_cli.data.formats.voc_xml import write_annotation
+from frcnn_cli.data.inspect.convert import convert
+from frcnn_cli.data.inspect.preview import draw_sample, sample
+from frcnn_cli.data.inspect.summary import summarize, to_json
+from frcnn_cli.data.inspect.writers import Format
+from frcnn_cli.data.open import make_split, open_dataset
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.pipelines.data_convert import convert
-from frcnn_cli.pipelines.data_pictures import draw_sample, sample
-from frcnn_cli.pipelines.data_summary import summarize, to_json
-from frcnn_cli.pipelines.dataset import make_split, open_dataset
 from frcnn_cli.pipelines.evaluate import evaluate_file
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")

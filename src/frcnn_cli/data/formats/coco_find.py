@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.data.coco import CocoFile, CocoReader, read_coco
-from frcnn_cli.data.coco_json import looks_like_coco
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.layout import (
+from frcnn_cli.data.formats.coco import CocoFile, CocoReader, read_coco
+from frcnn_cli.data.formats.coco_json import looks_like_coco
+from frcnn_cli.data.formats.layout import (
     Splits,
     complete,
     folders,

@@ -6,7 +6,7 @@ import pytest
 
 from data.made import pair, photograph, year
 from frcnn_cli.data.dataset import Problem
-from frcnn_cli.data.find import find_dataset
+from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import DataError
 
 

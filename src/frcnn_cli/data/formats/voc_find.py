@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.layout import Splits, complete, folders, is_photograph, split_called
-from frcnn_cli.data.voc import VocFolder, VocReader
+from frcnn_cli.data.formats.layout import Splits, complete, folders, is_photograph, split_called
+from frcnn_cli.data.formats.voc import VocFolder, VocReader
 from frcnn_cli.errors import DataError
 
 YEAR = re.compile(r"VOC20\d\d")

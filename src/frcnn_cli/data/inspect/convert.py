@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.data.coco import CocoReader
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.coco import CocoReader
+from frcnn_cli.data.formats.layout import Splits, is_photograph
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.layout import Splits, is_photograph
-from frcnn_cli.data.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
+from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
+from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.pipelines.dataset import own_numbers
 from frcnn_cli.pipelines.pictures import free_name
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.data.coco_json import (
+from frcnn_cli.data.formats.coco_json import (
     Annotation,
     Category,
     CocoLists,
@@ -25,9 +25,9 @@ from frcnn_cli.data.coco_json import (
     read_lists,
     told,
 )
-from frcnn_cli.data.layout import named_photograph
+from frcnn_cli.data.formats.layout import named_photograph
+from frcnn_cli.data.formats.voc_xml import LARGEST
 from frcnn_cli.data.record import MOST_TOLD, Record
-from frcnn_cli.data.voc_xml import LARGEST
 from frcnn_cli.errors import AnnotationError, DataError
 from frcnn_cli.records import BoolArray, FloatArray, IntArray
 

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.layout import Splits, below, complete, is_file
+from frcnn_cli.data.formats.yolo import YoloReader
 from frcnn_cli.data.images import find_images
-from frcnn_cli.data.layout import Splits, below, complete, is_file
-from frcnn_cli.data.yolo import YoloReader
 from frcnn_cli.errors import DataError
 
 LARGEST_YAML = 1 << 20

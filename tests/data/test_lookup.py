@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frcnn_cli.data.lookup import PhotographFinder
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.photographs import PhotographFinder
 from frcnn_cli.records import Sample, as_boxes
 
 NOTHING = (as_boxes([]), np.zeros(0, np.int64), np.zeros(0, np.bool_))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from frcnn_cli.data.coco_find import find_coco
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.voc_find import find_beside, find_devkit, find_year
-from frcnn_cli.data.yolo_find import find_yolo
+from frcnn_cli.data.formats.coco_find import find_coco
+from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
+from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import DataError
 
 Finder = Callable[[Path], Dataset | None]

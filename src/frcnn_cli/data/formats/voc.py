@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from frcnn_cli.data.formats.layout import is_file
+from frcnn_cli.data.formats.voc_xml import read_annotation, read_names
 from frcnn_cli.data.images import SUFFIXES
-from frcnn_cli.data.layout import is_file
 from frcnn_cli.data.record import Record
-from frcnn_cli.data.voc_xml import read_annotation, read_names
 from frcnn_cli.errors import AnnotationError
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.pipelines.dataset import open_dataset, read_split
+from frcnn_cli.data.open import open_dataset, read_split
 
 
 def flat_copy(scenes: Path, folder: Path) -> Path:

@@ -12,10 +12,10 @@ from typing import Any
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.data.coco import CocoReader
 from frcnn_cli.data.dataset import Dataset, Problem
-from frcnn_cli.data.find import find_dataset
-from frcnn_cli.data.layout import complete
+from frcnn_cli.data.formats.coco import CocoReader
+from frcnn_cli.data.formats.find import find_dataset
+from frcnn_cli.data.formats.layout import complete
 from frcnn_cli.data.splits import make_splits
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.records import Sample

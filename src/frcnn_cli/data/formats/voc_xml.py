@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from defusedxml.common import DefusedXmlException
 
-from frcnn_cli.data.layout import bare_name
+from frcnn_cli.data.formats.layout import bare_name
 from frcnn_cli.errors import AnnotationError
 from frcnn_cli.records import BoolArray, FloatArray, as_boxes
 

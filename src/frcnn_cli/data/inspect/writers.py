@@ -14,9 +14,9 @@ from typing import IO, Literal, Protocol
 
 import yaml
 
-from frcnn_cli.data.layout import Splits, is_photograph
+from frcnn_cli.data.formats.layout import Splits, is_photograph
+from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.data.record import Record
-from frcnn_cli.data.voc_xml import write_annotation
 
 Format = Literal["voc", "coco", "yolo"]
 

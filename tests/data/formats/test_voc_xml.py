@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.made import xml
-from frcnn_cli.data.layout import bare_name
-from frcnn_cli.data.voc_xml import read_annotation, read_names, write_annotation
+from frcnn_cli.data.formats.layout import bare_name
+from frcnn_cli.data.formats.voc_xml import read_annotation, read_names, write_annotation
 from frcnn_cli.errors import AnnotationError
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from frcnn_cli.data.formats.layout import is_file
+from frcnn_cli.data.formats.voc_xml import LARGEST
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.layout import is_file
 from frcnn_cli.data.record import Record
-from frcnn_cli.data.voc_xml import LARGEST
 from frcnn_cli.errors import AnnotationError
 from frcnn_cli.records import as_boxes
 
