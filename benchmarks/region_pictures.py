@@ -26,6 +26,8 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.evaluation.recall import measure_overlaps
+from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
+from frcnn_cli.plotting.palette import BLUE, GREY, INK, RED
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.fast.edges import build_graph
 from frcnn_cli.proposals.fast.memory import Memory
@@ -36,8 +38,6 @@ from frcnn_cli.proposals.fast.similarity import absorb, compare_pairs, working_c
 from frcnn_cli.proposals.fast.textures import encode_pixels
 from frcnn_cli.proposals.search import search
 from frcnn_cli.records import FloatArray, Sample
-from frcnn_cli.viz.curves import DOTS_PER_INCH, as_rgb, style
-from frcnn_cli.viz.palette import BLUE, GREY, INK, RED
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 PHOTOGRAPH = "000395"

@@ -14,8 +14,8 @@ from PIL import Image
 
 from frcnn_cli.data.images import load_image, upright_pixels
 from frcnn_cli.errors import ImageError
+from frcnn_cli.plotting.draw import draw
 from frcnn_cli.records import DetectedImage, Detections, FloatArray, IntArray
-from frcnn_cli.viz.draw import draw
 
 Pixels = npt.NDArray[np.uint8]
 PathLike: TypeAlias = str | os.PathLike[str]

@@ -16,9 +16,9 @@ from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.matching import Outcome
 from frcnn_cli.evaluation.mistakes import MEANT_IOU, FalseAlarm, Miss
+from frcnn_cli.plotting.draw import Mark
 from frcnn_cli.records import IntArray, Sample
 from frcnn_cli.runtime.progress import Progress, silent
-from frcnn_cli.viz.draw import Mark
 from frcnn_cli.viz.report.page import Gallery
 from frcnn_cli.viz.report.pictures import DETECTED, TRUTH, Picture, make_picture
 

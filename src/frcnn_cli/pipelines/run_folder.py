@@ -21,8 +21,8 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.pipelines.repeat import repeating_command, settings_toml
 from frcnn_cli.pipelines.train_job import TrainJob
+from frcnn_cli.plotting.curves import plot_training
 from frcnn_cli.training.loop import StepReport
-from frcnn_cli.viz.curves import plot_training
 
 if sys.platform != "win32":
     import fcntl

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from frcnn_cli.plotting.draw import Mark
 from frcnn_cli.records import as_boxes
-from frcnn_cli.viz.draw import Mark
 from frcnn_cli.viz.report.charts import Curve, Histogram
 from frcnn_cli.viz.report.page import (
     ClassRow,

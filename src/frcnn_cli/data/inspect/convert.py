@@ -17,7 +17,7 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
 from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.pipelines.pictures import free_name
+from frcnn_cli.plotting.save import free_name
 from frcnn_cli.runtime.progress import Progress, silent
 
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f/\\\\\ud800-\udfff\ufeff\ufffe\uffff]")

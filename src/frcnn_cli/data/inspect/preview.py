@@ -11,10 +11,10 @@ import numpy as np
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.pipelines.pictures import free_name, save_picture
+from frcnn_cli.plotting.draw import draw
+from frcnn_cli.plotting.save import free_name, save_picture
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
-from frcnn_cli.viz.draw import draw
 
 
 def draw_sample(

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from frcnn_cli.viz.palette import BLUE, GREEN, RED, VIOLET, Colour
+from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET, Colour
 from frcnn_cli.viz.report import charts
 from frcnn_cli.viz.report.charts import Curve, Histogram
 from frcnn_cli.viz.report.pictures import DETECTED, TRUTH, Picture

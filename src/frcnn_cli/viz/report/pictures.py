@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frcnn_cli.viz.draw import Mark, Style, draw_marks
-from frcnn_cli.viz.palette import PALETTE
+from frcnn_cli.plotting.draw import Mark, Style, draw_marks
+from frcnn_cli.plotting.palette import PALETTE
 
 TRUTH = PALETTE[0]
 """Boxes of the ground truth."""

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from frcnn_cli.viz.curves import DOTS_PER_INCH, as_rgb, style
-from frcnn_cli.viz.palette import BLUE, GREEN, GREY, INK, RED, VIOLET
+from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
+from frcnn_cli.plotting.palette import BLUE, GREEN, GREY, INK, RED, VIOLET
 
 Values = npt.NDArray[np.float64]
 

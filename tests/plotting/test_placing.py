@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frcnn_cli.viz.chips import Chip
-from frcnn_cli.viz.placing import MOST_HIDDEN, place
+from frcnn_cli.plotting.chips import Chip
+from frcnn_cli.plotting.placing import MOST_HIDDEN, place
 
 PICTURE = (300, 200)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from frcnn_cli.viz.chips import ChipMaker, percent
+from frcnn_cli.plotting.chips import ChipMaker, percent
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frcnn_cli.viz.recall import plot_recall
+from frcnn_cli.plotting.recall import plot_recall
 
 LEVELS = np.arange(10, 20) / 20
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frcnn_cli.viz.shapes import blend, fill, stroke
+from frcnn_cli.plotting.shapes import blend, fill, stroke
 
 WHITE = (255, 255, 255)
 

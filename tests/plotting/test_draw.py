@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from frcnn_cli.plotting.draw import Style, draw
+from frcnn_cli.plotting.palette import class_colour
 from frcnn_cli.records import Detections, as_boxes
-from frcnn_cli.viz.draw import Style, draw
-from frcnn_cli.viz.palette import class_colour
 
 CLASSES = ("cat", "dog", "diningtable")
 

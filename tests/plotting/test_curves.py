@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frcnn_cli.viz.curves import plot_precision_recall, plot_training, smooth
+from frcnn_cli.plotting.curves import plot_precision_recall, plot_training, smooth
 
 ROWS = [{"step": i, "loss": 3 - i / 50, "classification": 2 - i / 50, "box": 1} for i in range(99)]
 

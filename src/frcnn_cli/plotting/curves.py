@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frcnn_cli.viz.palette import BLUE, GREY, INK, RED, VIOLET, Colour
+from frcnn_cli.plotting.palette import BLUE, GREY, INK, RED, VIOLET, Colour
 
 Row = Mapping[str, float | int | None]
 Values = npt.NDArray[np.float64]

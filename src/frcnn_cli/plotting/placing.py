@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.viz.chips import Chip
-from frcnn_cli.viz.shapes import Rect
+from frcnn_cli.plotting.chips import Chip
+from frcnn_cli.plotting.shapes import Rect
 
 Rects = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from frcnn_cli.viz.palette import INK, PALETTE, PAPER, class_colour, contrast, text_colour
+from frcnn_cli.plotting.palette import INK, PALETTE, PAPER, class_colour, contrast, text_colour
 
 # Linear RGB as it is seen without the M or the L cones (Machado, Oliveira, Fernandes 2009).
 VISIONS = {

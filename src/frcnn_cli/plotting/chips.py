@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from frcnn_cli.viz.shapes import Coverage
+from frcnn_cli.plotting.shapes import Coverage
 
 Font = ImageFont.FreeTypeFont
 

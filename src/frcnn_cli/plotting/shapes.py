@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.viz.palette import Colour
+from frcnn_cli.plotting.palette import Colour
 
 Canvas = npt.NDArray[np.uint8]
 Rect = tuple[int, int, int, int]

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from frcnn_cli.plotting.chips import ChipMaker, percent
+from frcnn_cli.plotting.palette import INK, Colour, class_colour, text_colour
+from frcnn_cli.plotting.placing import PlacedChip, place
+from frcnn_cli.plotting.shapes import Canvas, Rect, blend, fill, stroke
 from frcnn_cli.records import Detections, FloatArray
-from frcnn_cli.viz.chips import ChipMaker, percent
-from frcnn_cli.viz.palette import INK, Colour, class_colour, text_colour
-from frcnn_cli.viz.placing import PlacedChip, place
-from frcnn_cli.viz.shapes import Canvas, Rect, blend, fill, stroke
 
 
 @dataclass(frozen=True, slots=True)
