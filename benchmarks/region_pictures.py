@@ -29,12 +29,12 @@ from frcnn_cli.evaluation.recall import measure_overlaps
 from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
 from frcnn_cli.plotting.palette import BLUE, GREY, INK, RED
 from frcnn_cli.proposals import opencv
-from frcnn_cli.proposals.fast.edges import build_graph
-from frcnn_cli.proposals.fast.memory import Memory
+from frcnn_cli.proposals.fast.grouping.regions import describe_regions
+from frcnn_cli.proposals.fast.grouping.similarity import absorb, compare_pairs, working_copy
+from frcnn_cli.proposals.fast.numba_kernels.memory import Memory
 from frcnn_cli.proposals.fast.presets import PLANS, convert
-from frcnn_cli.proposals.fast.regions import describe_regions
 from frcnn_cli.proposals.fast.segmentation import segment
-from frcnn_cli.proposals.fast.similarity import absorb, compare_pairs, working_copy
+from frcnn_cli.proposals.fast.segmentation.edges import build_graph
 from frcnn_cli.proposals.fast.textures import encode_pixels
 from frcnn_cli.proposals.search import search
 from frcnn_cli.records import FloatArray, Sample

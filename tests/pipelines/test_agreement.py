@@ -17,9 +17,9 @@ from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
 from frcnn_cli.pipelines.agreement import agreed, require_one_state, require_sharable
-from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import STATE, RunFolder
 from frcnn_cli.pipelines.training_data import SplitData, require_evaluation
+from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.memory import memory_told
 from frcnn_cli.training.distributed import ALONE, Ranks

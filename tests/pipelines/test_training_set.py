@@ -17,8 +17,8 @@ from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ImageError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.pipelines.training_set import TrainingSet
+from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 
 CONFIG = TrainConfig(iterations=6, short_sides=(96, 128), long_side=200, add_gt=True)

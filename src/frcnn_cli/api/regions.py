@@ -8,8 +8,8 @@ from pathlib import Path
 from frcnn_cli.api.photograph import PathLike, Photograph, Pixels, pixels_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
-from frcnn_cli.pipelines.proposals import proposals_for
 from frcnn_cli.proposals.search import search
+from frcnn_cli.proposals.service import proposals_for
 from frcnn_cli.records import FloatArray
 
 

@@ -16,7 +16,7 @@ from frcnn_cli.cli.summary import count, facts
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.proposal_report import ProposalReport
     from frcnn_cli.evaluation.recall import Recall
-    from frcnn_cli.pipelines.import_proposals import ImportRun
+    from frcnn_cli.proposals.interchange.import_ import ImportRun
 
 _SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}
 """Columns of the table, and their place among `recall.LEVELS`."""

@@ -19,7 +19,7 @@ from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
-    from frcnn_cli.pipelines.proposals import ProposalRun
+    from frcnn_cli.proposals.service import ProposalRun
 
 _DEFAULTS = ProposalConfig()
 
@@ -155,7 +155,7 @@ def proposals(
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
         from frcnn_cli.pipelines.export import check_export, export_proposals
-        from frcnn_cli.pipelines.proposals import ensure_proposals
+        from frcnn_cli.proposals.service import ensure_proposals
 
         settings = options.Settings.load(config).apply(
             "proposals",
@@ -208,7 +208,7 @@ def _import(  # noqa: PLR0917
     terminal: Terminal, paths: list[Path], file: Path, split: str, name: str, cache: Cache
 ) -> None:
     from frcnn_cli.cli.proposal_tables import import_data, import_facts
-    from frcnn_cli.pipelines.import_proposals import import_proposals
+    from frcnn_cli.proposals.interchange.import_ import import_proposals
 
     with terminal.progress() as progress:
         run = import_proposals(paths, file, name, cache, split=split, progress=progress)

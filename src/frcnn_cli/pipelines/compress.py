@@ -20,7 +20,7 @@ from frcnn_cli.evaluation.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
 from frcnn_cli.pipelines.detector import Detector, load_model, model_of
-from frcnn_cli.pipelines.proposals import ensure_proposals
+from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, Sample
 from frcnn_cli.runtime.progress import Progress, silent
 

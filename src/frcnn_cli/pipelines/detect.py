@@ -21,9 +21,9 @@ from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
 from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
 from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all
-from frcnn_cli.pipelines.proposals import missing_key
 from frcnn_cli.plotting.draw import draw
 from frcnn_cli.plotting.save import free_name, save_picture
+from frcnn_cli.proposals.service import missing_key
 from frcnn_cli.records import DetectedImage
 from frcnn_cli.runtime.process_pool import all_cores
 

@@ -26,7 +26,7 @@ from frcnn_cli.errors import CacheError, DataError, FrcnnError
 from frcnn_cli.model.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.pipelines.detector import Detector, Watch
-from frcnn_cli.pipelines.proposals import ProposalRun, proposal_keys
+from frcnn_cli.proposals.service import ProposalRun, proposal_keys
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.runtime.progress import Progress, silent
 

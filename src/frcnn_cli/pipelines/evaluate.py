@@ -21,8 +21,8 @@ from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
 from frcnn_cli.pipelines.detect_split import KeptDetections, detect_samples
 from frcnn_cli.pipelines.detector import Detector
-from frcnn_cli.pipelines.proposals import ensure_proposals
 from frcnn_cli.plotting.curves import plot_precision_recall
+from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -17,8 +17,8 @@ from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.formats.choose import open_writer
 from frcnn_cli.evaluation.formats.writer import as_utf8
 from frcnn_cli.evaluation.matching import falling_order
-from frcnn_cli.pipelines.proposals import ProposalRun
-from frcnn_cli.proposals.foreign.documents import SCHEMA
+from frcnn_cli.proposals.interchange.documents import SCHEMA
+from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import DetectedImage, Detections, FloatArray
 
 if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without

@@ -22,8 +22,8 @@ from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError, ProposalError
-from frcnn_cli.pipelines.proposals import error_of, missing_key, proposals_for
-from frcnn_cli.pipelines.region_search import Found, SearchTask, set_up_worker
+from frcnn_cli.proposals.service import error_of, missing_key, proposals_for
+from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime.process_pool import Lost, run_all
 
@@ -148,7 +148,7 @@ def _from_processes(tasks: Sequence[LookTask], workers: int) -> Generator[_Answe
 
 def _from_cluster(tasks: Sequence[LookTask], scheduler: str) -> Generator[_Answer]:
     """Has regions searched elsewhere where the cache has none; the rest is done here, in turn."""
-    from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415  needs Dask
+    from frcnn_cli.proposals.remote import search_on_cluster  # noqa: PLC0415  needs Dask
 
     numbers = {task.path: number for number, task in enumerate(tasks)}
     ready: list[int] = []

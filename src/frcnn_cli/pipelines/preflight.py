@@ -18,7 +18,7 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.pipelines.cost import Cost
-from frcnn_cli.pipelines.proposals import proposal_keys
+from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.runtime.progress import Progress, silent

@@ -12,8 +12,8 @@ from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.proposal_report import ProposalReport, report_proposals
 from frcnn_cli.evaluation.recall import LEVELS
-from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
 from frcnn_cli.plotting.recall import plot_recall
+from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import FloatArray, Sample
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -24,7 +24,6 @@ from frcnn_cli.pipelines.agreement import (
 )
 from frcnn_cli.pipelines.cost import estimate
 from frcnn_cli.pipelines.preflight import NOT_LOOKED, DataCheck, Outlook, cover, read_all
-from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.run_keeper import RunKeeper, keep_step, score_best
 from frcnn_cli.pipelines.tensorboard import Board
@@ -38,6 +37,7 @@ from frcnn_cli.pipelines.training_data import (
 )
 from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import autocast_for, describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt

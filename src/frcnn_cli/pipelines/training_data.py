@@ -11,7 +11,7 @@ from frcnn_cli.config import ProposalConfig, TrainConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.open import read_split
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.pipelines.proposals import ProposalRun, ensure_proposals
+from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -26,8 +26,8 @@ from frcnn_cli.model.targets import (
     sample_rois,
     target_statistics,
 )
-from frcnn_cli.pipelines.proposals import ProposalRun
 from frcnn_cli.proposals import opencv
+from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed import ALONE, Ranks

@@ -11,10 +11,10 @@ from PIL import Image
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
-from frcnn_cli.pipelines.proposals import ensure_proposals
 from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.fast.engine import find_regions
 from frcnn_cli.proposals.search import search
+from frcnn_cli.proposals.service import ensure_proposals
 from proposals.fast.pictures import KINDS, picture
 
 pytestmark = pytest.mark.slow  # the first call compiles

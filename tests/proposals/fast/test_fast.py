@@ -15,7 +15,7 @@ from frcnn_cli.errors import ProposalError
 from frcnn_cli.proposals import fast
 from frcnn_cli.proposals import search as search_module
 from frcnn_cli.proposals.fast import engine
-from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 from frcnn_cli.proposals.search import library, require_engine, search
 from proposals.photographs import blobs
 

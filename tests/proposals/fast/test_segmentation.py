@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from frcnn_cli.proposals.fast.edges import build_graph
-from frcnn_cli.proposals.fast.memory import Memory
+from frcnn_cli.proposals.fast.numba_kernels.memory import Memory
 from frcnn_cli.proposals.fast.segmentation import Scale, segment
+from frcnn_cli.proposals.fast.segmentation.edges import build_graph
 from proposals.fast.pictures import picture
 
 pytestmark = pytest.mark.slow  # the first call compiles

@@ -9,8 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign import read_foreign
-from frcnn_cli.proposals.foreign.reading import Reading
+from frcnn_cli.proposals.interchange import read_foreign
+from frcnn_cli.proposals.interchange.reading import Reading
 
 BOXES = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint16)
 

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from frcnn_cli.config import Preset
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.edges import build_graph
 from frcnn_cli.proposals.fast.grouping import group
-from frcnn_cli.proposals.fast.memory import Memory
+from frcnn_cli.proposals.fast.grouping.regions import describe_regions
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.memory import Memory
 from frcnn_cli.proposals.fast.presets import PLANS, Plan, Space, convert
-from frcnn_cli.proposals.fast.regions import describe_regions
 from frcnn_cli.proposals.fast.segmentation import Segmentation, segment
+from frcnn_cli.proposals.fast.segmentation.edges import build_graph
 from frcnn_cli.proposals.fast.textures import PixelCodes, encode_pixels
 
 

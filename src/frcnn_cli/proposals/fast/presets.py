@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from frcnn_cli.config import Preset
+from frcnn_cli.proposals.fast.grouping.similarity import COLOUR, FILL, SIZE, TEXTURE, strategy
 from frcnn_cli.proposals.fast.segmentation import Scale
-from frcnn_cli.proposals.fast.similarity import COLOUR, FILL, SIZE, TEXTURE, strategy
 from frcnn_cli.proposals.opencv import PAPER_K, PAPER_SIGMA
 
 Space = Literal["hsv", "lab", "gray", "blue", "rgi"]

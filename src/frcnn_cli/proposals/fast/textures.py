@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 
 COLOUR_BINS: Final = 25
 """Bins of one channel's colour histogram over 0..255."""

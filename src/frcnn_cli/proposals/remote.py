@@ -17,13 +17,13 @@ from frcnn_cli.cache.proposals import described, save_proposals
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import DataError, FrcnnError, ProposalError
-from frcnn_cli.pipelines.region_search import (
+from frcnn_cli.proposals.search import library
+from frcnn_cli.proposals.worker import (
     Found,
     SearchTask,
     search_photograph,
     set_up_worker,
 )
-from frcnn_cli.proposals.search import library
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime import dask as cluster
 from frcnn_cli.runtime.process_pool import Lost

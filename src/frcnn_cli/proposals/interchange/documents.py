@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign.reading import Reading
-from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, collect
+from frcnn_cli.proposals.interchange.reading import Reading
+from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, collect
 
 SCHEMA = "frcnn.proposal_boxes/1"
 """`{"schema": …, "images": [{"file": path, "boxes": [[x1, y1, x2, y2], …]}, …]}`."""

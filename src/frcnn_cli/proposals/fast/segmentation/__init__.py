@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.bases import join_by_threshold, number_bases, shrink
-from frcnn_cli.proposals.fast.edges import EDGE, EdgeGraph, across, opencvs_order
-from frcnn_cli.proposals.fast.jit import inlined, kernel
-from frcnn_cli.proposals.fast.trees import join, root_of
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.jit import inlined, kernel
+from frcnn_cli.proposals.fast.segmentation.bases import join_by_threshold, number_bases, shrink
+from frcnn_cli.proposals.fast.segmentation.edges import EDGE, EdgeGraph, across, opencvs_order
+from frcnn_cli.proposals.fast.segmentation.trees import join, root_of
 
 ONCE: Final = 4096
 """Weights whose order is asked for together; what is left over is asked for in the next round."""

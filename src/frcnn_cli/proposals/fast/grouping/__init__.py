@@ -11,18 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.borders import Borders, link, prepend, unlink
-from frcnn_cli.proposals.fast.heap import Heap, change, drop, heapify, is_tied
-from frcnn_cli.proposals.fast.jit import kernel
-from frcnn_cli.proposals.fast.regions import Regions
-from frcnn_cli.proposals.fast.similarity import (
+from frcnn_cli.proposals.fast.grouping.borders import Borders, link, prepend, unlink
+from frcnn_cli.proposals.fast.grouping.heap import Heap, change, drop, heapify, is_tied
+from frcnn_cli.proposals.fast.grouping.regions import Regions
+from frcnn_cli.proposals.fast.grouping.similarity import (
     absorb,
     compare,
     compare_pairs,
     working_copy,
 )
-from frcnn_cli.proposals.fast.sorted_grouping import group_sorted
+from frcnn_cli.proposals.fast.grouping.ties import group_sorted
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 
 SORTED_LIMIT: Final = 50_000_000
 """Segments x pairs up to which a contested grouping is repeated in OpenCV's order: about 0.3 s.

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 
 
 class Borders(NamedTuple):

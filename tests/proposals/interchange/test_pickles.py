@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign import read_foreign
-from frcnn_cli.proposals.foreign.pickles import load
-from frcnn_cli.proposals.foreign.reading import Reading
+from frcnn_cli.proposals.interchange import read_foreign
+from frcnn_cli.proposals.interchange.pickles import load
+from frcnn_cli.proposals.interchange.reading import Reading
 
 BOXES = np.array([[0, 1, 2, 3], [4, 5, 6, 7]], np.float32)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign.reading import Reading
-from frcnn_cli.proposals.foreign.record import ForeignProposals, collect
+from frcnn_cli.proposals.interchange.reading import Reading
+from frcnn_cli.proposals.interchange.record import ForeignProposals, collect
 
 
 def read(file: Path) -> ForeignProposals:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign.reading import Reading
+from frcnn_cli.proposals.interchange.reading import Reading
 
 Values = npt.NDArray[np.float64]
 Name = str | int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 
 
 @kernel

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign import arrays, documents, matlab, pickles
-from frcnn_cli.proposals.foreign.record import ForeignProposals
+from frcnn_cli.proposals.interchange import arrays, documents, matlab, pickles
+from frcnn_cli.proposals.interchange.record import ForeignProposals
 
 _READERS: Mapping[str, Callable[[Path], ForeignProposals]] = {
     ".mat": matlab.read,

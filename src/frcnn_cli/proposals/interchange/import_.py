@@ -19,9 +19,9 @@ from frcnn_cli.data.images import find_images, image_size
 from frcnn_cli.data.lookup import PhotographFinder
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
-from frcnn_cli.proposals.foreign import read_foreign
-from frcnn_cli.proposals.foreign.reading import Example, Reading, Trial, choose_reading, fits
-from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, Values
+from frcnn_cli.proposals.interchange import read_foreign
+from frcnn_cli.proposals.interchange.reading import Example, Reading, Trial, choose_reading, fits
+from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, Values
 from frcnn_cli.records import FloatArray, Sample, as_boxes
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import inlined, kernel
-from frcnn_cli.proposals.fast.memory import Memory
-from frcnn_cli.proposals.fast.stdsort import tie_order
+from frcnn_cli.proposals.fast.numba_kernels.jit import inlined, kernel
+from frcnn_cli.proposals.fast.numba_kernels.memory import Memory
+from frcnn_cli.proposals.fast.numba_kernels.stdsort import tie_order
 
 EDGE: Final = 0xFFFFFFFF
 """Mask of the edge's name in a key."""

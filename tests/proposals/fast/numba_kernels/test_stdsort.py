@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frcnn_cli.proposals.fast.stdsort import std_sort, tie_order
+from frcnn_cli.proposals.fast.numba_kernels.stdsort import std_sort, tie_order
 
 pytestmark = pytest.mark.slow  # the first call compiles
 

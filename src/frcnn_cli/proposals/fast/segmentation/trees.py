@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import inlined
+from frcnn_cli.proposals.fast.numba_kernels.jit import inlined
 
 
 @inlined

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign.reading import Reading
-from frcnn_cli.proposals.foreign.record import ForeignProposals, Name, collect, same_length
+from frcnn_cli.proposals.interchange.reading import Reading
+from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, collect, same_length
 
 _DETECTRON = (("boxes",), ("ids", "indexes"), ("objectness_logits", "scores"))
 """How boxes, ids and scores are called; the last names are those of older versions."""

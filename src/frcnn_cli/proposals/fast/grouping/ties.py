@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.jit import kernel
-from frcnn_cli.proposals.fast.regions import Regions
-from frcnn_cli.proposals.fast.similarity import absorb, compare, compare_pairs
-from frcnn_cli.proposals.fast.stdsort import std_sort
+from frcnn_cli.proposals.fast.grouping.regions import Regions
+from frcnn_cli.proposals.fast.grouping.similarity import absorb, compare, compare_pairs
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.stdsort import std_sort
 
 SLOT = 0xFFFFFFFF
 """Mask of a pair's slot in a key; the bits of its similarity are above."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import kernel
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 from frcnn_cli.proposals.fast.textures import COLOUR_BINS, TEXTURE_BINS, PixelCodes
 
 

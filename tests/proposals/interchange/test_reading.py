@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frcnn_cli.proposals.foreign.reading import (
+from frcnn_cli.proposals.interchange.reading import (
     READINGS,
     Example,
     Reading,

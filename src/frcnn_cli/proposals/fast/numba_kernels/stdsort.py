@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import inlined, kernel
+from frcnn_cli.proposals.fast.numba_kernels.jit import inlined, kernel
 
 SMALL: Final = 16
 """Ranges up to this length are left to the insertion sort."""

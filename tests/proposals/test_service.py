@@ -20,12 +20,12 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
-from frcnn_cli.pipelines import proposals as pipeline
-from frcnn_cli.pipelines import region_search
 from frcnn_cli.pipelines.export import check_export, export_proposals
-from frcnn_cli.pipelines.proposals import ensure_proposals, proposals_for
-from frcnn_cli.pipelines.region_search import Found, SearchTask, search_once
+from frcnn_cli.proposals import service as pipeline
+from frcnn_cli.proposals import worker as region_search
 from frcnn_cli.proposals.search import search
+from frcnn_cli.proposals.service import ensure_proposals, proposals_for
+from frcnn_cli.proposals.worker import Found, SearchTask, search_once
 from proposals.photographs import blobs, flat
 
 CONFIG = ProposalConfig()

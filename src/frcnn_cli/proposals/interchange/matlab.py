@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.foreign.reading import Reading
-from frcnn_cli.proposals.foreign.record import ForeignProposals, collect, same_length
+from frcnn_cli.proposals.interchange.reading import Reading
+from frcnn_cli.proposals.interchange.record import ForeignProposals, collect, same_length
 
 _HDF5 = b"MATLAB 7.3 MAT-file"
 

@@ -18,7 +18,8 @@ from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
-from frcnn_cli.pipelines.region_search import (
+from frcnn_cli.proposals.search import library, require_engine
+from frcnn_cli.proposals.worker import (
     Found,
     SearchTask,
     Taken,
@@ -26,7 +27,6 @@ from frcnn_cli.pipelines.region_search import (
     search_once,
     set_up_worker,
 )
-from frcnn_cli.proposals.search import library, require_engine
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, all_cores, run_all
 from frcnn_cli.runtime.progress import Progress, silent
@@ -193,7 +193,7 @@ class _SearchRun:
 
     def _search_on_cluster(self, tasks: Iterator[SearchTask], scheduler: str) -> None:
         # Dask takes a second to import, and few have it.
-        from frcnn_cli.pipelines.remote_search import search_on_cluster  # noqa: PLC0415
+        from frcnn_cli.proposals.remote import search_on_cluster
 
         for task, outcome in search_on_cluster(tasks, self._result.config, scheduler):
             self._note(task.path, outcome)

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.jit import kernel
-from frcnn_cli.proposals.fast.regions import Regions
+from frcnn_cli.proposals.fast.grouping.regions import Regions
+from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 
 COLOUR: Final = 0
 FILL: Final = 1

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from frcnn_cli.proposals.fast.arrays import filled
-from frcnn_cli.proposals.fast.edges import EDGE, across
-from frcnn_cli.proposals.fast.jit import inlined, kernel
-from frcnn_cli.proposals.fast.prefetch import prefetch
-from frcnn_cli.proposals.fast.trees import join, root_of
+from frcnn_cli.proposals.fast.numba_kernels.arrays import filled
+from frcnn_cli.proposals.fast.numba_kernels.jit import inlined, kernel
+from frcnn_cli.proposals.fast.numba_kernels.prefetch import prefetch
+from frcnn_cli.proposals.fast.segmentation.edges import EDGE, across
+from frcnn_cli.proposals.fast.segmentation.trees import join, root_of
 
 NEAR: Final = 24
 FAR: Final = 64
