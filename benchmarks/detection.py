@@ -27,9 +27,9 @@ from processor import processor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig
+from frcnn_cli.detection.detector import Detector, Laps
+from frcnn_cli.detection.prefetch import views_of
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.detector import Detector, Laps
-from frcnn_cli.pipelines.look_ahead import views_of
 from frcnn_cli.runtime.device import describe, pick_device
 
 OUTPUT = Path(__file__).with_suffix(".json")

@@ -26,7 +26,7 @@ from processor import processor
 
 from frcnn_cli import __version__
 from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
-from frcnn_cli.pipelines.detector import BUNDLED
+from frcnn_cli.detection.detector import BUNDLED
 
 HERE = Path(__file__).parent
 RUN = "voc07-mini"

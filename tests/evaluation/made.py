@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frcnn_cli.evaluation.formats.known import Known
+from frcnn_cli.detection.formats.context import Known
 from frcnn_cli.records import DetectedImage, Detections, Sample, as_boxes
 
 

@@ -25,9 +25,9 @@ from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.data.inspect.summary import summarize, to_json
 from frcnn_cli.data.open import open_dataset
+from frcnn_cli.detection.formats.choose import read_detections
+from frcnn_cli.detection.formats.context import Known
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.evaluation.formats.choose import read_detections
-from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.pipelines.weights import _read as read_weights
 from frcnn_cli.records import Sample, as_boxes
 

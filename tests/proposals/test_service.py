@@ -19,8 +19,8 @@ from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
+from frcnn_cli.detection.export import check_export, export_proposals
 from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
-from frcnn_cli.pipelines.export import check_export, export_proposals
 from frcnn_cli.proposals import service as pipeline
 from frcnn_cli.proposals import worker as region_search
 from frcnn_cli.proposals.search import search

@@ -84,9 +84,9 @@ def bench(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
+        from frcnn_cli.detection.export import write_text
         from frcnn_cli.pipelines.bench import measure
         from frcnn_cli.pipelines.bench_course import BenchConfig
-        from frcnn_cli.pipelines.export import write_text
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and checkpoint is not None:
@@ -124,9 +124,9 @@ def _network(
 
     from frcnn_cli.cache.checkpoints import CheckpointInfo
     from frcnn_cli.config import ModelConfig
+    from frcnn_cli.detection.detector import load_model
+    from frcnn_cli.detection.photographs import choose_checkpoint
     from frcnn_cli.model.build import build_model
-    from frcnn_cli.pipelines.detect import choose_checkpoint
-    from frcnn_cli.pipelines.detector import load_model
 
     if backbone is None:
         chosen = choose_checkpoint(checkpoint, cache)

@@ -123,18 +123,18 @@ def detect(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.pipelines.detect import (
+        from frcnn_cli.detection.detector import Detector
+        from frcnn_cli.detection.formats.registry import (
+            DEFAULT_TARGETS,
+            check_output,
+            open_output,
+        )
+        from frcnn_cli.detection.photographs import (
             choose_checkpoint,
             detect_photographs,
             journal_settings,
             open_journal,
         )
-        from frcnn_cli.pipelines.detection_output import (
-            DEFAULT_TARGETS,
-            check_output,
-            open_output,
-        )
-        from frcnn_cli.pipelines.detector import Detector
         from frcnn_cli.runtime.device import pick_device
 
         settings = options.Settings.load(config)

@@ -113,7 +113,8 @@ def evaluate(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluation_tables import as_tables
-        from frcnn_cli.evaluation.formats.choose import require_target
+        from frcnn_cli.detection.export import export_detections, write_text
+        from frcnn_cli.detection.formats.choose import require_target
         from frcnn_cli.evaluation.report import to_json
         from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file, plot_curves
         from frcnn_cli.pipelines.evaluation_report import (
@@ -121,7 +122,6 @@ def evaluate(
             require_report_folder,
             write_report,
         )
-        from frcnn_cli.pipelines.export import export_detections, write_text
 
         if export is not None:
             require_target(export_format, export)
@@ -140,8 +140,8 @@ def evaluate(
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
-            from frcnn_cli.pipelines.detect import choose_checkpoint
-            from frcnn_cli.pipelines.detector import Detector
+            from frcnn_cli.detection.detector import Detector
+            from frcnn_cli.detection.photographs import choose_checkpoint
             from frcnn_cli.runtime.device import pick_device
 
             device = pick_device(gpus)
@@ -205,9 +205,9 @@ def _compare(
     out: Path | None,
 ) -> None:
     from frcnn_cli.cli.comparison_table import as_table
+    from frcnn_cli.detection.export import write_text
     from frcnn_cli.evaluation.comparison import comparison_to_json
     from frcnn_cli.pipelines.evaluation_report import PAGE, compare_files, write_comparison
-    from frcnn_cli.pipelines.export import write_text
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
+from frcnn_cli.detection.voting import least_voter, vote
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.suppression import suppress
-from frcnn_cli.model.voting import least_voter, vote
 from frcnn_cli.records import Detections
 
 

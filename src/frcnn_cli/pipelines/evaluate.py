@@ -12,15 +12,15 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
+from frcnn_cli.detection.dataset import KeptDetections, detect_samples
+from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.formats.choose import WORDS, read_detections
+from frcnn_cli.detection.formats.context import Known
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.coco_metric import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.explain import Explanation, explain
-from frcnn_cli.evaluation.formats.choose import WORDS, read_detections
-from frcnn_cli.evaluation.formats.known import Known
 from frcnn_cli.evaluation.mistakes import Evidence, collect_evidence
 from frcnn_cli.evaluation.voc import Evaluation, MatchedSplit, match_split, score
-from frcnn_cli.pipelines.detect_split import KeptDetections, detect_samples
-from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, ObjectEvidence, Sample

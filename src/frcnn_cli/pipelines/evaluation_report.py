@@ -11,6 +11,7 @@ from typing import Any
 from frcnn_cli import __version__
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig, Metric, VocMetric
+from frcnn_cli.detection.export import write_text
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.analysis import Analysis, analyse
 from frcnn_cli.evaluation.analysis_json import SCHEMA as ANALYSIS
@@ -19,7 +20,6 @@ from frcnn_cli.evaluation.bootstrap import RESAMPLES
 from frcnn_cli.evaluation.comparison import SCHEMA as COMPARISON
 from frcnn_cli.evaluation.comparison import Comparison, compare, comparison_to_json
 from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_file
-from frcnn_cli.pipelines.export import write_text
 from frcnn_cli.pipelines.mistake_pictures import MistakePictures
 from frcnn_cli.pipelines.report_pages import About, comparison_page, report_page
 from frcnn_cli.runtime.progress import Progress, silent

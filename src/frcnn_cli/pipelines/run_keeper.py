@@ -16,10 +16,10 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
+from frcnn_cli.detection.dataset import detect_samples
+from frcnn_cli.detection.detector import Detector
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.evaluation.voc import evaluate
-from frcnn_cli.pipelines.detect_split import detect_samples
-from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.tensorboard import Board

@@ -106,7 +106,7 @@ def _weights() -> dict[str, Any]:
     weights = importlib.import_module("frcnn_cli.pipelines.weights")
     checkpoints = importlib.import_module("frcnn_cli.cache.checkpoints")
     weights.installed_lite0()
-    bundled = importlib.import_module("frcnn_cli.pipelines.detector").BUNDLED
+    bundled = importlib.import_module("frcnn_cli.detection.detector").BUNDLED
     _, info = checkpoints.load_checkpoint(bundled)
     return {"classes": len(info.classes)}
 

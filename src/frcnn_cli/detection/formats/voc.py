@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.known import (
+from frcnn_cli.detection.formats.context import (
     Found,
     Known,
     check_box,
@@ -19,7 +18,8 @@ from frcnn_cli.evaluation.formats.known import (
     text_lines,
     text_numbers,
 )
-from frcnn_cli.evaluation.formats.writer import FolderWriter
+from frcnn_cli.detection.formats.writer import FolderWriter
+from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
 
 PATTERN = "*_det_*_*.txt"

@@ -10,12 +10,12 @@ import numpy as np
 
 from frcnn_cli.config import OutputFormat
 from frcnn_cli.data.formats.voc_xml import write_annotation
+from frcnn_cli.detection.formats.coco import CocoWriter, image_number
+from frcnn_cli.detection.formats.frcnn import FrcnnWriter
+from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
+from frcnn_cli.detection.formats.writer import FolderWriter, Writer, require_new_folder
+from frcnn_cli.detection.formats.yolo import NAMES, YoloWriter
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.coco import CocoWriter, image_number
-from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter
-from frcnn_cli.evaluation.formats.lines import CsvWriter, JsonLinesWriter
-from frcnn_cli.evaluation.formats.writer import FolderWriter, Writer, require_new_folder
-from frcnn_cli.evaluation.formats.yolo import NAMES, YoloWriter
 from frcnn_cli.records import DetectedImage
 
 STDOUT = Path("-")

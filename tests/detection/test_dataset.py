@@ -17,12 +17,12 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.detection.dataset import STEP
+from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.export import export_detections
 from frcnn_cli.evaluation.report import to_json
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.detect_split import STEP
-from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.pipelines.evaluate import EvaluationRun, evaluate_detector, evaluate_file
-from frcnn_cli.pipelines.export import export_detections
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ import pytest
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
+from frcnn_cli.detection import prefetch as look_ahead
+from frcnn_cli.detection.prefetch import LookTask, Prepared, prepare_all, views_of
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines import look_ahead
-from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all, views_of
 from frcnn_cli.records import as_boxes
 
 SIZES = (InputConfig(100, 2000), InputConfig(200, 2000), InputConfig(400, 2000))

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TextIO
 
+from frcnn_cli.detection.formats.context import Found, Known, check_box, located
+from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
+from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.json_fields import field, load_json, number, numbers
-from frcnn_cli.evaluation.formats.known import Found, Known, check_box, located
-from frcnn_cli.evaluation.formats.writer import FileWriter
 from frcnn_cli.records import DetectedImage, Detections
 
 _FORM = "[x, y, width, height]"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from frcnn_cli.detection.formats.context import Found, Known, check_box, check_score, located
+from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
+from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.json_fields import field, load_json, number, numbers
-from frcnn_cli.evaluation.formats.known import Found, Known, check_box, check_score, located
-from frcnn_cli.evaluation.formats.writer import FileWriter
 from frcnn_cli.records import DetectedImage, Detections
 
 SCHEMA = "frcnn.detections/1"

@@ -10,8 +10,8 @@ import torch
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
-from frcnn_cli.pipelines.detect import choose_checkpoint, detect_photographs
-from frcnn_cli.pipelines.detector import BUNDLED, Detector
+from frcnn_cli.detection.detector import BUNDLED, Detector
+from frcnn_cli.detection.photographs import choose_checkpoint, detect_photographs
 from frcnn_cli.records import DetectedImage
 
 CPU = torch.device("cpu")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frcnn_cli.detection.formats.frcnn import FrcnnWriter, read_frcnn
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.frcnn import FrcnnWriter, read_frcnn
 from frcnn_cli.records import DetectedImage, Detections
 
 from ..made import detected, known, sample

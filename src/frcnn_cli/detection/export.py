@@ -13,9 +13,9 @@ import numpy as np
 from frcnn_cli.cache.store import atomic_file
 from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
+from frcnn_cli.detection.formats.choose import open_writer
+from frcnn_cli.detection.formats.writer import as_utf8
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.evaluation.formats.choose import open_writer
-from frcnn_cli.evaluation.formats.writer import as_utf8
 from frcnn_cli.evaluation.matching import falling_order
 from frcnn_cli.proposals.interchange.documents import SCHEMA
 from frcnn_cli.proposals.service import ProposalRun

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from frcnn_cli.detection.formats.voc import VocWriter, read_voc
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.voc import VocWriter, read_voc
 
 from ..made import image, known, sample
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.known import (
+from frcnn_cli.detection.formats.context import (
     Found,
     Known,
     check_box,
@@ -20,7 +19,8 @@ from frcnn_cli.evaluation.formats.known import (
     text_lines,
     text_numbers,
 )
-from frcnn_cli.evaluation.formats.writer import FolderWriter
+from frcnn_cli.detection.formats.writer import FolderWriter
+from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
 
 NAMES = "classes.txt"

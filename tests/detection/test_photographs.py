@@ -11,10 +11,10 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.photographs import detect_photographs, open_journal
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.detect import detect_photographs, open_journal
-from frcnn_cli.pipelines.detector import Detector
 from frcnn_cli.records import DetectedImage
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
+from frcnn_cli.detection.voting import least_voter
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.voting import least_voter
 from frcnn_cli.records import ObjectEvidence, Sample
 
 

@@ -15,12 +15,12 @@ from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig
 from frcnn_cli.data.images import load_image
+from frcnn_cli.detection.dataset import detection_settings
+from frcnn_cli.detection.detector import BUNDLED, Detector, Laps
+from frcnn_cli.detection.formats.registry import FOLDERS, STDOUT
+from frcnn_cli.detection.journal import Journal
+from frcnn_cli.detection.prefetch import LookTask, Prepared, prepare_all
 from frcnn_cli.errors import ConfigError, DeviceError, FrcnnError
-from frcnn_cli.pipelines.detect_split import detection_settings
-from frcnn_cli.pipelines.detection_output import FOLDERS, STDOUT
-from frcnn_cli.pipelines.detector import BUNDLED, Detector, Laps
-from frcnn_cli.pipelines.journal import Journal
-from frcnn_cli.pipelines.look_ahead import LookTask, Prepared, prepare_all
 from frcnn_cli.plotting.draw import draw
 from frcnn_cli.plotting.save import free_name, save_picture
 from frcnn_cli.proposals.service import missing_key

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from frcnn_cli.detection.voting import vote
 from frcnn_cli.model.suppression import suppress
-from frcnn_cli.model.voting import vote
 from frcnn_cli.records import Detections
 
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from frcnn_cli.detection.formats.coco import CocoWriter, read_coco
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.coco import CocoWriter, read_coco
 
 from ..made import image, known, sample
 

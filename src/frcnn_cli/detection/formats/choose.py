@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TextIO
 
 from frcnn_cli.config import DetectionFormat
+from frcnn_cli.detection.formats import voc, yolo
+from frcnn_cli.detection.formats.coco import CocoWriter, read_coco
+from frcnn_cli.detection.formats.context import Known
+from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
+from frcnn_cli.detection.formats.voc import VocWriter, read_voc
+from frcnn_cli.detection.formats.writer import Writer, require_new_folder
+from frcnn_cli.detection.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats import voc, yolo
-from frcnn_cli.evaluation.formats.coco import CocoWriter, read_coco
-from frcnn_cli.evaluation.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
-from frcnn_cli.evaluation.formats.known import Known
-from frcnn_cli.evaluation.formats.voc import VocWriter, read_voc
-from frcnn_cli.evaluation.formats.writer import Writer, require_new_folder
-from frcnn_cli.evaluation.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.records import Detections
 
 WORDS: Mapping[DetectionFormat, str] = {

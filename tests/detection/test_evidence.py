@@ -10,7 +10,7 @@ import torch
 
 from frcnn_cli.boxes import encode
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.model.evidence import see_objects
+from frcnn_cli.detection.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Sample, as_boxes

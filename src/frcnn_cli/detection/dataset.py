@@ -22,10 +22,10 @@ from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
+from frcnn_cli.detection.detector import Detector, Watch
+from frcnn_cli.detection.evidence import see_objects
 from frcnn_cli.errors import CacheError, DataError, FrcnnError
-from frcnn_cli.model.evidence import see_objects
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.pipelines.detector import Detector, Watch
 from frcnn_cli.proposals.service import ProposalRun, proposal_keys
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
 from frcnn_cli.runtime.progress import Progress, silent

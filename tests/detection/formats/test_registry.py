@@ -16,13 +16,13 @@ from PIL import Image
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import OutputFormat
 from frcnn_cli.data.open import open_dataset
-from frcnn_cli.errors import DataError
-from frcnn_cli.pipelines.detection_output import (
+from frcnn_cli.detection.formats.registry import (
     DEFAULT_TARGETS,
     STDOUT,
     check_output,
     open_output,
 )
+from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 
 CLASSES = ("cat", "dog & bone")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frcnn_cli.detection.journal import Journal
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.pipelines.journal import Journal
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 
 CLASSES = ("cat", "dog")

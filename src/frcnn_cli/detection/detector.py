@@ -15,12 +15,12 @@ import torch
 from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.config import DetectConfig, InputConfig, SpeedConfig
+from frcnn_cli.detection.prefetch import View, views_of
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.postprocess import postprocess
-from frcnn_cli.pipelines.look_ahead import View, views_of
 from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"

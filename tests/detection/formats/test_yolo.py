@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from frcnn_cli.detection.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.formats.yolo import YoloWriter, read_yolo
 
 from ..made import image, known, sample
 
