@@ -25,7 +25,7 @@ import numpy as np
 from processor import processor
 
 from frcnn_cli import __version__
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections, Sample
 
 OUTPUT = Path(__file__).with_suffix(".json")

@@ -34,7 +34,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import Preset, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.evaluation.recall import measure_overlaps
+from frcnn_cli.evaluation.metrics.recall import measure_overlaps
 from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.search import search
 from frcnn_cli.records import Sample

@@ -25,7 +25,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.evaluation.recall import measure_overlaps
+from frcnn_cli.evaluation.metrics.recall import measure_overlaps
 from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
 from frcnn_cli.plotting.palette import BLUE, GREY, INK, RED
 from frcnn_cli.proposals import opencv

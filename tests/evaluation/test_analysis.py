@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from frcnn_cli.evaluation.analysis import analyse
-from frcnn_cli.evaluation.mistakes import Evidence, FalseAlarm, Miss
-from frcnn_cli.evaluation.voc import match_split
+from frcnn_cli.evaluation.analysis.error_types import Evidence, FalseAlarm, Miss
+from frcnn_cli.evaluation.metrics.voc import match_split
 
 from .made import detected, sample
 

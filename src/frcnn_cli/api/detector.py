@@ -20,8 +20,8 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.detection.detector import Detector as Network
 from frcnn_cli.detection.photographs import choose_checkpoint
 from frcnn_cli.errors import DeviceError, ProposalError
-from frcnn_cli.evaluation.voc import Evaluation
-from frcnn_cli.pipelines.evaluate import evaluate_detector
+from frcnn_cli.evaluation.metrics.voc import Evaluation
+from frcnn_cli.evaluation.run import evaluate_detector
 from frcnn_cli.records import FloatArray, as_boxes
 from frcnn_cli.runtime.device import pick_device
 from frcnn_cli.runtime.progress import Progress, silent

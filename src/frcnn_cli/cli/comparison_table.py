@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from frcnn_cli.evaluation.bootstrap import Interval
-    from frcnn_cli.evaluation.comparison import Comparison
+    from frcnn_cli.evaluation.analysis.bootstrap import Interval
+    from frcnn_cli.evaluation.analysis.comparison import Comparison
 
 
 def as_table(comparison: Comparison) -> RenderableType:

@@ -115,13 +115,13 @@ def evaluate(
         from frcnn_cli.cli.evaluation_tables import as_tables
         from frcnn_cli.detection.export import export_detections, write_text
         from frcnn_cli.detection.formats.choose import require_target
-        from frcnn_cli.evaluation.report import to_json
-        from frcnn_cli.pipelines.evaluate import evaluate_detector, evaluate_file, plot_curves
-        from frcnn_cli.pipelines.evaluation_report import (
+        from frcnn_cli.evaluation.report.build import (
             PAGE,
             require_report_folder,
             write_report,
         )
+        from frcnn_cli.evaluation.report.to_json import to_json
+        from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
 
         if export is not None:
             require_target(export_format, export)
@@ -206,8 +206,8 @@ def _compare(
 ) -> None:
     from frcnn_cli.cli.comparison_table import as_table
     from frcnn_cli.detection.export import write_text
-    from frcnn_cli.evaluation.comparison import comparison_to_json
-    from frcnn_cli.pipelines.evaluation_report import PAGE, compare_files, write_comparison
+    from frcnn_cli.evaluation.analysis.comparison import comparison_to_json
+    from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])

@@ -13,9 +13,9 @@ from rich.text import Text
 from frcnn_cli.config import Metric, VocMetric
 
 if TYPE_CHECKING:
-    from frcnn_cli.evaluation.coco_metric import CocoEvaluation
     from frcnn_cli.evaluation.explain import Explanation
-    from frcnn_cli.pipelines.evaluate import EvaluationRun
+    from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
+    from frcnn_cli.evaluation.run import EvaluationRun
 
 _VOC_COLUMNS: dict[VocMetric, str] = {"voc07": "AP 11-point", "voc10": "AP area"}
 _BAR = 20

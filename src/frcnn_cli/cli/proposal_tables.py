@@ -14,8 +14,8 @@ from rich.text import Text
 from frcnn_cli.cli.summary import count, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.evaluation.proposal_report import ProposalReport
-    from frcnn_cli.evaluation.recall import Recall
+    from frcnn_cli.evaluation.metrics.recall import Recall
+    from frcnn_cli.evaluation.proposals import ProposalReport
     from frcnn_cli.proposals.interchange.import_ import ImportRun
 
 _SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}

@@ -228,8 +228,8 @@ def _report(
 ) -> None:
     from frcnn_cli.cli.proposal_tables import report_table
     from frcnn_cli.detection.export import write_text
-    from frcnn_cli.evaluation.proposal_report import to_json
-    from frcnn_cli.pipelines.proposal_report import measure_proposals, plot_report
+    from frcnn_cli.evaluation.proposals import to_json
+    from frcnn_cli.evaluation.proposals_run import measure_proposals, plot_report
 
     if len(paths) != 1:
         raise ConfigError(

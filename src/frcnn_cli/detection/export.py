@@ -16,13 +16,13 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.detection.formats.choose import open_writer
 from frcnn_cli.detection.formats.writer import as_utf8
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.evaluation.matching import falling_order
+from frcnn_cli.evaluation.metrics.matching import falling_order
 from frcnn_cli.proposals.interchange.documents import SCHEMA
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import DetectedImage, Detections, FloatArray
 
 if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without
-    from frcnn_cli.pipelines.evaluate import EvaluationRun
+    from frcnn_cli.evaluation.run import EvaluationRun
 
 
 def check_export(file: Path) -> None:

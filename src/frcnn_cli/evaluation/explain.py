@@ -9,16 +9,16 @@ from functools import partial
 import numpy as np
 
 from frcnn_cli.config import Metric
-from frcnn_cli.evaluation.average_precision import (
+from frcnn_cli.evaluation.metrics.average_precision import (
     COCO_LEVELS,
     Curve,
     area_under_curve,
     at_levels,
     eleven_point,
 )
-from frcnn_cli.evaluation.rules import Rules
-from frcnn_cli.evaluation.tables import DetectionTable, ObjectTable
-from frcnn_cli.evaluation.voc import MatchedSplit, match_tables, score
+from frcnn_cli.evaluation.metrics.rules import Rules
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable
+from frcnn_cli.evaluation.metrics.voc import MatchedSplit, match_tables, score
 
 AveragePrecision = Callable[[Curve, Curve], float]
 

@@ -17,7 +17,7 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.detector import Detector, load_model, model_of
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
 from frcnn_cli.proposals.service import ensure_proposals

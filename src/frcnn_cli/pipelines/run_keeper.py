@@ -19,7 +19,7 @@ from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.detection.dataset import detect_samples
 from frcnn_cli.detection.detector import Detector
 from frcnn_cli.errors import TrainingError
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.pipelines.replay import save_replay
 from frcnn_cli.pipelines.run_folder import RunFolder
 from frcnn_cli.pipelines.tensorboard import Board

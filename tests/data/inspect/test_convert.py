@@ -24,7 +24,7 @@ from frcnn_cli.data.inspect.summary import summarize, to_json
 from frcnn_cli.data.inspect.writers import Format
 from frcnn_cli.data.open import make_split, open_dataset
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.pipelines.evaluate import evaluate_file
+from frcnn_cli.evaluation.run import evaluate_file
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")
 SIZE = (120, 90)

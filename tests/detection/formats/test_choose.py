@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from frcnn_cli.detection.formats.choose import WORDS, open_writer, read_detections, recognise
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.voc import evaluate
+from frcnn_cli.evaluation.metrics.voc import evaluate
 
 from ..made import detected, image, known, sample
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from frcnn_cli.plotting.draw import Mark
-from frcnn_cli.records import as_boxes
-from frcnn_cli.viz.report.charts import Curve, Histogram
-from frcnn_cli.viz.report.page import (
+from frcnn_cli.evaluation.report.charts import Curve, Histogram
+from frcnn_cli.evaluation.report.html import (
     ClassRow,
     ComparisonPage,
     DifferenceRow,
@@ -18,7 +16,9 @@ from frcnn_cli.viz.report.page import (
     ReportPage,
     SizeRow,
 )
-from frcnn_cli.viz.report.pictures import DETECTED, TRUTH, make_picture
+from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH, make_picture
+from frcnn_cli.plotting.draw import Mark
+from frcnn_cli.records import as_boxes
 
 NASTY = '<script>alert("1 & 2")</script>'
 LONG = "a-very-long-name-without-any-place-to-break-it-" * 3

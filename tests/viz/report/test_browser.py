@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frcnn_cli.viz.report.page import render_comparison, render_report
+from frcnn_cli.evaluation.report.html import render_comparison, render_report
 
 from .made import comparison, report
 

@@ -1,0 +1,76 @@
+"""The score at which a detector would be used, and the split as it looks from there.
+
+A mAP is made of every detection, most of them unlikely ones that nobody would be shown. What is
+missed and what is wrong is told at one score: the one that balances the two best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, falling_order
+from frcnn_cli.evaluation.metrics.voc import MatchedSplit
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingPoint:
+    """A least score and what it gives over all classes together.
+
+    Attributes:
+        score: the lowest that is still reported.
+        precision: share of the reported detections that are right, in 0..1.
+        recall: share of the objects that are found, in 0..1.
+    """
+
+    score: float
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, in 0..1."""
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+def best_working_point(split: MatchedSplit) -> WorkingPoint:
+    """Returns the score with the highest F1 of all detections, the higher one of equals.
+
+    A split without detections that count works at 1.0, where nothing is found.
+    """
+    outcomes = np.concatenate([each.outcomes for each in split.matches])
+    rows = np.concatenate([each.detections for each in split.matches])
+    rows, outcomes = rows[outcomes != Outcome.IGNORED], outcomes[outcomes != Outcome.IGNORED]
+    wanted = int((~split.objects.difficult).sum())
+    if not len(rows) or not wanted:
+        return WorkingPoint(1.0, 0.0, 0.0)
+    order = falling_order(split.detections.scores[rows])
+    scores = split.detections.scores[rows][order]
+    hits = np.cumsum(outcomes[order] == Outcome.TRUE_POSITIVE)
+    reported = np.arange(1, len(rows) + 1)
+    f1 = 2 * hits / (reported + wanted)
+    f1[:-1][scores[:-1] == scores[1:]] = -1  # a threshold cannot part equal scores
+    best = int(np.argmax(f1))
+    return WorkingPoint(
+        float(scores[best]), float(hits[best] / reported[best]), float(hits[best] / wanted)
+    )
+
+
+def from_score(split: MatchedSplit, score: float) -> MatchedSplit:
+    """Returns the split with the detections below `score` left out.
+
+    Objects are given to detections in falling score, so what is left keeps its matches.
+    """
+    return replace(split, matches=tuple(_from_score(split, each, score) for each in split.matches))
+
+
+def _from_score(split: MatchedSplit, matches: Matches, score: float) -> Matches:
+    n = int((split.detections.scores[matches.detections] >= np.float32(score)).sum())
+    return Matches(
+        detections=matches.detections[:n],
+        objects=matches.objects[:n],
+        iou=matches.iou[:n],
+        outcomes=matches.outcomes[:n],
+    )

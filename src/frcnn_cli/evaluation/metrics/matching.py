@@ -1,0 +1,222 @@
+"""Which detection found which object: the matching rule of the VOC devkit, without a loop.
+
+Source: the VOC devkit's `VOCevaldet.m`. A detection takes the object of its class and photograph
+with the highest IoU, difficult objects included, and of equal ones the first. With continuous pixel
+edges a width is `x2 - x1`, which is the devkit's `xmax - xmin + 1`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.evaluation.metrics.rules import Rules
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable
+from frcnn_cli.records import BoolArray, FloatArray, IntArray
+
+
+class Outcome(IntEnum):
+    """What a detection counts as."""
+
+    FALSE_POSITIVE = 0
+    TRUE_POSITIVE = 1
+    IGNORED = 2
+    """It found a difficult object, and counts neither way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The D detections of one class over all photographs, in falling score.
+
+    Attributes:
+        detections: (D,) int64, rows of the detection table.
+        objects: (D,) int64, row of the object with the highest IoU, or -1 where the photograph has
+            no object of the class or none that the detection touches.
+        iou: (D,) float64 with that object, 0 where there is none.
+        outcomes: (D,) int8 of `Outcome`.
+    """
+
+    detections: IntArray
+    objects: IntArray
+    iou: npt.NDArray[np.float64]
+    outcomes: npt.NDArray[np.int8]
+
+
+def match(
+    objects: ObjectTable,
+    detections: DetectionTable,
+    object_rows: IntArray,
+    detection_rows: IntArray,
+    rules: Rules,
+) -> Matches:
+    """Matches the detections of one class with its objects.
+
+    Args:
+        objects: the ground truth of the split.
+        detections: the detections of the split.
+        object_rows: (G,) the objects of the class, in the order of the table.
+        detection_rows: (D,) the detections of the class, in the order of the table.
+        rules: what counts as found.
+
+    Returns:
+        The matches in falling score; equal scores keep the order of the table, or its reverse.
+    """
+    if rules.ties == "last":
+        detection_rows = detection_rows[::-1]
+    rows = detection_rows[falling_order(detections.scores[detection_rows])]
+    pairs = _pairs(objects, detections, object_rows, rows)
+    if rules.assignment == "free":
+        nearest, iou = _free(pairs, objects, detections.image[rows], rules)
+    else:
+        nearest, iou = _nearest(pairs, len(rows))
+    hits = np.flatnonzero(_enough(iou, rules) & (nearest >= 0))
+    outcomes = np.full(len(rows), Outcome.FALSE_POSITIVE, np.int8)
+    difficult = objects.difficult[nearest[hits]]
+    outcomes[hits[difficult]] = Outcome.IGNORED
+    hits = hits[~difficult]
+    # The hits are in falling score, so the first of each object is its true positive.
+    _, first = np.unique(nearest[hits], return_index=True)
+    outcomes[hits[first]] = Outcome.TRUE_POSITIVE
+    return Matches(detections=rows, objects=nearest, iou=iou, outcomes=outcomes)
+
+
+def falling_order(scores: FloatArray) -> IntArray:
+    """Returns the order (D,) that sorts `scores` (D,), finite, to fall; equal ones keep theirs.
+
+    The same as `np.argsort(-scores, kind="stable")` and four times as fast: score and position
+    are packed into one integer each, which NumPy sorts with vector instructions.
+    """
+    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0 makes -0 a 0
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = (~rising).astype(np.uint64) << np.uint64(32) | np.arange(len(bits), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def nearest_objects(
+    objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
+) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
+
+    Only the objects in `object_rows` (rising) are looked at.
+    """
+    return _nearest(_pairs(objects, detections, object_rows, rows), len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Each of D detections with each object of its photograph, in one flat array of P pairs.
+
+    First detection 0 with its objects, then detection 1 with its objects, and so on.
+
+    Attributes:
+        detections: (P,) which of the D detections.
+        objects: (P,) row of the object.
+        iou: (P,) float64.
+        starts: where the pairs of each detection that has some begin.
+    """
+
+    detections: IntArray
+    objects: IntArray
+    iou: npt.NDArray[np.float64]
+    starts: IntArray
+
+
+def _pairs(
+    objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
+) -> _Pairs:
+    image = detections.image[rows]
+    first = np.searchsorted(objects.image[object_rows], np.arange(len(objects.image_ids) + 1))
+    counts = np.diff(first)[image]
+    paired = np.flatnonzero(counts)
+    counts = counts[paired]
+    starts = np.cumsum(counts) - counts
+    within = np.arange(counts.sum()) - np.repeat(starts, counts)
+    pair_objects = object_rows[np.repeat(first[image[paired]], counts) + within]
+    pair_detections = np.repeat(paired, counts)
+    iou = _rowwise_iou(detections.boxes[rows[pair_detections]], objects.boxes[pair_objects])
+    return _Pairs(pair_detections, pair_objects, iou, starts)
+
+
+def _nearest(pairs: _Pairs, number: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Returns the object with the highest IoU (or -1) of each of D detections, and that IoU."""
+    nearest = np.full(number, -1)
+    best = np.zeros(number)
+    if len(pairs.starts):
+        best[pairs.detections[pairs.starts]] = np.maximum.reduceat(pairs.iou, pairs.starts)
+    highest = np.flatnonzero((pairs.iou == best[pairs.detections]) & (pairs.iou > 0))[::-1]
+    # Written from the last to the first, so that of equal ones the first object stays.
+    nearest[pairs.detections[highest]] = pairs.objects[highest]
+    return nearest, best
+
+
+def _free(
+    pairs: _Pairs, objects: ObjectTable, image: IntArray, rules: Rules
+) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Returns the object that each of D detections takes by COCO's rule (or -1), and that IoU.
+
+    Of the objects that overlap enough and are not taken, it is the one with the highest IoU; a
+    difficult one only if there is no other, and that one can be taken again.
+
+    Args:
+        pairs: detections, in falling score, and objects.
+        objects: the ground truth.
+        image: (D,) the photograph of each detection.
+        rules: how much is enough.
+    """
+    taken, overlap = np.full(len(image), -1), np.zeros(len(image))
+    is_free = np.ones(len(objects.labels), np.bool_)
+    enough = np.flatnonzero(_enough(pairs.iou, rules))
+    if not len(enough):
+        return taken, overlap
+    detection, candidate, iou = pairs.detections[enough], pairs.objects[enough], pairs.iou[enough]
+    turn = _turns(detection, image)
+    # The best candidate of a detection comes last: not difficult, then the highest IoU.
+    order = np.lexsort((iou, ~objects.difficult[candidate], detection, turn))
+    detection, candidate, iou, turn = detection[order], candidate[order], iou[order], turn[order]
+    ends = np.searchsorted(turn, np.arange(turn[-1] + 2))
+    # One detection of each photograph at a time: those of other photographs take other objects.
+    for start, end in pairwise(ends):
+        free = start + np.flatnonzero(is_free[candidate[start:end]])
+        taken[detection[free]] = candidate[free]  # the last one written stays
+        overlap[detection[free]] = iou[free]
+        chosen = taken[detection[free]]
+        is_free[chosen[~objects.difficult[chosen]]] = False
+    return taken, overlap
+
+
+def _turns(detection: IntArray, image: IntArray) -> IntArray:
+    """Returns for each pair the number of its detection among those of its photograph.
+
+    Args:
+        detection: (P,) the detection of each pair, never falling.
+        image: (D,) the photograph of each detection.
+    """
+    active, which = np.unique(detection, return_inverse=True)
+    order = np.argsort(image[active], kind="stable")
+    sorted_image = image[active][order]
+    turn = np.empty(len(active), np.int64)
+    turn[order] = np.arange(len(active)) - np.searchsorted(sorted_image, sorted_image)
+    return turn[which]
+
+
+def _enough(iou: npt.NDArray[np.float64], rules: Rules) -> BoolArray:
+    """Returns whether each IoU makes a match."""
+    return iou > rules.iou if rules.above else iou >= rules.iou
+
+
+def _rowwise_iou(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
+    """Returns the IoU (P,) of each row of `a` (P, 4) with the same row of `b` (P, 4)."""
+    # In double precision as the devkit, so that an IoU of exactly the threshold is a match.
+    ax1, ay1, ax2, ay2 = a.T.astype(np.float64)
+    bx1, by1, bx2, by2 = b.T.astype(np.float64)
+    width = (np.minimum(ax2, bx2) - np.maximum(ax1, bx1)).clip(min=0)
+    height = (np.minimum(ay2, by2) - np.maximum(ay1, by1)).clip(min=0)
+    intersection = width * height
+    union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - intersection
+    iou: npt.NDArray[np.float64] = intersection / union.clip(min=1e-9)
+    return iou

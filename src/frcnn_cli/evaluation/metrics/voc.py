@@ -1,0 +1,197 @@
+"""VOC evaluation of a split: a precision-recall curve and both APs for each class, and the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from frcnn_cli.config import VocMetric
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.metrics.average_precision import (
+    Curve,
+    area_under_curve,
+    eleven_point,
+    precision_recall,
+)
+from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, match
+from frcnn_cli.evaluation.metrics.prepare import prepare
+from frcnn_cli.evaluation.metrics.rules import Rules
+from frcnn_cli.evaluation.metrics.tables import (
+    DetectionTable,
+    ObjectTable,
+    rows_by_class,
+    tabulate_detections,
+    tabulate_objects,
+)
+from frcnn_cli.records import Detections, FloatArray, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """How one class was detected.
+
+    Attributes:
+        name: the class.
+        objects: objects to find, without the difficult ones.
+        difficult: difficult objects, which count neither way.
+        detections: all of them, also those M' - M that found a difficult object.
+        precision: (M,) float64 after each detection that counts, in falling score.
+        recall: (M,) float64, beside it; all 0 where the class has no objects.
+        scores: (M,) float32, beside it.
+        voc07: 11-point AP in 0..1, or None where the class has no objects.
+        voc10: area under the monotone curve in 0..1, or None likewise.
+    """
+
+    name: str
+    objects: int
+    difficult: int
+    detections: int
+    precision: Curve
+    recall: Curve
+    scores: FloatArray
+    voc07: float | None
+    voc10: float | None
+
+    def ap(self, metric: VocMetric) -> float | None:
+        """Returns the AP by the rule `metric`, or None where the class has no objects."""
+        return self.voc07 if metric == "voc07" else self.voc10
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a split was detected.
+
+    Attributes:
+        classes: one result a class, in the order of the labels.
+        iou: least IoU of a match.
+        images: photographs in the split, those without objects included.
+    """
+
+    classes: tuple[ClassResult, ...]
+    iou: float
+    images: int
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The classes without (non-difficult) objects in the split, left out of the mean."""
+        return tuple(each.name for each in self.classes if not each.objects)
+
+    def mean_ap(self, metric: VocMetric) -> float:
+        """Returns the mAP in 0..1 by the rule `metric`, over the classes that have objects."""
+        aps = [each.ap(metric) for each in self.classes]
+        return float(np.mean([ap for ap in aps if ap is not None]))
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedSplit:
+    """A split whose detections are matched: what every count and curve is made from.
+
+    Attributes:
+        classes: the names; label k is `classes[k - 1]`.
+        objects: the ground truth.
+        detections: the detections.
+        matches: one for each class; their rows point into the two tables.
+        iou: least IoU of a match.
+    """
+
+    classes: tuple[str, ...]
+    objects: ObjectTable
+    detections: DetectionTable
+    matches: tuple[Matches, ...]
+    iou: float
+
+
+def match_split(
+    samples: Iterable[Sample],
+    detections: Mapping[str, Detections],
+    classes: Sequence[str],
+    iou: float = 0.5,
+) -> MatchedSplit:
+    """Matches every detection of a split with its ground truth, class by class.
+
+    Args:
+        samples: the split's photographs, all of them, also those without objects.
+        detections: by image id; a photograph without an entry has none.
+        classes: names of the labels 1..K.
+        iou: least IoU of a match, in (0, 1].
+
+    Raises:
+        DataError: samples and detections do not belong together.
+    """
+    objects = tabulate_objects(samples, classes)
+    found = tabulate_detections(detections, objects.image_ids, classes)
+    return match_tables(objects, found, classes, Rules(iou))
+
+
+def match_tables(
+    objects: ObjectTable, detections: DetectionTable, classes: Sequence[str], rules: Rules
+) -> MatchedSplit:
+    """Matches the detections of a split with its ground truth by `rules`, class by class."""
+    objects, detections = prepare(objects, detections, rules)
+    rows = zip(
+        rows_by_class(objects.labels, classes),
+        rows_by_class(detections.labels, classes),
+        strict=True,
+    )
+    matches = tuple(match(objects, detections, wanted, given, rules) for wanted, given in rows)
+    return MatchedSplit(tuple(classes), objects, detections, matches, rules.iou)
+
+
+def evaluate(
+    samples: Iterable[Sample],
+    detections: Mapping[str, Detections],
+    classes: Sequence[str],
+    iou: float = 0.5,
+) -> Evaluation:
+    """Scores detections by the VOC rules; arguments and errors as `match_split`.
+
+    Raises:
+        DataError: also where no class has an object, so that there is no mean.
+    """
+    return score(match_split(samples, detections, classes, iou))
+
+
+def score(split: MatchedSplit) -> Evaluation:
+    """Returns curves and APs of a matched split.
+
+    Raises:
+        DataError: no class has an object, so that there is no mean.
+    """
+    k = len(split.classes) + 1
+    total = np.bincount(split.objects.labels, minlength=k)
+    difficult = np.bincount(split.objects.labels[split.objects.difficult], minlength=k)
+    if not (total > difficult).any():
+        raise DataError(
+            f"the split has no object to find in {len(split.objects.image_ids)} photographs",
+            remedy="evaluate a split with annotated objects that are not marked difficult",
+        )
+    results = [
+        _score_class(
+            name, int(total[i] - difficult[i]), int(difficult[i]), matches, split.detections.scores
+        )
+        for i, (name, matches) in enumerate(zip(split.classes, split.matches, strict=True), start=1)
+    ]
+    return Evaluation(tuple(results), split.iou, len(split.objects.image_ids))
+
+
+def _score_class(
+    name: str, objects: int, difficult: int, matches: Matches, scores: npt.NDArray[np.float32]
+) -> ClassResult:
+    counts = matches.outcomes != Outcome.IGNORED
+    precision, recall = precision_recall(
+        matches.outcomes[counts] == Outcome.TRUE_POSITIVE, max(objects, 1)
+    )
+    return ClassResult(
+        name=name,
+        objects=objects,
+        difficult=difficult,
+        detections=len(matches.outcomes),
+        precision=precision,
+        recall=recall,
+        scores=scores[matches.detections[counts]],
+        voc07=eleven_point(precision, recall) if objects else None,
+        voc10=area_under_curve(precision, recall) if objects else None,
+    )

@@ -1,0 +1,183 @@
+"""Scored splits → the report of an evaluation, and the comparison of two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from frcnn_cli import __version__
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import EvalConfig, Metric, VocMetric
+from frcnn_cli.detection.export import write_text
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.evaluation.analysis import Analysis, analyse
+from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
+from frcnn_cli.evaluation.analysis.comparison import SCHEMA as COMPARISON
+from frcnn_cli.evaluation.analysis.comparison import Comparison, compare, comparison_to_json
+from frcnn_cli.evaluation.report.analysis_json import SCHEMA as ANALYSIS
+from frcnn_cli.evaluation.report.analysis_json import analysis_to_json
+from frcnn_cli.evaluation.report.content import About, comparison_page, report_page
+from frcnn_cli.evaluation.report.galleries import MistakePictures
+from frcnn_cli.evaluation.report.html import render_comparison, render_report
+from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
+from frcnn_cli.runtime.progress import Progress, silent
+
+PAGE = "index.html"
+FIGURES = "report.json"
+
+
+def require_report_folder(folder: Path) -> None:
+    """Refuses a `folder` whose files are not a report's, before the long work.
+
+    Raises:
+        ConfigError: it is a file, or holds an `index.html` or a `report.json` of someone else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("is no folder", remedy="name a folder with --report", file=folder)
+    if not (folder / PAGE).exists() and not (folder / FIGURES).exists():
+        return
+    try:
+        schema = json.loads((folder / FIGURES).read_bytes()).get("schema")
+    except (OSError, ValueError, AttributeError):
+        schema = None
+    if schema not in (ANALYSIS, COMPARISON):
+        raise ConfigError(
+            f"holds a {PAGE} or {FIGURES} that is no report of frcnn",
+            remedy="name another folder with --report",
+            file=folder,
+        )
+
+
+def analyse_run(run: EvaluationRun, metric: Metric) -> Analysis:
+    """Finds out where a detector fails; for COCO by the area rule, at the IoU of the run."""
+    return analyse(run.matched, _voc(metric), run.evidence)
+
+
+def write_report(
+    folder: Path,
+    run: EvaluationRun,
+    config: EvalConfig,
+    *,
+    title: str,
+    scored: str,
+    command: str,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Writes `index.html`, a page that needs nothing else, and `report.json` into `folder`.
+
+    Args:
+        folder: made if need be.
+        run: what was scored.
+        config: how.
+        title: the data, in a word or two.
+        scored: the checkpoint or the file of detections.
+        command: what was run.
+        progress: told as pictures are drawn.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
+    analysis = analyse_run(run, config.metric)
+    galleries = MistakePictures(analysis, run.samples).galleries(progress)
+    facts = [("Detections" if run.format else "Checkpoint", scored)]
+    if run.format:
+        facts.append(("Format", run.format))
+    if run.coco is not None:
+        facts.append(("COCO AP", f"{run.coco.mean_ap:.3f}"))
+    result = analysis_to_json(analysis)
+    about = _about(title, run, config, facts, command=command)
+    page = report_page(analysis, about, galleries)
+    _write(folder, result, render_report(page))
+    return result
+
+
+def compare_files(
+    data: Path, split: str, files: tuple[Path, Path], cache: Cache, config: EvalConfig
+) -> tuple[Comparison, EvaluationRun]:
+    """Holds the second file of detections against the first, on the same photographs.
+
+    Returns:
+        The comparison, and how the second file scored.
+
+    Raises:
+        DataError: there is no such data set or split, or a file does not fit it.
+    """
+    a, b = (evaluate_file(data, split, file, cache, config) for file in files)
+    return compare(analyse_run(a, config.metric), analyse_run(b, config.metric)), b
+
+
+def write_comparison(
+    folder: Path,
+    comparison: Comparison,
+    run: EvaluationRun,
+    config: EvalConfig,
+    *,
+    title: str,
+    names: tuple[str, str],
+    command: str,
+) -> None:
+    """Writes a comparison as `index.html` and `report.json` into `folder`.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
+    about = _about(title, run, config, [], command=command, compared=True)
+    page = comparison_page(comparison, about, *names)
+    _write(folder, comparison_to_json(comparison), render_comparison(page))
+
+
+def rules_in_words(config: EvalConfig, *, compared: bool = False) -> list[str]:
+    """Returns how was scored, one sentence a rule; `compared` is what the interval is of."""
+    eleven = "AP is VOC07's: the mean of the highest precision at a recall of 0, 0.1, … 1."
+    area = "AP is VOC10's: the area under the curve, made monotone."
+    rules = [
+        eleven if _voc(config.metric) == "voc07" else area,
+        "mAP is the mean over the classes that have objects.",
+        f"A detection is right if its IoU with an object of its class is at least {config.iou:g} "
+        "and no higher score has found that object.",
+        "Objects marked difficult count neither way.",
+        f"The interval holds 95 % of {RESAMPLES:,} {'differences' if compared else 'mAPs'} about "
+        f"this one, each of as many photographs, drawn with replacement (bootstrap)"
+        f"{', the same for both' if compared else ''}.",
+    ]
+    if config.metric == "coco":
+        rules.append("COCO's AP stands beside it; everything else here follows these rules.")
+    return rules
+
+
+def _voc(metric: Metric) -> VocMetric:
+    return "voc10" if metric == "coco" else metric
+
+
+def _about(
+    title: str,
+    run: EvaluationRun,
+    config: EvalConfig,
+    facts: Sequence[tuple[str, str]],
+    *,
+    command: str,
+    compared: bool = False,
+) -> About:
+    now = datetime.now().astimezone()
+    return About(
+        title=f"{title}, split {run.split}",
+        facts=(
+            *facts,
+            ("Data", run.dataset),
+            ("Date", f"{now.day} {now:%B %Y, %H:%M %Z}"),
+            ("Version", f"frcnn {__version__}"),
+        ),
+        rules=rules_in_words(config, compared=compared),
+        command=command,
+    )
+
+
+def _write(folder: Path, result: dict[str, Any], page: str) -> None:
+    write_text(folder / FIGURES, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_text(folder / PAGE, page)

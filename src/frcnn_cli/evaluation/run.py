@@ -1,0 +1,257 @@
+"""A detector or a file of detections, and a split → its mAP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.images import image_size
+from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
+from frcnn_cli.detection.dataset import KeptDetections, detect_samples
+from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.formats.choose import WORDS, read_detections
+from frcnn_cli.detection.formats.context import Known
+from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
+from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
+from frcnn_cli.evaluation.explain import Explanation, explain
+from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
+from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_split, score
+from frcnn_cli.plotting.curves import plot_precision_recall
+from frcnn_cli.proposals.service import ensure_proposals
+from frcnn_cli.records import Detections, ObjectEvidence, Sample
+from frcnn_cli.runtime.progress import Progress, silent
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """A split, what was found in it, and how that scores.
+
+    Attributes:
+        samples: the photographs that were scored.
+        matched: their objects and detections, matched by the VOC rules.
+        evaluation: curves and APs by the VOC rules.
+        coco: COCO's numbers, where they are the metric.
+        explanation: what other conventions would make of the mAP, where that was asked for.
+        dataset: the data set, in words.
+        split: name of the split.
+        numbers: what the data itself calls its photographs and classes.
+        failures: photographs that could not be used.
+        format: of the detections, in words; empty where a detector was run.
+        evidence: what the detector saw of the objects; None where a file was scored.
+    """
+
+    samples: tuple[Sample, ...]
+    matched: MatchedSplit
+    evaluation: Evaluation
+    coco: CocoEvaluation | None
+    explanation: Explanation | None
+    dataset: str
+    split: str
+    numbers: OwnNumbers
+    failures: tuple[FrcnnError, ...]
+    format: str = ""
+    evidence: Evidence | None = None
+
+
+def evaluate_detector(
+    data: Path,
+    split: str,
+    detector: Detector,
+    cache: Cache,
+    *,
+    proposals: ProposalConfig,
+    detect: DetectConfig,
+    config: EvalConfig,
+    explained: bool = False,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+) -> EvaluationRun:
+    """Runs a detector over a split and scores it; proposals that are missing are made.
+
+    Args:
+        data: folder of the data set.
+        split: the photographs to score.
+        detector: the network.
+        cache: where splits, proposals and detections are kept.
+        proposals: how regions are searched.
+        detect: thresholds of the detections.
+        config: how they are scored.
+        explained: whether other conventions are tried too.
+        checkpoint: the detector's file. What is found is kept under its content, so that another
+            call with the same settings detects only in photographs that are new to it.
+        progress: told after each photograph.
+
+    Raises:
+        DataError: there is no such data set or split, or none of its photographs can be used.
+        CheckpointError: the data set has classes that the detector does not know.
+    """
+    dataset = _labelled_for(open_dataset(data, cache), detector)
+    samples, failures = read_split(dataset, split)
+    found, seen, unread = _detections(
+        samples,
+        detector,
+        cache,
+        proposals=proposals,
+        detect=detect,
+        iou=config.iou,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    failures += unread
+    usable = [sample for sample in samples if sample.image_id in found]
+    _require_photographs(usable, failures, dataset, split)
+    scored = _scored(
+        dataset, usable, found, split=split, failures=failures, config=config, explained=explained
+    )
+    return replace(scored, evidence=collect_evidence(usable, seen, detect.score))
+
+
+def _detections(
+    samples: Sequence[Sample],
+    detector: Detector,
+    cache: Cache,
+    *,
+    proposals: ProposalConfig,
+    detect: DetectConfig,
+    iou: float,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> tuple[dict[str, Detections], dict[str, ObjectEvidence], list[FrcnnError]]:
+    """Returns what is found and what is seen in each photograph, and why in others nothing is."""
+    found: dict[str, Detections] = {}
+    seen: dict[str, ObjectEvidence] = {}
+    kept = None
+    if checkpoint is not None:
+        kept = KeptDetections.of(
+            cache, checkpoint, detector, proposals=proposals, config=detect, iou=iou
+        )
+        for sample in samples:
+            before = kept.load(sample)
+            if before is not None:
+                found[sample.image_id], seen[sample.image_id] = before
+        if found:
+            _LOGGER.info("%d of %d photographs were detected before", len(found), len(samples))
+    missing = [sample for sample in samples if sample.image_id not in found]
+    run = ensure_proposals([s.path for s in missing], proposals, cache, progress=progress)
+    new, failures = detect_samples(
+        missing,
+        detector,
+        run,
+        detect,
+        progress,
+        seen=seen,
+        iou=iou,
+        keep=None if kept is None else kept.save,
+    )
+    return found | new, seen, failures
+
+
+def evaluate_file(
+    data: Path,
+    split: str,
+    detections: Path,
+    cache: Cache,
+    config: EvalConfig,
+    *,
+    explained: bool = False,
+) -> EvaluationRun:
+    """Scores a file or folder of detections of any known format, whatever tool wrote it.
+
+    Raises:
+        DataError: there is no such data set or split, or the file does not fit it.
+    """
+    dataset = open_dataset(data, cache)
+    samples, failures = read_split(dataset, split)
+    _require_photographs(samples, failures, dataset, split)
+    numbers = own_numbers(dataset, (sample.image_id for sample in samples))
+    known = Known(
+        samples,
+        dataset.classes,
+        image_size,
+        # Of photographs with one number, from several files, the first counts.
+        image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
+        category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
+    )
+    kind, found = read_detections(detections, known)
+    run = _scored(
+        dataset, samples, found, split=split, failures=failures, config=config, explained=explained
+    )
+    return replace(run, format=WORDS[kind])
+
+
+def _scored(
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    found: Mapping[str, Detections],
+    *,
+    split: str,
+    failures: Sequence[FrcnnError],
+    config: EvalConfig,
+    explained: bool,
+) -> EvaluationRun:
+    classes = dataset.classes
+    matched = match_split(samples, found, classes, config.iou)
+    tables = matched.objects, matched.detections, classes
+    return EvaluationRun(
+        samples=tuple(samples),
+        matched=matched,
+        evaluation=score(matched),
+        coco=evaluate_coco(*tables) if config.metric == "coco" else None,
+        explanation=explain(*tables, config.metric, config.iou) if explained else None,
+        dataset=str(dataset),
+        split=split,
+        numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
+        failures=tuple(failures),
+    )
+
+
+def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
+    """Draws precision against recall of each class into a PNG.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
+    ap = {each.name: each.ap(metric) for each in evaluation.classes}
+    title = f"mAP {evaluation.mean_ap(metric):.3f}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plot_precision_recall(curves, path, ap=ap, title=title)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})",
+            remedy="name a file in a folder that you can write to",
+            file=path,
+        ) from error
+
+
+def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:
+    """Returns the data with the detector's labels."""
+    unknown = sorted(set(dataset.classes) - set(detector.info.classes))
+    if unknown:
+        raise CheckpointError(
+            f"the checkpoint does not know the class {unknown[0]!r} of {dataset.root}; "
+            f"it knows {', '.join(detector.info.classes)}",
+            remedy="name the checkpoint that was trained on this data with --checkpoint",
+        )
+    return dataset.with_classes(detector.info.classes)
+
+
+def _require_photographs(
+    usable: Sequence[Sample], failures: Sequence[FrcnnError], dataset: Dataset, split: str
+) -> None:
+    if usable:
+        return
+    if failures:
+        raise DataError(
+            f"no photograph of split {split!r} can be used, the first because {failures[0]}",
+            file=dataset.root,
+        )
+    raise DataError(f"split {split!r} is empty", remedy="add photographs to it", file=dataset.root)
