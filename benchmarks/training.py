@@ -32,12 +32,12 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import BackboneName, ModelConfig, Precision, ProposalConfig, TrainConfig
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.training_set import TrainingSet, loaders_for
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.device import autocast_for, pick_device
-from frcnn_cli.training.distributed import ALONE
-from frcnn_cli.training.loop import StepReport, Trainer
-from frcnn_cli.training.optimizer import build_optimizer
+from frcnn_cli.training.batches.dataset import TrainingSet, loaders_for
+from frcnn_cli.training.distributed.ranks import ALONE
+from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.optimizer import build_optimizer
 
 OUTPUT = Path(__file__).with_suffix(".json")
 PHOTOGRAPHS = 12

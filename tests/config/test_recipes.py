@@ -10,7 +10,7 @@ import torch
 from frcnn_cli.config import BackboneName, InputConfig, TrainConfig
 from frcnn_cli.config.recipes import for_batch, nearest, recipe
 from frcnn_cli.model.build import BACKBONES
-from frcnn_cli.training.optimizer import rate_factor
+from frcnn_cli.training.engine.optimizer import rate_factor
 
 
 def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_the_steps() -> None:

@@ -19,7 +19,7 @@ from frcnn_cli.config import ModelConfig
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, CheckpointError, DataError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.training.pretrained import load_initial_weights
 from fuzz.readers import XML
 
 

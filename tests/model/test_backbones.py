@@ -16,7 +16,7 @@ from frcnn_cli.config import ModelConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.backbones import alexnet, resnet50, vgg16
 from frcnn_cli.model.build import BACKBONES, build_model
-from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.training.pretrained import load_initial_weights
 
 MILITARY_UNIFORM = 652
 """ImageNet's class of the portrait that matplotlib ships."""

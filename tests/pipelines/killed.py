@@ -23,9 +23,9 @@ import torch
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
 from frcnn_cli.config.recipes import Recipe
-from frcnn_cli.pipelines.run_folder import STATE, RunFolder
-from frcnn_cli.pipelines.train import train_detector
-from frcnn_cli.pipelines.train_job import TrainJob
+from frcnn_cli.training.runs.folder import STATE, RunFolder
+from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.train import train_detector
 
 CONFIG = TrainConfig(
     iterations=6,

@@ -15,7 +15,7 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.pipelines.compress import compress_to
 from frcnn_cli.pipelines.onnx_export import export_onnx
-from frcnn_cli.pipelines.weights import load_initial_weights
+from frcnn_cli.training.pretrained import load_initial_weights
 
 timm = pytest.importorskip("timm")
 

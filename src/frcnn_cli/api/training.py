@@ -9,11 +9,11 @@ from frcnn_cli.api.photograph import PathLike
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ModelConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe, recipe
-from frcnn_cli.pipelines.run_folder import RunFolder
-from frcnn_cli.pipelines.train import train_detector
-from frcnn_cli.pipelines.train_events import TrainEvents, TrainResult
-from frcnn_cli.pipelines.train_job import TrainJob
 from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.training.runs.events import TrainEvents, TrainResult
+from frcnn_cli.training.runs.folder import RunFolder
+from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.train import train_detector
 
 
 def train(

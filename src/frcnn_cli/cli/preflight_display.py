@@ -12,8 +12,8 @@ from rich.text import Text
 from frcnn_cli.cli.summary import count, duration, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.cost import Cost
-    from frcnn_cli.pipelines.preflight import Coverage, DataCheck, Outlook
+    from frcnn_cli.training.preflight.checks import Coverage, DataCheck, Outlook
+    from frcnn_cli.training.preflight.cost import Cost
 
 
 def check_shown(check: DataCheck) -> RenderableType:

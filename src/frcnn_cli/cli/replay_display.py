@@ -14,7 +14,7 @@ from rich.text import Text
 from frcnn_cli.cli.summary import facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.replay import Replayed
+    from frcnn_cli.training.replay import Replayed
 
 _MOST = 12
 """Findings shown; what follows the first few is their consequence."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import torch
 
     from frcnn_cli.cache.store import Cache
-    from frcnn_cli.pipelines.run_folder import RunFolder
-    from frcnn_cli.pipelines.train_events import TrainResult, TrainStart
-    from frcnn_cli.pipelines.train_job import TrainJob
+    from frcnn_cli.training.runs.events import TrainResult, TrainStart
+    from frcnn_cli.training.runs.folder import RunFolder
+    from frcnn_cli.training.runs.job import TrainJob
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -78,9 +78,9 @@ def train(
     """Train a detector on annotated photographs; regions not yet searched are searched first."""
     with Terminal(quiet or not _is_first(), verbose and _is_first(), as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.launch import device_of, processes_wanted, run_processes
-        from frcnn_cli.pipelines.run_folder import RunFolder
-        from frcnn_cli.training.distributed import place
+        from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
+        from frcnn_cli.training.distributed.ranks import place
+        from frcnn_cli.training.runs.folder import RunFolder
 
         ranks = place()
         wanted = processes_wanted(gpus, processes) if ranks.world == 1 else ranks.world
@@ -125,8 +125,8 @@ def _is_first() -> bool:
 @contextmanager
 def _ended_alike() -> Iterator[None]:
     """Leaves it to the process that knows to tell why all of them end."""
-    from frcnn_cli.pipelines.launch import LOST
-    from frcnn_cli.training.distributed import RankLostError
+    from frcnn_cli.training.distributed.launch import LOST
+    from frcnn_cli.training.distributed.ranks import RankLostError
 
     try:
         yield
@@ -142,7 +142,7 @@ def _ended_alike() -> Iterator[None]:
 def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
     """Shows where numbers that are not finite come from."""
     from frcnn_cli.cli.replay_display import replay_json, replay_shown
-    from frcnn_cli.pipelines.replay import replay
+    from frcnn_cli.training.replay import replay
 
     replayed = replay(file, device)
     terminal.result(replay_json(replayed), replay_shown(replayed))
@@ -153,8 +153,8 @@ def _check(
 ) -> None:
     """Does what comes before the first step."""
     from frcnn_cli.cli.training_display import TrainingDisplay
-    from frcnn_cli.pipelines.train import check_training
-    from frcnn_cli.pipelines.train_events import TrainEvents
+    from frcnn_cli.training.runs.events import TrainEvents
+    from frcnn_cli.training.runs.train import check_training
 
     with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
         events = TrainEvents(display.progress, display.checked, display.estimated)
@@ -167,10 +167,10 @@ def _check(
 def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
     """Trains, shows how it goes, and prints what came out."""
     from frcnn_cli.cli.training_display import TrainingDisplay
-    from frcnn_cli.pipelines.run_folder import RunFolder
-    from frcnn_cli.pipelines.train import train_detector
-    from frcnn_cli.pipelines.train_events import TrainEvents
-    from frcnn_cli.training.distributed import connected
+    from frcnn_cli.training.distributed.ranks import connected
+    from frcnn_cli.training.runs.events import TrainEvents
+    from frcnn_cli.training.runs.folder import RunFolder
+    from frcnn_cli.training.runs.train import train_detector
 
     terminal.if_interrupted = f"the regions searched so far are kept in {cache.root}"
     with ExitStack() as stack:

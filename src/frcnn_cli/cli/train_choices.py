@@ -14,7 +14,7 @@ from frcnn_cli.config.recipes import Recipe, for_batch, recipe
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.train_job import TrainJob
+    from frcnn_cli.training.runs.job import TrainJob
 
 _SCHEDULE = (
     "precision",
@@ -64,7 +64,7 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
     The recipe is scaled to the photographs of a step: those asked for, or else the recipe's for
     each process.
     """
-    from frcnn_cli.pipelines.train_job import TrainJob
+    from frcnn_cli.training.runs.job import TrainJob
 
     model = settings.apply(
         "model",

@@ -27,9 +27,9 @@ from frcnn_cli.cli.progress import log_lines
 from frcnn_cli.cli.summary import count, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.preflight import DataCheck, Outlook
-    from frcnn_cli.pipelines.train_events import TrainStart
-    from frcnn_cli.training.loop import StepReport
+    from frcnn_cli.training.engine.loop import StepReport
+    from frcnn_cli.training.preflight.checks import DataCheck, Outlook
+    from frcnn_cli.training.runs.events import TrainStart
 
 _LOGGER = logging.getLogger("frcnn_cli")
 _WINDOW = 50

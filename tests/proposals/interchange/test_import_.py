@@ -15,11 +15,11 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
-from frcnn_cli.pipelines.preflight import cover
 from frcnn_cli.proposals.interchange.import_ import import_proposals
 from frcnn_cli.proposals.interchange.reading import Reading
 from frcnn_cli.proposals.search import require_engine
 from frcnn_cli.proposals.service import proposals_for
+from frcnn_cli.training.preflight.checks import cover
 
 IMPORTED = ProposalConfig(engine="imported", max_proposals=0)
 

@@ -103,7 +103,7 @@ def _unmet(name: str, requirements: list[Any]) -> Iterator[str]:
 
 
 def _weights() -> dict[str, Any]:
-    weights = importlib.import_module("frcnn_cli.pipelines.weights")
+    weights = importlib.import_module("frcnn_cli.training.pretrained")
     checkpoints = importlib.import_module("frcnn_cli.cache.checkpoints")
     weights.installed_lite0()
     bundled = importlib.import_module("frcnn_cli.detection.detector").BUNDLED

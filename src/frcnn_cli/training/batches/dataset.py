@@ -1,0 +1,207 @@
+"""The batches of a training run, each a function of its step."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from frcnn_cli.config import InputConfig, TrainConfig
+from frcnn_cli.data.images import load_image
+from frcnn_cli.data.resize import resize
+from frcnn_cli.errors import FrcnnError
+from frcnn_cli.model.backbones.base import BackboneSpec
+from frcnn_cli.model.batch import Batch, prepare
+from frcnn_cli.model.targets import (
+    RegionTargets,
+    class_target_statistics,
+    of_ignored,
+    sample_rois,
+    target_statistics,
+)
+from frcnn_cli.proposals import opencv
+from frcnn_cli.proposals.service import ProposalRun
+from frcnn_cli.records import Sample
+from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.training.batches.augment import Scene, rearranged, recoloured
+from frcnn_cli.training.batches.sampler import photographs_of_step, repeat_factors, seed_for
+from frcnn_cli.training.distributed.ranks import ALONE, Ranks
+
+_LOADERS = 8
+"""Most processes that load photographs ahead of a GPU."""
+
+
+class TrainingSet(Dataset[Batch | FrcnnError]):
+    """Batch `i` is what step `i` trains on: photographs drawn, changed, resized, RoIs sampled.
+
+    Args:
+        samples: the photographs.
+        proposals: their proposals, read from the cache when they are needed.
+        config: the recipe.
+        spec: of the backbone: preprocessing and stride.
+        ranks: batches hold this process's share of a step's photographs.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        proposals: ProposalRun,
+        config: TrainConfig,
+        spec: BackboneSpec,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._samples = samples
+        self._proposals = proposals
+        self._config = config
+        self._spec = spec
+        self._ranks = ranks
+        self._shares = self._shares_of_a_pass()
+
+    def __len__(self) -> int:
+        return self._config.iterations
+
+    def __getitem__(self, step: int) -> Batch | FrcnnError:
+        # An error is handed over whole: raised in a worker, it would arrive as a traceback.
+        try:
+            return self._batch(step)
+        except FrcnnError as error:
+            return error
+
+    def _batch(self, step: int) -> Batch:
+        config = self._config
+        count = len(self._samples)
+        drawn = photographs_of_step(step, config.images_per_batch, config.seed, self._shares)
+        images, rois, targets = [], [], []
+        share = self._ranks.share(list(enumerate(drawn)))
+        for slot, index in share:
+            generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
+            image, scaled, sampled = self._photograph(
+                self._samples[index % count], generator, flipped=index >= count
+            )
+            images.append(image)
+            rois.append(scaled)
+            targets.append(sampled)
+        return Batch(
+            tuple(images),
+            tuple(rois),
+            torch.cat([sampled.labels for sampled in targets]),
+            torch.cat([sampled.deltas for sampled in targets]),
+            tuple(self._samples[index % count].image_id for _, index in share),
+        )
+
+    def _shares_of_a_pass(self) -> Tensor:
+        """Returns how often a pass takes each photograph, relative to each other (N,).
+
+        Flipped copies are photographs N, N + 1, … of 2 N.
+        """
+        config, samples = self._config, self._samples
+        shares = torch.ones(len(samples))
+        if config.class_balance:
+            taught = [s.labels[~s.difficult | config.difficult] for s in samples]
+            shares = repeat_factors(taught, config.class_balance)
+        return shares.repeat(2) if config.flip_copies else shares
+
+    def _photograph(
+        self, sample: Sample, generator: torch.Generator, *, flipped: bool
+    ) -> tuple[Tensor, Tensor, RegionTargets]:
+        """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
+        config = self._config
+        scene = Scene(load_image(sample.path), *self._boxes(sample))
+        scene = rearranged(scene, config, generator, flipped=flipped)
+        sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, config, generator)
+        scale = int(torch.randint(len(config.short_sides), (), generator=generator))
+        short_side = config.short_sides[scale]
+        size = InputConfig(short_side, max(short_side, config.long_side))
+        resized = resize(np.ascontiguousarray(scene.pixels), size)
+        coloured = recoloured(resized.pixels, config.photometric, generator)
+        pixels = torch.from_numpy(coloured).permute(2, 0, 1)
+        prepared = prepare(pixels, self._spec.preprocessing, self._spec.stride)
+        return prepared, sampled.rois * torch.from_numpy(resized.scale), sampled
+
+    def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns proposals, ground-truth boxes and labels.
+
+        Unless the recipe wants them, difficult objects are not trained on, and a proposal of one is
+        no background either.
+        """
+        proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
+        boxes = torch.from_numpy(sample.boxes)
+        difficult = torch.from_numpy(sample.difficult & (not self._config.difficult))
+        if difficult.any():
+            useless = of_ignored(proposals, boxes, difficult, self._config.foreground_iou)
+            proposals = proposals[~useless]
+        labels = torch.from_numpy(sample.labels)
+        return proposals, boxes[~difficult], labels[~difficult]
+
+    def delta_statistics(self, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Returns mean and deviation of the box targets, (4,) or (K + 1, 4) of each class."""
+        if self._config.class_statistics:
+            photographs = map(self._boxes, self._samples)
+            return class_target_statistics(photographs, num_classes, self._config.foreground_iou)
+        pairs = (self._boxes(sample)[:2] for sample in self._samples)
+        return target_statistics(pairs, self._config.foreground_iou)
+
+    def first(self) -> Batch:
+        """Returns the batch of the first step.
+
+        Raises:
+            FrcnnError: a photograph or its proposals cannot be read.
+        """
+        return self._batch(0)
+
+    def batches(self, start: int, workers: int) -> Iterator[Batch]:
+        """Yields the batches from step `start`, loaded ahead by `workers` processes, or a thread.
+
+        Raises:
+            FrcnnError: a photograph or its proposals cannot be read any more.
+        """
+        steps = range(start, len(self))
+        for batch in self._by_processes(steps, workers) if workers else self._by_thread(steps):
+            if isinstance(batch, FrcnnError):
+                raise batch
+            yield batch
+
+    def _by_processes(self, steps: range, workers: int) -> Iterator[Batch | FrcnnError]:
+        loader: DataLoader[Batch | FrcnnError] = DataLoader(
+            self,
+            batch_size=None,
+            sampler=steps,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_set_up_worker,
+            # A fork of a process with threads or a GPU may hang.
+            multiprocessing_context="spawn",
+        )
+        yield from loader
+
+    def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
+        """Loads the next batch while this one trains: decoding needs the interpreter little."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead: Future[Batch | FrcnnError] | None = None
+            for step in steps:
+                batch = self[step] if ahead is None else ahead.result()
+                ahead = pool.submit(self.__getitem__, step + 1) if step + 1 in steps else None
+                yield batch
+
+
+def loaders_for(device: torch.device, ranks: Ranks) -> int:
+    """Returns how many processes load photographs; 0 for a CPU, which is busy: a thread does."""
+    if device.type == "cpu":
+        return 0
+    return min(_LOADERS, max(1, all_cores() // ranks.local_world))
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _set_up_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    opencv.use_one_thread()

@@ -1,0 +1,117 @@
+"""A command in several processes of this machine, started and watched by torch's own launcher."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
+from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.training.distributed.ranks import Ranks
+
+LOST = 75
+"""Exit code of a process that ends because another one did."""
+INTERRUPTED = 130
+_THREADS = "OMP_NUM_THREADS"
+
+
+def processes_wanted(gpus: int | None, processes: int | None) -> int:
+    """Returns how many processes a command line asks for: one for each GPU.
+
+    Raises:
+        ConfigError: `processes` beside GPUs.
+        DeviceError: there are not so many GPUs.
+    """
+    if processes is not None:
+        if gpus != 0:
+            raise ConfigError(
+                f"--processes {processes} is for the CPU, and each GPU has a process of its own",
+                remedy="use --gpus N, or --gpus 0 --processes N",
+            )
+        return processes
+    if gpus is None or gpus <= 1:
+        return 1
+    there = torch.cuda.device_count()
+    if gpus > there:
+        raise DeviceError(
+            f"--gpus {gpus}, but torch sees {there} here", remedy=f"use --gpus {there}"
+        )
+    return gpus
+
+
+def device_of(ranks: Ranks, gpus: int | None) -> torch.device:
+    """Returns the device of this process, and makes it the current one.
+
+    Raises:
+        DeviceError: a GPU was asked for and this process has none.
+    """
+    if ranks.world == 1:
+        return pick_device(min(gpus, 1) if gpus else gpus)
+    if gpus == 0 or (gpus is None and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if ranks.local_rank >= torch.cuda.device_count():
+        raise DeviceError(
+            f"process {ranks.local_rank + 1} of this machine has no GPU, torch sees "
+            f"{torch.cuda.device_count()}",
+            remedy="start fewer, or use --gpus 0",
+        )
+    device = torch.device("cuda", ranks.local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def run_processes(count: int, words: Sequence[str]) -> int:
+    """Runs `frcnn` with `words` in `count` processes that know of each other.
+
+    Returns:
+        The exit code of the command, where its processes ended as they should.
+
+    Raises:
+        TrainingError: a process died, or failed and has told why.
+    """
+    os.environ.setdefault(_THREADS, str(max(1, all_cores() // count)))
+    # What it tells of failed processes is told below, in a line.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id=f"frcnn-{os.getpid()}",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "frcnn_cli", *words)
+    except SignalException:
+        return INTERRUPTED  # the first process has told what is kept
+    except ChildFailedError as error:
+        return code_of(error.failures, count)
+    return 0
+
+
+def code_of(failures: Mapping[int, ProcessFailure], count: int) -> int:
+    """Returns the exit code that all agree on, or tells which process died first."""
+    causes = {rank: each for rank, each in failures.items() if each.exitcode != LOST} or failures
+    rank, first = min(causes.items(), key=lambda item: item[1].timestamp)
+    if first.exitcode == LOST:
+        raise TrainingError(
+            f"the {count} processes lost each other in a step",
+            remedy="--verbose shows what the first one met; --resume goes on",
+        )
+    if first.exitcode > 1:
+        return first.exitcode
+    how = first.signal_name() if first.exitcode < 0 else f"exit code {first.exitcode}"
+    raise TrainingError(
+        f"process {rank} of {count} ended with {how}, and so the run",
+        remedy="frcnn train --resume goes on from the last checkpoint",
+    )

@@ -1,0 +1,93 @@
+"""Online hard example mining: of the RoIs drawn, those with the highest loss train."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.fast_rcnn import RegionOutput
+from frcnn_cli.model.loss import region_losses
+from frcnn_cli.model.suppression import suppress
+from frcnn_cli.model.targets import normalised
+from frcnn_cli.training.engine.forward import Forward
+
+_SAME = 0.7
+"""IoU above which two RoIs are one example (Shrivastava et al. 2016, §4.3)."""
+
+
+class HardExamples:
+    """Chooses what trains by the loss that it has before the step (Shrivastava et al. 2016).
+
+    Nothing is drawn, and the model is left as it was: dropout does not take part.
+
+    Args:
+        forward: the model, and how it computes.
+        config: the recipe.
+    """
+
+    def __init__(self, forward: Forward, config: TrainConfig) -> None:
+        self._model = forward.model
+        self._forward = forward
+        self._config = config
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Batch:
+        """Returns the batch with at most `rois_per_image` RoIs of each photograph, hardest first.
+
+        Of RoIs that overlap by more than 0.7 the hardest stays.
+        """
+        training = self._model.training
+        self._model.eval()
+        try:
+            scores = self._losses(batch)
+        finally:
+            self._model.train(training)
+        counts = [len(rois) for rois in batch.rois]
+        kept = [
+            self._hardest(rois, each)
+            for rois, each in zip(batch.rois, torch.split(scores, counts), strict=True)
+        ]
+        first = np.cumsum([0, *counts[:-1]]).tolist()
+        rows = torch.cat([start + each for start, each in zip(first, kept, strict=True)])
+        return batch._replace(
+            rois=tuple(rois[each] for rois, each in zip(batch.rois, kept, strict=True)),
+            labels=batch.labels[rows],
+            deltas=batch.deltas[rows],
+        )
+
+    def _losses(self, batch: Batch) -> Tensor:
+        """Returns the loss (R,) of each RoI."""
+        model, config = self._model, self._config
+        outputs = [
+            output
+            for image, rois in zip(batch.images, batch.rois, strict=True)
+            for output in self._outputs(image, rois)
+        ]
+        output = RegionOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
+        targets = normalised(batch.deltas, batch.labels, model.delta_mean, model.delta_std)
+        smoothing = config.label_smoothing
+        classification, box = region_losses(output, batch.labels, targets, smoothing)
+        losses = classification + config.box_loss_weight * box
+        return losses.nan_to_num(nan=torch.inf)  # the step has to meet what is not finite
+
+    def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
+        """Returns what the network says of a photograph's RoIs, no more at once than train."""
+        features = self._forward.features(image)
+        return [
+            self._forward.regions(features, part)
+            for part in torch.split(rois, self._config.rois_per_image)
+        ]
+
+    def _hardest(self, rois: Tensor, losses: Tensor) -> Tensor:
+        """Returns the places of the RoIs of a photograph that train."""
+        places = suppress(
+            rois.cpu().numpy(),
+            losses.cpu().numpy(),
+            np.zeros(len(rois), np.int64),
+            _SAME,
+            self._config.rois_per_image,
+        )
+        return torch.from_numpy(places).to(rois.device)

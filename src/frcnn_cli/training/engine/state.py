@@ -1,0 +1,74 @@
+"""What a run needs to go on as if it had never stopped, as one table of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.training.engine.loop import Trainer
+
+_MODEL, _AVERAGE, _OPTIMIZER = "model.", "average.", "optimizer."
+_STEP = "step"
+
+
+def trainer_state(trainer: Trainer) -> dict[str, Tensor]:
+    """Returns weights, averaged weights, the optimiser's moments and the step.
+
+    Rates, order and chance follow from the step and the recipe.
+    """
+    state = {_STEP: torch.tensor(trainer.step)}
+    state |= {_MODEL + name: tensor for name, tensor in trainer.model.state_dict().items()}
+    if trainer.average is not None:
+        state |= {_AVERAGE + name: tensor for name, tensor in trainer.average.values.items()}
+    moments = trainer.optimizer.state_dict()["state"]
+    for index, tensors in moments.items():
+        for name, tensor in tensors.items():
+            if tensor is not None:
+                state[f"{_OPTIMIZER}{index}.{name}"] = tensor
+    return state
+
+
+def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
+    """Puts a trainer of the same recipe where `trainer_state` was taken.
+
+    Raises:
+        CheckpointError: the state is of another network or recipe.
+    """
+    try:
+        trainer.model.load_state_dict(_part(state, _MODEL))
+        if trainer.average is not None:
+            average = _part(state, _AVERAGE)
+            for name, tensor in trainer.average.values.items():
+                tensor.copy_(average[name])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _part(state, _OPTIMIZER).items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+        groups = trainer.optimizer.state_dict()["param_groups"]
+        trainer.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        _lay_out(trainer.optimizer)
+        trainer.step = int(state[_STEP])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"the state of the run does not fit its configuration ({error})",
+            remedy="start a new run",
+        ) from error
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Puts each moment in the order in memory that its parameter has: a fused step relies on it."""
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(moment)
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,209 @@
+"""One step's forward and backward pass: whole, or in pieces where memory is short."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import TrainingError
+from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.fast_rcnn import RegionOutput
+from frcnn_cli.model.loss import Losses, multi_task_loss
+from frcnn_cli.model.targets import normalised
+from frcnn_cli.training.distributed.ranks import RankLostError, Ranks
+from frcnn_cli.training.engine.dropout import RegionDropout
+from frcnn_cli.training.engine.forward import Forward
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_PIECES = 64
+LOSSES = ("classification", "box")
+GRADIENT = "gradient"
+
+
+def name_of(term: str) -> str:
+    """Returns what a term that is not finite is called."""
+    return "gradient's norm" if term == GRADIENT else f"{term} loss"
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a gradient that is infinite or no number; weights are those before the step.
+
+    Attributes:
+        step: from 1.
+        term: "classification", "box" or "gradient".
+        value: the loss, or the gradient's norm.
+        batch: what the step was about to learn from.
+        first_slot: place in the step of the batch's first photograph.
+    """
+
+    def __init__(
+        self, step: int, term: str, value: float, batch: Batch, first_slot: int = 0
+    ) -> None:
+        super().__init__(
+            f"the {name_of(term)} is {value} at step {step}, "
+            f"photographs {', '.join(batch.image_ids)}",
+            remedy="lower --lr, or look at the boxes of these photographs",
+        )
+        self.step, self.term, self.value = step, term, value
+        self.batch, self.first_slot = batch, first_slot
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.step, self.term, self.value, self.batch, self.first_slot))
+
+
+@dataclass(frozen=True)
+class PassInputs:
+    """What a pass needs beside the batch.
+
+    Attributes:
+        step: from 0.
+        rois: RoIs of the step over all processes; the losses are means over them.
+        box_weight: λ.
+        must_be_finite: whether a loss that is not is an error.
+    """
+
+    step: int
+    rois: int
+    box_weight: float
+    must_be_finite: bool = True
+
+
+class Passes:
+    """Computes losses and gradients of a batch with a model.
+
+    Where the GPU has no room for the whole batch, the photographs are computed one by one and
+    their RoIs in pieces, the gradients summed; from then on that is so for every step.
+
+    Attributes:
+        model: on its device.
+        first_slot: place in the step of the first photograph of a batch.
+
+    Args:
+        forward: the model, and how it computes.
+        config: the recipe.
+        ranks: this process's place among those of the run.
+        first_slot: place in the step of the first photograph of a batch; None: by the rank.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        config: TrainConfig,
+        ranks: Ranks,
+        first_slot: int | None = None,
+    ) -> None:
+        self.model = forward.model
+        self._forward = forward
+        self._config = config
+        self._ranks = ranks
+        self._network: nn.Module = ranks.wrap(self.model)
+        self._dropout = RegionDropout(self.model, config.seed)
+        share = ranks.share(range(config.images_per_batch))
+        self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
+        self._pieces = 0
+        """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
+
+    def __call__(self, batch: Batch, inputs: PassInputs) -> Losses:
+        """Returns the losses of this process's photographs, gradients left in the parameters.
+
+        Raises:
+            NotFiniteError: a loss is not, before any gradient is averaged over processes.
+            RankLostError: another process has such a loss, or ended.
+            TrainingError: there is no room for the smallest pieces.
+        """
+        photographs = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
+        with self._dropout.step(inputs.step, photographs):
+            while True:
+                self.model.zero_grad(set_to_none=True)
+                try:
+                    return (
+                        self._in_pieces(batch, inputs)
+                        if self._pieces
+                        else self._whole(batch, inputs)
+                    )
+                except torch.OutOfMemoryError as error:
+                    self._shrink(error)
+                # Outside the except clause, whose traceback would keep the tensors alive.
+                torch.cuda.empty_cache()
+
+    def _shrink(self, error: torch.OutOfMemoryError) -> None:
+        if self._ranks.world > 1 or self._pieces >= _MOST_PIECES:
+            raise TrainingError(
+                "the GPU has no memory for a step",
+                remedy="lower short_sides or rois_per_image in [train], or --batch"
+                if self._ranks.world == 1
+                else "lower --batch, or short_sides in [train]",
+            ) from error
+        self._pieces = 2 * self._pieces or 1
+        _LOGGER.warning(
+            "the GPU has no memory for a step; from now on photographs are computed one by one"
+            + (f", their RoIs in {self._pieces} pieces" if self._pieces > 1 else "")
+        )
+
+    def _whole(self, batch: Batch, inputs: PassInputs) -> Losses:
+        frozen = self._forward.frozen
+        seen = [frozen(image) for image in batch.images]
+        with self._forward.casting():
+            output = self._network(seen, batch.rois, frozen.count)
+        losses = self._losses(output, batch, inputs, slice(None))
+        self._require_finite(losses, inputs, batch)
+        # Gradients are averaged over the processes, and the loss is a sum over them.
+        with self._ranks.in_step():
+            (losses.total * self._ranks.world).backward()  # type: ignore[no-untyped-call]
+        return losses
+
+    def _in_pieces(self, batch: Batch, inputs: PassInputs) -> Losses:
+        pieces = []
+        done = 0
+        for image, rois in zip(batch.images, batch.rois, strict=True):
+            features = self._forward.features(image)
+            part = features.detach().requires_grad_(features.requires_grad)
+            for boxes in _parts(rois, self._pieces):
+                rows = slice(done, done + len(boxes))
+                done += len(boxes)
+                with self._dropout.rows(rows):
+                    output = self._forward.regions(part, boxes)
+                losses = self._losses(output, batch, inputs, rows)
+                self._require_finite(losses, inputs, batch)
+                losses.total.backward()  # type: ignore[no-untyped-call]
+                pieces.append(Losses(*(term.detach() for term in losses)))
+            if features.requires_grad and part.grad is not None:
+                features.backward(part.grad)  # type: ignore[no-untyped-call]
+        return Losses(*(torch.stack(terms).sum() for terms in zip(*pieces, strict=True)))
+
+    def _losses(
+        self, output: RegionOutput, batch: Batch, inputs: PassInputs, rows: slice
+    ) -> Losses:
+        labels = batch.labels[rows]
+        model = self.model
+        targets = normalised(batch.deltas[rows], labels, model.delta_mean, model.delta_std)
+        return multi_task_loss(
+            output,
+            labels,
+            targets,
+            inputs.box_weight,
+            count=inputs.rois,
+            label_smoothing=self._config.label_smoothing,
+        )
+
+    def _require_finite(self, losses: Losses, inputs: PassInputs, batch: Batch) -> None:
+        """Ends the step in every process where a loss of one is not finite."""
+        values = {term: getattr(losses, term).item() for term in LOSSES}
+        bad = [term for term in LOSSES if not math.isfinite(values[term])]
+        (processes,) = self._ranks.sums(bool(bad))
+        if not processes or not inputs.must_be_finite:
+            return
+        if not bad:
+            self._ranks.sums(0)  # raises once that process has kept its step and ended
+            raise RankLostError("the loss of another process is not finite")
+        raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
+
+
+def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:
+    yield from (part for part in rois.tensor_split(pieces) if len(part))

@@ -1,0 +1,204 @@
+"""What can be known before the first step: what is wrong with the data, what the run will need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import numpy as np
+
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.cache.keys import cached_content_hash
+from frcnn_cli.cache.proposals import load_proposals
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.dataset import Dataset, Problem
+from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.proposals.service import proposal_keys
+from frcnn_cli.records import Sample
+from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.training.preflight.cost import Cost
+
+READING = "Reading annotations"
+LOOKING = "Looking at regions"
+FEW_OBJECTS = 10
+"""Objects of a class below which it can hardly be learnt."""
+LOW_RECALL = 0.8
+"""Share of the objects below which the regions are what limits the detector."""
+_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many objects the regions in the cache cover with an IoU of 0.5 or more.
+
+    Attributes:
+        photographs: those whose regions are in the cache.
+        objects: theirs, without the difficult ones.
+        covered: of these.
+    """
+
+    photographs: int
+    objects: int
+    covered: int
+
+    @property
+    def recall(self) -> float | None:
+        """The share that is covered; None without objects."""
+        return self.covered / self.objects if self.objects else None
+
+
+NOT_LOOKED = Coverage(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What was found in the annotations.
+
+    Attributes:
+        split: the photographs that were looked at.
+        photographs: those that can be used.
+        background: those among them without an object; they train as background.
+        objects: to train on, by class.
+        difficult: objects that are not trained on.
+        problems: photographs that are left out or mended, and why.
+    """
+
+    split: str
+    photographs: int
+    background: int
+    objects: Mapping[str, int]
+    difficult: int
+    problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(
+        cls,
+        split: str,
+        samples: Sequence[Sample],
+        problems: Sequence[Problem],
+        names: Sequence[str],
+    ) -> Self:
+        """Counts what `read_all` read, labelled by the classes `names`."""
+        counts = np.zeros(len(names) + 1, np.int64)
+        for sample in samples:
+            counts += np.bincount(sample.labels[~sample.difficult], minlength=len(counts))
+        return cls(
+            split,
+            len(samples),
+            sum(not len(sample.boxes) for sample in samples),
+            dict(zip(names, counts[1:].tolist(), strict=True)),
+            sum(int(sample.difficult.sum()) for sample in samples),
+            tuple(problems),
+        )
+
+    @property
+    def failures(self) -> list[FrcnnError]:
+        """Why photographs are left out."""
+        return [problem.error for problem in self.problems if problem.dropped]
+
+    def warnings(self) -> list[str]:
+        """Returns what may go wrong, in words."""
+        few = [f"{name} {n}" for name, n in self.objects.items() if n < FEW_OBJECTS]
+        return [f"few objects to learn from: {', '.join(few)}"] if few else []
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What to expect of a run.
+
+    Attributes:
+        coverage: of the objects by regions.
+        cost: of the run.
+    """
+
+    coverage: Coverage
+    cost: Cost
+
+    def warnings(self) -> list[str]:
+        """Returns what may go wrong, in words."""
+        told = []
+        recall, cost = self.coverage.recall, self.cost
+        if recall is not None and recall < LOW_RECALL:
+            told.append(
+                f"regions cover only {recall:.0%} of the objects, and no more can be found: try "
+                "another preset, or a larger max_side, in [proposals]"
+            )
+        if cost.memory_free is not None and cost.memory > cost.memory_free:
+            told.append("memory may run out: lower short_sides or rois_per_image in [train]")
+        if cost.disk > cost.disk_free:
+            told.append("the disk is too full for the checkpoints: make room")
+        return told
+
+
+def read_all(
+    dataset: Dataset, split: str, progress: Progress = silent
+) -> tuple[list[Sample], list[Problem]]:
+    """Reads every annotation and photograph header of a split, in parallel.
+
+    Returns:
+        The photographs that can be used, and all that is wrong, both in the split's order.
+
+    Raises:
+        DataError: the data set has no such split, or no object at all.
+    """
+    ids = dataset.split(split)
+    _ = dataset.classes  # found by a first look that threads must not take at once
+    samples: list[Sample] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(2 * all_cores()) as pool:
+        for done, (sample, found) in enumerate(pool.map(partial(_read, dataset), ids), start=1):
+            if sample is not None:
+                samples.append(sample)
+            problems += found
+            progress(READING, done, len(ids))
+    return samples, problems
+
+
+def _read(dataset: Dataset, image_id: str) -> tuple[Sample | None, list[Problem]]:
+    problems: list[Problem] = []
+    try:
+        return dataset.read(image_id, problems.append), problems
+    except DataError as error:
+        return None, [*problems, Problem(image_id, error, dropped=True)]
+
+
+def cover(
+    samples: Sequence[Sample],
+    config: ProposalConfig,
+    cache: Cache,
+    progress: Progress = silent,
+) -> Coverage:
+    """Returns how well the regions that are in the cache cover the objects."""
+    photographs = objects = covered = 0
+    key_of = proposal_keys(config)
+    with ThreadPoolExecutor(2 * all_cores()) as pool:
+        counts = pool.map(lambda sample: _covered(sample, config, cache, key_of), samples)
+        for done, found in enumerate(counts, start=1):
+            if found is not None:
+                photographs += 1
+                objects += found[0]
+                covered += found[1]
+            progress(LOOKING, done, len(samples))
+    return Coverage(photographs, objects, covered)
+
+
+def _covered(
+    sample: Sample, config: ProposalConfig, cache: Cache, key_of: Callable[[str], str]
+) -> tuple[int, int] | None:
+    """Returns the objects of a photograph, and how many are covered; None without regions."""
+    try:
+        regions = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
+    except FrcnnError:
+        return None
+    if regions is None:
+        return None
+    objects = sample.boxes[~sample.difficult]
+    if not len(objects) or not len(regions):
+        return len(objects), 0
+    best = box_ops.iou(objects, regions[: config.max_proposals or None]).max(axis=1)
+    return len(objects), int((best >= _IOU).sum())

@@ -1,0 +1,206 @@
+"""What is done between the steps of a run: metrics, checkpoints, evaluations, stopping."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.keys import content_hash
+from frcnn_cli.cache.runs import BEST
+from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
+from frcnn_cli.detection.dataset import detect_samples
+from frcnn_cli.detection.detector import Detector
+from frcnn_cli.errors import TrainingError
+from frcnn_cli.evaluation.metrics.voc import evaluate
+from frcnn_cli.records import Detections
+from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.training.batches.split_data import SplitData
+from frcnn_cli.training.distributed.ranks import ALONE, Ranks
+from frcnn_cli.training.engine.class_statistics import folded
+from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.state import trainer_state
+from frcnn_cli.training.engine.step import NotFiniteError
+from frcnn_cli.training.replay import save_replay
+from frcnn_cli.training.runs.events import FinalScore
+from frcnn_cli.training.runs.folder import RunFolder
+from frcnn_cli.training.runs.tensorboard import Board
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class RunKeeper:
+    """Keeps a run's folder; every process of the run has one, only the first one's writes.
+
+    Attributes:
+        folder: of the run; None in the other processes.
+        trainer: what is trained.
+        info: of the checkpoints.
+        evaluation: photographs that are not trained on; None evaluates nothing.
+        ranks: this process's place.
+        progress: told about detections.
+        stepped: told of each step.
+        evaluated: told a step and its mAP.
+        board: TensorBoard's files, if they are wanted.
+    """
+
+    folder: RunFolder | None
+    trainer: Trainer
+    info: CheckpointInfo
+    evaluation: SplitData | None
+    ranks: Ranks
+    progress: Progress = silent
+    stepped: Callable[[StepReport], None] = lambda _: None
+    evaluated: Callable[[int, float], None] = lambda *_: None
+    board: Board | None = None
+    _waited: int = field(default=0, init=False)
+    _saved: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._count_evaluations()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()
+
+    @property
+    def config(self) -> TrainConfig:
+        """The recipe."""
+        return self.trainer.config
+
+    @property
+    def lost_patience(self) -> bool:
+        """Whether the mAP has not risen for so long that the run ends."""
+        return bool(self.config.patience) and self._waited >= self.config.patience
+
+    def on_step(self, report: StepReport) -> None:
+        """Writes down a step, and all that is due after it."""
+        if self.folder is not None:
+            self.folder.log_step(report)
+        if self.board is not None:
+            self.board.stepped(report)
+        self.stepped(report)
+        if self._is_due(report.step):
+            self.checkpoint(scored=self._is_scored(report.step))
+
+    def catch_up(self) -> None:
+        """Does what a run that was killed had not done yet after the step that it goes on from."""
+        step = self.trainer.step
+        scored = self._is_scored(step)
+        missing = self.folder is not None and not self.folder.has_checkpoint(step, scored)
+        if any(self.ranks.sums(missing)):
+            self.checkpoint(scored=scored)
+
+    def save_interrupted(self) -> None:
+        """Writes the state and the detector of this moment, unless that is done."""
+        if self._saved != self.trainer.step:
+            self.checkpoint(scored=False)
+
+    def checkpoint(self, *, scored: bool) -> None:
+        """Writes the state and the detector of this moment, with its mAP if it is `scored`."""
+        if self.folder is not None:
+            self.folder.save_state(trainer_state(self.trainer))
+        average, model = self.trainer.average, self.trainer.model
+        if average is not None:
+            average.swap(model)
+        try:
+            score = self._score() if scored else None
+            if self.folder is not None:
+                self.folder.save_checkpoint(self._folded(), self.info, self.trainer.step, score)
+        finally:
+            if average is not None:
+                average.swap(model)
+        self._saved = self.trainer.step
+        self._count_evaluations()
+
+    def _count_evaluations(self) -> None:
+        """Learns from the metrics, which one process has, for how long the mAP has not risen."""
+        waited = 0 if self.folder is None else self.folder.evaluations_since_best()
+        (self._waited,) = map(int, self.ranks.sums(waited))
+
+    def _is_due(self, step: int) -> bool:
+        at_end = step == self.config.iterations
+        return at_end or step % self.config.checkpoint_every == 0 or self._is_scored(step)
+
+    def _is_scored(self, step: int) -> bool:
+        every = self.config.eval_every or self.config.checkpoint_every
+        return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
+
+    def _folded(self) -> dict[str, Tensor]:
+        return dict(folded(self.trainer.model).state_dict())
+
+    def _score(self) -> float:
+        assert self.evaluation is not None
+        detector = Detector.of(copy.deepcopy(folded(self.trainer.model)), self.info)
+        score = score_split(detector, self.evaluation, self.ranks, self.progress)
+        if self.board is not None:
+            self.board.evaluated(self.trainer.step, score)
+        self.evaluated(self.trainer.step, score)
+        return score
+
+
+def score_split(
+    detector: Detector, data: SplitData, ranks: Ranks, progress: Progress = silent
+) -> float:
+    """Returns the 11-point mAP; each process detects its share of the photographs."""
+    found, failures = detect_samples(
+        ranks.share(data.samples),
+        detector,
+        data.proposals,
+        DetectConfig(score=EvalConfig().score),
+        progress,
+    )
+    for failure in failures:
+        _LOGGER.warning("not scored: %s", failure)
+    everywhere: dict[str, Detections] = {}
+    for part in ranks.gather(found):
+        everywhere |= part
+    return evaluate(data.samples, everywhere, detector.info.classes).mean_ap("voc07")
+
+
+def score_best(
+    run: Path,
+    device: torch.device,
+    data: SplitData | None,
+    ranks: Ranks,
+    progress: Progress = silent,
+) -> FinalScore | None:
+    """Returns the mAP of a run's best checkpoint; None without photographs to score it on.
+
+    The processes share the work, if all of them see the checkpoint, which the first one wrote.
+    Another machine may have one of the same name, of a run that it led.
+    """
+    if data is None:
+        return None
+    best = run / BEST
+    seen = ranks.gather(content_hash(best) if best.exists() else None)
+    seen_by_all = set(seen) == {seen[0]}
+    if not seen_by_all and not ranks.is_first:
+        return None
+    detector = Detector.load(best, device)
+    score = score_split(detector, data, ranks if seen_by_all else ALONE, progress)
+    return FinalScore(score, data.split, len(data.samples))
+
+
+def keep_step(error: NotFiniteError, keeper: RunKeeper, run: Path) -> TrainingError:
+    """Writes the step that failed, for --replay, and returns the error that says where."""
+    rank = f"-rank{keeper.ranks.rank}" if keeper.ranks.world > 1 else ""
+    path = run / f"replay-{error.step}{rank}.safetensors"
+    try:
+        save_replay(path, error, keeper.trainer.model, keeper.info, keeper.config)
+    except OSError:
+        return error  # what went wrong first matters more
+    return TrainingError(
+        error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+    )

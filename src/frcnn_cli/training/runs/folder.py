@@ -1,0 +1,287 @@
+"""A run's folder: checkpoints, the resolved configuration, metrics, what resuming needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from frcnn_cli.cache import checkpoints, runs
+from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
+from frcnn_cli.cache.store import Cache, atomic_file, told_as_cache_error
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.plotting.curves import plot_training
+from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
+
+if sys.platform != "win32":
+    import fcntl
+
+STATE = "resume.safetensors"
+CONFIG = "config.json"
+CURVES = "curves.png"
+SETTINGS = "settings.toml"
+COMMAND = "command.txt"
+
+
+class RunFolder:
+    """What a run leaves behind, in `<cache>/runs/<name>/`.
+
+    It belongs to one process at a time, until `release`; of a run that never began nothing is left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: int | None = None
+
+    @classmethod
+    def new(cls, cache: Cache, name: str | None, backbone: str) -> Self:
+        """Returns a folder that no run has used; without a name, the backbone's and a number.
+
+        Raises:
+            ConfigError: the name is taken, or cannot be a folder's.
+            CacheError: the cache cannot be written.
+        """
+        if name is not None:
+            folder = cls(runs.make_run_folder(cache, name))
+            if (folder.path / STATE).exists():
+                raise ConfigError(
+                    f"the run {name!r} exists",
+                    remedy="go on with --resume or choose another --run",
+                )
+            folder.hold()
+            return folder
+        stem = backbone.replace("/", "-")  # timm/resnet18
+        for number in count(1):
+            folder = cls(runs.make_run_folder(cache, f"{stem}-{number}"))
+            if folder.is_untouched() and folder.try_to_hold():
+                if folder.is_untouched():  # its holder may have begun and ended meanwhile
+                    return folder
+                folder.release()
+        raise AssertionError("numbers do not end")
+
+    @classmethod
+    def existing(cls, cache: Cache, name: str | None) -> Self:
+        """Returns the folder of a run that can go on: the one named, or else the newest.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        if name is None:
+            newest = runs.newest_checkpoint(cache, STATE)
+            path = None if newest is None else newest.parent
+        else:
+            path = runs.run_folder(cache, name)
+        if path is None or not (path / STATE).is_file():
+            raise CheckpointError(
+                f"no run to resume{f': {name!r} has no checkpoint' if name else ''}",
+                remedy="start one without --resume",
+                file=path or cache.root / "runs",
+            )
+        return cls(path)
+
+    def is_untouched(self) -> bool:
+        """Returns whether no run has begun in it."""
+        return not any(self.path.iterdir())
+
+    def hold(self) -> None:
+        """Keeps other processes from the run until `release`, or this process's end.
+
+        Raises:
+            ConfigError: another process trains it.
+        """
+        if not self.try_to_hold():
+            raise ConfigError(
+                f"another process trains the run {self.path.name!r}",
+                remedy="wait for its end, or choose another --run",
+                file=self.path,
+            )
+
+    def try_to_hold(self) -> bool:
+        """Returns whether the run is this process's now."""
+        if sys.platform == "win32":  # folders cannot be locked there
+            return True
+        held = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            return False
+        except OSError:  # a file system without locks
+            os.close(held)
+            return True
+        self._held = held
+        return True
+
+    def release(self) -> None:
+        """Lets others have the run; a folder in which no run began is removed."""
+        with suppress(OSError):
+            self.path.rmdir()  # fails where there is anything in it
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def open(
+        self,
+        job: TrainJob,
+        config: TrainConfig,
+        classes: tuple[str, ...],
+        photographs: int,
+        resume_at: int,
+    ) -> None:
+        """Writes the resolved configuration and cuts the metrics off behind step `resume_at`.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        resolved = {
+            **job.to_json(),
+            "train": dataclasses.asdict(config),
+            "classes": list(classes),
+            "photographs": photographs,
+        }
+        for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed at its writing
+            abandoned.unlink(missing_ok=True)
+        self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
+        self._write(SETTINGS, settings_toml(resolved))
+        kept = [row for row in self.metrics() if row["step"] <= resume_at]
+        self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def write_command(self, job: TrainJob, device: str, processes: int) -> str:
+        """Writes the command that repeats the run, and returns it.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        cache = self.path.parents[1]
+        command = repeating_command(job, self.path / SETTINGS, device, processes, cache)
+        self._write(COMMAND, command + "\n")
+        return command
+
+    def job(self) -> TrainJob:
+        """Returns what the run was started with, its schedule resolved.
+
+        Raises:
+            CheckpointError: the configuration is missing or damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            return TrainJob.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+            raise CheckpointError(
+                f"cannot be used ({error})", remedy="start a new run", file=path
+            ) from error
+
+    def require_same_data(self, classes: tuple[str, ...], photographs: int) -> None:
+        """Makes sure that a run goes on with the data that it began with.
+
+        Raises:
+            CheckpointError: the classes, or the number of photographs, are others.
+        """
+        saved = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+        if saved["classes"] != list(classes) or saved["photographs"] != photographs:
+            raise CheckpointError(
+                f"the run began with {saved['photographs']} photographs of "
+                f"{len(saved['classes'])} classes, and {saved['data']} now has {photographs} of "
+                f"{len(classes)}, or other classes",
+                remedy="start a new run, with --weights naming this one's best checkpoint",
+                file=self.path,
+            )
+
+    def log_step(self, report: StepReport) -> None:
+        """Appends a step to the metrics."""
+        self._append({k: _rounded(v) for k, v in dataclasses.asdict(report).items()})
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the rows written so far."""
+        return runs.read_metrics(self.path)
+
+    def save_state(self, state: Mapping[str, Tensor]) -> None:
+        """Writes what resuming needs.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        checkpoints.write_safetensors(self.path / STATE, state)
+
+    def load_state(self) -> dict[str, Tensor]:
+        """Returns what `save_state` wrote.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        return read_safetensors(self.path / STATE)[0]
+
+    def save_checkpoint(
+        self, tensors: Mapping[str, Tensor], info: CheckpointInfo, step: int, score: float | None
+    ) -> None:
+        """Writes `best`, if no checkpoint before had a higher mAP, then `last`, then the mAP.
+
+        In that order, so that a run killed on the way knows by what is missing what to do again.
+        Without evaluations the last is the best.
+        """
+        before = self.best_map()
+        info = dataclasses.replace(info, training={**info.training, "step": step})
+        if score is not None:
+            info = dataclasses.replace(info, training={**info.training, "map_val": score})
+        if before is None or (score is not None and score >= before):
+            checkpoints.save_checkpoint(self.path / runs.BEST, tensors, info)
+        checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
+        if score is not None:
+            self._append({"step": step, "map": _rounded(score)})
+
+    def has_checkpoint(self, step: int, scored: bool) -> bool:
+        """Returns whether `last` is of this step, and its mAP known if it is to be."""
+        try:
+            _, info = checkpoints.load_checkpoint(self.path / runs.LAST)
+        except CheckpointError:
+            return False
+        known = any(row["step"] == step and "map" in row for row in self.metrics())
+        return info.training["step"] == step and (known or not scored)
+
+    def best_map(self) -> float | None:
+        """Returns the highest mAP on `val` so far; None where none was measured."""
+        return max((row["map"] for row in self.metrics() if "map" in row), default=None)
+
+    def evaluations_since_best(self) -> int:
+        """Returns how many mAPs in a row did not exceed the highest one before them."""
+        scores = [row["map"] for row in self.metrics() if "map" in row]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+
+    def best(self) -> tuple[Path, float | None]:
+        """Returns the best checkpoint and its mAP on `val`, if it was measured."""
+        return self.path / runs.BEST, self.best_map()
+
+    def plot(self) -> None:
+        """Draws losses and mAP over the steps into `curves.png`."""
+        plot_training(self.metrics(), self.path / CURVES, title=self.path.name)
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        path = self.path / runs.METRICS
+        with told_as_cache_error(path), path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.path / name
+        with told_as_cache_error(path), atomic_file(path) as stream:
+            stream.write(text.encode())
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)

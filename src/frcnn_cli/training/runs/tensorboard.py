@@ -1,0 +1,54 @@
+"""A run's metrics for TensorBoard, beside `metrics.jsonl`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.training.engine.loop import StepReport
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """Writes a run's steps and evaluations into its folder `tensorboard`.
+
+    Args:
+        run: the run's folder.
+        step: the one that the run goes on from; what was written behind it is void.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self, run: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
+        except ImportError as error:
+            raise ConfigError(
+                "--tensorboard, and TensorBoard is not installed",
+                remedy="pip install 'frcnn-cli[tensorboard]'",
+            ) from error
+        self._writer = SummaryWriter(run / FOLDER, purge_step=step + 1)
+
+    def stepped(self, report: StepReport) -> None:
+        """Writes a step."""
+        values = {
+            "loss/total": report.loss,
+            "loss/classes": report.classification,
+            "loss/boxes": report.box,
+            "rois/foreground": report.foreground / max(report.rois, 1),
+            "schedule/lr": report.lr,
+            "time/step": report.seconds,
+            "time/waiting": report.waiting,
+        }
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, report.step)
+
+    def evaluated(self, step: int, score: float) -> None:
+        """Writes an evaluation."""
+        self._writer.add_scalar("mAP", score, step)
+
+    def close(self) -> None:
+        """Ends the files."""
+        self._writer.close()

@@ -1,0 +1,141 @@
+"""Photographs, boxes and proposals move together; nothing is drawn but from the generator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.training.batches.augment import Scene, crop, rearranged, recolour, recoloured
+
+OBJECTS = [[10, 10, 30, 30], [60, 10, 80, 50]]
+PROPOSALS = [
+    [60, 10, 80, 50],
+    [58, 10, 69, 50],
+    [0, 0, 50, 40],
+    [12, 10, 30, 30],
+    [40, 40, 60, 70],
+]
+
+
+def scene() -> Scene:
+    """100 × 80 pixels, black, the first object of colour 1 and the second of colour 2."""
+    pixels = np.zeros((80, 100, 3), np.uint8)
+    for label, (x1, y1, x2, y2) in enumerate(OBJECTS, 1):
+        pixels[y1:y2, x1:x2] = label
+    boxes, proposals = (torch.tensor(each).float() for each in (OBJECTS, PROPOSALS))
+    return Scene(pixels, proposals, boxes, torch.tensor([1, 2]))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_crop_by_hand() -> None:
+    """70 pixels wide it shows 10 of the second object's 20, and 20 of the last region's 30 rows."""
+    cropped = crop(scene(), (5, 5, 70, 60), 0.5)
+    assert cropped.pixels.shape == (55, 65, 3)
+    assert cropped.labels.tolist() == [1, 2]
+    assert cropped.boxes.tolist() == [[5, 5, 25, 25], [55, 5, 65, 45]]
+    assert cropped.proposals.tolist() == [
+        [55, 5, 65, 45],
+        [53, 5, 64, 45],
+        [0, 0, 45, 35],  # 45 · 35 of 50 · 40
+        [7, 5, 25, 25],
+        [35, 35, 55, 55],
+    ]
+
+
+def test_what_is_left_of_an_object_that_drops_out_is_no_background() -> None:
+    """A pixel less shows 9 of its 20: the first region goes with it, the second is on its rest."""
+    cropped = crop(scene(), (0, 0, 69, 60), 0.5)
+    assert cropped.labels.tolist() == [1]
+    assert cropped.boxes.tolist() == OBJECTS[:1]
+    assert cropped.proposals.tolist() == [*PROPOSALS[2:4], [40, 40, 60, 60]]
+
+
+@given(st.integers(0, 2**32), st.booleans())
+def test_boxes_stay_on_their_objects(seed: int, flipped: bool) -> None:
+    config = TrainConfig(crop=1.0)
+    made = rearranged(scene(), config, generator(seed), flipped=flipped)
+    height, width = made.pixels.shape[:2]
+    assert 50 <= width <= 100
+    assert 40 <= height <= 80
+    assert len(made.boxes) == len(made.labels) >= 1
+    assert len(made.proposals) >= 1
+    for (x1, y1, x2, y2), label in zip(made.boxes.int().tolist(), made.labels, strict=True):
+        assert (made.pixels[y1:y2, x1:x2] == label.item()).all()
+        assert (x2 - x1) * (y2 - y1) * 2 >= (400, 800)[label - 1]
+    for boxes in (made.boxes, made.proposals):
+        assert (boxes >= 0).all()
+        assert (boxes[:, 2:] <= torch.tensor([width, height])).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_crops_differ_and_repeat() -> None:
+    config = TrainConfig(crop=1.0, flip=0.0)
+    shapes = {rearranged(scene(), config, generator(seed)).pixels.shape for seed in range(20)}
+    assert len(shapes) > 15
+    one, same = (rearranged(scene(), config, generator(3)) for _ in range(2))
+    assert np.array_equal(one.pixels, same.pixels)
+    assert torch.equal(one.proposals, same.proposals)
+
+
+def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() -> None:
+    """The object is all of it: a crop would have to be at least half of the photograph."""
+    whole = torch.tensor([[0.0, 0, 100, 80]])
+    full = scene()._replace(boxes=whole, proposals=whole, labels=torch.tensor([1]))
+    sizes = set()
+    for seed in range(40):
+        made = rearranged(full, TrainConfig(crop=1.0), generator(seed))
+        sizes.add(made.pixels.shape[0] * made.pixels.shape[1])
+        assert len(made.boxes) == 1
+    assert min(sizes) >= 4000
+
+
+def test_a_photograph_without_objects_is_cropped_too() -> None:
+    empty = scene()._replace(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+    shapes = {
+        rearranged(empty, TrainConfig(crop=1.0), generator(seed)).pixels.shape for seed in range(5)
+    }
+    assert len(shapes) > 1
+
+
+def test_what_is_off_draws_nothing() -> None:
+    off, one_draw = generator(), generator()
+    torch.rand((), generator=one_draw)
+    made = rearranged(scene(), TrainConfig(flip=0.0), off)
+    recoloured(made.pixels, 0.0, off)
+    assert np.array_equal(made.pixels, scene().pixels)
+    assert torch.equal(off.get_state(), one_draw.get_state())
+
+
+@pytest.mark.parametrize(
+    ("factors", "before", "after"),
+    [
+        ((1, 1, 1), [[7, 8, 250], [0, 255, 3]], [[7, 8, 250], [0, 255, 3]]),
+        ((1.5, 1, 1), [[10, 100, 200]], [[15, 150, 255]]),
+        ((1, 0.5, 1), [[100, 100, 100], [200, 200, 200]], [[125, 125, 125], [175, 175, 175]]),
+        ((1, 1, 0), [[255, 0, 0]], [[76, 76, 76]]),  # 0.299 · 255
+        # Grey 0.587 · 100 = 58.7: half as far from it.
+        ((1, 1, 0.5), [[0, 100, 0]], [[29, 79, 29]]),
+        ((0.5, 0, 1), [[100, 100, 100], [200, 200, 200]], [[75, 75, 75], [75, 75, 75]]),
+    ],
+)
+def test_colours_by_hand(
+    factors: tuple[float, ...],
+    before: list[list[int]],
+    after: list[list[int]],
+) -> None:
+    assert recolour(np.array([before], np.uint8), *factors).tolist() == [after]
+
+
+def test_a_small_strength_changes_little() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    changed = recoloured(pixels, 0.1, generator())
+    difference = np.abs(changed.astype(int) - pixels)
+    assert 0 < difference.max() <= 0.1 * 255 * 3 + 1
+    assert np.array_equal(changed, recoloured(pixels, 0.1, generator()))

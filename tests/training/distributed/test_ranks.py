@@ -1,0 +1,59 @@
+"""Processes that train together do what one process does with the same photographs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from frcnn_cli.training.distributed.ranks import ALONE, Ranks, place
+from training.together import train
+
+TOGETHER = Path(__file__).with_name("together.py")
+BOUND = 1e-5
+"""Sums of float32 in another order: differences as a part of a tensor's largest magnitude."""
+
+
+@pytest.mark.parametrize(("count", "world"), [(7, 3), (2, 2), (2, 4), (0, 2)])
+def test_shares_cover_all_once_in_order(count: int, world: int) -> None:
+    shares = [list(Ranks(rank, world).share(range(count))) for rank in range(world)]
+    assert [item for share in shares for item in share] == list(range(count))
+    sizes = [len(share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    assert ALONE.sums(1, 2.5) == [1, 2.5]
+    assert ALONE.gather("a") == ["a"]
+    assert ALONE.is_first
+    with ALONE.first_goes_ahead():
+        pass
+
+
+def test_the_place_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"RANK": "5", "WORLD_SIZE": "8", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    for name, value in told.items():
+        assert place() == ALONE  # not all of it was told
+        monkeypatch.setenv(name, value)
+    assert place() == Ranks(5, 8)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert place() == Ranks(5, 8, 1, 4)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    """One has one photograph, the other two; dropout, momentum and averaging are on."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    subprocess.run([*launcher, "--nproc-per-node=2", TOGETHER, tmp_path], check=True)
+    whole, _ = train(ALONE)
+    first, second = (safetensors.torch.load_file(tmp_path / f"{i}.safetensors") for i in (0, 1))
+    assert first.keys() == second.keys() == whole.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(first[name], second[name]), name
+        difference = (first[name] - tensor).abs().max()
+        assert difference <= BOUND * tensor.abs().max(), (name, difference)

@@ -1,0 +1,97 @@
+"""What several processes find out apart and have to agree on, with the others' answers made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from frcnn_cli.cache.keys import content_hash
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.data.open import open_dataset
+from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
+from frcnn_cli.proposals.service import ProposalRun
+from frcnn_cli.records import Sample
+from frcnn_cli.runtime.memory import memory_told
+from frcnn_cli.training.batches.split_data import SplitData, require_evaluation
+from frcnn_cli.training.distributed.ranks import ALONE, Ranks
+from frcnn_cli.training.runs.agreement import agreed, require_one_state, require_sharable
+from frcnn_cli.training.runs.folder import STATE, RunFolder
+
+
+@dataclass(frozen=True)
+class Two(Ranks):
+    """One of two processes, of which the other says `others`."""
+
+    world: int = 2
+    others: Any = None
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value, self.others]
+
+
+def data(tmp_path: Path, ids: Sequence[str]) -> SplitData:
+    boxes = np.array([[0, 0, 4, 4]], np.float32)
+    samples = [
+        Sample(name, tmp_path / name, boxes, np.array([1]), np.array([False])) for name in ids
+    ]
+    return SplitData("train", samples, ProposalRun(ProposalConfig(), Cache(tmp_path)), [])
+
+
+def test_photographs_that_one_process_cannot_use_are_left_out_everywhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = data(tmp_path, ["a", "b", "c", "d"])
+    both = agreed(mine, Two(others=["d", "b", "a"]))
+    assert both is not None
+    assert [sample.image_id for sample in both.samples] == ["a", "b", "d"]
+    assert "1 photographs of train are left out" in caplog.text
+    assert agreed(mine, Two(others=[])) is None
+    assert agreed(None, Two(others=["a"])) is None
+    assert agreed(mine, ALONE) is mine
+
+
+def test_one_state_in_all_processes(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "mine")
+    run.path.mkdir()
+    (run.path / STATE).write_bytes(b"step 1000")
+    same = content_hash(run.path / STATE)
+    require_one_state(run, Two(others=("mine", same)))
+    for others in (("mine", "the hash of step 500"), ("another", same)):
+        with pytest.raises(CheckpointError, match="not the same file in every process"):
+            require_one_state(run, Two(others=others))
+
+
+def test_what_cannot_be_shared() -> None:
+    require_sharable(TrainConfig(), Two())
+    with pytest.raises(ConfigError, match="2 processes cannot share a batch of 1"):
+        require_sharable(TrainConfig(images_per_batch=1), Two())
+    with pytest.raises(ConfigError, match="stage_wise trains in one process"):
+        require_sharable(TrainConfig(stage_wise=True), Two())
+
+
+def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> None:
+    dataset, patient = open_dataset(scenes, Cache(tmp_path)), TrainConfig(patience=3)
+    require_evaluation(dataset, "train", patient)
+    require_evaluation(dataset, "trainval", TrainConfig())
+    with pytest.raises(ConfigError, match="patience is 3, and no photographs of 'val'"):
+        require_evaluation(dataset, "trainval", patient)
+    with pytest.raises(ConfigError, match="set validation_images"):
+        require_evaluation(dataset, "train", replace(patient, validation_images=0))
+
+
+def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(scenes, Cache(tmp_path))
+    with pytest.raises(DataError, match="has no split 'vall'"):
+        require_evaluation(dataset, "train", TrainConfig(eval_split="vall"))
+
+
+def test_a_gpu_without_memory_is_told_in_a_line() -> None:
+    with pytest.raises(TrainingError, match="no memory left; lower short_sides"), memory_told():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

