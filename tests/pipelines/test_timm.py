@@ -11,10 +11,10 @@ from frcnn_cli import Detector, train
 from frcnn_cli.cache.runs import read_metrics
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
 from frcnn_cli.config.recipes import Recipe
+from frcnn_cli.deploy.compress import compress_to
+from frcnn_cli.deploy.onnx import export_onnx
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.compress import compress_to
-from frcnn_cli.pipelines.onnx_export import export_onnx
 from frcnn_cli.training.pretrained import load_initial_weights
 
 timm = pytest.importorskip("timm")

@@ -16,9 +16,9 @@ from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.checkpoints import CheckpointInfo
+    from frcnn_cli.deploy.benchmark import Bench
+    from frcnn_cli.deploy.benchmark_runner import Row
     from frcnn_cli.model.fast_rcnn import FastRCNN
-    from frcnn_cli.pipelines.bench import Bench
-    from frcnn_cli.pipelines.bench_course import Row
 
 _CLASSES = 20
 """Of a network with random weights: as VOC has."""
@@ -84,9 +84,9 @@ def bench(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
+        from frcnn_cli.deploy.benchmark import measure
+        from frcnn_cli.deploy.benchmark_runner import BenchConfig
         from frcnn_cli.detection.export import write_text
-        from frcnn_cli.pipelines.bench import measure
-        from frcnn_cli.pipelines.bench_course import BenchConfig
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and checkpoint is not None:

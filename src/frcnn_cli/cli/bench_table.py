@@ -14,8 +14,8 @@ from rich.text import Text
 from frcnn_cli.cli.summary import count
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.bench import Bench
-    from frcnn_cli.pipelines.bench_course import Row
+    from frcnn_cli.deploy.benchmark import Bench
+    from frcnn_cli.deploy.benchmark_runner import Row
 
 _WORDS = {"postprocess": "post-processing"}
 

@@ -18,7 +18,7 @@ from frcnn_cli.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from frcnn_cli.pipelines.compress import Compression, Trial
+    from frcnn_cli.deploy.compress import Compression, Trial
 
 _PAPER = "VGG16 on VOC07 with ranks 1024 and 256: mAP 66.9 → 66.6, 0.32 s → 0.22 s (Table 4, K40)"
 
@@ -71,7 +71,7 @@ def compress(
     """Cut fc6 and fc7 of a detector to a lower rank: smaller, faster, nearly as good."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.pipelines.compress import Validation, compress_to, compress_within
+        from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
         from frcnn_cli.runtime.device import pick_device
 
         if max_drop is not None and (fc6 or fc7):

@@ -39,8 +39,8 @@ def export(
     """Write a detector as ONNX, and compare what onnxruntime makes of it with our own result."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
+        from frcnn_cli.deploy.onnx import export_onnx
         from frcnn_cli.detection.photographs import choose_checkpoint
-        from frcnn_cli.pipelines.onnx_export import export_onnx
 
         chosen = choose_checkpoint(checkpoint, Cache(options.DEFAULT_CACHE))
         terminal.say("Translating the network, which takes up to a minute")

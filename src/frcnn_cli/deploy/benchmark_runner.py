@@ -14,12 +14,12 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig
+from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, Photograph
+from frcnn_cli.deploy.flops import matrix_peak, network_flops
 from frcnn_cli.detection.detector import Laps, fetched
 from frcnn_cli.model.build import build_backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.postprocess import postprocess
-from frcnn_cli.model.work import matrix_peak, network_flops
-from frcnn_cli.pipelines.baselines import RCNN, RCNN_SIDE, Photograph
 from frcnn_cli.runtime.memory import peak_memory, reset_peak
 
 NETWORK = ("trunk", "pooling", "head", "postprocess")

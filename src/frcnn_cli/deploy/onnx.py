@@ -17,10 +17,10 @@ import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import atomic_file
+from frcnn_cli.deploy.onnx_graph import OnnxForm
 from frcnn_cli.detection.detector import load_model
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.backbones.base import Preprocessing
-from frcnn_cli.model.onnx_form import OnnxForm
 
 SCHEMA = "frcnn.onnx/1"
 OPSET = 18

@@ -20,12 +20,12 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import Resized, resize
+from frcnn_cli.deploy.baselines import Photograph, Plain
+from frcnn_cli.deploy.benchmark_runner import BenchConfig, Contender, Course, Row, Step
 from frcnn_cli.detection.detector import look
 from frcnn_cli.detection.prefetch import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.pipelines.baselines import Photograph, Plain
-from frcnn_cli.pipelines.bench_course import BenchConfig, Contender, Course, Row, Step
 from frcnn_cli.proposals.search import search
 from frcnn_cli.runtime.progress import Progress, silent
 

@@ -14,10 +14,10 @@ from frcnn_cli import find_proposals
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
+from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
 from frcnn_cli.detection.detector import BUNDLED, Detector, load_model
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import prepare
-from frcnn_cli.pipelines.onnx_export import OnnxExport, export_onnx
 
 SCORE = 1e-4
 PIXELS = 0.02

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from frcnn_cli.boxes import clip, decode
 from frcnn_cli.config import ModelConfig
+from frcnn_cli.deploy.onnx_graph import OnnxForm, _roi_pool
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.onnx_form import OnnxForm, _roi_pool
 from frcnn_cli.model.roi_pool import roi_pool
 
 

@@ -9,11 +9,11 @@ import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.deploy.benchmark import measure
+from frcnn_cli.deploy.benchmark_runner import NETWORK, STAGES, BenchConfig
+from frcnn_cli.deploy.flops import network_flops
 from frcnn_cli.model.build import build_backbone, build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.work import network_flops
-from frcnn_cli.pipelines.bench import measure
-from frcnn_cli.pipelines.bench_course import NETWORK, STAGES, BenchConfig
 
 
 def test_the_operations_of_vgg16_are_those_of_the_literature() -> None:

@@ -13,10 +13,10 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint, save_ch
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
 from frcnn_cli.detection.detector import BUNDLED, Detector
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.build import build_model
-from frcnn_cli.pipelines.compress import Validation, compress_to, compress_within
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
