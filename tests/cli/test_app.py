@@ -12,7 +12,7 @@ import typer
 
 from frcnn_cli import __version__
 from frcnn_cli.cli.app import main
-from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.errors import CacheError, FrcnnError, ImageError
 
 

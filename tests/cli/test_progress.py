@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from frcnn_cli.cli import progress
-from frcnn_cli.cli.console import Terminal
 from frcnn_cli.cli.progress import bars, log_lines
+from frcnn_cli.cli.terminal import Terminal
 
 
 def test_a_bar_a_step_with_count_and_rate():

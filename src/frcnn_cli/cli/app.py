@@ -11,19 +11,12 @@ from typing import Annotated
 import typer
 
 from frcnn_cli import __version__
-from frcnn_cli.cli import (
-    bench,
-    cache,
-    compress,
-    data,
-    demo,
-    detect,
-    doctor,
-    evaluate,
-    export,
-    proposals,
-    train,
-)
+from frcnn_cli.cli import cache, compress, data, demo, detect, export
+from frcnn_cli.cli.benchmark import command as bench
+from frcnn_cli.cli.doctor import command as doctor
+from frcnn_cli.cli.evaluate import command as evaluate
+from frcnn_cli.cli.proposals import command as proposals
+from frcnn_cli.cli.train import command as train
 
 app = typer.Typer(
     name="frcnn",

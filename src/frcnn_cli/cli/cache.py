@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import ago, count, facts, headline, size
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import ago, count, facts, headline, size
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.maintenance import Contents

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.errors import ConfigError
 

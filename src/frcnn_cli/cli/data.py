@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import SOME_FAILED, Terminal
-from frcnn_cli.cli.summary import count, facts
+from frcnn_cli.cli.terminal import SOME_FAILED, Terminal
+from frcnn_cli.cli.text import count, facts
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.errors import ConfigError
 
 _TRAIN, _TEST = 80, 30

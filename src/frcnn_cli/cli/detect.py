@@ -11,8 +11,8 @@ import typer
 from rich.console import RenderableType
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
 from frcnn_cli.errors import ConfigError, FrcnnError
 

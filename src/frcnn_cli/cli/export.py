@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import facts, size
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import facts, size
 
 EXAMPLES = """[bold]Examples[/]
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from frcnn_cli.pipelines.doctor.check import Check, State
-from frcnn_cli.pipelines.doctor.devices import check_devices
-from frcnn_cli.pipelines.doctor.machine import check_machine
-from frcnn_cli.pipelines.doctor.packages import check_packages
-from frcnn_cli.pipelines.doctor.probes import PROBES
-from frcnn_cli.pipelines.doctor.trying import try_out
+from frcnn_cli.cli.doctor.check import Check, State
+from frcnn_cli.cli.doctor.devices import check_devices
+from frcnn_cli.cli.doctor.machine import check_machine
+from frcnn_cli.cli.doctor.packages import check_packages
+from frcnn_cli.cli.doctor.probe_process import try_out
+from frcnn_cli.cli.doctor.probes import PROBES
 from frcnn_cli.runtime.progress import Progress, silent
 
 __all__ = ["Check", "State", "examine"]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frcnn_cli.cli.summary import count, facts
+from frcnn_cli.cli.text import count, facts
 
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.metrics.recall import Recall

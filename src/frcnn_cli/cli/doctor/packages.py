@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterator, Mapping
 
 from frcnn_cli import __version__
-from frcnn_cli.pipelines.doctor.check import Check, Outcome
+from frcnn_cli.cli.doctor.check import Check, Outcome
 
 _OPENCVS = (
     "opencv-python",

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import FAILED, Terminal
-from frcnn_cli.cli.summary import count, headline
+from frcnn_cli.cli.terminal import FAILED, Terminal
+from frcnn_cli.cli.text import count, headline
 
 if TYPE_CHECKING:
-    from frcnn_cli.pipelines.doctor import Check, State
+    from frcnn_cli.cli.doctor import Check, State
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -38,7 +38,7 @@ def doctor(
     Exits with 1 if something is broken.
     """
     with Terminal(quiet, verbose, as_json) as terminal:
-        from frcnn_cli.pipelines.doctor import examine
+        from frcnn_cli.cli.doctor import examine
 
         with terminal.progress("parts") as report:
             checks = examine(cache_dir, report)

@@ -21,10 +21,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.preflight_display import check_shown, outlook_shown
 from frcnn_cli.cli.progress import log_lines
-from frcnn_cli.cli.summary import count, facts
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import count, facts
+from frcnn_cli.cli.train.preflight import check_shown, outlook_shown
 
 if TYPE_CHECKING:
     from frcnn_cli.training.engine.loop import StepReport

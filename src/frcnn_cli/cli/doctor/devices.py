@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from frcnn_cli.pipelines.doctor.check import Check, Outcome
+from frcnn_cli.cli.doctor.check import Check, Outcome
 
 _PATIENCE = 20.0
 

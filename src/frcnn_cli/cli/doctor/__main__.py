@@ -1,4 +1,4 @@
-"""Runs one probe: `python -m frcnn_cli.pipelines.doctor NAME`."""
+"""Runs one probe: `python -m frcnn_cli.cli.doctor NAME`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import sys
 from typing import Any
 
+from frcnn_cli.cli.doctor.probe_process import ANSWER
+from frcnn_cli.cli.doctor.probes import PROBES
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.pipelines.doctor.probes import PROBES
-from frcnn_cli.pipelines.doctor.trying import ANSWER
 
 
 def main() -> None:

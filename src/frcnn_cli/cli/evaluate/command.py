@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config import (
     DetectConfig,
     DetectionFormat,
@@ -112,7 +112,7 @@ def evaluate(
     """Score a detector on annotated photographs: average precision by class, and their mean."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.cli.evaluation_tables import as_tables
+        from frcnn_cli.cli.evaluate.tables import as_tables
         from frcnn_cli.detection.export import export_detections, write_text
         from frcnn_cli.detection.formats.choose import require_target
         from frcnn_cli.evaluation.report.build import (
@@ -204,7 +204,7 @@ def _compare(
     report: Path | None,
     out: Path | None,
 ) -> None:
-    from frcnn_cli.cli.comparison_table import as_table
+    from frcnn_cli.cli.evaluate.comparison import as_table
     from frcnn_cli.detection.export import write_text
     from frcnn_cli.evaluation.analysis.comparison import comparison_to_json
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from frcnn_cli.cli.summary import count
+from frcnn_cli.cli.text import count
 
 if TYPE_CHECKING:
     from frcnn_cli.deploy.benchmark import Bench

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.text import count, duration, facts
 
 if TYPE_CHECKING:
     from frcnn_cli.training.preflight.checks import Coverage, DataCheck, Outlook

@@ -12,8 +12,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import Engine, Preset, ProposalConfig
 from frcnn_cli.errors import ConfigError
 
@@ -207,7 +207,7 @@ def proposals(
 def _import(  # noqa: PLR0917
     terminal: Terminal, paths: list[Path], file: Path, split: str, name: str, cache: Cache
 ) -> None:
-    from frcnn_cli.cli.proposal_tables import import_data, import_facts
+    from frcnn_cli.cli.proposals.tables import import_data, import_facts
     from frcnn_cli.proposals.interchange.import_ import import_proposals
 
     with terminal.progress() as progress:
@@ -226,7 +226,7 @@ def _report(
     cache: Cache,
     workers: int,
 ) -> None:
-    from frcnn_cli.cli.proposal_tables import report_table
+    from frcnn_cli.cli.proposals.tables import report_table
     from frcnn_cli.detection.export import write_text
     from frcnn_cli.evaluation.proposals import to_json
     from frcnn_cli.evaluation.proposals_run import measure_proposals, plot_report

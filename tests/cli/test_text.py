@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.text import count, duration, facts
 
 
 @pytest.mark.parametrize(

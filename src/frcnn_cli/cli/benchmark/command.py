@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.console import Terminal
+from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config import BackboneName, DetectConfig, InputConfig, Preset, ProposalConfig
 from frcnn_cli.errors import ConfigError
 
@@ -111,7 +111,7 @@ def bench(
             import json
 
             write_text(out, json.dumps(data, indent=1) + "\n")
-        from frcnn_cli.cli.bench_table import bench_table
+        from frcnn_cli.cli.benchmark.table import bench_table
 
         terminal.result(data, bench_table(result, data))
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from frcnn_cli.pipelines.doctor.check import Check
+from frcnn_cli.cli.doctor.check import Check
 
 _SHARED = Path("/dev/shm")
 _LITTLE_SHARED = 1 << 30

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli import train_choices as choices
-from frcnn_cli.cli import train_options as flags
-from frcnn_cli.cli.console import INTERRUPTED, SOME_FAILED, Terminal
-from frcnn_cli.cli.preflight_display import preflight_json
-from frcnn_cli.cli.summary import count, duration, facts
+from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
+from frcnn_cli.cli.text import count, duration, facts
+from frcnn_cli.cli.train import job as choices
+from frcnn_cli.cli.train import options as flags
+from frcnn_cli.cli.train.preflight import preflight_json
 
 if TYPE_CHECKING:
     import torch
@@ -141,7 +141,7 @@ def _ended_alike() -> Iterator[None]:
 
 def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
     """Shows where numbers that are not finite come from."""
-    from frcnn_cli.cli.replay_display import replay_json, replay_shown
+    from frcnn_cli.cli.train.replay import replay_json, replay_shown
     from frcnn_cli.training.replay import replay
 
     replayed = replay(file, device)
@@ -152,7 +152,7 @@ def _check(
     terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device, processes: int
 ) -> None:
     """Does what comes before the first step."""
-    from frcnn_cli.cli.training_display import TrainingDisplay
+    from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.train import check_training
 
@@ -166,7 +166,7 @@ def _check(
 
 def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
     """Trains, shows how it goes, and prints what came out."""
-    from frcnn_cli.cli.training_display import TrainingDisplay
+    from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.distributed.ranks import connected
     from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.folder import RunFolder

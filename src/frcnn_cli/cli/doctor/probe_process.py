@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from frcnn_cli.pipelines.doctor.check import Outcome
+from frcnn_cli.cli.doctor.check import Outcome
 
 ANSWER = "frcnn-probe "
 """What the line of stdout that holds the answer begins with: packages print at import."""
@@ -18,7 +18,7 @@ _PATIENCE = 120.0
 
 def try_out(probe: str) -> Outcome:
     """Returns what the probe of that name found, however its process ended."""
-    command = [sys.executable, "-m", "frcnn_cli.pipelines.doctor", probe]
+    command = [sys.executable, "-m", "frcnn_cli.cli.doctor", probe]
     try:
         done = subprocess.run(
             command,

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from frcnn_cli.cli.summary import facts
+from frcnn_cli.cli.text import facts
 
 if TYPE_CHECKING:
     from frcnn_cli.training.replay import Replayed
