@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from frcnn_cli._version import __version__
+
 if TYPE_CHECKING:
     from frcnn_cli.api import (
         DetectedObject,
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
         find_proposals,
         train,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DetectedObject",

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from frcnn_cli.cache.store import Cache, atomic_file, read_about, read_entry
+from frcnn_cli.cache.store import Cache, read_about, read_entry
 from frcnn_cli.errors import CacheError
+from frcnn_cli.files import atomic_file
 
 KEY = "ab" + "0" * 62
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from data.made import pair, yolo
 from frcnn_cli.cli.app import app
+from support.datasets import pair, yolo
 
 BOX = "1 0.5 0.5 0.5 0.2\n"
 

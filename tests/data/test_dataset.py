@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.made import Box, pair, photograph, xml
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, DataError, ImageError
+from support.datasets import Box, pair, photograph, xml
 
 
 def with_box(folder: Path, *boxes: Box) -> Dataset:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.made import photograph
 from frcnn_cli.data.images import TRANSPOSITIONS, find_images, image_size, load_image
 from frcnn_cli.errors import DataError, ImageError
+from support.datasets import photograph
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from data.made import coco, photograph, year, yolo
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.inspect.summary import summarize
+from support.datasets import coco, photograph, year, yolo
 
 PHOTOGRAPHS = 100
 EACH = 100

@@ -19,7 +19,7 @@ from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.detection.dataset import STEP
 from frcnn_cli.detection.detector import Detector
-from frcnn_cli.detection.export import export_detections
+from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.report.to_json import to_json
 from frcnn_cli.evaluation.run import EvaluationRun, evaluate_detector, evaluate_file
 from frcnn_cli.model.build import build_model

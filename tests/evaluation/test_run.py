@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.made import coco, photograph
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.detection.export import export_detections
 from frcnn_cli.detection.formats.choose import WORDS, open_writer
 from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.run import evaluate_file
 from frcnn_cli.records import DetectedImage, Detections
+from support.datasets import coco, photograph
 
 
 @pytest.fixture

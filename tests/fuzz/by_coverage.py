@@ -65,7 +65,7 @@ def one(name: str, seconds: str) -> None:
     with atheris.instrument_imports(
         include=["frcnn_cli", "defusedxml", "yaml", "xml", "PIL", "tomllib"]
     ):
-        from fuzz.readers import SEEDS, check  # noqa: PLC0415
+        from support.readers import SEEDS, check  # noqa: PLC0415
     logging.disable()
     corpus = Path(tempfile.mkdtemp())
     for number, seed in enumerate(SEEDS[name]):

@@ -13,14 +13,14 @@ import pytest
 import safetensors.numpy
 import torch
 
-from data.made import pair, photograph
 from frcnn_cli.cache.checkpoints import load_checkpoint
 from frcnn_cli.config import ModelConfig
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, CheckpointError, DataError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.training.pretrained import load_initial_weights
-from fuzz.readers import XML
+from support.datasets import pair, photograph
+from support.readers import XML
 
 
 def refusal(root: Path) -> str:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.readers import COCO, READERS, SEEDS, check
+from support.readers import COCO, READERS, SEEDS, check
 
 EXAMPLES = int(os.environ.get("FRCNN_FUZZ_EXAMPLES", "12"))
 SECONDS = float(os.environ.get("FRCNN_FUZZ_SECONDS", "inf"))

@@ -11,7 +11,7 @@ import pytest
 
 from frcnn_cli.errors import ProposalError
 from frcnn_cli.proposals import opencv
-from proposals.photographs import blobs
+from support.images import blobs
 
 
 def as_set(boxes):

@@ -9,7 +9,7 @@ import pytest
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.search import library, search
-from proposals.photographs import blobs, flat
+from support.images import blobs, flat
 
 
 def test_boxes_are_distinct_finite_and_inside():

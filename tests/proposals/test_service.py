@@ -19,14 +19,14 @@ from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
-from frcnn_cli.detection.export import check_export, export_proposals
 from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
 from frcnn_cli.proposals import service as pipeline
 from frcnn_cli.proposals import worker as region_search
+from frcnn_cli.proposals.interchange.export import check_export, export_proposals
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import ensure_proposals, proposals_for
 from frcnn_cli.proposals.worker import Found, SearchTask, search_once
-from proposals.photographs import blobs, flat
+from support.images import blobs, flat
 
 CONFIG = ProposalConfig()
 

@@ -21,7 +21,7 @@ from frcnn_cli.detection.prefetch import LookTask, prepare_all
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.process_pool import TimedOut
-from proposals.photographs import blobs, flat
+from support.images import blobs, flat
 
 cluster = pytest.importorskip("frcnn_cli.runtime.dask", exc_type=ConfigError)
 

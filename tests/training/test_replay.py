@@ -20,7 +20,7 @@ from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.step import NotFiniteError, Passes, PassInputs
 from frcnn_cli.training.replay import replay, save_replay
-from training import tiny
+from support import tiny
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(iterations=3)

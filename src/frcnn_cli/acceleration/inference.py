@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from frcnn_cli.acceleration.packed import can_pack, pack
 from frcnn_cli.acceleration.range_maxima import StackedMaxima, bin_maxima
-from frcnn_cli.config import Precision, SpeedConfig
+from frcnn_cli.config import SpeedConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.roi_pool import cell_corners
+from frcnn_cli.runtime.device import compute_dtype
 
 Lap = Callable[[str], None]
 """`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
@@ -26,29 +27,6 @@ _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Most pooled RoIs that are in work at once."""
 _ROWS = 128
 """The head sees a multiple of this many RoIs: for each new number oneDNN would compile anew."""
-
-
-def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Returns the type that `precision` means on `device`.
-
-    Emulated bfloat16 is slower than float32, so "auto" asks for instructions.
-    """
-    if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
-            precision
-        ]
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Returns whether the CPU multiplies bfloat16 and torch's oneDNN makes use of it."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 class Inference:

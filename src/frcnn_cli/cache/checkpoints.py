@@ -16,9 +16,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.store import atomic_file, told_as_cache_error
+from frcnn_cli.cache.store import told_as_cache_error
 from frcnn_cli.config import InputConfig, ModelConfig, override
 from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.files import atomic_file
 
 SCHEMA = "frcnn.checkpoint/1"
 _SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]{1,9})")

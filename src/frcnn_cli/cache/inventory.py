@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache import runs
-from frcnn_cli.cache.store import TEMPORARY_SUFFIX, Cache
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.files import TEMPORARY_SUFFIX
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _RUNS = "runs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from frcnn_cli.cache import proposals
@@ -12,8 +12,7 @@ from frcnn_cli.cache.gc import Removable, removable, remove
 from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
 from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
 from frcnn_cli.cache.verify import Verdict, repair, verify
-from frcnn_cli.errors import CacheError, ProposalError
-from frcnn_cli.proposals.search import libraries
+from frcnn_cli.errors import CacheError
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP_VERIFY = "Reading"
@@ -142,6 +141,7 @@ def collect(
     cache: Cache,
     *,
     unused_days: float,
+    libraries: Collection[str],
     run_names: Sequence[str] = (),
     dry_run: bool = False,
     progress: Progress = silent,
@@ -157,7 +157,7 @@ def collect(
             cache,
             time.time(),
             unused_days=unused_days,
-            libraries=_libraries(),
+            libraries=libraries,
             run_names=run_names,
         )
     )
@@ -184,11 +184,3 @@ def _made_by(entry: KeptFile) -> str:
     if not about:
         return ""
     return f"{about.get('preset')}, longest side {about.get('max_side')}, {about.get('library')}"
-
-
-def _libraries() -> set[str]:
-    """Returns what each engine of this installation says of itself; empty if one cannot."""
-    try:
-        return libraries()
-    except ProposalError:
-        return set()

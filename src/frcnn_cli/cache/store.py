@@ -18,16 +18,16 @@ import json
 import logging
 import os
 import re
-import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from frcnn_cli.errors import CacheError
+from frcnn_cli.files import atomic_file
 
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2
@@ -35,38 +35,9 @@ _SUM_LENGTH = 64 + 1
 _FIRST_FOOTER = b"\n# sha256 "
 _FOOTER = re.compile(rb"\n# frcnn\.cache/(?P<format>[0-9]{1,6}) (?P<rest>[^\n]*)\Z")
 _LONGEST_FOOTER = 256
-TEMPORARY_SUFFIX = ".tmp"
 _SECONDS_BETWEEN_NOTES = 86_400.0
 """An entry's modification time tells when it was last used, to the day."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@contextmanager
-def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Yields a binary file that becomes `path` when the block ends without an exception.
-
-    Until then nobody sees it: it has a temporary name in the same folder, so that the rename never
-    crosses file systems.
-
-    Args:
-        path: the file to write; its folder exists.
-        durable: whether the bytes are on the disk before the rename, for what would be costly to
-            make again after a power cut.
-
-    Raises:
-        OSError: the folder is missing, read-only or full.
-    """
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
-    try:
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli import __version__
+from frcnn_cli._version import __version__
 from frcnn_cli.cli import cache, compress, data, demo, detect, export
 from frcnn_cli.cli.benchmark import command as bench
 from frcnn_cli.cli.doctor import command as doctor

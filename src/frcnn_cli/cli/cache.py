@@ -126,11 +126,13 @@ def gc(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.maintenance import by_reason, collect
         from frcnn_cli.cache.store import Cache
+        from frcnn_cli.proposals.search import libraries
 
         with terminal.progress("files") as report:
             items = collect(
                 Cache(cache_dir),
                 unused_days=unused_for,
+                libraries=libraries(),
                 run_names=run or (),
                 dry_run=dry_run,
                 progress=report,

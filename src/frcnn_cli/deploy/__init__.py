@@ -1,1 +1,1 @@
-"""."""
+"""Compression, ONNX export and benchmarks of a trained detector."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frcnn_cli.acceleration.inference import Inference, Lap, compute_dtype
+from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
@@ -27,6 +27,7 @@ from frcnn_cli.detection.prefetch import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.proposals.search import search
+from frcnn_cli.runtime.device import compute_dtype
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Measuring"

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
-from frcnn_cli.cache.store import atomic_file
 from frcnn_cli.deploy.onnx_graph import OnnxForm
 from frcnn_cli.detection.detector import load_model
 from frcnn_cli.errors import ConfigError
+from frcnn_cli.files import atomic_file
 from frcnn_cli.model.backbones.base import Preprocessing
 
 SCHEMA = "frcnn.onnx/1"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from frcnn_cli import __version__
+from frcnn_cli._version import __version__
 from frcnn_cli.cache.detections import load_detections, save_detections
 from frcnn_cli.cache.keys import cached_content_hash, key_of
 from frcnn_cli.cache.proposals import load_proposals

@@ -1,1 +1,1 @@
-"""Annotated photographs and plots."""
+"""Annotated images and plots."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from frcnn_cli.cache.store import atomic_file
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import atomic_file
 
 
 def free_name(stem: str, taken: set[str]) -> str:

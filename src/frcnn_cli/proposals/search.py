@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from frcnn_cli import boxes as box_arithmetic
 from frcnn_cli.config import Engine, ProposalConfig
+from frcnn_cli.errors import ProposalError
 from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.grid import windows
 from frcnn_cli.proposals.order import best_first
@@ -61,12 +62,11 @@ def library(config: ProposalConfig) -> str:
 
 
 def libraries() -> set[str]:
-    """Returns what `library` says of each engine of this installation.
-
-    Raises:
-        ProposalError: OpenCV is not installed.
-    """
-    return {f"{engine.version()}, rules {_RULES}" for engine in _ENGINES.values()}
+    """Returns what `library` says of each engine of this installation; empty without OpenCV."""
+    try:
+        return {f"{engine.version()}, rules {_RULES}" for engine in _ENGINES.values()}
+    except ProposalError:
+        return set()
 
 
 def require_engine(config: ProposalConfig) -> None:

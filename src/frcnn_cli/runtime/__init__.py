@@ -1,1 +1,1 @@
-"""."""
+"""Processes, devices, memory and interrupts; nothing here knows of detection."""

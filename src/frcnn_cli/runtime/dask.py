@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from frcnn_cli import __version__
+from frcnn_cli._version import __version__
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.runtime.process_pool import CollectedRecords, Lost, TimedOut, WorkerDied
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from frcnn_cli.acceleration.inference import compute_dtype
 from frcnn_cli.config import Precision
 from frcnn_cli.errors import ConfigError, DeviceError
 
@@ -25,6 +24,29 @@ def pick_device(gpus: int | None) -> torch.device:
     if not torch.cuda.is_available():
         raise DeviceError("--gpus 1, but torch sees no GPU here", remedy="use --gpus 0")
     return torch.device("cuda", 0)
+
+
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Returns the type that `precision` means on `device`.
+
+    Emulated bfloat16 is slower than float32, so "auto" asks for instructions.
+    """
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+            precision
+        ]
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Returns whether the CPU multiplies bfloat16 and torch's oneDNN makes use of it."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.dtype | None:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
-from frcnn_cli.cache.store import atomic_file
 from frcnn_cli.config import ModelConfig, TrainConfig, override
 from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.files import atomic_file
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN

@@ -17,7 +17,7 @@ from PIL import Image
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.proposals.search import search
-from proposals.photographs import blobs
+from support.images import blobs
 
 COMMAND = [sys.executable, "-m", "frcnn_cli", "proposals"]
 

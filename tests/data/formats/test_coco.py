@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from data.made import coco, photograph
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.coco_find import find_coco
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, DataError
+from support.datasets import coco, photograph
 
 
 def image(number: object, name: str) -> dict[str, Any]:

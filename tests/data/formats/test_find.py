@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from data.made import pair, photograph, year
 from frcnn_cli.data.dataset import Problem
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import DataError
+from support.datasets import pair, photograph, year
 
 
 def test_the_folder_itself_comes_first_and_then_one_level_below(tmp_path: Path) -> None:

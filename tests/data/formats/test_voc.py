@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from data.made import pair, photograph, xml, year
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.errors import AnnotationError, DataError
+from support.datasets import pair, photograph, xml, year
 
 
 def found(dataset: Dataset | None) -> Dataset:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.made import xml
 from frcnn_cli.data.formats.layout import bare_name
 from frcnn_cli.data.formats.voc_xml import read_annotation, read_names, write_annotation
 from frcnn_cli.errors import AnnotationError
+from support.datasets import xml
 
 
 def test_one_based_inclusive_becomes_edges(tmp_path: Path) -> None:

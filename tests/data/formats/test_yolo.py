@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from data.made import photograph, yolo
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import AnnotationError, DataError
+from support.datasets import photograph, yolo
 
 BOX = "1 0.5 0.5 0.5 0.2\n"
 

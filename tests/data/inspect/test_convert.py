@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.made import coco, pair, photograph, yolo
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.dataset import Dataset
@@ -25,6 +24,7 @@ from frcnn_cli.data.inspect.writers import Format
 from frcnn_cli.data.open import make_split, open_dataset
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.run import evaluate_file
+from support.datasets import coco, pair, photograph, yolo
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")
 SIZE = (120, 90)

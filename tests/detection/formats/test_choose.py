@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from frcnn_cli.detection.formats.choose import WORDS, open_writer, read_detections, recognise
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.voc import evaluate
-
-from ..made import detected, image, known, sample
+from support.samples import detected, image, known, sample
 
 CLASSES = ("cat", "dog", "big dog")
 SAMPLES = [sample("000012", (1, (10, 10, 60, 60)), (2, (100, 100, 300, 200))), sample("b c")]

@@ -9,8 +9,7 @@ import pytest
 
 from frcnn_cli.detection.formats.coco import CocoWriter, read_coco
 from frcnn_cli.errors import DataError
-
-from ..made import image, known, sample
+from support.samples import image, known, sample
 
 CLASSES = ("cat", "dog")
 SAMPLES = [sample("000012"), sample("b")]

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from frcnn_cli.detection.formats.frcnn import FrcnnWriter, read_frcnn
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
-
-from ..made import detected, known, sample
+from support.samples import detected, known, sample
 
 CLASSES = ("cat", "dog")
 

@@ -6,8 +6,7 @@ import pytest
 
 from frcnn_cli.detection.formats.voc import VocWriter, read_voc
 from frcnn_cli.errors import DataError
-
-from ..made import image, known, sample
+from support.samples import image, known, sample
 
 CLASSES = ("cat", "dog", "big_dog")
 SAMPLES = [sample("000012"), sample("b")]

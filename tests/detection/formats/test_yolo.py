@@ -6,8 +6,7 @@ import pytest
 
 from frcnn_cli.detection.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.errors import DataError
-
-from ..made import image, known, sample
+from support.samples import image, known, sample
 
 CLASSES = ("cat", "dog")
 SAMPLES = [sample("a"), sample("b")]

@@ -20,8 +20,7 @@ from frcnn_cli.evaluation.analysis.bootstrap import (
     share_interval,
 )
 from frcnn_cli.evaluation.metrics.voc import evaluate, match_split
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
 CLASSES = ("cat", "dog")

@@ -8,8 +8,7 @@ import pytest
 from frcnn_cli.evaluation.analysis import analyse
 from frcnn_cli.evaluation.analysis.comparison import compare, comparison_to_json
 from frcnn_cli.evaluation.metrics.voc import match_split
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
 NAMES = [str(i) for i in range(30)]

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from frcnn_cli.evaluation.analysis.confusion import confusion_matrix
 from frcnn_cli.evaluation.analysis.error_types import find_false_alarms
 from frcnn_cli.evaluation.metrics.voc import match_split
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 CAT, DOG, COW = (0, 0, 10, 10), (50, 50, 60, 60), (80, 0, 90, 10)
 CLASSES = ("cat", "cow", "dog")

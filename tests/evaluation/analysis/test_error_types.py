@@ -21,8 +21,7 @@ from frcnn_cli.evaluation.analysis.error_types import (
 )
 from frcnn_cli.evaluation.metrics.voc import match_split, score
 from frcnn_cli.records import ObjectEvidence
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
 CLASSES = ("cat", "dog")

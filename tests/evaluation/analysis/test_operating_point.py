@@ -14,8 +14,7 @@ from frcnn_cli.evaluation.analysis.operating_point import (
 )
 from frcnn_cli.evaluation.metrics.voc import match_split
 from frcnn_cli.records import Detections
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
 CLASSES = ("cat", "dog")

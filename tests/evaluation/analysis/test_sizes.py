@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from frcnn_cli.evaluation.analysis.sizes import SizeResult, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import match_split
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 
 def test_by_hand():

@@ -15,9 +15,8 @@ from pycocotools.cocoeval import COCOeval
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.coco import evaluate_coco
 from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_objects
-
-from . import reference
-from .made import detected, sample
+from support import reference
+from support.samples import detected, sample
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
 CLASSES = ("cat", "dog")

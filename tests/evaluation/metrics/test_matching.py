@@ -9,8 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from frcnn_cli.evaluation.metrics.matching import Outcome, falling_order
 from frcnn_cli.evaluation.metrics.voc import match_split
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 SCORES = st.one_of(
     st.sampled_from([0.0, -0.0, 0.5, 1.0]),

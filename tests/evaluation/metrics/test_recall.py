@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.made import sample
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.ceiling import perfect_detections
 from frcnn_cli.evaluation.metrics.recall import LEVELS, measure_overlaps, recall, recall_by_count
 from frcnn_cli.evaluation.proposals import report_proposals, to_json
 from frcnn_cli.records import as_boxes
+from support.samples import sample
 
 SQUARE = (0, 0, 10, 10)
 SEVEN_TENTHS = (0, 0, 7, 10)  # IoU with SQUARE

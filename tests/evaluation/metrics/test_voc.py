@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.voc import evaluate
-
-from . import reference
-from .made import detected, sample
+from support import reference
+from support.samples import detected, sample
 
 BOX = (0, 0, 10, 10)
 FAR = (50, 50, 60, 60)

@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from frcnn_cli.evaluation.report.html import render_comparison, render_report
-
-from .made import NASTY, comparison, picture, report
+from support.reports import NASTY, comparison, picture, report
 
 VOID = {"meta", "link", "img"}
 

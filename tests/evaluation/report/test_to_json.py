@@ -10,8 +10,7 @@ from frcnn_cli.evaluation.explain import explain
 from frcnn_cli.evaluation.metrics.coco import evaluate_coco
 from frcnn_cli.evaluation.metrics.voc import evaluate, match_split, score
 from frcnn_cli.evaluation.report.to_json import to_json
-
-from .made import detected, sample
+from support.samples import detected, sample
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
 

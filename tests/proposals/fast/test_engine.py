@@ -15,7 +15,7 @@ from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.fast.engine import find_regions
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import ensure_proposals
-from proposals.fast.pictures import KINDS, picture
+from support.pictures import KINDS, picture
 
 pytestmark = pytest.mark.slow  # the first call compiles
 

@@ -17,7 +17,7 @@ from frcnn_cli.proposals import search as search_module
 from frcnn_cli.proposals.fast import engine
 from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 from frcnn_cli.proposals.search import library, require_engine, search
-from proposals.photographs import blobs
+from support.images import blobs
 
 
 def test_a_numba_that_cannot_be_imported_names_the_ways_out(monkeypatch):

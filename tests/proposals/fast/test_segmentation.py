@@ -9,7 +9,7 @@ import pytest
 from frcnn_cli.proposals.fast.numba_kernels.memory import Memory
 from frcnn_cli.proposals.fast.segmentation import Scale, segment
 from frcnn_cli.proposals.fast.segmentation.edges import build_graph
-from proposals.fast.pictures import picture
+from support.pictures import picture
 
 pytestmark = pytest.mark.slow  # the first call compiles
 

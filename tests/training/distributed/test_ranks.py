@@ -11,9 +11,10 @@ import safetensors.torch
 import torch
 
 from frcnn_cli.training.distributed.ranks import ALONE, Ranks, place
-from training.together import train
+from support import together
+from support.together import train
 
-TOGETHER = Path(__file__).with_name("together.py")
+TOGETHER = Path(together.__file__)
 BOUND = 1e-5
 """Sums of float32 in another order: differences as a part of a tensor's largest magnitude."""
 

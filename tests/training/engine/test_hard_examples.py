@@ -14,7 +14,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
 from frcnn_cli.training.engine.loop import StepReport, Trainer
-from training import tiny
+from support import tiny
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(iterations=4, rois_per_image=2, ohem=3, box_loss_weight=1.0)

@@ -13,7 +13,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
-from training import tiny
+from support import tiny
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(

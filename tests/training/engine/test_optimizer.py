@@ -8,7 +8,7 @@ import torch
 from frcnn_cli.config import ModelConfig, TrainConfig
 from frcnn_cli.model.build import build_model
 from frcnn_cli.training.engine.optimizer import AveragedWeights, build_optimizer, rate_factor
-from training import tiny
+from support import tiny
 
 
 def test_the_papers_schedule() -> None:

@@ -15,7 +15,7 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.optimizer import rate_factor
 from frcnn_cli.training.engine.stages import learn_no_boxes
 from frcnn_cli.training.engine.step import Passes, PassInputs
-from training import tiny
+from support import tiny
 
 CPU = torch.device("cpu")
 STAGES = TrainConfig(iterations=6, stage_wise=True)

@@ -20,7 +20,7 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.preflight.checks import Coverage, DataCheck, Outlook, cover, read_all
 from frcnn_cli.training.preflight.cost import Cost, estimate
-from training import tiny
+from support import tiny
 
 
 def sample(

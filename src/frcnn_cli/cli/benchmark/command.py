@@ -86,7 +86,7 @@ def bench(
         from frcnn_cli.data.images import find_images
         from frcnn_cli.deploy.benchmark import measure
         from frcnn_cli.deploy.benchmark_runner import BenchConfig
-        from frcnn_cli.detection.export import write_text
+        from frcnn_cli.files import write_text
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and checkpoint is not None:
@@ -154,7 +154,7 @@ def _portrait() -> Path:
 def _as_data(result: Bench, info: CheckpointInfo, weights: str, device: str) -> dict[str, Any]:
     import torch
 
-    from frcnn_cli import __version__
+    from frcnn_cli._version import __version__
 
     def row(each: Row) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping
 
-from frcnn_cli import __version__
+from frcnn_cli._version import __version__
 from frcnn_cli.cli.doctor.check import Check, Outcome
 
 _OPENCVS = (

@@ -113,8 +113,8 @@ def evaluate(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
-        from frcnn_cli.detection.export import export_detections, write_text
         from frcnn_cli.detection.formats.choose import require_target
+        from frcnn_cli.evaluation.export import export_detections
         from frcnn_cli.evaluation.report.build import (
             PAGE,
             require_report_folder,
@@ -122,6 +122,7 @@ def evaluate(
         )
         from frcnn_cli.evaluation.report.to_json import to_json
         from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
+        from frcnn_cli.files import write_text
 
         if export is not None:
             require_target(export_format, export)
@@ -205,9 +206,9 @@ def _compare(
     out: Path | None,
 ) -> None:
     from frcnn_cli.cli.evaluate.comparison import as_table
-    from frcnn_cli.detection.export import write_text
     from frcnn_cli.evaluation.analysis.comparison import comparison_to_json
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
+    from frcnn_cli.files import write_text
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])

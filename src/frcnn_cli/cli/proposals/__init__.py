@@ -1,1 +1,1 @@
-"""."""
+"""`frcnn proposals`."""

@@ -154,7 +154,7 @@ def proposals(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.detection.export import check_export, export_proposals
+        from frcnn_cli.proposals.interchange.export import check_export, export_proposals
         from frcnn_cli.proposals.service import ensure_proposals
 
         settings = options.Settings.load(config).apply(
@@ -227,9 +227,9 @@ def _report(
     workers: int,
 ) -> None:
     from frcnn_cli.cli.proposals.tables import report_table
-    from frcnn_cli.detection.export import write_text
     from frcnn_cli.evaluation.proposals import to_json
     from frcnn_cli.evaluation.proposals_run import measure_proposals, plot_report
+    from frcnn_cli.files import write_text
 
     if len(paths) != 1:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""."""
+"""Readers of VOC, COCO and YOLO data sets."""

@@ -1,1 +1,1 @@
-"""."""
+"""Summary, preview and conversion of a data set (`frcnn data`)."""

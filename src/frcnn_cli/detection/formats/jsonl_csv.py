@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from frcnn_cli.detection.formats.writer import FileWriter, as_utf8
+from frcnn_cli.detection.formats.writer import FileWriter
+from frcnn_cli.files import as_utf8
 from frcnn_cli.records import DetectedImage
 
 COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1", "x2", "y2")

@@ -18,11 +18,6 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage
 
 
-def as_utf8(file: str) -> str:
-    """Returns a file's name, which may be any bytes, as UTF-8 can say it."""
-    return file.encode("utf-8", "backslashreplace").decode()
-
-
 class Writer(Protocol):
     """Writes detections as they come; they appear when the block is left.
 

@@ -1,1 +1,1 @@
-"""."""
+"""VOC and COCO average precision, recall, and the matching below them."""

@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli import __version__
+from frcnn_cli._version import __version__
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig, Metric, VocMetric
-from frcnn_cli.detection.export import write_text
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.analysis import Analysis, analyse
 from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
@@ -23,6 +22,7 @@ from frcnn_cli.evaluation.report.content import About, comparison_page, report_p
 from frcnn_cli.evaluation.report.galleries import MistakePictures
 from frcnn_cli.evaluation.report.html import render_comparison, render_report
 from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
+from frcnn_cli.files import write_text
 from frcnn_cli.runtime.progress import Progress, silent
 
 PAGE = "index.html"

@@ -1,1 +1,1 @@
-"""."""
+"""The training step: forward, losses, backward, optimizer."""

@@ -1,1 +1,1 @@
-"""."""
+"""Checks and estimates before the first training step."""

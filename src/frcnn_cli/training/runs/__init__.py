@@ -1,1 +1,1 @@
-"""."""
+"""Training runs: folder, checkpoints, metrics, resuming."""

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
-from frcnn_cli.cache.store import Cache, atomic_file, told_as_cache_error
+from frcnn_cli.cache.store import Cache, told_as_cache_error
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.files import atomic_file
 from frcnn_cli.plotting.curves import plot_training
 from frcnn_cli.training.engine.loop import StepReport
 from frcnn_cli.training.runs.job import TrainJob

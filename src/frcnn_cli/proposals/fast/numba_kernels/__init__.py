@@ -1,1 +1,1 @@
-"""."""
+"""Building blocks of the numba-compiled search."""

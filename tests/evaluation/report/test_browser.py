@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.evaluation.report.html import render_comparison, render_report
-
-from .made import comparison, report
+from support.reports import comparison, report
 
 pytestmark = pytest.mark.slow
 

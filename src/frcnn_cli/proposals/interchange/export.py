@@ -1,4 +1,4 @@
-"""Files for other tools and for people: proposals, detections, reports."""
+"""Proposals as files for other tools."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from frcnn_cli.cache.store import atomic_file
-from frcnn_cli.config import DetectionFormat
-from frcnn_cli.data.images import image_size
-from frcnn_cli.detection.formats.choose import open_writer
-from frcnn_cli.detection.formats.writer import as_utf8
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.evaluation.metrics.matching import falling_order
+from frcnn_cli.files import as_utf8, atomic_file
 from frcnn_cli.proposals.interchange.documents import SCHEMA
 from frcnn_cli.proposals.service import ProposalRun
-from frcnn_cli.records import DetectedImage, Detections, FloatArray
+from frcnn_cli.records import FloatArray
 
 if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without
-    from frcnn_cli.evaluation.run import EvaluationRun
+    pass
 
 
 def check_export(file: Path) -> None:
@@ -80,57 +75,3 @@ def _write_json(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> 
         entry = {"file": str(path), "boxes": array.astype(np.float64).round(2).tolist()}
         stream.write(((",\n" if i else "\n") + json.dumps(entry)).encode())
     stream.write(b"\n]}\n")
-
-
-def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:
-    """Writes the detections that were scored in the format of another tool.
-
-    Args:
-        run: what was scored.
-        target: the file, or for `voc` and `yolo` the folder.
-        kind: the format.
-        source: where the detections came from, as told to the reader.
-
-    Raises:
-        DataError: the target cannot be written, or the format cannot hold the photographs.
-    """
-    numbers = {
-        str(sample.path): run.numbers.images[sample.image_id]
-        for sample in run.samples
-        if sample.image_id in run.numbers.images
-    }
-    writer = open_writer(
-        kind,
-        target,
-        classes=run.matched.classes,
-        checkpoint=source,
-        split=run.split,
-        image_numbers=numbers,
-        category_numbers=run.numbers.categories,
-    )
-    found = run.matched.detections
-    ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
-    with writer:
-        for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
-            order = start + falling_order(found.scores[start:end])
-            width, height = image_size(sample.path)
-            detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
-            writer.write(DetectedImage(str(sample.path), width, height, 0, detections))
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes a report, all of it or none of it, and its folder if need be.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="name a file in a folder that you can write to",
-            file=file,
-        ) from error

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-KILLED = Path(__file__).with_name("killed.py")
+from support import killed
+
+KILLED = Path(killed.__file__)
 FILES = {"best.safetensors", "last.safetensors", "resume.safetensors"}
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.training.distributed.ranks import Ranks, connected
 from frcnn_cli.training.engine.loop import StepReport, Trainer
-from training import tiny
+from support import tiny
 
 CONFIG = TrainConfig(iterations=5, images_per_batch=3, lr=0.05, ema=0.9)
 

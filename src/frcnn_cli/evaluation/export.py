@@ -1,0 +1,50 @@
+"""The detections that were scored, in the format of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from frcnn_cli.config import DetectionFormat
+from frcnn_cli.data.images import image_size
+from frcnn_cli.detection.formats.choose import open_writer
+from frcnn_cli.evaluation.metrics.matching import falling_order
+from frcnn_cli.evaluation.run import EvaluationRun
+from frcnn_cli.records import DetectedImage, Detections
+
+
+def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:
+    """Writes the detections that were scored in the format of another tool.
+
+    Args:
+        run: what was scored.
+        target: the file, or for `voc` and `yolo` the folder.
+        kind: the format.
+        source: where the detections came from, as told to the reader.
+
+    Raises:
+        DataError: the target cannot be written, or the format cannot hold the photographs.
+    """
+    numbers = {
+        str(sample.path): run.numbers.images[sample.image_id]
+        for sample in run.samples
+        if sample.image_id in run.numbers.images
+    }
+    writer = open_writer(
+        kind,
+        target,
+        classes=run.matched.classes,
+        checkpoint=source,
+        split=run.split,
+        image_numbers=numbers,
+        category_numbers=run.numbers.categories,
+    )
+    found = run.matched.detections
+    ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
+    with writer:
+        for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
+            order = start + falling_order(found.scores[start:end])
+            width, height = image_size(sample.path)
+            detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
+            writer.write(DetectedImage(str(sample.path), width, height, 0, detections))
