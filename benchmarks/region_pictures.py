@@ -1,4 +1,4 @@
-"""Draws the two pictures of docs/explanation/region-search.md.
+"""Draws the two pictures of docs/explanation/selective-search.md.
 
     python benchmarks/region_pictures.py path/to/voc07-mini
 
