@@ -11,8 +11,8 @@ import torch
 from frcnn_cli.boxes import encode
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.evidence import see_objects
+from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.fast_rcnn import RegionOutput
-from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Sample, as_boxes
 
 PAPER = DetectConfig(vote=0)
@@ -69,7 +69,7 @@ def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of
     sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score=least)
     seen = see_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
-    found = postprocess(output, proposals, Normalisation(), (100, 100), config)
+    found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)
     assert found.scores[0] == pytest.approx(seen.candidate_score[0])
 
 

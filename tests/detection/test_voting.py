@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from frcnn_cli.detection.voting import vote
+from frcnn_cli.config import DetectConfig, ModelConfig
+from frcnn_cli.detection.voting import postprocess_with_votes, vote
+from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections
 
@@ -68,3 +72,17 @@ def test_boxes_stay_among_their_voters(seed: int) -> None:
 
 def test_nothing() -> None:
     assert len(vote(detections([]), np.zeros(0, np.int64), 0.5, 5.0)) == 0
+
+
+def test_boxes_below_the_score_threshold_vote() -> None:
+    """The second box (0.03, under the threshold) overlaps the first by 0.9, and votes."""
+    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
+    probabilities = torch.tensor([[0.1, 0.9], [0.97, 0.03], [0.92, 0.08]])
+    proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [200, 0, 260, 60]])
+    output = RegionOutput(probabilities.log(), torch.zeros(3, 2, 4))
+
+    found = postprocess_with_votes(output, proposals, model, (300, 200), DetectConfig(score=0.05))
+
+    # The third has nobody but itself: 0.08² / 1.08 is under the threshold too.
+    assert found.scores.tolist() == pytest.approx([0.9 * 0.93 / 1.93])
+    assert found.boxes.tolist() == [pytest.approx([0, 0, 100, 100 - 10 * 0.03 / 0.93])]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from frcnn_cli.config import DetectConfig, ModelConfig
+from frcnn_cli.config import ModelConfig
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.fast_rcnn import RegionOutput
-from frcnn_cli.model.postprocess import postprocess
 
 
 def test_new_layers_are_drawn_as_in_the_paper() -> None:
@@ -48,51 +46,3 @@ def test_prepare_pads_to_the_stride_with_the_mean() -> None:
     assert image.shape == (1, 3, 32, 32)
     assert (image[:, :, :17] < 0).all()
     assert not image[:, :, 17:].any()
-
-
-def test_postprocess_by_hand() -> None:
-    """Three RoIs of K = 2: two of class 1 overlap (IoU 0.9), the third is class 2."""
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=2)
-    model.delta_std.fill_(0.1)
-    probabilities = torch.tensor([[0.08, 0.9, 0.02], [0.28, 0.7, 0.02], [0.18, 0.02, 0.8]])
-    proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [50, 50, 70, 60]])
-    deltas = torch.zeros(3, 3, 4)
-    deltas[2, 2, 0] = 5.0  # five deviations of 0.1: half a width to the right
-    output = RegionOutput(probabilities.log(), deltas)
-
-    found = postprocess(output, proposals, model, (75, 200), DetectConfig(score=0.05, vote=0))
-
-    assert found.labels.tolist() == [1, 2]
-    assert found.scores.tolist() == pytest.approx([0.9, 0.8])
-    assert found.boxes.tolist() == [[0, 0, 75, 100], [60, 50, 75, 60]]  # clipped at x = 75
-
-
-def test_postprocess_votes_with_what_is_too_weak_to_be_reported() -> None:
-    """The second box (0.03, under the threshold) overlaps the first by 0.9, and votes."""
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
-    probabilities = torch.tensor([[0.1, 0.9], [0.97, 0.03], [0.92, 0.08]])
-    proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [200, 0, 260, 60]])
-    output = RegionOutput(probabilities.log(), torch.zeros(3, 2, 4))
-
-    found = postprocess(output, proposals, model, (300, 200), DetectConfig(score=0.05))
-
-    # The third has nobody but itself: 0.08² / 1.08 is under the threshold too.
-    assert found.scores.tolist() == pytest.approx([0.9 * 0.93 / 1.93])
-    assert found.boxes.tolist() == [pytest.approx([0, 0, 100, 100 - 10 * 0.03 / 0.93])]
-
-
-def test_postprocess_keeps_the_best() -> None:
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
-    left = torch.arange(20.0) * 50
-    proposals = torch.stack((left, left * 0, left + 20, left * 0 + 20), dim=1)
-    logits = torch.stack((torch.zeros(20), torch.linspace(-1, 1, 20)), dim=1)
-    output = RegionOutput(logits, torch.zeros(20, 2, 4))
-    found = postprocess(
-        output, proposals, model, (2000, 100), DetectConfig(max_per_image=5, vote=0)
-    )
-    assert found.boxes[:, 0].tolist() == [950, 900, 850, 800, 750]
-    assert sorted(found.scores, reverse=True) == list(found.scores)
-    everything = postprocess(
-        output, proposals, model, (2000, 100), DetectConfig(max_per_image=0, vote=0)
-    )
-    assert len(everything) == 20

@@ -17,9 +17,9 @@ from frcnn_cli.config import DetectConfig
 from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, Photograph
 from frcnn_cli.deploy.flops import matrix_peak, network_flops
 from frcnn_cli.detection.detector import Laps, fetched
+from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.runtime.memory import peak_memory, reset_peak
 
 NETWORK = ("trunk", "pooling", "head", "postprocess")
@@ -166,7 +166,7 @@ class Course:
         boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)])
         output = fetched(output)
         height, width = photograph.image.shape[:2]
-        postprocess(output, boxes, self._model, (width, height), self._detect)
+        postprocess_with_votes(output, boxes, self._model, (width, height), self._detect)
         laps("postprocess")
         return laps.seconds, output
 

@@ -16,11 +16,11 @@ from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.config import DetectConfig, InputConfig, SpeedConfig
 from frcnn_cli.detection.prefetch import View, views_of
+from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.postprocess import postprocess
 from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
@@ -122,7 +122,7 @@ class Detector:
         if watch is not None:
             watch(output, boxes, self.model)
             laps("watch")
-        found = postprocess(output, boxes, self.model, size, config)
+        found = postprocess_with_votes(output, boxes, self.model, size, config)
         laps("postprocess")
         return found
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.detection.voting import least_voter
+from frcnn_cli.detection.voting import voter_threshold
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.records import ObjectEvidence, Sample
 
@@ -59,7 +59,7 @@ def _share(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig)
     if not (config.vote and config.support):
         return torch.ones_like(scores[regions])
     votes = (box_ops.iou(boxes[regions], boxes) >= config.vote) & (
-        scores > least_voter(config.score)
+        scores > voter_threshold(config.score)
     )
     sums = (scores * votes).sum(dim=1)
     return sums / (sums + config.support)

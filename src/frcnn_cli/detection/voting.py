@@ -1,36 +1,66 @@
-"""Box voting: what a class's other boxes add to the ones that non-maximum suppression keeps.
+"""Box voting: candidates of a class move and rescore the boxes that NMS keeps.
 
-Suppression keeps the place of one region and forgets the others that say the same. Their mean is a
-better place (Gidaris & Komodakis, ICCV 2015), and how many agree tells an object from a region that
-happens to look like one.
+NMS keeps the box of one proposal and drops the others that cover the same object. Their mean is a
+better box (Gidaris & Komodakis, ICCV 2015), and the sum of their scores separates an object from a
+single proposal that happens to look like one.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from frcnn_cli import boxes as box_ops
+from frcnn_cli.config import DetectConfig
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.postprocess import decode_candidates, postprocess
+from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections, IntArray
 
-_LEAST_VOTER = 0.01
+_MAX_VOTER_THRESHOLD = 0.01
 
 
-def least_voter(score: float) -> float:
-    """Returns the score above which a box votes, where `score` is the least that is reported."""
-    return min(score, _LEAST_VOTER)
+def voter_threshold(score: float) -> float:
+    """Returns the score above which a box votes: boxes below the threshold `score` vote too."""
+    return min(score, _MAX_VOTER_THRESHOLD)
+
+
+def postprocess_with_votes(
+    output: RegionOutput,
+    proposals: torch.Tensor,
+    model: FastRCNN,
+    size: tuple[int, int],
+    config: DetectConfig,
+) -> Detections:
+    """Returns the detections of one image: `postprocess` with box voting after NMS.
+
+    Args:
+        output: for the R proposals.
+        proposals: (R, 4) xyxy in pixels of the image.
+        model: holds the mean and deviation of its deltas.
+        size: width and height of the image.
+        config: thresholds, and how boxes vote; `vote` 0 leaves `postprocess` as it is.
+    """
+    if not config.vote:
+        return postprocess(output, proposals, model, size, config)
+    found = decode_candidates(output, proposals, model, size, voter_threshold(config.score))
+    kept = suppress(found.boxes, found.scores, found.labels, config.nms, config.max_per_image)
+    voted = vote(found, kept, config.vote, config.support)
+    strong = voted.scores > config.score
+    return Detections(voted.boxes[strong], voted.scores[strong], voted.labels[strong])
 
 
 def vote(candidates: Detections, kept: IntArray, iou: float, support: float) -> Detections:
-    """Returns the kept boxes, moved and rescored, in falling score.
+    """Returns the kept boxes, moved and rescored, sorted by score.
 
-    A kept box takes the mean of the boxes of its class that overlap it by `iou` or more, itself
+    A kept box becomes the mean of the boxes of its class that overlap it by `iou` or more, itself
     among them, weighted by their scores. With w the sum of these scores, its own score s becomes
     s · w / (w + support).
 
     Args:
-        candidates: N boxes before suppression.
-        kept: (M,) places of those that stay.
-        iou: in 0..1, not 0.
+        candidates: N boxes before NMS.
+        kept: (M,) indices of the boxes that NMS keeps.
+        iou: IoU threshold in (0, 1].
         support: 0 leaves the scores.
     """
     boxes, scores = candidates.boxes[kept], candidates.scores[kept]
