@@ -1,4 +1,4 @@
-"""Writing files: all of a file or none of it."""
+"""Files: atomic writes, and errors of the file system as one line for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -42,24 +42,52 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_text(file: Path, text: str) -> None:
-    """Writes a text file and, if needed, its folder.
+@contextmanager
+def reading(
+    file: Path, error: type[FrcnnError] = DataError, *, remedy: str = "check the file"
+) -> Iterator[None]:
+    """Raises `error`, "FILE: cannot be read (WHY); REMEDY", for an `OSError` in the block."""
+    try:
+        yield
+    except OSError as problem:
+        raise error(
+            f"cannot be read ({problem.strerror or problem})", remedy=remedy, file=file
+        ) from problem
+
+
+@contextmanager
+def writing(
+    file: Path | str,
+    error: type[FrcnnError] = ConfigError,
+    *,
+    remedy: str = "name a file in a folder that you can write to",
+) -> Iterator[None]:
+    """Raises `error`, "FILE: cannot be written (WHY); REMEDY", for an `OSError` in the block.
+
+    A `BrokenPipeError` passes: the reader of a pipe has seen enough.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise error(
+            f"cannot be written ({problem.strerror or problem})", remedy=remedy, file=file
+        ) from problem
+
+
+def write_file(file: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, and, if needed, its folder.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(file) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="name a file in a folder that you can write to",
-            file=file,
-        ) from error
+            stream.write(content.encode() if isinstance(content, str) else content)
 
 
 def as_utf8(file: str) -> str:
-    """Returns a file's name, which may be any bytes, as UTF-8 can say it."""
+    """Returns a file name, which may be any bytes, as UTF-8, other bytes escaped."""
     return file.encode("utf-8", "backslashreplace").decode()

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.store import told_as_cache_error
+from frcnn_cli.cache.store import translate_os_errors
 from frcnn_cli.config import InputConfig, ModelConfig, override
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
@@ -141,7 +141,7 @@ def write_safetensors(
     said = dict(metadata or {})
     said[_SUM] = _sum_of(ours, said)
     payload = _in_order(safetensors.torch.save(ours, said))
-    with told_as_cache_error(path), atomic_file(path) as stream:
+    with translate_os_errors(path), atomic_file(path) as stream:
         stream.write(payload)
 
 

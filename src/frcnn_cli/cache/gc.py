@@ -11,7 +11,7 @@ from pathlib import Path
 from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
 from frcnn_cli.cache.keys import HASHES
-from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
+from frcnn_cli.cache.store import Cache, read_about, translate_os_errors
 from frcnn_cli.errors import ConfigError
 
 WRITE_SECONDS = 3600.0
@@ -87,7 +87,7 @@ def remove(item: Removable) -> None:
     Raises:
         CacheError: the cache cannot be written.
     """
-    with told_as_cache_error(item.path):
+    with translate_os_errors(item.path):
         if item.path.is_dir():
             shutil.rmtree(item.path)
             return

@@ -12,7 +12,8 @@ from typing import Any
 
 from frcnn_cli.cache import records
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.errors import CacheError, DataError
+from frcnn_cli.errors import CacheError
+from frcnn_cli.files import reading
 
 HASHES = "hashes"
 _SETTLED_SECONDS = 2.0
@@ -31,11 +32,8 @@ def content_hash(path: Path) -> str:
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+    with reading(path), path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def cached_content_hash(cache: Cache, path: Path) -> str:
@@ -47,10 +45,8 @@ def cached_content_hash(cache: Cache, path: Path) -> str:
     Raises:
         DataError: the file cannot be read.
     """
-    try:
+    with reading(path):
         status = path.stat()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
     key = key_of(path=os.fsencode(path.absolute()).hex())
     note = records.load(cache, HASHES, key)
     seen = _fingerprint(status)

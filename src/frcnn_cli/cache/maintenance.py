@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from frcnn_cli.cache import proposals
 from frcnn_cli.cache.gc import Removable, removable, remove
 from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
-from frcnn_cli.cache.store import Cache, read_about, told_as_cache_error
+from frcnn_cli.cache.store import Cache, read_about, translate_os_errors
 from frcnn_cli.cache.verify import Verdict, repair, verify
 from frcnn_cli.errors import CacheError
 from frcnn_cli.runtime.progress import Progress, silent
@@ -128,7 +128,7 @@ def inspect(cache: Cache, *, mend: bool = False, progress: Progress = silent) ->
         elif verdict.problem:
             found.damaged.append(verdict)
             if mend:
-                with told_as_cache_error(verdict.path):
+                with translate_os_errors(verdict.path):
                     repair(verdict)
                 found.mended.append(verdict)
         else:

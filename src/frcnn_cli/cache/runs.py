@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli.cache.store import Cache, told_as_cache_error
+from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.errors import ConfigError
 
 BEST = "best.safetensors"
@@ -40,7 +40,7 @@ def make_run_folder(cache: Cache, name: str) -> Path:
     """
     folder = run_folder(cache, name)
     cache.require_writable()
-    with told_as_cache_error(folder):
+    with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 

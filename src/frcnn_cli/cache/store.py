@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from frcnn_cli.errors import CacheError
-from frcnn_cli.files import atomic_file
+from frcnn_cli.files import atomic_file, reading, writing
 
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2
@@ -38,6 +38,8 @@ _LONGEST_FOOTER = 256
 _SECONDS_BETWEEN_NOTES = 86_400.0
 """An entry's modification time tells when it was last used, to the day."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_MAKE_ROOM = "make room, such as with frcnn cache gc, or choose another --cache-dir"
+_CHOOSE_ANOTHER = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"
 
 
 class Entry(NamedTuple):
@@ -101,7 +103,7 @@ class Cache:
                 version.
         """
         path = self.path(kind, key)
-        with told_as_cache_error(path):
+        with translate_os_errors(path):
             self._make_root()
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError, DamagedError):
@@ -122,7 +124,7 @@ class Cache:
         Raises:
             CacheError: the folder is read-only, full, or not a folder.
         """
-        with told_as_cache_error(self.root):
+        with translate_os_errors(self.root):
             self._make_root()
             with tempfile.TemporaryFile(dir=self.root) as stream:
                 stream.write(b"x" * 4096)
@@ -143,16 +145,12 @@ def read_entry(path: Path) -> Entry:
         DamagedError: it is not as it was written.
         CacheError: it may not be read, or is of a later version.
     """
-    try:
+    remedy = "repair its permissions or choose another folder with --cache-dir"
+    content = None
+    with reading(path, CacheError, remedy=remedy), suppress(FileNotFoundError, NotADirectoryError):
         content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError from error
-    except OSError as error:
-        raise CacheError(
-            f"cannot be read ({error.strerror})",
-            remedy="mend its permissions or choose another folder with --cache-dir",
-            file=path,
-        ) from error
+    if content is None:
+        raise FileNotFoundError(path)
     body, checksum = content[:-_SUM_LENGTH], content[-_SUM_LENGTH:]
     footer = _FOOTER.search(body, max(len(body) - _LONGEST_FOOTER, 0))
     if footer is None:
@@ -204,14 +202,11 @@ def _note_use(path: Path) -> None:
 
 
 @contextmanager
-def told_as_cache_error(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turns an `OSError` of a write to `path` into a `CacheError` with a remedy."""
     try:
         yield
     except OSError as error:
-        remedy = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"
-        if error.errno in _FULL:
-            remedy = "make room, such as with frcnn cache gc, or choose another --cache-dir"
-        raise CacheError(
-            f"cannot be written ({error.strerror})", remedy=remedy, file=path
-        ) from error
+        remedy = _MAKE_ROOM if error.errno in _FULL else _CHOOSE_ANOTHER
+        with writing(path, CacheError, remedy=remedy):
+            raise

@@ -20,6 +20,7 @@ from frcnn_cli.config.sections import (
 )
 from frcnn_cli.config.train import TrainConfig
 from frcnn_cli.errors import ConfigError
+from frcnn_cli.files import reading
 
 ConfigT = TypeVar("ConfigT")
 
@@ -49,10 +50,8 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
             recipe could have.
     """
     try:
-        with path.open("rb") as stream:
+        with reading(path, ConfigError), path.open("rb") as stream:
             tables = tomllib.load(stream)
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", file=path) from error
     except ValueError as error:  # also a number of more digits than Python reads
         raise ConfigError(f"is not TOML: {error}", file=path) from error
     for section, values in tables.items():

@@ -19,7 +19,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.deploy.onnx_graph import OnnxForm
 from frcnn_cli.detection.detector import load_model
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.files import atomic_file
+from frcnn_cli.files import write_file
 from frcnn_cli.model.backbones.base import Preprocessing
 
 SCHEMA = "frcnn.onnx/1"
@@ -71,16 +71,7 @@ def export_onnx(checkpoint: Path, file: Path) -> OnnxExport:
             remedy="use other versions of onnx and onnxruntime",
             file=file,
         )
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as stream:
-            stream.write(content)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="name a file in a folder that you can write to",
-            file=file,
-        ) from error
+    write_file(file, content)
     return OnnxExport(file, len(content), scores, boxes)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.recall import LEVELS
 from frcnn_cli.evaluation.proposals import ProposalReport, report_proposals
+from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import FloatArray, Sample
@@ -73,7 +74,7 @@ def plot_report(report: ProposalReport, path: Path, title: str) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    try:
+    with writing(path, remedy="name a folder that you can write to"):
         path.parent.mkdir(parents=True, exist_ok=True)
         plot_recall(
             path,
@@ -88,12 +89,6 @@ def plot_report(report: ProposalReport, path: Path, title: str) -> None:
             },
             title=title,
         )
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="name a folder that you can write to",
-            file=path,
-        ) from error
 
 
 def _with_proposals(

@@ -16,11 +16,12 @@ from frcnn_cli.detection.dataset import KeptDetections, detect_samples
 from frcnn_cli.detection.detector import Detector
 from frcnn_cli.detection.formats.choose import WORDS, read_detections
 from frcnn_cli.detection.formats.context import Known
-from frcnn_cli.errors import CheckpointError, ConfigError, DataError, FrcnnError
+from frcnn_cli.errors import CheckpointError, DataError, FrcnnError
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
 from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_split, score
+from frcnn_cli.files import writing
 from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, ObjectEvidence, Sample
@@ -221,15 +222,9 @@ def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
     ap = {each.name: each.ap(metric) for each in evaluation.classes}
     title = f"mAP {evaluation.mean_ap(metric):.3f}"
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         plot_precision_recall(curves, path, ap=ap, title=title)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="name a file in a folder that you can write to",
-            file=path,
-        ) from error
 
 
 def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.files import atomic_file
+from frcnn_cli.files import atomic_file, writing
 
 
 def free_name(stem: str, taken: set[str]) -> str:
@@ -25,13 +25,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    try:
+    with writing(path, DataError, remedy="name a folder that you can write to"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path, durable=False) as stream:
             picture.save(stream, "JPEG", quality=92)
-    except OSError as error:
-        raise DataError(
-            f"cannot be written ({error.strerror or error})",
-            remedy="name a folder that you can write to",
-            file=path,
-        ) from error

@@ -17,6 +17,7 @@ from frcnn_cli.cache.proposals import described, save_proposals
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import DataError, FrcnnError, ProposalError
+from frcnn_cli.files import reading
 from frcnn_cli.proposals.search import library
 from frcnn_cli.proposals.worker import (
     Found,
@@ -73,10 +74,12 @@ def _parcels(
 ) -> Iterator[_Parcel]:
     for task in tasks:
         try:
-            yield _Parcel(task, task.path.read_bytes())
-        except OSError as error:
-            problem = DataError(f"cannot be read ({error.strerror})", file=task.path)
+            with reading(task.path):
+                content = task.path.read_bytes()
+        except DataError as problem:
             unreadable.append((task, problem))
+        else:
+            yield _Parcel(task, content)
 
 
 def _set_up_remotely(config: ProposalConfig, expected: str) -> None:

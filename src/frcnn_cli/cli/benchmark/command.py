@@ -86,7 +86,7 @@ def bench(
         from frcnn_cli.data.images import find_images
         from frcnn_cli.deploy.benchmark import measure
         from frcnn_cli.deploy.benchmark_runner import BenchConfig
-        from frcnn_cli.files import write_text
+        from frcnn_cli.files import write_file
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and checkpoint is not None:
@@ -110,7 +110,7 @@ def bench(
         if out is not None:
             import json
 
-            write_text(out, json.dumps(data, indent=1) + "\n")
+            write_file(out, json.dumps(data, indent=1) + "\n")
         from frcnn_cli.cli.benchmark.table import bench_table
 
         terminal.result(data, bench_table(result, data))

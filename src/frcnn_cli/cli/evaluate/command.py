@@ -122,7 +122,7 @@ def evaluate(
         )
         from frcnn_cli.evaluation.report.to_json import to_json
         from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
-        from frcnn_cli.files import write_text
+        from frcnn_cli.files import write_file
 
         if export is not None:
             require_target(export_format, export)
@@ -166,7 +166,7 @@ def evaluate(
         result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
         terminal.result(result, as_tables(run, rules.metric))
         if out is not None:
-            write_text(out, json.dumps(result, indent=1) + "\n")
+            write_file(out, json.dumps(result, indent=1) + "\n")
         if plot is not None:
             plot_curves(run.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
         if report is not None:
@@ -208,7 +208,7 @@ def _compare(
     from frcnn_cli.cli.evaluate.comparison import as_table
     from frcnn_cli.evaluation.analysis.comparison import comparison_to_json
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
-    from frcnn_cli.files import write_text
+    from frcnn_cli.files import write_file
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])
@@ -216,7 +216,7 @@ def _compare(
     result = comparison_to_json(comparison)
     terminal.result(result, as_table(comparison))
     if out is not None:
-        write_text(out, json.dumps(result, indent=1) + "\n")
+        write_file(out, json.dumps(result, indent=1) + "\n")
     if report is not None:
         title = data.resolve().name
         write_comparison(

@@ -229,7 +229,7 @@ def _report(
     from frcnn_cli.cli.proposals.tables import report_table
     from frcnn_cli.evaluation.proposals import to_json
     from frcnn_cli.evaluation.proposals_run import measure_proposals, plot_report
-    from frcnn_cli.files import write_text
+    from frcnn_cli.files import write_file
 
     if len(paths) != 1:
         raise ConfigError(
@@ -243,7 +243,7 @@ def _report(
     photographs = count(len(report.overlaps.proposals), "photograph")
     title = f"{run.dataset_name} {split}: {photographs}, preset {settings.preset}"
     data = {"data": str(paths[0]), "split": split, **to_json(report)}
-    write_text(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_file(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
     plot_report(report, folder / "report.png", title)
     terminal.say(Text(f"{run.dataset}\nsplit {split}, {photographs}", "dim"))
     terminal.result(data, report_table(report))

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from frcnn_cli.errors import AnnotationError
+from frcnn_cli.files import reading
 
 HEAD = 1 << 14
 """Bytes in which a COCO file shows what it is."""
@@ -75,15 +76,10 @@ def looks_like_coco(path: Path) -> bool:
 
 def _contents(path: Path) -> memoryview:
     """Returns the bytes of a file without its byte order mark."""
-    try:
-        with path.open("rb") as stream:
-            if not stream.read(1):
-                raise AnnotationError("is empty", remedy="export it again", file=path)
-            data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise AnnotationError(
-            f"cannot be read ({error.strerror})", remedy="check the file", file=path
-        ) from error
+    with reading(path, AnnotationError), path.open("rb") as stream:
+        if not stream.read(1):
+            raise AnnotationError("is empty", remedy="export it again", file=path)
+        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     return data[3:] if bytes(data[:3]) == BOM else data
 
 

@@ -10,6 +10,7 @@ from frcnn_cli.data.formats.coco_find import find_coco
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 
 Finder = Callable[[Path], Dataset | None]
 
@@ -30,12 +31,8 @@ def find_dataset(path: Path | str) -> Dataset:
         raise DataError("does not exist", remedy="check the path", file=root)
     if not root.is_dir():
         raise DataError("is a file", remedy="name the folder of the data set", file=root)
-    try:
+    with reading(root, remedy="check its permissions"):
         found = _look(root)
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror})", remedy="check its permissions", file=root
-        ) from error
     if found is None:
         raise DataError(
             "holds no data set",

@@ -11,6 +11,7 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import Splits, complete, folders, is_photograph, split_called
 from frcnn_cli.data.formats.voc import VocFolder, VocReader
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 
 YEAR = re.compile(r"VOC20\d\d")
 IMAGE_FOLDERS = ("jpegimages", "images")
@@ -141,7 +142,7 @@ def _read_list(path: Path, stems: frozenset[str]) -> tuple[str, ...]:
     """
     members: dict[str, None] = {}
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with reading(path), path.open(encoding="utf-8-sig") as lines:
             for line in filter(None, map(str.strip, lines)):
                 if line not in stems and OF_ONE_CLASS.search(line):
                     return ()
@@ -153,10 +154,6 @@ def _read_list(path: Path, stems: frozenset[str]) -> tuple[str, ...]:
                         file=path,
                     )
                 members[member] = None
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror})", remedy="check the file", file=path
-        ) from error
     except UnicodeDecodeError as error:
         raise DataError(
             "is not UTF-8 text", remedy="save it with that encoding", file=path

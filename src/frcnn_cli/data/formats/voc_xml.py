@@ -21,6 +21,7 @@ from defusedxml.common import DefusedXmlException
 
 from frcnn_cli.data.formats.layout import bare_name
 from frcnn_cli.errors import AnnotationError
+from frcnn_cli.files import reading
 from frcnn_cli.records import BoolArray, FloatArray, as_boxes
 
 if TYPE_CHECKING:
@@ -161,11 +162,8 @@ def _corner(edge: np.float32, base: int) -> str:
 
 def _parse(path: Path) -> ElementTree.Element:
     try:
-        root: ElementTree.Element = defusedxml.ElementTree.parse(path).getroot()
-    except OSError as error:
-        raise AnnotationError(
-            f"cannot be read ({error.strerror})", remedy="check the file", file=path
-        ) from error
+        with reading(path, AnnotationError):
+            root: ElementTree.Element = defusedxml.ElementTree.parse(path).getroot()
     except DefusedXmlException as error:
         raise AnnotationError(
             "declares XML entities, which annotations never need",

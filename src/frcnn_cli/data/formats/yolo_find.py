@@ -13,6 +13,7 @@ from frcnn_cli.data.formats.layout import Splits, below, complete, is_file
 from frcnn_cli.data.formats.yolo import YoloReader
 from frcnn_cli.data.images import find_images
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 
 LARGEST_YAML = 1 << 20
 """Bytes of a `data.yaml` beyond which it is none."""
@@ -93,17 +94,15 @@ def _dataset(path: Path, content: Mapping[str, Any]) -> Dataset:
 
 def _load(path: Path) -> Any:
     """Returns the YAML's lists, mappings and texts; no number, date or object is made."""
-    try:
+    with reading(path):
         if path.stat().st_size > LARGEST_YAML:
             raise DataError(
                 f"has more than {LARGEST_YAML:,} bytes", remedy="check the file", file=path
             )
+        content = path.read_bytes()
+    try:
         # Every scalar stays text: a class may be called "no" or "2024-01-01".
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror})", remedy="check the file", file=path
-        ) from error
+        return yaml.load(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)  # type: ignore[no-untyped-call]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:200]
         raise DataError(f"is not YAML ({told})", remedy="mend the file", file=path) from error

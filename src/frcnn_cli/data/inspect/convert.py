@@ -17,6 +17,7 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
 from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.files import writing
 from frcnn_cli.plotting.save import free_name
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -160,16 +161,10 @@ def _new_folder(out: Path) -> Iterator[Path]:
     """Yields a folder that becomes `out` when the block ends without an exception."""
     unfinished = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
     try:
-        try:
+        with writing(out, remedy="choose another folder with --out"):
             unfinished.mkdir(parents=True)
             yield unfinished
             unfinished.replace(out)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot be written ({error.strerror})",
-                remedy="choose another folder with --out",
-                file=out,
-            ) from error
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise

@@ -15,6 +15,7 @@ from frcnn_cli.detection.formats.voc import VocWriter, read_voc
 from frcnn_cli.detection.formats.writer import Writer, require_new_folder
 from frcnn_cli.detection.formats.yolo import YoloWriter, read_yolo
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 from frcnn_cli.records import Detections
 
 WORDS: Mapping[DetectionFormat, str] = {
@@ -62,11 +63,8 @@ def recognise(path: Path) -> DetectionFormat:
             remedy="name the folder that holds the detections",
             file=path,
         )
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+    with reading(path), path.open("rb") as stream:
+        start = stream.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         return "frcnn"
     if start.startswith(b"["):

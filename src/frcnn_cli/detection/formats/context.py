@@ -13,6 +13,7 @@ import numpy as np
 
 from frcnn_cli.data.lookup import PhotographFinder
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 from frcnn_cli.records import Detections, Sample, as_boxes
 
 BOUNDS_TOLERANCE = 1.0
@@ -174,9 +175,8 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         DataError: the file cannot be read, or is no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+        with reading(path):
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError("is not text", remedy="write the file again", file=path) from error
     for number, line in enumerate(lines, start=1):

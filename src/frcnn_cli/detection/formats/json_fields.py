@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 
 
 def load_json(path: Path) -> Any:
@@ -17,9 +18,8 @@ def load_json(path: Path) -> Any:
         DataError: the file cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", file=path) from error
+        with reading(path):
+            return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"is not JSON: {error}", remedy="name a file that frcnn detect wrote", file=path

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import writing
 from frcnn_cli.records import DetectedImage
 
 
@@ -109,16 +110,9 @@ class FileWriter:
     @contextmanager
     def told_as_data_error(self) -> Iterator[None]:
         """Turns an error of the file system in the block into one line for people."""
-        try:
+        target = self._target if isinstance(self._target, Path) else "standard output"
+        with writing(target, DataError):
             yield
-        except BrokenPipeError:
-            raise  # the reader of a pipe has seen enough
-        except OSError as problem:
-            raise DataError(
-                f"cannot be written ({problem.strerror})",
-                remedy="name a file in a folder that you can write to",
-                file=self._target if isinstance(self._target, Path) else "standard output",
-            ) from problem
 
     def _open(self) -> TextIO:
         if not isinstance(self._target, Path):
@@ -212,11 +206,6 @@ class FolderWriter:
     @contextmanager
     def told_as_data_error(self) -> Iterator[None]:
         """Turns an error of the file system in the block into one line for people."""
-        try:
+        remedy = "name a folder in one that you can write to"
+        with writing(self._target, DataError, remedy=remedy):
             yield
-        except OSError as problem:
-            raise DataError(
-                f"cannot be written ({problem.strerror})",
-                remedy="name a folder in one that you can write to",
-                file=self._target,
-            ) from problem

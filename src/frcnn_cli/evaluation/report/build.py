@@ -22,7 +22,7 @@ from frcnn_cli.evaluation.report.content import About, comparison_page, report_p
 from frcnn_cli.evaluation.report.galleries import MistakePictures
 from frcnn_cli.evaluation.report.html import render_comparison, render_report
 from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
-from frcnn_cli.files import write_text
+from frcnn_cli.files import write_file
 from frcnn_cli.runtime.progress import Progress, silent
 
 PAGE = "index.html"
@@ -179,5 +179,5 @@ def _about(
 
 
 def _write(folder: Path, result: dict[str, Any], page: str) -> None:
-    write_text(folder / FIGURES, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_text(folder / PAGE, page)
+    write_file(folder / FIGURES, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_file(folder / PAGE, page)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
 from frcnn_cli.proposals.interchange import arrays, documents, matlab, pickles
 from frcnn_cli.proposals.interchange.record import ForeignProposals
 
@@ -30,9 +31,8 @@ def read_foreign(file: Path) -> ForeignProposals:
             f"ends in {file.suffix!r}", remedy=f"name a file with {', '.join(_READERS)}", file=file
         )
     try:
-        found = reader(file)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", file=file) from error
+        with reading(file):
+            found = reader(file)
     except DataError as error:
         raise DataError(error.problem, remedy=error.remedy, file=file) from error
     if not found.boxes:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.files import as_utf8, atomic_file
+from frcnn_cli.files import as_utf8, atomic_file, writing
 from frcnn_cli.proposals.interchange.documents import SCHEMA
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import FloatArray
@@ -48,15 +48,8 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
     """
     boxes = ((path, run.proposals_for(path)) for path in paths if path not in run.failures)
     write = _write_json if file.suffix.lower() == ".json" else _write_npz
-    try:
-        with atomic_file(file) as stream:
-            write(boxes, stream)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})",
-            remedy="choose another --export",
-            file=file,
-        ) from error
+    with writing(file, remedy="choose another --export"), atomic_file(file) as stream:
+        write(boxes, stream)
 
 
 def _write_npz(boxes: Iterable[tuple[Path, FloatArray]], stream: IO[bytes]) -> None:

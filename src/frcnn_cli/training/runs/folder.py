@@ -16,7 +16,7 @@ from torch import Tensor
 
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
-from frcnn_cli.cache.store import Cache, told_as_cache_error
+from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
@@ -275,12 +275,12 @@ class RunFolder:
 
     def _append(self, row: Mapping[str, Any]) -> None:
         path = self.path / runs.METRICS
-        with told_as_cache_error(path), path.open("a", encoding="utf-8") as stream:
+        with translate_os_errors(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
 
     def _write(self, name: str, text: str) -> None:
         path = self.path / name
-        with told_as_cache_error(path), atomic_file(path) as stream:
+        with translate_os_errors(path), atomic_file(path) as stream:
             stream.write(text.encode())
 
 
