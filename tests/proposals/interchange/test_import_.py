@@ -15,8 +15,8 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
+from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.import_ import import_proposals
-from frcnn_cli.proposals.interchange.reading import Reading
 from frcnn_cli.proposals.search import require_engine
 from frcnn_cli.proposals.service import proposals_for
 from frcnn_cli.training.preflight.checks import cover
@@ -59,9 +59,9 @@ def test_a_release_file_end_to_end(scenes, samples, cache, tmp_path):
         names[i, 0] = np.array([sample.image_id])
     savemat(tmp_path / "voc.mat", {"boxes": cells, "images": names})
     run = import_from(tmp_path / "voc.mat", scenes, cache)
-    assert run.chosen.reading == run.documented == Reading("yxyx", "one")
+    assert run.chosen.convention == run.documented == BoxConvention("yxyx", "one")
     assert run.chosen.recall == 1
-    assert (len(run.counts), run.strangers, run.without) == (4, 0, 10)
+    assert (len(run.counts), run.unmatched_entries, run.missing_images) == (4, 0, 10)
     assert (run.clipped, run.dropped, run.failures) == (0, 0, {})
     assert cover(samples, IMPORTED, cache).recall == 1
     require_engine(IMPORTED)  # as a process does that is to load them
@@ -79,8 +79,8 @@ def test_a_reading_other_than_the_documented_one_is_found(scenes, samples, cache
     ]
     (tmp_path / "coco.json").write_text(json.dumps(rows))
     run = import_from(tmp_path / "coco.json", scenes, cache)
-    assert run.documented == Reading("xywh", "edges")
-    assert run.chosen.reading == Reading("xyxy", "one")
+    assert run.documented == BoxConvention("xywh", "edges")
+    assert run.chosen.convention == BoxConvention("xyxy", "one")
     found = proposals_for(samples[0].path, IMPORTED, cache)
     np.testing.assert_array_equal(found, boxes_for(samples[0]))
 
@@ -108,7 +108,7 @@ def test_bad_numbers_fail_their_photograph_and_others_are_mended(scenes, samples
     np.savez(tmp_path / "x.npz", **arrays, stranger=np.zeros((0, 4)))
     run = import_from(tmp_path / "x.npz", scenes, cache)
     assert "1 of its" in str(run.failures[samples[0].path])
-    assert (run.clipped, run.dropped, run.strangers) == (1, 1, 1)
+    assert (run.clipped, run.dropped, run.unmatched_entries) == (1, 1, 1)
     found = proposals_for(samples[1].path, IMPORTED, cache)
     np.testing.assert_array_equal(found[-1], [0, 0, width, height])
     assert samples[0].path not in run.counts

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange import read_foreign
+from frcnn_cli.proposals.interchange import read_proposals
+from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.pickles import load
-from frcnn_cli.proposals.interchange.reading import Reading
 
 BOXES = np.array([[0, 1, 2, 3], [4, 5, 6, 7]], np.float32)
 
@@ -75,7 +75,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, attack):
     file = tmp_path / "boxes.pkl"
     file.write_bytes(payload)
     with pytest.raises(DataError, match=r"boxes\.pkl"):
-        read_foreign(file)
+        read_proposals(file)
     assert not flag.exists()
 
 
@@ -116,9 +116,9 @@ def test_detectron2(tmp_path):
             "bbox_mode": 1,
         },
     )
-    found = read_foreign(file)
+    found = read_proposals(file)
     assert found.names == ("000012", 17)
-    assert found.documented == Reading("xywh", "edges")
+    assert found.documented == BoxConvention("xywh", "edges")
     np.testing.assert_array_equal(found.boxes[0], BOXES[::-1])  # by falling score
 
 
@@ -131,11 +131,11 @@ def test_the_box_mode_may_be_detectrons_own_type():
 
 def test_mmdetection(tmp_path):
     scored = np.c_[BOXES, [0.1, 0.9]]
-    found = read_foreign(write(tmp_path / "mm.pkl", [scored, BOXES[:0]]))
+    found = read_proposals(write(tmp_path / "mm.pkl", [scored, BOXES[:0]]))
     assert found.names is None
     np.testing.assert_array_equal(found.boxes[0], BOXES[::-1])
     assert found.boxes[1].shape == (0, 4)
-    named = read_foreign(write(tmp_path / "mm2.pkl", {"a.jpg": scored}))
+    named = read_proposals(write(tmp_path / "mm2.pkl", {"a.jpg": scored}))
     assert named.names == ("a.jpg",)
 
 
@@ -155,4 +155,4 @@ def test_mmdetection(tmp_path):
 )
 def test_what_does_not_fit_is_one_error(tmp_path, content, problem):
     with pytest.raises(DataError, match=problem):
-        read_foreign(write(tmp_path / "x.pkl", content))
+        read_proposals(write(tmp_path / "x.pkl", content))

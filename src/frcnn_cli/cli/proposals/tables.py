@@ -83,13 +83,13 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
     chosen = run.chosen
     agrees = (
         "as its format says"
-        if chosen.reading == run.documented
+        if chosen.convention == run.documented
         else (f"though its format says {run.documented}")
     )
     second = (
-        f"next best {run.second.best_overlap:.4f} as {run.second.reading}"
+        f"next best {run.second.best_overlap:.4f} as {run.second.convention}"
         if run.second
-        else "no other reading keeps the boxes inside their photographs"
+        else "no other convention keeps the boxes inside their photographs"
     )
     fit = (
         f"recall {chosen.recall:.3f} at IoU 0.5, average best overlap {chosen.best_overlap:.4f} of "
@@ -99,8 +99,12 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
     )
     median = round(statistics.median(run.counts.values())) if run.counts else 0
     others = [
-        f"{run.strangers:,} entries of photographs that are not here" if run.strangers else "",
-        f"{count(run.without, 'photograph')} here without an entry" if run.without else "",
+        f"{run.unmatched_entries:,} entries of photographs that are not here"
+        if run.unmatched_entries
+        else "",
+        f"{count(run.missing_images, 'photograph')} here without an entry"
+        if run.missing_images
+        else "",
     ]
     mended = [
         f"clipped {run.clipped:,} that left their photographs" if run.clipped else "",
@@ -111,7 +115,7 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
         f"Imported {count(len(run.counts), 'photograph')} with {median:,} boxes each (median)",
         {
             "file": f"{file}: {run.format}",
-            "read as": f"{chosen.reading}, {agrees}",
+            "read as": f"{chosen.convention}, {agrees}",
             "fit": fit,
             "apart": "; ".join(filter(None, others)),
             "mended": "; ".join(filter(None, mended)),
@@ -129,13 +133,13 @@ def import_data(run: ImportRun, file: Path, name: str) -> dict[str, Any]:
         "file": str(file),
         "format": run.format,
         "name": name,
-        "read_as": str(run.chosen.reading),
+        "read_as": str(run.chosen.convention),
         "documented": str(run.documented),
         "recall": run.chosen.recall if run.objects else None,
         "abo": run.chosen.best_overlap if run.objects else None,
         "photographs": len(run.counts),
-        "strangers": run.strangers,
-        "without": run.without,
+        "strangers": run.unmatched_entries,
+        "without": run.missing_images,
         "clipped": run.clipped,
         "dropped": run.dropped,
         "failures": [

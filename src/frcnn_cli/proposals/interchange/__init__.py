@@ -8,9 +8,9 @@ from pathlib import Path
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
 from frcnn_cli.proposals.interchange import arrays, documents, matlab, pickles
-from frcnn_cli.proposals.interchange.record import ForeignProposals
+from frcnn_cli.proposals.interchange.record import ImportedProposals
 
-_READERS: Mapping[str, Callable[[Path], ForeignProposals]] = {
+_READERS: Mapping[str, Callable[[Path], ImportedProposals]] = {
     ".mat": matlab.read,
     ".pkl": pickles.read,
     ".pickle": pickles.read,
@@ -19,7 +19,7 @@ _READERS: Mapping[str, Callable[[Path], ForeignProposals]] = {
 }
 
 
-def read_foreign(file: Path) -> ForeignProposals:
+def read_proposals(file: Path) -> ImportedProposals:
     """Reads a file of proposals; its ending tells the format. Nothing in it is executed.
 
     Raises:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange.reading import Reading
-from frcnn_cli.proposals.interchange.record import ForeignProposals, collect
+from frcnn_cli.proposals.interchange.convention import BoxConvention
+from frcnn_cli.proposals.interchange.record import ImportedProposals, collect
 
 
-def read(file: Path) -> ForeignProposals:
+def read(file: Path) -> ImportedProposals:
     """Reads an `.npz` whose arrays are (N, 4), or (N, 5) with scores.
 
     Raises:
@@ -24,4 +24,4 @@ def read(file: Path) -> ForeignProposals:
             entries = [(name, archive[name], None) for name in archive.files]
     except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise DataError(f"is no NumPy archive of numbers ({error})") from error
-    return collect("NumPy archive", Reading("xyxy", "edges"), entries)
+    return collect("NumPy archive", BoxConvention("xyxy", "edges"), entries)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange.reading import Reading
-from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, collect
+from frcnn_cli.proposals.interchange.convention import BoxConvention
+from frcnn_cli.proposals.interchange.record import ImportedProposals, Name, collect
 
 SCHEMA = "frcnn.proposal_boxes/1"
 """`{"schema": …, "images": [{"file": path, "boxes": [[x1, y1, x2, y2], …]}, …]}`."""
 
 
-def read(file: Path) -> ForeignProposals:
+def read(file: Path) -> ImportedProposals:
     """Reads COCO results (a list), COCO annotations, or our own export.
 
     Raises:
@@ -29,13 +29,13 @@ def read(file: Path) -> ForeignProposals:
     try:
         if isinstance(document, dict) and document.get("schema") == SCHEMA:
             entries = [(str(each["file"]), each["boxes"], None) for each in document["images"]]
-            return collect("frcnn proposals as JSON", Reading("xyxy", "edges"), entries)
+            return collect("frcnn proposals as JSON", BoxConvention("xyxy", "edges"), entries)
         if isinstance(document, dict):
             rows = document["annotations"]
             files = {each["id"]: each["file_name"] for each in document.get("images", [])}
         else:
             rows, files = document, {}
-        return collect("COCO results", Reading("xywh", "edges"), _by_image(rows, files))
+        return collect("COCO results", BoxConvention("xywh", "edges"), _by_image(rows, files))
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"holds neither COCO results nor {SCHEMA} ({type(error).__name__}: {error})",

@@ -19,16 +19,22 @@ from frcnn_cli.data.images import find_images, image_size
 from frcnn_cli.data.lookup import PhotographFinder
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
-from frcnn_cli.proposals.interchange import read_foreign
-from frcnn_cli.proposals.interchange.reading import Example, Reading, Trial, choose_reading, fits
-from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, Values
+from frcnn_cli.proposals.interchange import read_proposals
+from frcnn_cli.proposals.interchange.convention import (
+    BoxConvention,
+    Example,
+    Trial,
+    choose_convention,
+    fits,
+)
+from frcnn_cli.proposals.interchange.record import ImportedProposals, Name, Values
 from frcnn_cli.records import FloatArray, Sample, as_boxes
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Importing"
 
 _EXAMPLES = 300
-"""Photographs on which readings are tried, spread over those with objects."""
+"""Photographs on which conventions are tried, spread over those with objects."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,25 +47,25 @@ class ImportRun:
         format: of the file, in words.
         documented: how the format's documentation says that a row is to be read.
         chosen: how it was read, and how well that fits.
-        second: the next best reading; None where no other keeps boxes in their photographs.
-        objects: how many the readings were tried on; 0 where there is no ground truth.
+        second: the next best convention; None where no other keeps boxes in their photographs.
+        objects: how many the conventions were tried on; 0 where there is no ground truth.
         counts: boxes kept of each photograph.
         failures: photographs that have entries which cannot be used.
-        strangers: entries of the file that belong to no photograph here.
-        without: photographs here that the file has no entry for.
+        unmatched_entries: entries of the file that belong to no photograph here.
+        missing_images: photographs here that the file has no entry for.
         clipped: boxes that left their photographs and were clipped.
         dropped: boxes without area, which were left out.
     """
 
     format: str
-    documented: Reading
+    documented: BoxConvention
     chosen: Trial
     second: Trial | None
     objects: int
     counts: dict[Path, int] = field(default_factory=dict)
     failures: dict[Path, FrcnnError] = field(default_factory=dict)
-    strangers: int = 0
-    without: int = 0
+    unmatched_entries: int = 0
+    missing_images: int = 0
     clipped: int = 0
     dropped: int = 0
 
@@ -85,36 +91,36 @@ def import_proposals(
         progress: told after each photograph.
 
     Raises:
-        DataError: the file cannot be read, fits no photograph, or its boxes fit under no reading.
+        DataError: the file cannot be read, fits no image, or no convention fits its boxes.
         CacheError: the cache cannot be written.
     """
-    foreign = read_foreign(file)
-    samples = _samples(paths, foreign, split, cache)
-    entries, strangers = _matched(foreign, samples)
+    imported = read_proposals(file)
+    samples = _samples(paths, imported, split, cache)
+    entries, unmatched_entries = _matched(imported, samples)
     if not entries:
         raise DataError(
-            f"names no photograph of {paths[0]}, but {strangers:,} others"
-            + (f" such as {foreign.names[0]!r}" if foreign.names else ""),
+            f"names no photograph of {paths[0]}, but {unmatched_entries:,} others"
+            + (f" such as {imported.names[0]!r}" if imported.names else ""),
             remedy="name the data that the proposals were made for",
             file=file,
         )
     examples = _examples(entries)
-    chosen, trials = choose_reading(examples, foreign.documented)
+    chosen, trials = choose_convention(examples, imported.documented)
     if not chosen.is_possible:
         raise DataError(
-            f"read as {chosen.reading}, {chosen.misfits:.0%} of its boxes have no area or leave "
+            f"read as {chosen.convention}, {chosen.misfits:.0%} of its boxes have no area or leave "
             "their photographs, and otherwise more",
             remedy="name the photographs, in the size, that the proposals were made for",
             file=file,
         )
     run = ImportRun(
-        foreign.format,
-        foreign.documented,
+        imported.format,
+        imported.documented,
         chosen,
         next((trial for trial in trials if trial.is_possible and trial is not chosen), None),
         sum(len(example.objects) for example in examples),
-        strangers=strangers,
-        without=len(samples) - len(entries),
+        unmatched_entries=unmatched_entries,
+        missing_images=len(samples) - len(entries),
     )
     cache.require_writable()
     for done, (sample, rows) in enumerate(entries, start=1):
@@ -133,7 +139,7 @@ def import_proposals(
 
 
 def _samples(
-    paths: Sequence[Path], foreign: ForeignProposals, split: str, cache: Cache
+    paths: Sequence[Path], imported: ImportedProposals, split: str, cache: Cache
 ) -> list[Sample]:
     """Returns the photographs that the file may speak of, with their objects where known."""
     try:
@@ -141,9 +147,9 @@ def _samples(
     except DataError:
         dataset = None
     if dataset is not None:
-        return _annotated(dataset, foreign, split)
+        return _annotated(dataset, imported, split)
     found = find_images(paths)
-    _require_order(foreign, len(found), str(paths[0]))
+    _require_order(imported, len(found), str(paths[0]))
     nothing = as_boxes([])
     return [
         Sample(str(path), path, nothing, np.zeros(0, np.int64), np.zeros(0, np.bool_))
@@ -151,44 +157,44 @@ def _samples(
     ]
 
 
-def _annotated(dataset: Dataset, foreign: ForeignProposals, split: str) -> list[Sample]:
-    ids = dataset.ids if foreign.names is not None else dataset.split(split)
-    _require_order(foreign, len(ids), f"split {split!r}")
+def _annotated(dataset: Dataset, imported: ImportedProposals, split: str) -> list[Sample]:
+    ids = dataset.ids if imported.names is not None else dataset.split(split)
+    _require_order(imported, len(ids), f"split {split!r}")
     samples = []
     for image_id in ids:
         try:
             samples.append(dataset.read(image_id))
         except DataError as error:
-            if foreign.names is None:
+            if imported.names is None:
                 raise  # without it the others would get each other's boxes
             _LOGGER.warning("%s", error)
     return samples
 
 
-def _require_order(foreign: ForeignProposals, photographs: int, where: str) -> None:
+def _require_order(imported: ImportedProposals, photographs: int, where: str) -> None:
     """Makes sure that a file without names has as many entries as there are photographs."""
-    if foreign.names is None and len(foreign.boxes) != photographs:
+    if imported.names is None and len(imported.boxes) != photographs:
         raise DataError(
-            f"names no photographs and has {len(foreign.boxes):,} entries, but {where} has "
+            f"names no photographs and has {len(imported.boxes):,} entries, but {where} has "
             f"{photographs:,} photographs",
             remedy="name the split that it was made for with --split",
         )
 
 
 def _matched(
-    foreign: ForeignProposals, samples: Sequence[Sample]
+    imported: ImportedProposals, samples: Sequence[Sample]
 ) -> tuple[list[tuple[Sample, Values]], int]:
     """Returns the photographs with the rows of the file, and how many entries have none."""
-    if foreign.names is None:
-        return list(zip(samples, foreign.boxes, strict=True)), 0
+    if imported.names is None:
+        return list(zip(samples, imported.boxes, strict=True)), 0
     finder = PhotographFinder(samples)
     by_id = {sample.image_id: sample for sample in samples}
     matched: dict[str, Values] = {}
-    strangers = 0
-    for name, rows in zip(foreign.names, foreign.boxes, strict=True):
+    unmatched_entries = 0
+    for name, rows in zip(imported.names, imported.boxes, strict=True):
         image_id = _find(finder, name)
         if image_id is None:
-            strangers += 1
+            unmatched_entries += 1
         elif image_id in matched:
             raise DataError(
                 f"has two entries for photograph {image_id!r}, one of them named {name!r}",
@@ -196,7 +202,7 @@ def _matched(
             )
         else:
             matched[image_id] = rows
-    return [(by_id[image_id], rows) for image_id, rows in matched.items()], strangers
+    return [(by_id[image_id], rows) for image_id, rows in matched.items()], unmatched_entries
 
 
 def _find(finder: PhotographFinder, name: Name) -> str | None:
@@ -207,7 +213,7 @@ def _find(finder: PhotographFinder, name: Name) -> str | None:
 
 
 def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
-    """Returns photographs to try readings on: those with objects, if there are any."""
+    """Returns photographs to try conventions on: those with objects, if there are any."""
     whole = [(sample, rows) for sample, rows in entries if len(rows) and np.isfinite(rows).all()]
     pool = [each for each in whole if len(each[0].boxes)] or whole
     n = min(_EXAMPLES, len(pool))
@@ -234,7 +240,7 @@ def _usable(rows: Values, path: Path, run: ImportRun) -> FloatArray:
             file=path,
         )
     width, height = image_size(path)
-    boxes = run.chosen.reading.apply(rows)
+    boxes = run.chosen.convention.apply(rows)
     clipped = box_ops.clip(boxes, width, height)
     has_area = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     run.dropped += int((~has_area).sum())

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange.reading import Reading
-from frcnn_cli.proposals.interchange.record import ForeignProposals, collect, same_length
+from frcnn_cli.proposals.interchange.convention import BoxConvention
+from frcnn_cli.proposals.interchange.record import ImportedProposals, collect, same_length
 
 _HDF5 = b"MATLAB 7.3 MAT-file"
 
 
-def read(file: Path) -> ForeignProposals:
+def read(file: Path) -> ImportedProposals:
     """Reads the variables `boxes` and `images`, cell arrays of the same length.
 
     Raises:
@@ -34,7 +34,7 @@ def read(file: Path) -> ForeignProposals:
     same_length(boxes=cells, images=names)
     return collect(
         "MATLAB file of the Fast R-CNN release",
-        Reading("yxyx", "one"),
+        BoxConvention("yxyx", "one"),
         ((_text(name), rows, None) for name, rows in zip(names, cells, strict=True)),
     )
 

@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange.reading import Reading
-from frcnn_cli.proposals.interchange.record import ForeignProposals, Name, collect, same_length
+from frcnn_cli.proposals.interchange.convention import BoxConvention
+from frcnn_cli.proposals.interchange.record import ImportedProposals, Name, collect, same_length
 
 _DETECTRON = (("boxes",), ("ids", "indexes"), ("objectness_logits", "scores"))
 """How boxes, ids and scores are called; the last names are those of older versions."""
-_BOX_MODES = {0: Reading("xyxy", "edges"), 1: Reading("xywh", "edges")}
+_BOX_MODES = {0: BoxConvention("xyxy", "edges"), 1: BoxConvention("xywh", "edges")}
 """detectron2's BoxMode: XYXY_ABS and XYWH_ABS."""
 
 
-def read(file: Path) -> ForeignProposals:
+def read(file: Path) -> ImportedProposals:
     """Reads detectron2's dictionary of columns, or mmdetection's list or dictionary of arrays.
 
     Raises:
@@ -44,7 +44,7 @@ def read(file: Path) -> ForeignProposals:
         entries = ((None, rows, None) for rows in content)
     else:
         raise DataError(f"holds a {type(content).__name__} instead of a list or a dictionary")
-    return collect("mmdetection pickle", Reading("xyxy", "edges"), entries)
+    return collect("mmdetection pickle", BoxConvention("xyxy", "edges"), entries)
 
 
 def load(stream: IO[bytes]) -> Any:
@@ -61,7 +61,7 @@ def load(stream: IO[bytes]) -> Any:
         raise DataError(f"is no pickle of arrays ({type(error).__name__}: {error})") from error
 
 
-def _detectron(content: dict[str, Any]) -> ForeignProposals:
+def _detectron(content: dict[str, Any]) -> ImportedProposals:
     boxes, ids, scores = (_column(content, names) for names in _DETECTRON)
     if boxes is None or ids is None:
         raise DataError("has boxes, but no ids", remedy="write `ids` beside `boxes`")

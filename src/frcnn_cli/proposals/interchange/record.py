@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.proposals.interchange.reading import Reading
+from frcnn_cli.proposals.interchange.convention import BoxConvention
 
 Values = npt.NDArray[np.float64]
 Name = str | int
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignProposals:
+class ImportedProposals:
     """The proposals of a file, not yet understood.
 
     Attributes:
@@ -28,7 +28,7 @@ class ForeignProposals:
     """
 
     format: str
-    documented: Reading
+    documented: BoxConvention
     names: tuple[Name, ...] | None
     boxes: tuple[Values, ...]
 
@@ -62,9 +62,9 @@ def ordered(rows: Any, scores: Any, where: str) -> Values:
 
 def collect(
     format_name: str,
-    documented: Reading,
+    documented: BoxConvention,
     entries: Iterable[tuple[Name | None, Any, Any]],
-) -> ForeignProposals:
+) -> ImportedProposals:
     """Returns the proposals of `entries`: (name, rows, scores) of each photograph.
 
     Raises:
@@ -80,7 +80,7 @@ def collect(
             seen.add(name)
             names.append(name)
         boxes.append(ordered(rows, scores, f"photograph {place if name is None else repr(name)}"))
-    return ForeignProposals(format_name, documented, tuple(names) if names else None, tuple(boxes))
+    return ImportedProposals(format_name, documented, tuple(names) if names else None, tuple(boxes))
 
 
 def same_length(**columns: Sequence[Any]) -> None:

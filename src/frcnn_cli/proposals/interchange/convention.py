@@ -31,13 +31,13 @@ _BASES = {
 TOLERANCE = 0.5
 """Pixels by which a box may leave its photograph: less than counting from 1 would shift it."""
 _MOST_MISFITS = 0.05
-"""Share of boxes without area or outside their photograph from which on a reading cannot be."""
+"""Share of boxes without area or outside their image above which a convention is ruled out."""
 _CLEARLY = 0.003
-"""Average best overlap by which a reading must beat the documented one. Boxes of selective search
-gain 0.002 when they are read a pixel larger than they are, and lose 0.004 when a pixel smaller."""
+"""Mean best overlap by which a convention must beat the documented one. Boxes of selective search
+gain 0.002 when read a pixel larger than they are, and lose 0.004 when read a pixel smaller."""
 
 
-class Reading(NamedTuple):
+class BoxConvention(NamedTuple):
     """One meaning of a row of four numbers.
 
     Attributes:
@@ -72,11 +72,13 @@ _BASES_OF: Mapping[Order, tuple[Base, ...]] = {
     "xywh": ("edges", "one"),
     "yxhw": ("edges", "one"),
 }
-READINGS = tuple(Reading(order, base) for order, bases in _BASES_OF.items() for base in bases)
+CONVENTIONS = tuple(
+    BoxConvention(order, base) for order, bases in _BASES_OF.items() for base in bases
+)
 
 
 class Example(NamedTuple):
-    """A photograph to try readings on.
+    """A photograph to try conventions on.
 
     Attributes:
         rows: (N, 4) of the file.
@@ -93,16 +95,16 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How a reading fits.
+    """How a convention fits.
 
     Attributes:
-        reading: the meaning.
+        convention: the meaning.
         misfits: share of boxes without area or outside their photograph.
         recall: share of objects that a box overlaps by IoU 0.5; 0 without objects.
         best_overlap: mean of the objects' highest IoU, which is recall averaged over all IoUs.
     """
 
-    reading: Reading
+    convention: BoxConvention
     misfits: float
     recall: float
     best_overlap: float
@@ -113,35 +115,37 @@ class Trial:
         return self.misfits <= _MOST_MISFITS
 
 
-def try_reading(reading: Reading, examples: Sequence[Example]) -> Trial:
-    """Returns how `reading` fits the `examples`."""
+def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> Trial:
+    """Returns how `convention` fits the `examples`."""
     misfits, boxes_seen = 0, 0
     best: list[Values] = [np.zeros(0)]
     for example in examples:
-        boxes = reading.apply(example.rows)
+        boxes = convention.apply(example.rows)
         misfits += int((~fits(boxes, example.width, example.height)).sum())
         boxes_seen += len(boxes)
         overlaps = box_ops.iou(boxes, example.objects.astype(np.float64))
         best.append(overlaps.max(axis=0, initial=0.0))
     found = np.concatenate(best)
     return Trial(
-        reading,
+        convention,
         misfits / max(1, boxes_seen),
         float((found >= 0.5).mean()) if len(found) else 0.0,
         float(found.mean()) if len(found) else 0.0,
     )
 
 
-def choose_reading(examples: Sequence[Example], documented: Reading) -> tuple[Trial, list[Trial]]:
-    """Returns the reading that fits best, and all of them by falling best overlap.
+def choose_convention(
+    examples: Sequence[Example], documented: BoxConvention
+) -> tuple[Trial, list[Trial]]:
+    """Returns the convention that fits best, and all of them by falling best overlap.
 
     It is the documented one, unless another overlaps the objects clearly better or the documented
     one puts boxes outside their photographs.
     """
-    trials = [try_reading(reading, examples) for reading in READINGS]
+    trials = [try_convention(convention, examples) for convention in CONVENTIONS]
     trials.sort(key=lambda trial: (trial.is_possible, trial.best_overlap), reverse=True)
     best = trials[0]
-    own = next(trial for trial in trials if trial.reading == documented)
+    own = next(trial for trial in trials if trial.convention == documented)
     if own.is_possible and own.best_overlap >= best.best_overlap - _CLEARLY:
         best = own
     return best, trials
