@@ -35,7 +35,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.device import autocast_for, pick_device
 from frcnn_cli.training.batches.dataset import TrainingSet, loaders_for
-from frcnn_cli.training.distributed.ranks import ALONE
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.optimizer import build_optimizer
 
@@ -97,7 +97,7 @@ def ours(
         for layer in (*model.backbone.trunk, model.backbone.head):
             layer.compile(dynamic=True)
     trainer = Trainer(model, config, device, autocast_for(device, precision))
-    source = batches.batches(0, loaders_for(device, ALONE))
+    source = batches.batches(0, loaders_for(device, SINGLE_PROCESS))
     for _ in range(config.iterations):
         began = time.perf_counter()
         batch = next(source)

@@ -1,4 +1,4 @@
-"""Trains the tiny network for some steps as one of several processes, for test_distributed.py.
+"""Trains the tiny network for some steps as one of several processes, for test_context.py.
 
     torchrun --nproc-per-node N together.py FOLDER
 
@@ -16,17 +16,17 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.training.distributed.ranks import Ranks, connected
+from frcnn_cli.training.distributed.context import DistributedContext, connected
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from support import tiny
 
 CONFIG = TrainConfig(iterations=5, images_per_batch=3, lr=0.05, ema=0.9)
 
 
-def train(ranks: Ranks) -> tuple[dict[str, torch.Tensor], list[StepReport]]:
+def train(context: DistributedContext) -> tuple[dict[str, torch.Tensor], list[StepReport]]:
     """Returns gradients, weights and averages by name, and what was reported."""
-    trainer = Trainer(tiny.model(), CONFIG, torch.device("cpu"), ranks=ranks)
-    mine = ranks.share(range(3))
+    trainer = Trainer(tiny.model(), CONFIG, torch.device("cpu"), context=context)
+    mine = context.shard(range(3))
     batches = [tiny.share(tiny.batch(step, 3), mine[0], mine[-1] + 1) for step in range(5)]
     found: dict[str, torch.Tensor] = {}
     reports: list[StepReport] = []
@@ -46,7 +46,7 @@ def train(ranks: Ranks) -> tuple[dict[str, torch.Tensor], list[StepReport]]:
 
 
 if __name__ == "__main__":
-    with connected(torch.device("cpu")) as place:
-        tensors, _ = train(place)
-        path = Path(sys.argv[1]) / f"{place.rank}.safetensors"
+    with connected(torch.device("cpu")) as context:
+        tensors, _ = train(context)
+        path = Path(sys.argv[1]) / f"{context.rank}.safetensors"
         safetensors.torch.save_file({name: t.contiguous() for name, t in tensors.items()}, path)

@@ -15,10 +15,10 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.distributed.ranks import ALONE
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.loop import Trainer
-from frcnn_cli.training.engine.step import NotFiniteError, Passes, PassInputs
+from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep
 from frcnn_cli.training.replay import replay, save_replay
 from support import tiny
 
@@ -83,9 +83,9 @@ def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_
         error = NotFiniteError(1, "box", math.inf, batch, slot)
         save_replay(tmp_path / "kept.safetensors", error, model, INFO, config)
         replayed = replay(tmp_path / "kept.safetensors", CPU)
-        inputs = PassInputs(0, 6, box_weight=1.0, must_be_finite=False)
+        inputs = StepInputs(0, 6, box_weight=1.0, must_be_finite=False)
         one = tiny.share(batch, 0, 1)
-        passes = Passes(Forward(model.train()), config, ALONE, first_slot=slot)
+        passes = TrainStep(Forward(model.train()), config, SINGLE_PROCESS, first_slot=slot)
         model.set_dropout(config.dropout)
         expected = passes(one, inputs).classification.item()
         assert replayed.losses["0-0"]["classification"] == pytest.approx(expected)

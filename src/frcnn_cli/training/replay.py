@@ -23,9 +23,9 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.runtime.device import autocast_for
-from frcnn_cli.training.distributed.ranks import ALONE
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS
 from frcnn_cli.training.engine.forward import Forward
-from frcnn_cli.training.engine.step import NotFiniteError, Passes, PassInputs, name_of
+from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep, name_of
 
 SCHEMA = "frcnn.replay/1"
 _MODEL, _IMAGE, _ROIS = "model.", "image.", "rois."
@@ -162,13 +162,15 @@ def _go_through(
             batch.deltas[rows],
             (name,),
         )
-        passes = Passes(forward, config, ALONE, first_slot=about.get("first_slot", 0) + place)
+        passes = TrainStep(
+            forward, config, SINGLE_PROCESS, first_slot=about.get("first_slot", 0) + place
+        )
         losses[name] = _compute(passes, one, about["step"] - 1, partial(look, name))
     return Replayed(about["step"], about["term"], losses, tuple(findings))
 
 
 def _compute(
-    passes: Passes, batch: Batch, step: int, look: Callable[[str, Tensor | None], None]
+    passes: TrainStep, batch: Batch, step: int, look: Callable[[str, Tensor | None], None]
 ) -> dict[str, float]:
     """Computes one photograph; looks at its input, every layer and every gradient."""
     for name, tensor in (
@@ -177,7 +179,7 @@ def _compute(
         ("regions, box targets", batch.deltas),
     ):
         look(name, tensor)
-    inputs = PassInputs(step, max(len(batch.labels), 1), box_weight=1.0, must_be_finite=False)
+    inputs = StepInputs(step, max(len(batch.labels), 1), box_weight=1.0, must_be_finite=False)
     passes.model.train()
     with _outputs_seen(passes.model, look):
         losses = passes(batch, inputs)

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.training.batches.augment import Scene, crop, rearranged, recolour, recoloured
+from frcnn_cli.training.batches.augment import (
+    TrainingExample,
+    color_jitter,
+    crop,
+    random_flip_crop,
+    recolour,
+)
 
 OBJECTS = [[10, 10, 30, 30], [60, 10, 80, 50]]
 PROPOSALS = [
@@ -21,13 +27,13 @@ PROPOSALS = [
 ]
 
 
-def scene() -> Scene:
+def scene() -> TrainingExample:
     """100 × 80 pixels, black, the first object of colour 1 and the second of colour 2."""
     pixels = np.zeros((80, 100, 3), np.uint8)
     for label, (x1, y1, x2, y2) in enumerate(OBJECTS, 1):
         pixels[y1:y2, x1:x2] = label
     boxes, proposals = (torch.tensor(each).float() for each in (OBJECTS, PROPOSALS))
-    return Scene(pixels, proposals, boxes, torch.tensor([1, 2]))
+    return TrainingExample(pixels, proposals, boxes, torch.tensor([1, 2]))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -60,7 +66,7 @@ def test_what_is_left_of_an_object_that_drops_out_is_no_background() -> None:
 @given(st.integers(0, 2**32), st.booleans())
 def test_boxes_stay_on_their_objects(seed: int, flipped: bool) -> None:
     config = TrainConfig(crop=1.0)
-    made = rearranged(scene(), config, generator(seed), flipped=flipped)
+    made = random_flip_crop(scene(), config, generator(seed), flipped=flipped)
     height, width = made.pixels.shape[:2]
     assert 50 <= width <= 100
     assert 40 <= height <= 80
@@ -77,9 +83,9 @@ def test_boxes_stay_on_their_objects(seed: int, flipped: bool) -> None:
 
 def test_crops_differ_and_repeat() -> None:
     config = TrainConfig(crop=1.0, flip=0.0)
-    shapes = {rearranged(scene(), config, generator(seed)).pixels.shape for seed in range(20)}
+    shapes = {random_flip_crop(scene(), config, generator(seed)).pixels.shape for seed in range(20)}
     assert len(shapes) > 15
-    one, same = (rearranged(scene(), config, generator(3)) for _ in range(2))
+    one, same = (random_flip_crop(scene(), config, generator(3)) for _ in range(2))
     assert np.array_equal(one.pixels, same.pixels)
     assert torch.equal(one.proposals, same.proposals)
 
@@ -90,7 +96,7 @@ def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() ->
     full = scene()._replace(boxes=whole, proposals=whole, labels=torch.tensor([1]))
     sizes = set()
     for seed in range(40):
-        made = rearranged(full, TrainConfig(crop=1.0), generator(seed))
+        made = random_flip_crop(full, TrainConfig(crop=1.0), generator(seed))
         sizes.add(made.pixels.shape[0] * made.pixels.shape[1])
         assert len(made.boxes) == 1
     assert min(sizes) >= 4000
@@ -99,7 +105,8 @@ def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() ->
 def test_a_photograph_without_objects_is_cropped_too() -> None:
     empty = scene()._replace(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
     shapes = {
-        rearranged(empty, TrainConfig(crop=1.0), generator(seed)).pixels.shape for seed in range(5)
+        random_flip_crop(empty, TrainConfig(crop=1.0), generator(seed)).pixels.shape
+        for seed in range(5)
     }
     assert len(shapes) > 1
 
@@ -107,8 +114,8 @@ def test_a_photograph_without_objects_is_cropped_too() -> None:
 def test_what_is_off_draws_nothing() -> None:
     off, one_draw = generator(), generator()
     torch.rand((), generator=one_draw)
-    made = rearranged(scene(), TrainConfig(flip=0.0), off)
-    recoloured(made.pixels, 0.0, off)
+    made = random_flip_crop(scene(), TrainConfig(flip=0.0), off)
+    color_jitter(made.pixels, 0.0, off)
     assert np.array_equal(made.pixels, scene().pixels)
     assert torch.equal(off.get_state(), one_draw.get_state())
 
@@ -135,7 +142,7 @@ def test_colours_by_hand(
 
 def test_a_small_strength_changes_little() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
-    changed = recoloured(pixels, 0.1, generator())
+    changed = color_jitter(pixels, 0.1, generator())
     difference = np.abs(changed.astype(int) - pixels)
     assert 0 < difference.max() <= 0.1 * 255 * 3 + 1
-    assert np.array_equal(changed, recoloured(pixels, 0.1, generator()))
+    assert np.array_equal(changed, color_jitter(pixels, 0.1, generator()))

@@ -8,13 +8,16 @@ import torch
 
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.distributed.ranks import ALONE
-from frcnn_cli.training.engine.class_statistics import folded, make_room_for_classes
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS
+from frcnn_cli.training.engine.class_statistics import (
+    fold_delta_normalization,
+    use_per_class_delta_stats,
+)
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.optimizer import rate_factor
-from frcnn_cli.training.engine.stages import learn_no_boxes
-from frcnn_cli.training.engine.step import Passes, PassInputs
+from frcnn_cli.training.engine.stages import disable_box_regression
+from frcnn_cli.training.engine.step import StepInputs, TrainStep
 from support import tiny
 
 CPU = torch.device("cpu")
@@ -48,7 +51,7 @@ def test_each_stage_has_the_whole_schedule() -> None:
 
 def test_without_box_regression_nothing_moves() -> None:
     model = tiny.model()
-    learn_no_boxes(model)
+    disable_box_regression(model)
     trainer = Trainer(model, TrainConfig(iterations=3, box_loss_weight=0.0), CPU)
     trainer.run(map(tiny.batch, range(3)), [].append)
     batch = tiny.batch()
@@ -57,27 +60,27 @@ def test_without_box_regression_nothing_moves() -> None:
 
 def test_a_model_normalised_by_class_folds_into_one_that_is_not() -> None:
     model = tiny.model()
-    make_room_for_classes(model)
+    use_per_class_delta_stats(model)
     generator = torch.Generator().manual_seed(0)
     model.delta_mean.copy_(torch.randn(3, 4, generator=generator))
     model.delta_std.copy_(torch.rand(3, 4, generator=generator) + 0.5)
     batch = tiny.batch()
-    plain = folded(model.eval())
+    plain = fold_delta_normalization(model.eval())
     ours, theirs = (each(batch.images, batch.rois).deltas for each in (model, plain))
     assert torch.allclose(theirs, ours * model.delta_std + model.delta_mean, atol=1e-6)
     assert plain.delta_std.tolist() == [1, 1, 1, 1]
-    assert folded(plain) is plain
+    assert fold_delta_normalization(plain) is plain
 
 
 def test_targets_are_normalised_by_the_class_of_their_region() -> None:
     """A box layer of zeros: the loss of a region is smooth L1 of its normalised target."""
     model = tiny.model()
-    learn_no_boxes(model)
-    make_room_for_classes(model)
+    disable_box_regression(model)
+    use_per_class_delta_stats(model)
     model.delta_mean[1], model.delta_std[1] = 1.0, 2.0
     batch = tiny.batch(photographs=1, rois=3)  # background, class 1, class 2
     batch = batch._replace(deltas=torch.tensor([[0.0] * 4, [2.0] * 4, [0.5] * 4]))
-    passes = Passes(Forward(model), TrainConfig(), ALONE)
-    box = passes(batch, PassInputs(0, 3, 1.0)).box
+    passes = TrainStep(Forward(model), TrainConfig(), SINGLE_PROCESS)
+    box = passes(batch, StepInputs(0, 3, 1.0)).box
     # Class 1: (2 - 1) / 2 = 0.5, four times 0.5 · 0.25; class 2: 0.5 as it is.
     assert abs(box.item() - (0.5 + 0.5) / 3) < 1e-6

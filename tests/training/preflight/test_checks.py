@@ -18,7 +18,7 @@ from frcnn_cli.proposals.search import library
 from frcnn_cli.records import Sample
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import trainer_state
-from frcnn_cli.training.preflight.checks import Coverage, DataCheck, Outlook, cover, read_all
+from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import Cost, estimate
 from support import tiny
 
@@ -97,7 +97,7 @@ def test_coverage_by_hand(tmp_path: Path) -> None:
     ],
 )
 def test_what_may_go_wrong(coverage: Coverage, cost: Cost, told: list[str]) -> None:
-    warnings = Outlook(coverage, cost).warnings()
+    warnings = RunEstimate(coverage, cost).warnings()
     assert len(warnings) == len(told)
     assert all(warning.startswith(start) for warning, start in zip(warnings, told, strict=True))
 

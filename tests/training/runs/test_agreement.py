@@ -20,19 +20,23 @@ from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.memory import memory_told
 from frcnn_cli.training.batches.split_data import SplitData, require_evaluation
-from frcnn_cli.training.distributed.ranks import ALONE, Ranks
-from frcnn_cli.training.runs.agreement import agreed, require_one_state, require_sharable
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.runs.agreement import (
+    check_batch_divides,
+    check_same_state,
+    intersect_across_ranks,
+)
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 
 
 @dataclass(frozen=True)
-class Two(Ranks):
+class Two(DistributedContext):
     """One of two processes, of which the other says `others`."""
 
-    world: int = 2
+    world_size: int = 2
     others: Any = None
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         return [value, self.others]
 
 
@@ -48,13 +52,13 @@ def test_photographs_that_one_process_cannot_use_are_left_out_everywhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = data(tmp_path, ["a", "b", "c", "d"])
-    both = agreed(mine, Two(others=["d", "b", "a"]))
+    both = intersect_across_ranks(mine, Two(others=["d", "b", "a"]))
     assert both is not None
     assert [sample.image_id for sample in both.samples] == ["a", "b", "d"]
     assert "1 photographs of train are left out" in caplog.text
-    assert agreed(mine, Two(others=[])) is None
-    assert agreed(None, Two(others=["a"])) is None
-    assert agreed(mine, ALONE) is mine
+    assert intersect_across_ranks(mine, Two(others=[])) is None
+    assert intersect_across_ranks(None, Two(others=["a"])) is None
+    assert intersect_across_ranks(mine, SINGLE_PROCESS) is mine
 
 
 def test_one_state_in_all_processes(tmp_path: Path) -> None:
@@ -62,18 +66,18 @@ def test_one_state_in_all_processes(tmp_path: Path) -> None:
     run.path.mkdir()
     (run.path / STATE).write_bytes(b"step 1000")
     same = content_hash(run.path / STATE)
-    require_one_state(run, Two(others=("mine", same)))
+    check_same_state(run, Two(others=("mine", same)))
     for others in (("mine", "the hash of step 500"), ("another", same)):
         with pytest.raises(CheckpointError, match="not the same file in every process"):
-            require_one_state(run, Two(others=others))
+            check_same_state(run, Two(others=others))
 
 
 def test_what_cannot_be_shared() -> None:
-    require_sharable(TrainConfig(), Two())
+    check_batch_divides(TrainConfig(), Two())
     with pytest.raises(ConfigError, match="2 processes cannot share a batch of 1"):
-        require_sharable(TrainConfig(images_per_batch=1), Two())
+        check_batch_divides(TrainConfig(images_per_batch=1), Two())
     with pytest.raises(ConfigError, match="stage_wise trains in one process"):
-        require_sharable(TrainConfig(stage_wise=True), Two())
+        check_batch_divides(TrainConfig(stage_wise=True), Two())
 
 
 def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> None:

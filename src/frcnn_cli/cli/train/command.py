@@ -78,17 +78,21 @@ def train(
     """Train a detector on annotated photographs; regions not yet searched are searched first."""
     with Terminal(quiet or not _is_first(), verbose and _is_first(), as_json) as terminal:
         from frcnn_cli.cache.store import Cache
+        from frcnn_cli.training.distributed.context import DistributedContext
         from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
-        from frcnn_cli.training.distributed.ranks import place
         from frcnn_cli.training.runs.folder import RunFolder
 
-        ranks = place()
-        wanted = processes_wanted(gpus, processes) if ranks.world == 1 else ranks.world
-        if wanted > ranks.world and not dry_run and replay is None:
+        distributed = DistributedContext.from_env()
+        wanted = (
+            processes_wanted(gpus, processes)
+            if distributed.world_size == 1
+            else distributed.world_size
+        )
+        if wanted > distributed.world_size and not dry_run and replay is None:
             if code := run_processes(wanted, sys.argv[1:]):
                 raise typer.Exit(code)
             return
-        device = device_of(ranks, gpus)  # before the work that would come to nothing
+        device = device_of(distributed, gpus)  # before the work that would come to nothing
         cache = Cache(cache_dir)
         if replay is not None:
             _replay(terminal, replay, device)
@@ -125,8 +129,8 @@ def _is_first() -> bool:
 @contextmanager
 def _ended_alike() -> Iterator[None]:
     """Leaves it to the process that knows to tell why all of them end."""
+    from frcnn_cli.training.distributed.context import RankLostError
     from frcnn_cli.training.distributed.launch import LOST
-    from frcnn_cli.training.distributed.ranks import RankLostError
 
     try:
         yield
@@ -158,8 +162,8 @@ def _check(
 
     with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
         events = TrainEvents(display.progress, display.checked, display.estimated)
-        check, outlook = check_training(job, cache, device, processes=processes, events=events)
-    terminal.result(preflight_json(check, outlook), "Nothing was trained (--dry-run).")
+        check, estimate = check_training(job, cache, device, processes=processes, events=events)
+    terminal.result(preflight_json(check, estimate), "Nothing was trained (--dry-run).")
     if check.failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -167,16 +171,16 @@ def _check(
 def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
     """Trains, shows how it goes, and prints what came out."""
     from frcnn_cli.cli.train.display import TrainingDisplay
-    from frcnn_cli.training.distributed.ranks import connected
+    from frcnn_cli.training.distributed.context import connected
     from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.train import train_detector
 
     terminal.if_interrupted = f"the regions searched so far are kept in {cache.root}"
     with ExitStack() as stack:
-        ranks = stack.enter_context(connected(device))
+        distributed = stack.enter_context(connected(device))
         folder = None
-        if ranks.is_first:
+        if distributed.is_main_process:
             new = start.old or RunFolder.new(cache, start.name, start.job.model.backbone)
             folder = stack.enter_context(new)
             if start.old is not None:
@@ -197,7 +201,7 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
             cache,
             device,
             resume=start.old,
-            ranks=ranks,
+            context=distributed,
             tensorboard=start.tensorboard,
             events=TrainEvents(
                 display.progress,

@@ -24,11 +24,11 @@ from rich.text import Text
 from frcnn_cli.cli.progress import log_lines
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts
-from frcnn_cli.cli.train.preflight import check_shown, outlook_shown
+from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
 
 if TYPE_CHECKING:
     from frcnn_cli.training.engine.loop import StepReport
-    from frcnn_cli.training.preflight.checks import DataCheck, Outlook
+    from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
     from frcnn_cli.training.runs.events import TrainStart
 
 _LOGGER = logging.getLogger("frcnn_cli")
@@ -73,11 +73,11 @@ class TrainingDisplay:
 
     def checked(self, check: DataCheck) -> None:
         """Tells what is wrong with the annotations."""
-        self._terminal.say(check_shown(check))
+        self._terminal.say(render_data_check(check))
 
-    def estimated(self, outlook: Outlook) -> None:
+    def estimated(self, estimate: RunEstimate) -> None:
         """Tells what the run will need."""
-        self._terminal.say(outlook_shown(outlook))
+        self._terminal.say(render_estimate(estimate))
 
     def started(self, start: TrainStart) -> None:
         """Tells what is about to be trained."""

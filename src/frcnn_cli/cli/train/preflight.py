@@ -12,11 +12,11 @@ from rich.text import Text
 from frcnn_cli.cli.text import count, duration, facts
 
 if TYPE_CHECKING:
-    from frcnn_cli.training.preflight.checks import Coverage, DataCheck, Outlook
+    from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate
     from frcnn_cli.training.preflight.cost import Cost
 
 
-def check_shown(check: DataCheck) -> RenderableType:
+def render_data_check(check: DataCheck) -> RenderableType:
     """Returns what was found in the annotations, and every problem."""
     objects = sum(check.objects.values())
     hidden = f", {check.difficult:,} difficult ones left out" if check.difficult else ""
@@ -44,23 +44,23 @@ def check_shown(check: DataCheck) -> RenderableType:
     return Group(shown, *listed, *_warnings(check.warnings()))
 
 
-def outlook_shown(outlook: Outlook) -> RenderableType:
+def render_estimate(estimate: RunEstimate) -> RenderableType:
     """Returns what to expect of the run."""
-    cost = outlook.cost
+    cost = estimate.cost
     rows = {
-        "regions": _coverage(outlook.coverage),
+        "regions": _coverage(estimate.coverage),
         "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
         f"{cost.seconds_a_step:.2f} s, measured on the first one; evaluations come on top",
         "memory": _memory(cost),
         "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
     }
-    told = outlook.warnings()
+    told = estimate.warnings()
     return Group(facts("What to expect", rows, complete=not told), *_warnings(told))
 
 
-def preflight_json(check: DataCheck, outlook: Outlook) -> dict[str, Any]:
+def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
     """Returns both as one JSON object."""
-    cost, coverage = outlook.cost, outlook.coverage
+    cost, coverage = estimate.cost, estimate.coverage
     return {
         "schema": "frcnn.preflight/1",
         "split": check.split,
@@ -85,7 +85,7 @@ def preflight_json(check: DataCheck, outlook: Outlook) -> dict[str, Any]:
         "memory_free": cost.memory_free,
         "disk": cost.disk,
         "disk_free": cost.disk_free,
-        "warnings": [*check.warnings(), *outlook.warnings()],
+        "warnings": [*check.warnings(), *estimate.warnings()],
     }
 
 

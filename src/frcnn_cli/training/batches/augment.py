@@ -26,7 +26,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Red, green and blue in the brightness of a colour (ITU-R BT.601)."""
 
 
-class Scene(NamedTuple):
+class TrainingExample(NamedTuple):
     """A photograph to train on.
 
     Attributes:
@@ -42,9 +42,13 @@ class Scene(NamedTuple):
     labels: Tensor
 
 
-def rearranged(
-    scene: Scene, config: TrainConfig, generator: torch.Generator, *, flipped: bool = False
-) -> Scene:
+def random_flip_crop(
+    scene: TrainingExample,
+    config: TrainConfig,
+    generator: torch.Generator,
+    *,
+    flipped: bool = False,
+) -> TrainingExample:
     """Returns the scene flipped and cropped as the recipe has it.
 
     Args:
@@ -60,7 +64,7 @@ def rearranged(
     return scene
 
 
-def recoloured(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
+def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
     """Returns `recolour` with factors drawn from 1 ± `strength`; at 0 nothing is done."""
     if not strength:
         return pixels
@@ -83,7 +87,9 @@ def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: flo
     return changed
 
 
-def crop(scene: Scene, window: tuple[int, int, int, int], foreground_iou: float) -> Scene:
+def crop(
+    scene: TrainingExample, window: tuple[int, int, int, int], foreground_iou: float
+) -> TrainingExample:
     """Returns what a window of the scene shows.
 
     Boxes are clipped, and those that keep less than half of their area drop out. What is left of
@@ -99,14 +105,16 @@ def crop(scene: Scene, window: tuple[int, int, int, int], foreground_iou: float)
     proposals, whole = _clipped(scene.proposals, window)
     boxes, kept = _clipped(scene.boxes, window)
     whole &= ~of_ignored(proposals, boxes, ~kept, foreground_iou)
-    return Scene(scene.pixels[y1:y2, x1:x2], proposals[whole], boxes[kept], scene.labels[kept])
+    return TrainingExample(
+        scene.pixels[y1:y2, x1:x2], proposals[whole], boxes[kept], scene.labels[kept]
+    )
 
 
 def _happens(probability: float, generator: torch.Generator) -> bool:
     return bool(torch.rand((), generator=generator) < probability)
 
 
-def _flip(scene: Scene) -> Scene:
+def _flip(scene: TrainingExample) -> TrainingExample:
     width = scene.pixels.shape[1]
     return scene._replace(
         pixels=scene.pixels[:, ::-1],
@@ -115,7 +123,9 @@ def _flip(scene: Scene) -> Scene:
     )
 
 
-def _random_crop(scene: Scene, foreground_iou: float, generator: torch.Generator) -> Scene:
+def _random_crop(
+    scene: TrainingExample, foreground_iou: float, generator: torch.Generator
+) -> TrainingExample:
     """Returns a crop with a proposal and, if there was one, an object; else the scene."""
     height, width = scene.pixels.shape[:2]
     for _ in range(_TRIES):

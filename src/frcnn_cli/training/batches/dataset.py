@@ -29,9 +29,9 @@ from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
-from frcnn_cli.training.batches.augment import Scene, rearranged, recoloured
+from frcnn_cli.training.batches.augment import TrainingExample, color_jitter, random_flip_crop
 from frcnn_cli.training.batches.sampler import photographs_of_step, repeat_factors, seed_for
-from frcnn_cli.training.distributed.ranks import ALONE, Ranks
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 
 _LOADERS = 8
 """Most processes that load photographs ahead of a GPU."""
@@ -45,7 +45,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         proposals: their proposals, read from the cache when they are needed.
         config: the recipe.
         spec: of the backbone: preprocessing and stride.
-        ranks: batches hold this process's share of a step's photographs.
+        context: batches hold this process's share of a step's photographs.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         proposals: ProposalRun,
         config: TrainConfig,
         spec: BackboneSpec,
-        ranks: Ranks = ALONE,
+        context: DistributedContext = SINGLE_PROCESS,
     ) -> None:
         self._samples = samples
         self._proposals = proposals
         self._config = config
         self._spec = spec
-        self._ranks = ranks
+        self._context = context
         self._shares = self._shares_of_a_pass()
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         count = len(self._samples)
         drawn = photographs_of_step(step, config.images_per_batch, config.seed, self._shares)
         images, rois, targets = [], [], []
-        share = self._ranks.share(list(enumerate(drawn)))
+        share = self._context.shard(list(enumerate(drawn)))
         for slot, index in share:
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
             image, scaled, sampled = self._photograph(
@@ -112,14 +112,14 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
         config = self._config
-        scene = Scene(load_image(sample.path), *self._boxes(sample))
-        scene = rearranged(scene, config, generator, flipped=flipped)
+        scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
+        scene = random_flip_crop(scene, config, generator, flipped=flipped)
         sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, config, generator)
         scale = int(torch.randint(len(config.short_sides), (), generator=generator))
         short_side = config.short_sides[scale]
         size = InputConfig(short_side, max(short_side, config.long_side))
         resized = resize(np.ascontiguousarray(scene.pixels), size)
-        coloured = recoloured(resized.pixels, config.photometric, generator)
+        coloured = color_jitter(resized.pixels, config.photometric, generator)
         pixels = torch.from_numpy(coloured).permute(2, 0, 1)
         prepared = prepare(pixels, self._spec.preprocessing, self._spec.stride)
         return prepared, sampled.rois * torch.from_numpy(resized.scale), sampled
@@ -191,11 +191,11 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
                 yield batch
 
 
-def loaders_for(device: torch.device, ranks: Ranks) -> int:
+def loaders_for(device: torch.device, context: DistributedContext) -> int:
     """Returns how many processes load photographs; 0 for a CPU, which is busy: a thread does."""
     if device.type == "cpu":
         return 0
-    return min(_LOADERS, max(1, all_cores() // ranks.local_world))
+    return min(_LOADERS, max(1, all_cores() // context.local_world_size))
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -15,7 +15,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
 from frcnn_cli.runtime.device import pick_device
 from frcnn_cli.runtime.process_pool import all_cores
-from frcnn_cli.training.distributed.ranks import Ranks
+from frcnn_cli.training.distributed.context import DistributedContext
 
 LOST = 75
 """Exit code of a process that ends because another one did."""
@@ -47,23 +47,23 @@ def processes_wanted(gpus: int | None, processes: int | None) -> int:
     return gpus
 
 
-def device_of(ranks: Ranks, gpus: int | None) -> torch.device:
+def device_of(context: DistributedContext, gpus: int | None) -> torch.device:
     """Returns the device of this process, and makes it the current one.
 
     Raises:
         DeviceError: a GPU was asked for and this process has none.
     """
-    if ranks.world == 1:
+    if context.world_size == 1:
         return pick_device(min(gpus, 1) if gpus else gpus)
     if gpus == 0 or (gpus is None and not torch.cuda.is_available()):
         return torch.device("cpu")
-    if ranks.local_rank >= torch.cuda.device_count():
+    if context.local_rank >= torch.cuda.device_count():
         raise DeviceError(
-            f"process {ranks.local_rank + 1} of this machine has no GPU, torch sees "
+            f"process {context.local_rank + 1} of this machine has no GPU, torch sees "
             f"{torch.cuda.device_count()}",
             remedy="start fewer, or use --gpus 0",
         )
-    device = torch.device("cuda", ranks.local_rank)
+    device = torch.device("cuda", context.local_rank)
     torch.cuda.set_device(device)
     return device
 

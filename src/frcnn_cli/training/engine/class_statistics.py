@@ -9,7 +9,7 @@ import torch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
 
-def make_room_for_classes(model: FastRCNN) -> None:
+def use_per_class_delta_stats(model: FastRCNN) -> None:
     """Gives a model a mean and a deviation (K + 1, 4) for each class in place of one for all."""
     classes = model.num_classes + 1
     model.delta_mean = model.delta_mean.expand(classes, 4).clone()
@@ -17,7 +17,7 @@ def make_room_for_classes(model: FastRCNN) -> None:
 
 
 @torch.no_grad()
-def folded(model: FastRCNN) -> FastRCNN:
+def fold_delta_normalization(model: FastRCNN) -> FastRCNN:
     """Returns a copy whose box layer says what it means: the normalisation is in its weights.
 
     A model with one mean and deviation for all classes is returned as it is.

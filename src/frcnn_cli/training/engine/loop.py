@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.distributed.ranks import ALONE, Ranks
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
 from frcnn_cli.training.engine.optimizer import (
@@ -22,7 +22,7 @@ from frcnn_cli.training.engine.optimizer import (
     set_rate,
 )
 from frcnn_cli.training.engine.stages import Stages
-from frcnn_cli.training.engine.step import GRADIENT, NotFiniteError, Passes, PassInputs
+from frcnn_cli.training.engine.step import GRADIENT, NotFiniteError, StepInputs, TrainStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Trainer:
         config: the recipe.
         device: where the model is.
         autocast: lower precision for the forward pass, or None for float32.
-        ranks: this process's place among those that train together.
+        context: this process's place among those that train together.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Trainer:
         config: TrainConfig,
         device: torch.device,
         autocast: torch.dtype | None = None,
-        ranks: Ranks = ALONE,
+        context: DistributedContext = SINGLE_PROCESS,
     ) -> None:
         self.model = model
         self.config = config
@@ -77,11 +77,11 @@ class Trainer:
         self.optimizer = build_optimizer(model, config)
         self.average = AveragedWeights(model, config.ema) if config.ema else None
         self.step = 0
-        self._ranks = ranks
+        self._context = context
         model.set_dropout(config.dropout)
         self._stages = Stages(model, config)
         forward = Forward(model, autocast)
-        self._passes = Passes(forward, config, ranks)
+        self._train_step = TrainStep(forward, config, context)
         self._hardest = HardExamples(forward, config) if config.ohem else None
 
     def run(
@@ -105,14 +105,16 @@ class Trainer:
         for batch in batches:
             loaded = time.perf_counter()
             chosen = self._chosen(batch)
-            rois, stops = self._ranks.sums(len(chosen.labels), stop())
+            rois, stops = self._context.all_reduce_sum(len(chosen.labels), stop())
             if stops:
                 return
             lr = self.config.lr * rate_factor(self.step, self.config)
             terms = self._compute(chosen, int(rois))
             foreground = int((chosen.labels > 0).sum())
-            total, classification, box, foreground_sum = self._ranks.sums(*terms, foreground)
-            self._learn(chosen)
+            total, classification, box, foreground_sum = self._context.all_reduce_sum(
+                *terms, foreground
+            )
+            self._optimizer_step(chosen)
             now = time.perf_counter()
             on_step(
                 StepReport(
@@ -131,7 +133,9 @@ class Trainer:
 
     def measure(self, batch: Batch) -> float:
         """Returns the seconds that a step's passes take; nothing is learnt."""
-        self._ranks.sums(0)  # the others may come to this much later, and may wait only here
+        self._context.all_reduce_sum(
+            0
+        )  # the others may come to this much later, and may wait only here
         began = time.perf_counter()
         chosen = self._chosen(batch)
         self._compute(chosen, len(chosen.labels), must_be_finite=False)
@@ -148,17 +152,17 @@ class Trainer:
     def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
         self.model.train()
         weight = self._stages.enter(self.step)
-        inputs = PassInputs(self.step, max(rois, 1), weight, must_be_finite)
-        return [loss.item() for loss in self._passes(batch, inputs)]
+        inputs = StepInputs(self.step, max(rois, 1), weight, must_be_finite)
+        return [loss.item() for loss in self._train_step(batch, inputs)]
 
-    def _learn(self, batch: Batch) -> None:
+    def _optimizer_step(self, batch: Batch) -> None:
         """Moves the weights along the gradients that are there; a gradient has to be finite."""
         config, model = self.config, self.model
         set_rate(self.optimizer, rate_factor(self.step, config))
         parameters = [each for each in model.parameters() if each.grad is not None]
         norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
         if not norm.isfinite():
-            slot = self._passes.first_slot
+            slot = self._train_step.first_slot
             raise NotFiniteError(self.step + 1, GRADIENT, norm.item(), batch, slot)
         if config.clip_norm:
             clip_grads_with_norm_(parameters, config.clip_norm, norm)

@@ -40,7 +40,7 @@ class Stages:
 
 
 @torch.no_grad()
-def learn_no_boxes(model: FastRCNN) -> None:
+def disable_box_regression(model: FastRCNN) -> None:
     """Freezes the box layer at 0, so that detections are the regions as they are."""
     for parameter in model.box_delta.parameters():
         parameter.zero_()

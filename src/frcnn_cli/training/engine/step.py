@@ -16,7 +16,7 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import Losses, multi_task_loss
 from frcnn_cli.model.targets import normalised
-from frcnn_cli.training.distributed.ranks import RankLostError, Ranks
+from frcnn_cli.training.distributed.context import DistributedContext, RankLostError
 from frcnn_cli.training.engine.dropout import RegionDropout
 from frcnn_cli.training.engine.forward import Forward
 
@@ -58,7 +58,7 @@ class NotFiniteError(TrainingError):
 
 
 @dataclass(frozen=True)
-class PassInputs:
+class StepInputs:
     """What a pass needs beside the batch.
 
     Attributes:
@@ -74,7 +74,7 @@ class PassInputs:
     must_be_finite: bool = True
 
 
-class Passes:
+class TrainStep:
     """Computes losses and gradients of a batch with a model.
 
     Where the GPU has no room for the whole batch, the photographs are computed one by one and
@@ -87,7 +87,7 @@ class Passes:
     Args:
         forward: the model, and how it computes.
         config: the recipe.
-        ranks: this process's place among those of the run.
+        context: this process's place among those of the run.
         first_slot: place in the step of the first photograph of a batch; None: by the rank.
     """
 
@@ -95,21 +95,21 @@ class Passes:
         self,
         forward: Forward,
         config: TrainConfig,
-        ranks: Ranks,
+        context: DistributedContext,
         first_slot: int | None = None,
     ) -> None:
         self.model = forward.model
         self._forward = forward
         self._config = config
-        self._ranks = ranks
-        self._network: nn.Module = ranks.wrap(self.model)
+        self._context = context
+        self._network: nn.Module = context.wrap(self.model)
         self._dropout = RegionDropout(self.model, config.seed)
-        share = ranks.share(range(config.images_per_batch))
+        share = context.shard(range(config.images_per_batch))
         self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
         """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
 
-    def __call__(self, batch: Batch, inputs: PassInputs) -> Losses:
+    def __call__(self, batch: Batch, inputs: StepInputs) -> Losses:
         """Returns the losses of this process's photographs, gradients left in the parameters.
 
         Raises:
@@ -133,11 +133,11 @@ class Passes:
                 torch.cuda.empty_cache()
 
     def _shrink(self, error: torch.OutOfMemoryError) -> None:
-        if self._ranks.world > 1 or self._pieces >= _MOST_PIECES:
+        if self._context.world_size > 1 or self._pieces >= _MOST_PIECES:
             raise TrainingError(
                 "the GPU has no memory for a step",
                 remedy="lower short_sides or rois_per_image in [train], or --batch"
-                if self._ranks.world == 1
+                if self._context.world_size == 1
                 else "lower --batch, or short_sides in [train]",
             ) from error
         self._pieces = 2 * self._pieces or 1
@@ -146,7 +146,7 @@ class Passes:
             + (f", their RoIs in {self._pieces} pieces" if self._pieces > 1 else "")
         )
 
-    def _whole(self, batch: Batch, inputs: PassInputs) -> Losses:
+    def _whole(self, batch: Batch, inputs: StepInputs) -> Losses:
         frozen = self._forward.frozen
         seen = [frozen(image) for image in batch.images]
         with self._forward.casting():
@@ -154,11 +154,11 @@ class Passes:
         losses = self._losses(output, batch, inputs, slice(None))
         self._require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
-        with self._ranks.in_step():
-            (losses.total * self._ranks.world).backward()  # type: ignore[no-untyped-call]
+        with self._context.in_step():
+            (losses.total * self._context.world_size).backward()  # type: ignore[no-untyped-call]
         return losses
 
-    def _in_pieces(self, batch: Batch, inputs: PassInputs) -> Losses:
+    def _in_pieces(self, batch: Batch, inputs: StepInputs) -> Losses:
         pieces = []
         done = 0
         for image, rois in zip(batch.images, batch.rois, strict=True):
@@ -178,7 +178,7 @@ class Passes:
         return Losses(*(torch.stack(terms).sum() for terms in zip(*pieces, strict=True)))
 
     def _losses(
-        self, output: RegionOutput, batch: Batch, inputs: PassInputs, rows: slice
+        self, output: RegionOutput, batch: Batch, inputs: StepInputs, rows: slice
     ) -> Losses:
         labels = batch.labels[rows]
         model = self.model
@@ -192,15 +192,15 @@ class Passes:
             label_smoothing=self._config.label_smoothing,
         )
 
-    def _require_finite(self, losses: Losses, inputs: PassInputs, batch: Batch) -> None:
+    def _require_finite(self, losses: Losses, inputs: StepInputs, batch: Batch) -> None:
         """Ends the step in every process where a loss of one is not finite."""
         values = {term: getattr(losses, term).item() for term in LOSSES}
         bad = [term for term in LOSSES if not math.isfinite(values[term])]
-        (processes,) = self._ranks.sums(bool(bad))
+        (processes,) = self._context.all_reduce_sum(bool(bad))
         if not processes or not inputs.must_be_finite:
             return
         if not bad:
-            self._ranks.sums(0)  # raises once that process has kept its step and ended
+            self._context.all_reduce_sum(0)  # raises once that process has kept its step and ended
             raise RankLostError("the loss of another process is not finite")
         raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
 

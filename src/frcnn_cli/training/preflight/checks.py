@@ -108,7 +108,7 @@ class DataCheck:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class RunEstimate:
     """What to expect of a run.
 
     Attributes:

@@ -9,19 +9,19 @@ from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.ranks import Ranks
+from frcnn_cli.training.distributed.context import DistributedContext
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def require_sharable(config: TrainConfig, ranks: Ranks) -> None:
+def check_batch_divides(config: TrainConfig, context: DistributedContext) -> None:
     """Refuses what several processes cannot do.
 
     Raises:
         ConfigError: there are more processes than photographs in a step, or stages.
     """
-    batch, world = config.images_per_batch, ranks.world
+    batch, world = config.images_per_batch, context.world_size
     if world > 1 and config.stage_wise:
         raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
     if world > batch:
@@ -31,16 +31,16 @@ def require_sharable(config: TrainConfig, ranks: Ranks) -> None:
         )
 
 
-def agreed(data: SplitData | None, ranks: Ranks) -> SplitData | None:
+def intersect_across_ranks(data: SplitData | None, context: DistributedContext) -> SplitData | None:
     """Returns the photographs that every process can use; None where there are none.
 
     A photograph may be missing on one machine, or its search may fail in one process alone. The
     order of training follows from the number of photographs, so all have to have the same.
     """
-    if ranks.world == 1:
+    if context.world_size == 1:
         return data
     mine = [] if data is None else [sample.image_id for sample in data.samples]
-    everywhere = set.intersection(*map(set, ranks.gather(mine)))
+    everywhere = set.intersection(*map(set, context.all_gather(mine)))
     if data is None or not everywhere:
         return None
     samples = [sample for sample in data.samples if sample.image_id in everywhere]
@@ -53,13 +53,13 @@ def agreed(data: SplitData | None, ranks: Ranks) -> SplitData | None:
     return replace(data, samples=samples)
 
 
-def require_one_state(run: RunFolder, ranks: Ranks) -> None:
+def check_same_state(run: RunFolder, context: DistributedContext) -> None:
     """Makes sure that all processes go on from the same step of the same run.
 
     Raises:
         CheckpointError: a machine has another state, such as that of an earlier step.
     """
-    states = ranks.gather((run.path.name, content_hash(run.path / STATE)))
+    states = context.all_gather((run.path.name, content_hash(run.path / STATE)))
     if len(set(states)) > 1:
         raise CheckpointError(
             "is not the same file in every process of the run",

@@ -23,8 +23,8 @@ from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.ranks import ALONE, Ranks
-from frcnn_cli.training.engine.class_statistics import folded
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
@@ -37,7 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
-class RunKeeper:
+class Checkpointer:
     """Keeps a run's folder; every process of the run has one, only the first one's writes.
 
     Attributes:
@@ -45,7 +45,7 @@ class RunKeeper:
         trainer: what is trained.
         info: of the checkpoints.
         evaluation: photographs that are not trained on; None evaluates nothing.
-        ranks: this process's place.
+        context: this process's place.
         progress: told about detections.
         stepped: told of each step.
         evaluated: told a step and its mAP.
@@ -56,7 +56,7 @@ class RunKeeper:
     trainer: Trainer
     info: CheckpointInfo
     evaluation: SplitData | None
-    ranks: Ranks
+    context: DistributedContext
     progress: Progress = silent
     stepped: Callable[[StepReport], None] = lambda _: None
     evaluated: Callable[[int, float], None] = lambda *_: None
@@ -99,7 +99,7 @@ class RunKeeper:
         step = self.trainer.step
         scored = self._is_scored(step)
         missing = self.folder is not None and not self.folder.has_checkpoint(step, scored)
-        if any(self.ranks.sums(missing)):
+        if any(self.context.all_reduce_sum(missing)):
             self.checkpoint(scored=scored)
 
     def save_interrupted(self) -> None:
@@ -127,7 +127,7 @@ class RunKeeper:
     def _count_evaluations(self) -> None:
         """Learns from the metrics, which one process has, for how long the mAP has not risen."""
         waited = 0 if self.folder is None else self.folder.evaluations_since_best()
-        (self._waited,) = map(int, self.ranks.sums(waited))
+        (self._waited,) = map(int, self.context.all_reduce_sum(waited))
 
     def _is_due(self, step: int) -> bool:
         at_end = step == self.config.iterations
@@ -138,12 +138,14 @@ class RunKeeper:
         return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
 
     def _folded(self) -> dict[str, Tensor]:
-        return dict(folded(self.trainer.model).state_dict())
+        return dict(fold_delta_normalization(self.trainer.model).state_dict())
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector.of(copy.deepcopy(folded(self.trainer.model)), self.info)
-        score = score_split(detector, self.evaluation, self.ranks, self.progress)
+        detector = Detector.of(
+            copy.deepcopy(fold_delta_normalization(self.trainer.model)), self.info
+        )
+        score = score_split(detector, self.evaluation, self.context, self.progress)
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)
         self.evaluated(self.trainer.step, score)
@@ -151,11 +153,11 @@ class RunKeeper:
 
 
 def score_split(
-    detector: Detector, data: SplitData, ranks: Ranks, progress: Progress = silent
+    detector: Detector, data: SplitData, context: DistributedContext, progress: Progress = silent
 ) -> float:
     """Returns the 11-point mAP; each process detects its share of the photographs."""
     found, failures = detect_samples(
-        ranks.share(data.samples),
+        context.shard(data.samples),
         detector,
         data.proposals,
         DetectConfig(score=EvalConfig().score),
@@ -164,7 +166,7 @@ def score_split(
     for failure in failures:
         _LOGGER.warning("not scored: %s", failure)
     everywhere: dict[str, Detections] = {}
-    for part in ranks.gather(found):
+    for part in context.all_gather(found):
         everywhere |= part
     return evaluate(data.samples, everywhere, detector.info.classes).mean_ap("voc07")
 
@@ -173,7 +175,7 @@ def score_best(
     run: Path,
     device: torch.device,
     data: SplitData | None,
-    ranks: Ranks,
+    context: DistributedContext,
     progress: Progress = silent,
 ) -> FinalScore | None:
     """Returns the mAP of a run's best checkpoint; None without photographs to score it on.
@@ -184,21 +186,21 @@ def score_best(
     if data is None:
         return None
     best = run / BEST
-    seen = ranks.gather(content_hash(best) if best.exists() else None)
+    seen = context.all_gather(content_hash(best) if best.exists() else None)
     seen_by_all = set(seen) == {seen[0]}
-    if not seen_by_all and not ranks.is_first:
+    if not seen_by_all and not context.is_main_process:
         return None
     detector = Detector.load(best, device)
-    score = score_split(detector, data, ranks if seen_by_all else ALONE, progress)
+    score = score_split(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
     return FinalScore(score, data.split, len(data.samples))
 
 
-def keep_step(error: NotFiniteError, keeper: RunKeeper, run: Path) -> TrainingError:
+def save_failed_step(error: NotFiniteError, checkpointer: Checkpointer, run: Path) -> TrainingError:
     """Writes the step that failed, for --replay, and returns the error that says where."""
-    rank = f"-rank{keeper.ranks.rank}" if keeper.ranks.world > 1 else ""
+    rank = f"-rank{checkpointer.context.rank}" if checkpointer.context.world_size > 1 else ""
     path = run / f"replay-{error.step}{rank}.safetensors"
     try:
-        save_replay(path, error, keeper.trainer.model, keeper.info, keeper.config)
+        save_replay(path, error, checkpointer.trainer.model, checkpointer.info, checkpointer.config)
     except OSError:
         return error  # what went wrong first matters more
     return TrainingError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.engine.loop import StepReport
-from frcnn_cli.training.preflight.checks import DataCheck, Outlook
+from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrainEvents:
 
     progress: Progress = silent
     checked: Callable[[DataCheck], None] = lambda _: None
-    estimated: Callable[[Outlook], None] = lambda _: None
+    estimated: Callable[[RunEstimate], None] = lambda _: None
     started: Callable[[TrainStart], None] = lambda _: None
     stepped: Callable[[StepReport], None] = lambda _: None
     evaluated: Callable[[int, float], None] = lambda *_: None

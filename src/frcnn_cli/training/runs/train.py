@@ -29,21 +29,21 @@ from frcnn_cli.training.batches.split_data import (
     require_evaluation,
     require_objects,
 )
-from frcnn_cli.training.distributed.ranks import ALONE, RankLostError, Ranks
-from frcnn_cli.training.engine.class_statistics import make_room_for_classes
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
+from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
 from frcnn_cli.training.engine.loop import Trainer
-from frcnn_cli.training.engine.stages import learn_no_boxes
+from frcnn_cli.training.engine.stages import disable_box_regression
 from frcnn_cli.training.engine.state import restore, trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
-from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, Outlook, cover, read_all
+from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import estimate
 from frcnn_cli.training.pretrained import load_initial_weights
 from frcnn_cli.training.runs.agreement import (
-    agreed,
-    require_one_state,
-    require_sharable,
+    check_batch_divides,
+    check_same_state,
+    intersect_across_ranks,
 )
-from frcnn_cli.training.runs.checkpointer import RunKeeper, keep_step, score_best
+from frcnn_cli.training.runs.checkpointer import Checkpointer, save_failed_step, score_best
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import TrainJob
@@ -57,7 +57,7 @@ def train_detector(
     device: torch.device,
     *,
     resume: RunFolder | None = None,
-    ranks: Ranks = ALONE,
+    context: DistributedContext = SINGLE_PROCESS,
     tensorboard: bool = False,
     events: TrainEvents | None = None,
 ) -> TrainResult | None:
@@ -69,7 +69,7 @@ def train_detector(
         cache: where proposals and made splits are kept.
         device: of this process.
         resume: the folder whose last checkpoint to go on from, in every process.
-        ranks: this process's place among those that train together.
+        context: this process's place among those that train together.
         tensorboard: write the metrics for TensorBoard too.
         events: told about progress, steps and evaluations.
 
@@ -80,7 +80,7 @@ def train_detector(
         FrcnnError: the data, the weights, the device or the loss do not allow it.
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
-    run = _Run(job, folder, cache, device, resume, ranks, events=events or TrainEvents())
+    run = _Run(job, folder, cache, device, resume, context, events=events or TrainEvents())
     with memory_told():
         return run.execute(tensorboard)
 
@@ -92,7 +92,7 @@ def check_training(
     *,
     processes: int = 1,
     events: TrainEvents | None = None,
-) -> tuple[DataCheck, Outlook]:
+) -> tuple[DataCheck, RunEstimate]:
     """Does all that `train_detector` does before the first step, and nothing that takes long.
 
     Regions are looked up in the cache and not searched, but for the photographs of one step. What
@@ -102,7 +102,7 @@ def check_training(
         FrcnnError: the data, the weights or the device do not allow the run.
     """
     events = events or TrainEvents()
-    run = _Run(job, None, cache, device, resume=None, ranks=ALONE, events=events)
+    run = _Run(job, None, cache, device, resume=None, context=SINGLE_PROCESS, events=events)
     with memory_told():
         return run.check(processes)
 
@@ -116,44 +116,49 @@ class _Run:
     cache: Cache
     device: torch.device
     resume: RunFolder | None
-    ranks: Ranks
+    context: DistributedContext
     events: TrainEvents
 
     def execute(self, tensorboard: bool) -> TrainResult | None:
         began = time.monotonic()
-        require_sharable(self.job.recipe.train, self.ranks)
+        check_batch_divides(self.job.recipe.train, self.context)
         path = None if self.folder is None else self.folder.path
-        self._path = self.ranks.gather(path)[0] or Path()
-        with self.ranks.first_goes_ahead():
+        self._path = self.context.all_gather(path)[0] or Path()
+        with self.context.local_main_process_first():
             source, samples, failures = self._look()
             found = source.search(self.job.split, samples, failures)
             evaluation = source.held_out(self.job.split, self.job.recipe.train)
-        data, evaluation = agreed(found, self.ranks), agreed(evaluation, self.ranks)
+        data, evaluation = (
+            intersect_across_ranks(found, self.context),
+            intersect_across_ranks(evaluation, self.context),
+        )
         if data is None:
             raise DataError("no photograph can be used by every process", file=self.job.data)
         config = for_photographs(self.job.recipe.train, len(data.samples))
         if self.resume is not None:
             self.resume.require_same_data(self._dataset.classes, len(data.samples))
-            require_one_state(self.resume, self.ranks)
+            check_same_state(self.resume, self.context)
         trainer, batches = self._prepare(data, config)
         if self.resume is None:
-            self._estimate(data, trainer, batches, self.ranks.local_world)
+            self._estimate(data, trainer, batches, self.context.local_world_size)
         if self.folder is not None:
             classes = self._dataset.classes
             self.folder.open(self.job, config, classes, len(data.samples), trainer.step)
-            command = self.folder.write_command(self.job, self.device.type, self.ranks.local_world)
+            command = self.folder.write_command(
+                self.job, self.device.type, self.context.local_world_size
+            )
         self._announce(data, evaluation, trainer)
-        keeper = self._keeper(trainer, evaluation)
+        checkpointer = self._checkpointer(trainer, evaluation)
         if tensorboard and self.folder is not None:
-            keeper.board = Board(self._path, trainer.step)
-        with keeper:
+            checkpointer.board = Board(self._path, trainer.step)
+        with checkpointer:
             if self.resume is not None:
-                keeper.catch_up()
-            self._train(trainer, batches, keeper)
-        with self.ranks.first_goes_ahead():
+                checkpointer.catch_up()
+            self._train(trainer, batches, checkpointer)
+        with self.context.local_main_process_first():
             final = source.final(self.job.split, config)
-        final = agreed(final, self.ranks)
-        score = score_best(self._path, self.device, final, self.ranks, source.progress)
+        final = intersect_across_ranks(final, self.context)
+        score = score_best(self._path, self.device, final, self.context, source.progress)
         if self.folder is None:
             return None
         self.folder.plot()
@@ -170,10 +175,10 @@ class _Run:
             failures=tuple(data.failures),
         )
 
-    def check(self, processes: int) -> tuple[DataCheck, Outlook]:
+    def check(self, processes: int) -> tuple[DataCheck, RunEstimate]:
         """Does what comes before the first step, and no search of regions but the first step's."""
-        first = Ranks(0, processes, 0, processes)
-        require_sharable(self.job.recipe.train, first)
+        first = DistributedContext(0, processes, 0, processes)
+        check_batch_divides(self.job.recipe.train, first)
         _, samples, failures = self._look()
         require_objects(self._dataset, self.job.split, samples, failures)
         config = for_photographs(self.job.recipe.train, len(samples))
@@ -197,24 +202,26 @@ class _Run:
 
     def _estimate(
         self, data: SplitData, trainer: Trainer, batches: TrainingSet, processes: int
-    ) -> Outlook:
+    ) -> RunEstimate:
         coverage = NOT_LOOKED
-        if self.ranks.is_first:
+        if self.context.is_main_process:
             coverage = cover(data.samples, self.job.proposals, self.cache, self.events.progress)
-        cost = estimate(trainer, batches.first, self.cache.root, processes, self.ranks.local_world)
-        outlook = Outlook(coverage, cost)
-        self.events.estimated(outlook)
-        return outlook
+        cost = estimate(
+            trainer, batches.first, self.cache.root, processes, self.context.local_world_size
+        )
+        expected = RunEstimate(coverage, cost)
+        self.events.estimated(expected)
+        return expected
 
     def _prepare(self, data: SplitData, config: TrainConfig) -> tuple[Trainer, TrainingSet]:
         model = build_model(self.job.model, len(self._dataset.classes), config.seed)
         if self.resume is None:  # else all of it is in the saved state
             load_initial_weights(model, self.job.model.backbone, self.job.weights)
         if config.class_statistics:
-            make_room_for_classes(model)
+            use_per_class_delta_stats(model)
         if not config.box_loss_weight:
-            learn_no_boxes(model)
-        trainer, batches = self._trainer(model, data, config, self.ranks)
+            disable_box_regression(model)
+        trainer, batches = self._trainer(model, data, config, self.context)
         if self.resume is None and config.box_loss_weight:
             mean, deviation = batches.delta_statistics(model.num_classes)
             model.delta_mean.copy_(mean)
@@ -229,14 +236,14 @@ class _Run:
         return trainer, batches
 
     def _trainer(
-        self, model: FastRCNN, data: SplitData, config: TrainConfig, share: Ranks
+        self, model: FastRCNN, data: SplitData, config: TrainConfig, share: DistributedContext
     ) -> tuple[Trainer, TrainingSet]:
         """Returns what is trained, and the photographs of `share`'s part of each step."""
         spec = model.backbone.spec
         batches = TrainingSet(data.samples, data.proposals, config, spec, share)
         device = self.device
         autocast = autocast_for(device, config.precision)
-        trainer = Trainer(model.to(device), config, device, autocast, self.ranks)
+        trainer = Trainer(model.to(device), config, device, autocast, self.context)
         return trainer, batches
 
     def _announce(self, data: SplitData, evaluation: SplitData | None, trainer: Trainer) -> None:
@@ -254,7 +261,7 @@ class _Run:
                 trainer.step,
                 describe(self.device),
                 trainable,
-                self.ranks.world,
+                self.context.world_size,
                 trainer.config.images_per_batch,
                 trainer.config.lr,
                 *nearest(trainer.config, self.job.model.backbone),
@@ -263,36 +270,36 @@ class _Run:
             )
         )
 
-    def _keeper(self, trainer: Trainer, evaluation: SplitData | None) -> RunKeeper:
+    def _checkpointer(self, trainer: Trainer, evaluation: SplitData | None) -> Checkpointer:
         about = {"split": self.job.split, "data": self._dataset.root.resolve().name}
         info = CheckpointInfo(self.job.model, self._dataset.classes, self.job.recipe.input, about)
         events = self.events
-        return RunKeeper(
+        return Checkpointer(
             self.folder,
             trainer,
             info,
             evaluation,
-            self.ranks,
+            self.context,
             events.progress,
             events.stepped,
             events.evaluated,
         )
 
-    def _train(self, trainer: Trainer, batches: TrainingSet, keeper: RunKeeper) -> None:
+    def _train(self, trainer: Trainer, batches: TrainingSet, checkpointer: Checkpointer) -> None:
         with deferred_interrupt(signal.SIGTERM) as interrupted:
             try:
                 trainer.run(
-                    batches.batches(trainer.step, loaders_for(self.device, self.ranks)),
-                    keeper.on_step,
-                    stop=lambda: interrupted() or keeper.lost_patience,
+                    batches.batches(trainer.step, loaders_for(self.device, self.context)),
+                    checkpointer.on_step,
+                    stop=lambda: interrupted() or checkpointer.lost_patience,
                 )
             except NotFiniteError as error:
-                raise keep_step(error, keeper, self._path) from error
+                raise save_failed_step(error, checkpointer, self._path) from error
             except RankLostError:
                 if self.folder is not None:
                     self.folder.save_state(trainer_state(trainer))  # of the last whole step
                 raise
             stopped_early = trainer.step < trainer.config.iterations
-            if stopped_early and not keeper.lost_patience:
-                keeper.save_interrupted()
+            if stopped_early and not checkpointer.lost_patience:
+                checkpointer.save_interrupted()
                 raise KeyboardInterrupt

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from frcnn_cli.training.distributed.ranks import ALONE, Ranks, place
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from support import together
 from support.together import train
 
@@ -20,30 +20,30 @@ BOUND = 1e-5
 
 
 @pytest.mark.parametrize(("count", "world"), [(7, 3), (2, 2), (2, 4), (0, 2)])
-def test_shares_cover_all_once_in_order(count: int, world: int) -> None:
-    shares = [list(Ranks(rank, world).share(range(count))) for rank in range(world)]
+def test_shards_cover_all_once_in_order(count: int, world: int) -> None:
+    shares = [list(DistributedContext(rank, world).shard(range(count))) for rank in range(world)]
     assert [item for share in shares for item in share] == list(range(count))
     sizes = [len(share) for share in shares]
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_alone_nothing_is_exchanged() -> None:
-    assert ALONE.sums(1, 2.5) == [1, 2.5]
-    assert ALONE.gather("a") == ["a"]
-    assert ALONE.is_first
-    with ALONE.first_goes_ahead():
+def test_a_single_process_exchanges_nothing() -> None:
+    assert SINGLE_PROCESS.all_reduce_sum(1, 2.5) == [1, 2.5]
+    assert SINGLE_PROCESS.all_gather("a") == ["a"]
+    assert SINGLE_PROCESS.is_main_process
+    with SINGLE_PROCESS.local_main_process_first():
         pass
 
 
-def test_the_place_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_launcher_sets_rank_and_world_size(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"RANK": "5", "WORLD_SIZE": "8", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
     for name, value in told.items():
-        assert place() == ALONE  # not all of it was told
+        assert DistributedContext.from_env() == SINGLE_PROCESS  # not all of it was told
         monkeypatch.setenv(name, value)
-    assert place() == Ranks(5, 8)
+    assert DistributedContext.from_env() == DistributedContext(5, 8)
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert place() == Ranks(5, 8, 1, 4)
+    assert DistributedContext.from_env() == DistributedContext(5, 8, 1, 4)
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     """One has one photograph, the other two; dropout, momentum and averaging are on."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     subprocess.run([*launcher, "--nproc-per-node=2", TOGETHER, tmp_path], check=True)
-    whole, _ = train(ALONE)
+    whole, _ = train(SINGLE_PROCESS)
     first, second = (safetensors.torch.load_file(tmp_path / f"{i}.safetensors") for i in (0, 1))
     assert first.keys() == second.keys() == whole.keys()
     for name, tensor in whole.items():

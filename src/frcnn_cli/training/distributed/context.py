@@ -1,0 +1,156 @@
+"""Data-parallel training: the ranks, what each of them works on, what they exchange.
+
+A process that was started by torch's launcher (`torchrun`) reads its rank from the environment. Any
+other process is the only one of its run; then nothing is exchanged and nothing waits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from frcnn_cli.errors import TrainingError
+
+ItemT = TypeVar("ItemT")
+
+_LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_EXCHANGE_TIMEOUT = timedelta(days=2)
+"""Of sums and objects: the search of regions, for which the other ranks wait, may take so long."""
+_STEP_TIMEOUT = timedelta(minutes=10)
+"""Of gradients: all ranks start a step together."""
+
+
+class RankLostError(TrainingError):
+    """Another process of the run ended; that one reports why."""
+
+
+@dataclass(frozen=True)
+class DistributedContext:
+    """Rank and world size of this process.
+
+    Attributes:
+        rank: 0 to `world_size` - 1; rank 0 writes files and prints.
+        world_size: number of processes.
+        local_rank: rank on this machine, and index of the process's GPU.
+        local_world_size: number of processes on this machine.
+        group: over which numbers and objects are exchanged; None for a single process.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
+    group: dist.ProcessGroup | None = None
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Returns what the launcher wrote into the environment; without a launcher, one process."""
+        if not started_by_launcher():
+            return cls()
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        defaults = ("0", "1", "0", "1")
+        return cls(*(int(os.environ.get(n, d)) for n, d in zip(names, defaults, strict=True)))
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this process writes the run's files and prints."""
+        return self.rank == 0
+
+    def shard(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """Returns this rank's part of `items`: consecutive ones; sizes differ by at most one."""
+        first, end = (len(items) * (self.rank + i) // self.world_size for i in (0, 1))
+        return items[first:end]
+
+    def all_reduce_sum(self, *values: float) -> list[float]:
+        """Returns the sum of each value over all ranks.
+
+        Raises:
+            RankLostError: another process ended.
+        """
+        if self.world_size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        with report_rank_loss():
+            dist.all_reduce(total, group=self.group)
+        return [float(value) for value in total.tolist()]
+
+    def all_gather(self, value: ItemT) -> list[ItemT]:
+        """Returns the `value` of every rank, in order of rank.
+
+        Raises:
+            RankLostError: another process ended.
+        """
+        if self.world_size == 1:
+            return [value]
+        gathered: list[ItemT | None] = [None] * self.world_size
+        with report_rank_loss():
+            dist.all_gather_object(gathered, value, group=self.group)
+        return gathered  # type: ignore[return-value]
+
+    @contextmanager
+    def local_main_process_first(self) -> Iterator[None]:
+        """Runs the block in the first process of each machine, then in its others.
+
+        What the first process writes to the cache the others read there.
+        """
+        if self.world_size > 1 and self.local_rank:
+            self.all_gather(None)
+        yield
+        if self.world_size > 1 and not self.local_rank:
+            self.all_gather(None)
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """Returns a module whose backward pass averages gradients over the ranks."""
+        if self.world_size == 1:
+            return model
+        # Buffers are the same everywhere and never change.
+        return DistributedDataParallel(model, broadcast_buffers=False)
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """Reports a lost rank as `RankLostError` in a block that averages gradients."""
+        with report_rank_loss() if self.world_size > 1 else nullcontext():
+            yield
+
+
+SINGLE_PROCESS = DistributedContext()
+
+
+def started_by_launcher() -> bool:
+    """Returns whether torch's launcher started this process."""
+    return all(name in os.environ for name in _LAUNCHER_VARIABLES)
+
+
+@contextmanager
+def connected(device: torch.device) -> Iterator[DistributedContext]:
+    """Yields this process's context, connected to the others by NCCL (GPUs) or gloo (CPUs)."""
+    if not started_by_launcher():
+        yield SINGLE_PROCESS
+        return
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
+    group = dist.new_group(backend="gloo", timeout=_EXCHANGE_TIMEOUT)
+    assert isinstance(group, dist.ProcessGroup)  # of which all processes are
+    yield replace(DistributedContext.from_env(), group=group)
+    # Not in a finally: after an exception the process ends anyway, and others may be gone.
+    dist.destroy_process_group()
+
+
+@contextmanager
+def report_rank_loss() -> Iterator[None]:
+    """Turns the errors of a collective operation into `RankLostError`."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # gloo's and NCCL's are of no narrower type in common
+        raise RankLostError(f"another process of the run ended ({error})") from error
