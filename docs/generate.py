@@ -25,7 +25,7 @@ from frcnn_cli import config
 from frcnn_cli.cli.app import app
 from frcnn_cli.config import BackboneName
 from frcnn_cli.config.recipes import DEFAULTS
-from frcnn_cli.model.backbones.base import CAFFE_BGR, IMAGENET_RGB, Preprocessing
+from frcnn_cli.model.batch import CAFFE_BGR, IMAGENET_RGB, Preprocessing
 from frcnn_cli.model.build import BACKBONES
 
 ROOT = Path(__file__).resolve().parent.parent

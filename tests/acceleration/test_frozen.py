@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from frcnn_cli.acceleration.frozen import FrozenLayers
+from frcnn_cli.acceleration.frozen import FrozenLayers, PartlyFrozen
 from frcnn_cli.config import BackboneName, ModelConfig
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -14,9 +14,11 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 ROIS = torch.tensor([[0.0, 0, 96, 64], [10, 20, 60, 60], [30, 0, 128, 96]])
 
 
-def gradients(model: FastRCNN, image: Tensor, begin: int = 0) -> dict[str, Tensor]:
+def gradients(
+    model: FastRCNN, network: FastRCNN | PartlyFrozen, image: Tensor
+) -> dict[str, Tensor]:
     model.zero_grad(set_to_none=True)
-    output = model([image], [ROIS], begin)
+    output = network([image], [ROIS])
     (output.class_logits.square().sum() + output.deltas.square().sum()).backward()
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
@@ -25,12 +27,11 @@ def gradients(model: FastRCNN, image: Tensor, begin: int = 0) -> dict[str, Tenso
 def test_the_same_gradients(backbone: BackboneName) -> None:
     model = build_model(ModelConfig(backbone=backbone), num_classes=3).eval()
     image = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
-    frozen = FrozenLayers(model.backbone.trunk, torch.float32)
-    assert 0 < frozen.count < len(model.backbone.trunk)
-    seen = frozen(image)
-    assert not seen.requires_grad
-    expected = gradients(model, image)
-    for name, gradient in gradients(model, seen, frozen.count).items():
+    network = PartlyFrozen(model, torch.float32)
+    assert 0 < network.frozen.count < len(model.backbone.trunk)
+    assert not network.frozen(image).requires_grad
+    expected = gradients(model, model, image)
+    for name, gradient in gradients(model, network, image).items():
         torch.testing.assert_close(gradient, expected.pop(name), rtol=1e-3, atol=1e-5)
     assert not expected
 

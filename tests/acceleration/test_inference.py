@@ -13,7 +13,7 @@ from frcnn_cli.acceleration import inference
 from frcnn_cli.acceleration.inference import Inference, compute_dtype
 from frcnn_cli.acceleration.packed import can_pack, pack
 from frcnn_cli.config import BackboneName, ModelConfig, SpeedConfig
-from frcnn_cli.model.backbones.base import ConvUnit
+from frcnn_cli.model.backbones.conv_unit import ConvUnit
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from tests.support.rois import random_rois
 
-from frcnn_cli.acceleration.range_maxima import StackedMaxima
-from frcnn_cli.model.roi_pool import cell_corners, roi_pool
-
-
-def random_rois(n: int, width: int, height: int, batch: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    corners = torch.rand(n, 2, 2, generator=generator) * torch.tensor([width, height])
-    # A little outside the photograph too.
-    first, last = corners.amin(1) - 20, corners.amax(1) + 20
-    image = torch.randint(batch, (n, 1), generator=generator).float()
-    return torch.cat((image, first, last), dim=1)
+from frcnn_cli.model.roi_pool import roi_pool
 
 
 def test_forward_and_gradient_by_hand() -> None:
@@ -106,47 +97,13 @@ def test_bfloat16_and_no_rois() -> None:
     assert roi_pool(trained, torch.zeros(0, 5), 7, 1 / 16).shape == (0, 4, 7, 7)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("shift", [0.0, -3.0, 3.0])
-def test_16_bits_give_the_same_maxima_as_32(dtype: torch.dtype, shift: float) -> None:
-    """Compared as integers, negative numbers and both zeros included."""
-    features = (torch.randn(2, 5, 9, 13) + shift).to(dtype)
-    features[0, :, 2:4, 2:4] = -0.0
-    rois = torch.cat(
-        (
-            random_rois(300, 13 * 16, 9 * 16, batch=2),
-            torch.tensor(
-                [
-                    [0.0, -5000, -5000, 5000, 5000],  # far more than the map
-                    [1.0, 0, 0, 207, 143],  # the map
-                    [0.0, 32, 32, 32, 32],  # one cell
-                    [1.0, 900, 900, 950, 950],  # outside
-                    [0.0, 60, 60, 10, 10],  # inside out
-                ]
-            ),
-        )
-    )
-    for size in (1, 3, 7):
-        pooled = roi_pool(features, rois, size, 1 / 16)
-        assert pooled.dtype == dtype
-        assert torch.equal(pooled.float(), roi_pool(features.float(), rois, size, 1 / 16))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_all_tables_at_once_give_the_same(dtype: torch.dtype) -> None:
-    """What a GPU does, here on the CPU."""
-    features = torch.randn(2, 5, 9, 13).to(dtype)
-    rois = torch.cat(
-        (
-            random_rois(200, 13 * 16, 9 * 16, batch=2),
-            torch.tensor([[0.0, -5000, -5000, 5000, 5000], [1.0, 900, 900, 950, 950]]),
-            torch.tensor([[0.0, -300, -300, -200, -200], [1.0, 0, 0, 207, 143]]),
-        )
-    )
-    corners, images = cell_corners(rois[:, 1:], 1 / 16), rois[:, 0].long()
-    for size in (1, 3, 7):
-        found = StackedMaxima(features, images, corners, size).pooled(3, len(rois))
-        assert torch.equal(found.permute(0, 3, 1, 2), roi_pool(features, rois[3:], size, 1 / 16))
+def test_rois_outside_the_map_and_inside_out() -> None:
+    """The map's maximum, nothing at all, and one cell."""
+    features = torch.randn(1, 2, 9, 13, generator=torch.Generator().manual_seed(4))
+    rois = torch.tensor([[0.0, 0, 0, 207, 143], [0, 900, 900, 950, 950], [0, 60, 60, 10, 10]])
+    pooled = roi_pool(features, rois, 1, 1 / 16)[:, :, 0, 0]
+    expected = torch.stack((features.amax((0, 2, 3)), torch.zeros(2), features[0, :, 4, 4]))
+    assert torch.equal(pooled, expected)
 
 
 def test_half_precision_gradients_are_summed_exactly() -> None:

@@ -7,8 +7,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from frcnn_cli.model.backbones.base import IMAGENET_RGB, Backbone, BackboneSpec
-from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec
+from frcnn_cli.model.batch import IMAGENET_RGB, Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
 SPEC = BackboneSpec(8, 8, 2, 32, "conv1", IMAGENET_RGB, dict)

@@ -1,9 +1,10 @@
-"""The gradient of depthwise convolutions on a CPU, where oneDNN's own takes most of a step.
+"""A fast gradient of depthwise convolutions on a CPU, where oneDNN's own takes most of a step.
 
 oneDNN's backward pass of a depthwise convolution is fast for 3×3 kernels without dilation, and ten
-times slower for others. Forward, it is fast for all, and the gradient of the input is a convolution
-of the output's gradient with the kernel turned round. The gradient of a dilated kernel is the sum
-of those on the sub-grids that its cells fall on, and that of a 5×5 kernel consists of four 3×3.
+times slower for others. Its forward pass is always fast, and the gradient of the input is a
+convolution of the output's gradient with the flipped kernel. The gradient of a dilated kernel is
+the sum of those on the sub-grids that its cells fall on, and that of a 5×5 kernel is put together
+from four of 3×3.
 """
 
 from __future__ import annotations
@@ -12,16 +13,60 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from frcnn_cli.model.backbones.conv_unit import ConvUnit
 
 
-def is_covered(kernel: int, stride: int, dilation: int) -> bool:
-    """Returns whether `depthwise` computes such convolutions."""
-    return kernel in (3, 5) and stride == 1 and dilation in (1, 2)
+class FastBackwardConv(ConvUnit):
+    """A depthwise `ConvUnit` with the gradient of this module, on the weights of another.
+
+    Args:
+        unit: whose parameters it shares, so that optimizers and checkpoints see no difference.
+    """
+
+    def __init__(self, unit: ConvUnit) -> None:
+        with torch.device("meta"):  # no weights, and no random numbers, for ones that are replaced
+            super().__init__(
+                *(unit.in_channels, unit.out_channels, unit.kernel_size[0]),
+                edges=unit.edges,
+                dilation=unit.dilation[0],
+                groups=unit.groups,
+                activation=unit.activation,
+            )
+        self.weight, self.bias = unit.weight, unit.bias
+        self.train(unit.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns (B, C, H, W) of (B, C, H, W)."""
+        if not self.weight.requires_grad:
+            return super().forward(x)
+        assert self.bias is not None
+        return self.activate(depthwise(x, self.weight, self.bias, self.dilation[0]))
+
+
+def use_fast_backward(module: nn.Module) -> None:
+    """Replaces the layers below `module` whose gradient is slow on a CPU; weights are shared."""
+    for name, child in module.named_children():
+        if isinstance(child, ConvUnit) and needs_fast_backward(child):
+            setattr(module, name, FastBackwardConv(child))
+        else:
+            use_fast_backward(child)
+
+
+def needs_fast_backward(unit: ConvUnit) -> bool:
+    """Returns whether `unit` is on a CPU, and of the kind that `depthwise` computes."""
+    return (
+        unit.weight.device.type == "cpu"
+        and unit.in_channels == unit.out_channels == unit.groups
+        and unit.kernel_size[0] in (3, 5)
+        and unit.stride[0] == 1
+        and unit.dilation[0] in (1, 2)
+    )
 
 
 def depthwise(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
-    """Returns (B, C, H, W) of (B, C, H, W): a depthwise convolution with as large an output.
+    """Returns (B, C, H, W) of (B, C, H, W): a depthwise convolution that keeps the size.
 
     Args:
         x: on a CPU, float32 or bfloat16; the result has the same type.
@@ -77,13 +122,13 @@ def _of_weight(x: Tensor, grad: Tensor, kernel: int, dilation: int) -> Tensor:
         return part(0, 0)
     whole = grad.new_empty(grad.shape[1], 1, kernel, kernel)
     for top in (0, 2):
-        for left in (0, 2):  # the middle row and column twice, with the same numbers
+        for left in (0, 2):  # the middle row and column are written twice, with equal numbers
             whole[:, :, top : top + 3, left : left + 3] = part(top, left)
     return whole
 
 
 def _of_three(x: Tensor, grad: Tensor) -> Tensor:
-    """Returns the gradient (C, 1, 3, 3) of a 3×3 kernel; x is a cell larger on every side."""
+    """Returns the gradient (C, 1, 3, 3) of a 3×3 kernel; x is one cell larger on each side."""
     channels = grad.shape[1]
     shape = grad.new_empty(channels, 1, 3, 3)
     gradients: list[Tensor] = torch.ops.aten.convolution_backward(

@@ -1,29 +1,67 @@
-"""The layers before the first one that is trained (§4.5), computed as detection computes them."""
+"""Frozen layers (§4.5) computed as inference computes them: without gradients, packed on a CPU."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from itertools import takewhile
 
 import torch
 from torch import Tensor, nn
 
 from frcnn_cli.acceleration.packed import can_pack, pack
+from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+
+
+class PartlyFrozen(nn.Module):
+    """Computes what `model` does, the layers before the first trained one apart.
+
+    Args:
+        model: with its frozen layers chosen.
+        dtype: type that the frozen layers compute in.
+        apart: False computes frozen layers like the others, where hooks see them.
+    """
+
+    def __init__(self, model: FastRCNN, dtype: torch.dtype, *, apart: bool = True) -> None:
+        super().__init__()
+        self.model = model
+        self.frozen = FrozenLayers(model.backbone.trunk, dtype)
+        if not apart:
+            self.frozen.count = 0
+
+    def forward(self, images: Sequence[Tensor], rois: Sequence[Tensor]) -> RegionOutput:
+        """Returns what `FastRCNN.forward` returns.
+
+        Args:
+            images: B of (1, 3, H, W), from `batch.prepare`.
+            rois: B of (R_i, 4), xyxy in pixels of their image.
+        """
+        pooled = [
+            self.model.pooled(self.features(image), boxes)
+            for image, boxes in zip(images, rois, strict=True)
+        ]
+        return self.model.regions(torch.cat(pooled))
+
+    def features(self, image: Tensor) -> Tensor:
+        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
+        maps = self.frozen(image).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.model.backbone.trunk[self.frozen.count :](maps)
+        return features
 
 
 class FrozenLayers:
     """A copy of a trunk's first layers: without gradients, in their final type, packed on a CPU.
 
-    Which layers these are is settled at once, the copy is made when it is first needed: a run that
-    is resumed gets its weights in between. Layers that keep statistics of what they see (batch
-    norms that are not folded) are left to the trunk, and all behind them.
+    Which layers these are is decided at once; the copy is made at the first call, since a resumed
+    run loads its weights in between. Layers with running statistics (batch norms that are not
+    folded) and all layers after them are left to the trunk.
 
     Attributes:
-        count: how many of the trunk's layers these are.
+        count: number of the trunk's layers that are computed here.
 
     Args:
-        trunk: what is trained in it has been chosen.
-        dtype: what the layers compute in.
+        trunk: with its frozen layers chosen.
+        dtype: type that the layers compute in.
     """
 
     def __init__(self, trunk: nn.Sequential, dtype: torch.dtype) -> None:
@@ -33,15 +71,14 @@ class FrozenLayers:
         self.count = sum(1 for _ in takewhile(_is_frozen, trunk))
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Returns what the layer after these takes, of a prepared image (1, 3, H, W)."""
+        """Returns the input of the next layer for a prepared image (1, 3, H, W)."""
         if not self.count:
             return image
         if self._layers is None:
             self._layers = self._copy(image.device)
         with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
-            pixels = image.to(self._dtype, memory_format=torch.channels_last)
-            seen: Tensor = self._layers(pixels)
-        return seen
+            maps: Tensor = self._layers(image.to(self._dtype, memory_format=torch.channels_last))
+        return maps
 
     def _copy(self, device: torch.device) -> nn.Module:
         layers = copy.deepcopy(self._trunk[: self.count]).to(self._dtype)

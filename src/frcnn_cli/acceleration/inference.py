@@ -111,7 +111,7 @@ class Inference:
                 return model.pooled(features, rois[first:last]).permute(0, 2, 3, 1).contiguous()
 
             return align, count, None
-        corners = cell_corners(model.on_map(rois), 1.0 / spec.stride)
+        corners = cell_corners(model.to_feature_coords(rois), 1.0 / spec.stride)
         which = None
         if self.device.type == "cuda":
             # To count what is distinct is to wait, which costs a GPU more than it saves.

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import Activation, ConvUnit
+from frcnn_cli.model.backbones.conv_unit import Activation, ConvUnit
 
 _ATTRIBUTES: Mapping[Activation, tuple[str, list[float]]] = {
     "none": ("none", []),

@@ -56,7 +56,7 @@ class Plain:
         pixels = torch.from_numpy(photograph.resized).permute(2, 0, 1).contiguous().to(self.device)
         features = self.model.backbone.trunk(prepare(pixels, spec.preprocessing, spec.stride))
         lap("trunk")
-        moved = self.model.on_map(torch.from_numpy(photograph.rois).to(self.device))
+        moved = self.model.to_feature_coords(torch.from_numpy(photograph.rois).to(self.device))
         rois = F.pad(moved, (1, 0))  # the image's index is 0
         if self.model.pool == "roi_pool":
             pooled = roi_pool(features, rois, spec.pool_size, 1.0 / spec.stride)

@@ -20,7 +20,7 @@ from frcnn_cli.deploy.onnx_graph import OnnxForm
 from frcnn_cli.detection.detector import load_model
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.files import write_file
-from frcnn_cli.model.backbones.base import Preprocessing
+from frcnn_cli.model.batch import Preprocessing
 
 SCHEMA = "frcnn.onnx/1"
 OPSET = 18

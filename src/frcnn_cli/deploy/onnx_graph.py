@@ -62,7 +62,7 @@ class OnnxForm(nn.Module):
 
     def _pooled(self, features: Tensor, rois: Tensor) -> Tensor:
         spec = self.model.backbone.spec
-        moved, scale = self.model.on_map(rois), 1.0 / spec.stride
+        moved, scale = self.model.to_feature_coords(rois), 1.0 / spec.stride
         if self.model.pool == "roi_align":
             return roi_align(features, moved, spec.pool_size, scale)
         return _roi_pool(features, moved, spec.pool_size, scale, self._levels)

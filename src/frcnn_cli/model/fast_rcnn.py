@@ -1,4 +1,4 @@
-"""The detector: convolutions once over the photograph, then every region from their map."""
+"""Fast R-CNN (§2, Fig. 1): convolutions once per image, then every RoI from their feature map."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ BOX_STD = 0.001
 
 
 class RegionOutput(NamedTuple):
-    """What the network says of R regions, for K classes and background (class 0).
+    """The network's output for R RoIs: K classes and background (class 0).
 
     Attributes:
         class_logits: (R, K + 1), before the softmax.
-        deltas: (R, K + 1, 4), normalised by the training targets' mean and deviation.
+        deltas: (R, K + 1, 4), normalised by the mean and deviation of the training targets.
     """
 
     class_logits: Tensor
@@ -61,15 +61,25 @@ class FastRCNN(nn.Module):
             nn.init.normal_(layer.weight, 0.0, std, generator=generator)
             nn.init.zeros_(layer.bias)
 
-    def features(self, image: Tensor, begin: int = 0) -> Tensor:
-        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W).
+    def forward(self, images: Sequence[Tensor], rois: Sequence[Tensor]) -> RegionOutput:
+        """Classifies the RoIs of each image and regresses their boxes.
 
         Args:
-            image: the photograph, or what the first `begin` layers of the trunk made of it.
-            begin: layers that are left out.
+            images: B of (1, 3, H, W), from `batch.prepare`.
+            rois: B of (R_i, 4), xyxy in pixels of their image.
+
+        Returns:
+            The output for all R RoIs, image by image.
         """
-        layers = self.backbone.trunk[begin:] if begin else self.backbone.trunk
-        features: Tensor = layers(image.contiguous(memory_format=torch.channels_last))
+        pooled = [
+            self.pooled(self.features(image), boxes)  # (R_i, C, P, P)
+            for image, boxes in zip(images, rois, strict=True)
+        ]
+        return self.regions(torch.cat(pooled))  # (R, K + 1) and (R, K + 1, 4)
+
+    def features(self, image: Tensor) -> Tensor:
+        """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
+        features: Tensor = self.backbone.trunk(image.contiguous(memory_format=torch.channels_last))
         return features
 
     def pooled(self, features: Tensor, rois: Tensor) -> Tensor:
@@ -77,50 +87,30 @@ class FastRCNN(nn.Module):
 
         Args:
             features: (1, C, H, W), from `features`.
-            rois: (R, 4), xyxy in pixels of the resized photograph.
+            rois: (R, 4), xyxy in pixels of the image.
         """
         spec = self.backbone.spec
-        moved, scale = self.on_map(rois), 1.0 / spec.stride
+        rois, scale = self.to_feature_coords(rois), 1.0 / spec.stride
         if self.pool == "roi_align":
-            return roi_align(features, moved, spec.pool_size, scale)
-        # The image's index is 0.
-        return roi_pool(features, F.pad(moved, (1, 0)), spec.pool_size, scale)
+            return roi_align(features, rois, spec.pool_size, scale)
+        image_index = 0
+        return roi_pool(features, F.pad(rois, (1, 0), value=image_index), spec.pool_size, scale)
 
-    def on_map(self, rois: Tensor) -> Tensor:
-        """Returns RoIs (R, 4) as the pooling counts pixels: where cells see, and how they end."""
+    def to_feature_coords(self, rois: Tensor) -> Tensor:
+        """Returns RoIs (R, 4) in pixels relative to the cells, as the pooling takes them."""
         moved = rois - self.backbone.spec.offset
         if self.pool == "roi_pool":
-            # RoI pooling speaks of the last pixel, our boxes of the edge behind it.
-            moved[:, 2:] -= 1
+            moved[:, 2:] -= 1  # its corners are inclusive pixels; those of boxes are edges
         return moved
 
     def regions(self, pooled: Tensor) -> RegionOutput:
-        """Returns what the head says of pooled RoIs (R, C, P, P)."""
+        """Returns the output for pooled RoIs (R, C, P, P)."""
         return self.classify(self.backbone.head(pooled))
 
     def classify(self, vectors: Tensor) -> RegionOutput:
-        """Returns what the two sibling layers say of the head's vectors (R, D)."""
-        deltas = self.box_delta(vectors).view(-1, self.num_classes + 1, 4)
-        return RegionOutput(self.class_score(vectors), deltas)
-
-    def forward(
-        self, images: Sequence[Tensor], rois: Sequence[Tensor], begin: int = 0
-    ) -> RegionOutput:
-        """Classifies and moves the RoIs of each image.
-
-        Args:
-            images: B of (1, 3, H, W), from `batch.prepare`.
-            rois: B of (R_i, 4), xyxy in pixels of their image.
-            begin: layers of the trunk that the images have been through.
-
-        Returns:
-            The output for all R RoIs, image by image.
-        """
-        pooled = [
-            self.pooled(self.features(image, begin), boxes)
-            for image, boxes in zip(images, rois, strict=True)
-        ]
-        return self.regions(torch.cat(pooled))
+        """Returns what the two sibling layers compute of the head's vectors (R, D)."""
+        deltas = self.box_delta(vectors)  # (R, 4 · (K + 1))
+        return RegionOutput(self.class_score(vectors), deltas.view(-1, self.num_classes + 1, 4))
 
     def set_dropout(self, p: float) -> None:
         """Sets the probability of every dropout layer."""

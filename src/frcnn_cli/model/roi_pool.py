@@ -1,11 +1,7 @@
 """RoI max pooling (Fast R-CNN §2.1) and its backward pass (§2.3, Eq. 4), on any device.
 
-There are two ways to the same numbers. While training there are some 128 RoIs, and the backward
-pass must know which cell each maximum came from: every RoI is cropped and pooled by itself. While
-detecting there are some 2,000, most of which overlap: a half to three quarters of their bins cover
-the same cells as another RoI's, so each distinct bin is looked up once in range-maximum tables of
-the whole map. Both read the map in channels-last order, where a cell is one contiguous row of C
-numbers.
+Each RoI is cropped from the map and pooled by itself; the backward pass needs the cell that each
+maximum came from.
 """
 
 from __future__ import annotations
@@ -15,8 +11,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from frcnn_cli.acceleration.range_maxima import bin_maxima
 
 
 def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
@@ -31,21 +25,16 @@ def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
     Args:
         features: (B, C, H, W), of any float type.
         rois: (R, 5), the image's index and the inclusive corners x1, y1, x2, y2 in pixels.
-        size: P, bins a side.
-        scale: cells a pixel, such as 1 / 16.
+        size: P, bins per side.
+        scale: feature cells per pixel, such as 1 / 16.
 
     Returns:
         (R, C, P, P) of the features' type.
     """
     corners = cell_corners(rois[:, 1:], scale)
     images = rois[:, 0].long()
-    pooled: Tensor
-    if features.requires_grad and torch.is_grad_enabled():
-        pooled = _RoIPool.apply(features, images, corners, size)
-    else:
-        maxima = bin_maxima(features, images, corners, size)
-        pooled = maxima.pooled(0, len(rois)).permute(0, 3, 1, 2)
-    return pooled
+    pooled: Tensor = _RoIPool.apply(features, images, corners, size)
+    return pooled  # (R, C, P, P)
 
 
 def cell_corners(boxes: Tensor, scale: float) -> Tensor:
@@ -58,7 +47,7 @@ def cell_corners(boxes: Tensor, scale: float) -> Tensor:
 
 
 class _RoIPool(torch.autograd.Function):
-    """Pools RoI by RoI and remembers the arg-max cells; backward sums into them."""
+    """Keeps the arg-max cell of each output; the gradient is summed into it (Eq. 4)."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, images: Tensor, corners: Tensor, size: int) -> Tensor:
@@ -89,6 +78,7 @@ def _pool_by_crops(
     The index of an empty bin is B · H · W.
     """
     batch, channels, height, width = features.shape
+    # Channels last in memory: a cell is one contiguous row of C numbers.
     features = features.contiguous(memory_format=torch.channels_last)
     nowhere = batch * height * width
     cells = torch.arange(nowhere, device=features.device).view(batch, height, width)

@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import IMAGENET_RGB, Backbone, BackboneSpec, StateDict
-from frcnn_cli.model.backbones.vgg16 import fc_head
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.batch import IMAGENET_RGB
 
 _POOL = 6
 _CHANNELS = 256

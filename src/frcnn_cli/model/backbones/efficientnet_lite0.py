@@ -15,15 +15,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import (
-    Activation,
-    Backbone,
-    BackboneSpec,
-    ConvUnit,
-    Preprocessing,
-    StateDict,
-    fold_batch_norm,
-)
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.backbones.conv_unit import Activation, ConvUnit, fold_batch_norm
+from frcnn_cli.model.batch import Preprocessing
 
 _STAGES = (
     # kernel, stride, expansion, channels, blocks
@@ -106,17 +100,6 @@ def build() -> Backbone:
             )
             stride, dilation, cin = stride * step, dilation * grown, cout
     trunk["conv_head"] = nn.Sequential(_conv(cin, _CHANNELS, 1, activation="relu6"))
-    head = nn.Sequential(
-        OrderedDict(
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(_CHANNELS * _POOL * _POOL, _HIDDEN),
-            relu6=nn.ReLU(inplace=True),
-            drop6=nn.Dropout(),
-            fc7=nn.Linear(_HIDDEN, _HIDDEN),
-            relu7=nn.ReLU(inplace=True),
-            drop7=nn.Dropout(),
-        )
-    )
     spec = BackboneSpec(
         channels=_CHANNELS,
         stride=_STRIDE,
@@ -127,6 +110,7 @@ def build() -> Backbone:
         preprocessing=Preprocessing((127.0,) * 3, (128.0,) * 3),
         convert=convert,
     )
+    head = fc_head(_CHANNELS * _POOL * _POOL, _HIDDEN, _HIDDEN)
     return Backbone(spec, nn.Sequential(trunk), head)
 
 

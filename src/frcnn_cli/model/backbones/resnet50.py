@@ -11,14 +11,9 @@ from collections import OrderedDict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import (
-    IMAGENET_RGB,
-    Backbone,
-    BackboneSpec,
-    ConvUnit,
-    StateDict,
-    fold_batch_norm,
-)
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.conv_unit import ConvUnit, fold_batch_norm
+from frcnn_cli.model.batch import IMAGENET_RGB
 
 _BLOCKS = {"conv2": 3, "conv3": 4, "conv4": 6, "conv5": 3}
 _EXPANSION = 4

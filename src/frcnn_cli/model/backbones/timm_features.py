@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -21,13 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.model.backbones.base import (
-    IMAGENET_RGB,
-    Backbone,
-    BackboneSpec,
-    Preprocessing,
-    StateDict,
-)
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.batch import IMAGENET_RGB, Preprocessing
 
 PREFIX = "timm/"
 _STRIDE = 16
@@ -88,16 +82,8 @@ def build(name: str) -> Backbone:
         preprocessing=_preprocessing(timm.get_pretrained_cfg(name)),
         convert=partial(_convert, tuple(network.state_dict())),
     )
-    head = OrderedDict(
-        flatten=nn.Flatten(),
-        fc6=nn.Linear(channels * _POOL * _POOL, _HIDDEN),
-        relu6=nn.ReLU(inplace=True),
-        drop6=nn.Dropout(),
-        fc7=nn.Linear(_HIDDEN, _HIDDEN),
-        relu7=nn.ReLU(inplace=True),
-        drop7=nn.Dropout(),
-    )
-    return TimmBackbone(spec, nn.Sequential(_LastMap(network)), nn.Sequential(head))
+    head = fc_head(channels * _POOL * _POOL, _HIDDEN, _HIDDEN)
+    return TimmBackbone(spec, nn.Sequential(_LastMap(network)), head)
 
 
 class _LastMap(nn.Module):

@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import IMAGENET_RGB, Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.batch import IMAGENET_RGB
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 _POOL = 7
@@ -38,21 +39,6 @@ def build() -> Backbone:
         convert=convert,
     )
     return Backbone(spec, nn.Sequential(trunk), fc_head(cin * _POOL * _POOL, _HIDDEN, _HIDDEN))
-
-
-def fc_head(features: int, fc6: int, fc7: int) -> nn.Sequential:
-    """Returns fc6 and fc7 with ReLU and dropout, the head of the paper's three networks."""
-    return nn.Sequential(
-        OrderedDict(
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(features, fc6),
-            relu6=nn.ReLU(inplace=True),
-            drop6=nn.Dropout(),
-            fc7=nn.Linear(fc6, fc7),
-            relu7=nn.ReLU(inplace=True),
-            drop7=nn.Dropout(),
-        )
-    )
 
 
 def convert(source: StateDict) -> dict[str, Tensor]:

@@ -1,34 +1,34 @@
-"""How training computes with a model: frozen layers packed, the rest in its precision."""
+"""The forward pass of training: frozen layers apart, the others in the chosen precision."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from frcnn_cli.acceleration.frozen import FrozenLayers
+from frcnn_cli.acceleration.depthwise import use_fast_backward
+from frcnn_cli.acceleration.frozen import PartlyFrozen
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 
 
 class Forward:
-    """The forward pass of a step, for all who need one: what learns, and what chooses examples.
+    """The forward pass of a step, for whatever trains and for whatever chooses examples.
 
     Attributes:
-        model: on its device.
-        frozen: the first layers of its trunk, which learn nothing.
+        model: on its device; the layers below it may be replaced by faster ones.
+        network: computes what `model` does, without what frozen layers need no gradient for.
 
     Args:
-        model: what is trained in it has been chosen.
-        autocast: lower precision for the layers behind those, or None for float32.
+        model: with its frozen layers chosen.
+        autocast: lower precision for the layers after those, or None for float32.
         apart: compute frozen layers apart; else the trunk computes them too, where hooks see them.
     """
 
     def __init__(
         self, model: FastRCNN, autocast: torch.dtype | None = None, *, apart: bool = True
     ) -> None:
+        use_fast_backward(model)
         self.model = model
-        self.frozen = FrozenLayers(model.backbone.trunk, autocast or torch.float32)
-        if not apart:
-            self.frozen.count = 0
+        self.network = PartlyFrozen(model, autocast or torch.float32, apart=apart)
         self._autocast = autocast
 
     def casting(self) -> torch.autocast:
@@ -39,9 +39,9 @@ class Forward:
     def features(self, image: Tensor) -> Tensor:
         """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
         with self.casting():
-            return self.model.features(self.frozen(image), self.frozen.count)
+            return self.network.features(image)
 
     def regions(self, features: Tensor, rois: Tensor) -> RegionOutput:
-        """Returns what the network says of RoIs (R, 4) on a feature map."""
+        """Returns the output for RoIs (R, 4) on a feature map (1, C, H, W)."""
         with self.casting():
             return self.model.regions(self.model.pooled(features, rois))

@@ -102,7 +102,7 @@ class TrainStep:
         self._forward = forward
         self._config = config
         self._context = context
-        self._network: nn.Module = context.wrap(self.model)
+        self._network: nn.Module = context.wrap(forward.network)
         self._dropout = RegionDropout(self.model, config.seed)
         share = context.shard(range(config.images_per_batch))
         self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
@@ -147,10 +147,8 @@ class TrainStep:
         )
 
     def _whole(self, batch: Batch, inputs: StepInputs) -> Losses:
-        frozen = self._forward.frozen
-        seen = [frozen(image) for image in batch.images]
         with self._forward.casting():
-            output = self._network(seen, batch.rois, frozen.count)
+            output = self._network(batch.images, batch.rois)
         losses = self._losses(output, batch, inputs, slice(None))
         self._require_finite(losses, inputs, batch)
         # Gradients are averaged over the processes, and the loss is a sum over them.
