@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frcnn_cli.boxes import clip, decode
 from frcnn_cli.config import ModelConfig
-from frcnn_cli.deploy.onnx_graph import OnnxForm, _roi_pool
+from frcnn_cli.deploy.onnx_graph import OnnxForm, exact_roi_pool
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.roi_pool import roi_pool
@@ -27,7 +27,7 @@ def test_pooling_takes_the_same_cells(height, width, size, corners, seed):
     features = torch.randn(1, 2, height, width, generator=torch.Generator().manual_seed(seed))
     rois = torch.tensor(corners)
     levels = (70 // size + 2).bit_length()
-    ours = _roi_pool(features, rois, size, 1 / 16, levels)
+    ours = exact_roi_pool(features, rois, size, 1 / 16, levels)
     reference = roi_pool(features, torch.nn.functional.pad(rois, (1, 0)), size, 1 / 16)
     torch.testing.assert_close(ours, reference, rtol=0, atol=0)
 
@@ -37,7 +37,7 @@ def test_lengths_at_which_float32_is_off_by_a_cell():
     features = torch.arange(57.0 * 57).view(1, 1, 57, 57)
     for length in range(1, 58):
         rois = torch.tensor([[0.0, 0, 16 * (length - 1), 16 * (length - 1)]])
-        ours = _roi_pool(features, rois, 7, 1 / 16, 5)
+        ours = exact_roi_pool(features, rois, 7, 1 / 16, 5)
         reference = roi_pool(features, torch.nn.functional.pad(rois, (1, 0)), 7, 1 / 16)
         torch.testing.assert_close(ours, reference, rtol=0, atol=0)
 

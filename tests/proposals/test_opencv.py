@@ -44,7 +44,7 @@ def test_fast_equals_its_own_parts():
     image = blobs()
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     engine = segmentation.createSelectiveSearchSegmentation()
-    opencv._switch_to_paper(cv2, engine, bgr)
+    opencv.switch_to_paper(cv2, engine, bgr)
     engine.clearGraphSegmentations()
     for k in (150, 300, 450):
         engine.addGraphSegmentation(segmentation.createGraphSegmentation(0.8, k, 100))

@@ -203,7 +203,7 @@ def test_workers_that_cannot_do_the_work_are_one_line(scheduler, monkeypatch):
     ("address", "problem"), [("tcp://127.0.0.1:1", "Timed out"), ("nonsense", "missing port")]
 )
 def test_an_unreachable_scheduler_is_one_line(tmp_path, address, problem, monkeypatch):
-    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
     with pytest.raises(ConfigError) as caught:
         results(square, [1], address)
     assert address in str(caught.value)

@@ -180,7 +180,7 @@ if __name__ == "__main__":
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # may take the signal
     print([result for _, result in pool.run_all(blocked, range(2), 2, nothing)])
     try:
-        with pool._interrupts_held_back():
+        with pool.interrupts_held_back():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.2)
             print("held back")

@@ -29,7 +29,7 @@ from frcnn_cli.detection.formats.choose import read_detections
 from frcnn_cli.detection.formats.context import Known
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import Sample, as_boxes
-from frcnn_cli.training.pretrained import _read as read_weights
+from frcnn_cli.training.pretrained import read_weights
 
 LONGEST = 3000
 """Letters of an error's line: a value may be quoted, a file may not."""

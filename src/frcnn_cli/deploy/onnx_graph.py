@@ -65,10 +65,10 @@ class OnnxForm(nn.Module):
         moved, scale = self.model.to_feature_coords(rois), 1.0 / spec.stride
         if self.model.pool == "roi_align":
             return roi_align(features, moved, spec.pool_size, scale)
-        return _roi_pool(features, moved, spec.pool_size, scale, self._levels)
+        return exact_roi_pool(features, moved, spec.pool_size, scale, self._levels)
 
 
-def _roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, levels: int) -> Tensor:
+def exact_roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, levels: int) -> Tensor:
     """Pools as `roi_pool.roi_pool` does; (1, C, H, W) and (R, 4) → (R, C, P, P)."""
     _, channels, height, width = features.shape
     scaled = rois * scale

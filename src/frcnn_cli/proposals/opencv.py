@@ -12,7 +12,8 @@ from frcnn_cli.errors import ProposalError
 
 PAPER_SIGMA = 0.8
 PAPER_K = (50, 100)
-_PAPER_MIN_SIDE = 20
+PAPER_MIN_SIDE = 20
+"""Pixels; the "paper" preset drops boxes with a shorter side."""
 
 
 def version() -> str:
@@ -81,7 +82,7 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
         elif preset == "single":
             engine.switchToSingleStrategy()
         else:
-            _switch_to_paper(cv2, engine, bgr)
+            switch_to_paper(cv2, engine, bgr)
         rectangles = np.asarray(engine.process(), dtype=np.int32).reshape(-1, 4)
     except cv2.error as error:
         height, width = image.shape[:2]
@@ -96,10 +97,10 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
 def without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Returns the boxes that the paper's setting keeps: no side under 20 pixels."""
     sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes[(sides >= _PAPER_MIN_SIDE).all(axis=1)]
+    return boxes[(sides >= PAPER_MIN_SIDE).all(axis=1)]
 
 
-def _switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
+def switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
     """Sets the "fast" setting of the MATLAB release that R-CNN and Fast R-CNN used."""
     segmentation = _segmentation(cv2)
     engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV))

@@ -57,7 +57,7 @@ def library(config: ProposalConfig) -> str:
         ProposalError: it is not installed.
     """
     if _engine(config) is not _ENGINES[config.engine]:
-        _warn_once()
+        warn_once()
     return f"{_engine(config).version()}, rules {_RULES}"
 
 
@@ -108,7 +108,8 @@ def _engine(config: ProposalConfig) -> ModuleType:
 
 
 @functools.cache
-def _warn_once() -> None:
+def warn_once() -> None:
+    """Warns, once per process, that OpenCV searches in place of the fast engine."""
     _LOGGER.warning(
         "numba is not installed, so OpenCV searches: the same boxes in several times the time; "
         "remedy: pip install numba"

@@ -34,7 +34,8 @@ except ImportError as problem:
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
-_SECONDS_TO_CONNECT = 5
+SECONDS_TO_CONNECT = 5
+"""How long a scheduler may take to answer."""
 _SECONDS_FOR_WORKERS = 10
 _AHEAD = 2
 """Tasks that are on their way for each thread of the cluster, so that none waits for the next."""
@@ -222,7 +223,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # versions of other packages that differ
                 client = distributed.Client(
-                    scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False
+                    scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False
                 )
         except (OSError, ValueError) as error:
             raise ConfigError(

@@ -146,7 +146,7 @@ class _Worker(Generic[TaskT, ResultT]):
         self._time_limit = time_limit
         self._is_set_up = False
         self._began = 0.0
-        with _interrupts_held_back():
+        with interrupts_held_back():
             self.process.start()
         theirs.close()
 
@@ -253,7 +253,7 @@ class CollectedRecords(QueueHandler):
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """Keeps Ctrl-C from a process that is being started, which would print a traceback.
 
     A new process inherits which signals are blocked, and so never sees this one. Here another

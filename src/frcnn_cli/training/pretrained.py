@@ -42,7 +42,7 @@ def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
     """
     if choice == "none":
         return
-    source = _published(backbone) if choice == "imagenet" else _read(Path(choice))
+    source = _published(backbone) if choice == "imagenet" else read_weights(Path(choice))
     prefix = "backbone."
     if any(name.startswith(prefix) for name in source):
         weights = {n.removeprefix(prefix): t for n, t in source.items() if n.startswith(prefix)}
@@ -74,7 +74,7 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
 
 def _published(backbone: str) -> Mapping[str, Tensor]:
     if backbone == "efficientnet_lite0":
-        return _read(installed_lite0())
+        return read_weights(installed_lite0())
     if backbone.startswith(PREFIX):
         return _published_by_timm(backbone.removeprefix(PREFIX))
     if backbone not in _TORCHVISION:
@@ -128,7 +128,12 @@ def installed_lite0() -> Path:
     return path
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """Reads tensors by name from a `.safetensors` or `.pth` file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds something else.
+    """
     if path.suffix == ".safetensors":
         return read_safetensors(path)[0]
     try:

@@ -1,22 +1,103 @@
-"""`frcnn eval --detections` as a user runs it: a real process, scored, explained, converted."""
+"""`frcnn eval` of a detector, of a file of detections, and of two of them."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
 
+from frcnn_cli.data.images import image_size
+from frcnn_cli.data.scenes import CLASSES
+from support.commands import frcnn, trained_run
+
 pytestmark = pytest.mark.slow
 
 
-def frcnn(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "frcnn_cli", *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=600
-    )
+def test_eval_takes_the_newest_detector(project: Path) -> None:
+    done = frcnn(project, "eval", "--out", "out/report.json", "--plot", "out/curves.png")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((project / "out" / "report.json").read_text())
+    assert report["schema"] == "frcnn.evaluation/1"
+    assert image_size(project / "out" / "curves.png")[0] > 400
+    assert report["images"] == 4
+    assert set(report["classes"]) == set(CLASSES)
+    assert "efficientnet_lite0-1" in done.stderr
+
+
+def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
+    tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
+    photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
+    frcnn(project, "detect", *photographs, "--out", "test.json", "--score", "0.01")
+    from_file = frcnn(project, "eval", "--detections", "test.json", "--json")
+    from_model = frcnn(project, "eval", "--json")
+    ours, theirs = (json.loads(done.stdout) for done in (from_file, from_model))
+    assert ours["map"] == pytest.approx(theirs["map"], abs=1e-6)
+
+
+def test_a_report_tells_what_the_detector_saw(project: Path) -> None:
+    done = frcnn(project, "eval", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    assert "report in report/index.html" in done.stderr
+    figures = json.loads((project / "report" / "report.json").read_text())
+    assert list(figures["misses"]) == [
+        "no_proposal",
+        "confused",
+        "localisation",
+        "suppressed",
+        "low_score",
+    ]
+    page = (project / "report" / "index.html").read_text(encoding="utf-8")
+    assert "eval --report report" in page
+    assert "efficientnet_lite0-1" in page
+
+
+def test_two_detectors_side_by_side(project: Path) -> None:
+    frcnn(project, "detect", "scenes/JPEGImages", "--out", "all.json", "--score", "0.01")
+    tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
+    boxes = json.loads((project / "all.json").read_text())
+    boxes["images"] = [each for each in boxes["images"] if Path(each["file"]).stem in tests]
+    (project / "a.json").write_text(json.dumps(boxes))
+    for each in boxes["images"]:
+        each["detections"] = each["detections"][1:]
+    (project / "b.json").write_text(json.dumps(boxes))
+    words = ("--compare", "a.json", "b.json")
+    done = frcnn(project, "eval", *words, "--json", "--report", "ab", "--out", "ab.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["difference"] == pytest.approx(result["map_b"] - result["map_a"])
+    assert result == json.loads((project / "ab.json").read_text())
+    assert result == json.loads((project / "ab" / "report.json").read_text())
+    refused = frcnn(project, "eval", *words, "--plot", "curves.png")
+    assert refused.returncode == 2
+
+
+def test_classes_that_the_checkpoint_does_not_know(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / "scenes", tmp_path / "scenes")
+    for xml in (tmp_path / "scenes/Annotations").iterdir():
+        xml.write_text(xml.read_text().replace("<name>mug</name>", "<name>teapot</name>"))
+    checkpoint = trained_run(project) / "best.safetensors"
+    done = frcnn(tmp_path, "eval", "--checkpoint", str(checkpoint))
+    assert done.returncode == 1
+    assert "does not know the class 'teapot'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval", "--checkpoint", "gone.safetensors"], "gone.safetensors: there is no such file"),
+        (["eval", "--split", "holdout"], "has no split 'holdout'"),
+        (["eval", "--detections", "frcnn.toml"], "frcnn.toml: "),
+    ],
+)
+def test_errors_are_one_line(project: Path, words: list[str], message: str) -> None:
+    done = frcnn(project, *words)
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
+    assert [run.name for run in (project / ".frcnn/runs").iterdir()] == ["efficientnet_lite0-1"]
 
 
 def test_coco_results_are_scored_explained_and_converted(scenes: Path, tmp_path: Path) -> None:

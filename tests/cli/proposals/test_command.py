@@ -1,4 +1,4 @@
-"""`frcnn proposals` as a user runs it: real processes, real signals."""
+"""`frcnn proposals` as a user runs it: in this process, and in real ones for signals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,15 +16,12 @@ from PIL import Image
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.proposals.search import search
+from support.commands import frcnn, frcnn_process, start, wait_until
 from support.images import blobs
 
-COMMAND = [sys.executable, "-m", "frcnn_cli", "proposals"]
 
-
-def frcnn(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
+def proposals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return frcnn(folder, "proposals", *arguments)
 
 
 def make_photographs(folder: Path, n: int, width: int = 120, height: int = 90) -> Path:
@@ -41,12 +37,12 @@ def entries(folder: Path) -> set[str]:
 
 def test_a_folder_as_written_in_the_readme(tmp_path):
     make_photographs(tmp_path / "images", 3)
-    first = frcnn(tmp_path, "images/")
+    first = frcnn_process(tmp_path, "proposals", "images/")
     assert first.returncode == 0
     assert first.stdout == ""
     assert "3 photographs" in first.stderr
     assert len(entries(tmp_path)) == 3
-    second = json.loads(frcnn(tmp_path, "images/", "--json").stdout)
+    second = json.loads(proposals(tmp_path, "images/", "--json").stdout)
     assert (second["cached"], second["searched"], second["failures"]) == (3, 0, [])
     assert second["cache"] == ".frcnn"
     assert second["boxes_median"] > 8
@@ -57,7 +53,7 @@ def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
     (images / "text.jpg").write_text("hello")
     Image.fromarray(blobs(300, 200)).save(images / "whole.jpg")
     (images / "cut.jpg").write_bytes((images / "whole.jpg").read_bytes()[:4000])
-    done = frcnn(tmp_path, "images")
+    done = proposals(tmp_path, "images")
     assert done.returncode == 3
     failed = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
     assert len(failed) == 2
@@ -70,7 +66,7 @@ def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
 @pytest.mark.parametrize("name", ["missing", "empty", "empty/photo.jpg"])
 def test_nothing_to_search_is_one_line(tmp_path, name):
     (tmp_path / "empty").mkdir()
-    done = frcnn(tmp_path, name)
+    done = proposals(tmp_path, name)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith(f"frcnn: error: {name}: ")
@@ -78,7 +74,7 @@ def test_nothing_to_search_is_one_line(tmp_path, name):
 
 def test_a_single_bad_photograph_is_an_error(tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
-    done = frcnn(tmp_path, "text.jpg", "--quiet")
+    done = proposals(tmp_path, "text.jpg", "--quiet")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "text.jpg" in line
@@ -87,7 +83,7 @@ def test_a_single_bad_photograph_is_an_error(tmp_path):
 def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
     make_photographs(tmp_path / "images", 1)
     (tmp_path / "frcnn.toml").write_text("[proposals]\nmax_proposals = 5\nseed = 3\n")
-    done = frcnn(tmp_path, "images", "--export", "boxes.npz", "--max-proposals", "7", "--quiet")
+    done = proposals(tmp_path, "images", "--export", "boxes.npz", "--max-proposals", "7", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     image = load_image(tmp_path / "images" / "00.png")
     expected = search(image, ProposalConfig(seed=3)).boxes[:7]
@@ -98,7 +94,7 @@ def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
 
 def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
     make_photographs(tmp_path / "images", 1)
-    done = frcnn(tmp_path, "images", "--export", "boxes.csv")
+    done = proposals(tmp_path, "images", "--export", "boxes.csv")
     assert done.returncode == 1
     assert "boxes.csv: is neither .npz nor .json" in done.stderr
     assert not entries(tmp_path)
@@ -106,35 +102,23 @@ def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
 
 @pytest.mark.parametrize("flag", ["--preset=best", "--max-side=-1", "--workers=x"])
 def test_wrong_values_are_a_wrong_command_line(tmp_path, flag):
-    assert frcnn(tmp_path, "images", flag).returncode == 2
+    assert proposals(tmp_path, "images", flag).returncode == 2
 
 
 def start_and_wait_for_some(folder: Path) -> subprocess.Popen[str]:
     """Starts a search of 16 photographs and returns when the first two are in the cache."""
     make_photographs(folder / "images", 16, 320, 240)
-    process = subprocess.Popen(
-        [*COMMAND, "images", "--workers", "2"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while len(entries(folder)) < 2:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    process = start(folder, "proposals", "images", "--workers", "2", new_session=True)
+    wait_until(lambda: len(entries(folder)) >= 2, process)
     return process
 
 
-def group_is_gone(group: int, seconds: float = 30) -> bool:
-    """Returns whether every process of `group` ends by itself within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
+def group_is_gone(group: int) -> bool:
+    """Whether no process of `group` runs."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
     return False
 
 
@@ -142,63 +126,47 @@ def test_kill_9_loses_only_what_was_in_work(tmp_path):
     process = start_and_wait_for_some(tmp_path)
     process.kill()
     process.communicate()
-    assert group_is_gone(process.pid), "workers outlive the process that started them"
+    wait_until(lambda: group_is_gone(process.pid))  # workers end with what started them
     kept = len(entries(tmp_path))
     assert 2 <= kept < 16
-    resumed = json.loads(frcnn(tmp_path, "images", "--json").stdout)
+    resumed = json.loads(proposals(tmp_path, "images", "--json").stdout)
     assert (resumed["cached"], resumed["searched"]) == (kept, 16 - kept)
 
 
 def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
     process = start_and_wait_for_some(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1] == (
         "frcnn: interrupted: what was searched is kept in .frcnn; "
         "the same command goes on from there"
     )
-    assert group_is_gone(process.pid)
+    wait_until(lambda: group_is_gone(process.pid))
     assert len(entries(tmp_path)) >= 2
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
     make_photographs(tmp_path / "images", 4, 320, 240)
-    process = subprocess.Popen(
-        [*COMMAND, "images"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while not (tmp_path / ".frcnn").exists():  # made just before the workers are
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = start(tmp_path, "proposals", "images", new_session=True)
+    wait_until((tmp_path / ".frcnn").exists, process)  # made just before the workers are
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate()
     assert "Traceback" not in stderr
 
 
 def test_two_runs_on_one_cache_share_the_work(tmp_path):
     make_photographs(tmp_path / "images", 12, 320, 240)
-    runs = [
-        subprocess.Popen(
-            [*COMMAND, "images", "--json", "--workers", "1"],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    told = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    words = ("proposals", "images", "--json", "--workers", "1")
+    runs = [start(tmp_path, *words) for _ in range(2)]
+    told = [json.loads(run.communicate()[0]) for run in runs]
     assert all(run["searched"] + run["cached"] == 12 for run in told)
     assert sum(run["searched"] for run in told) == 12
     assert len(entries(tmp_path)) == 12
-    again = json.loads(frcnn(tmp_path, "images", "--json").stdout)
+    again = json.loads(proposals(tmp_path, "images", "--json").stdout)
     assert (again["cached"], again["searched"], again["failures"]) == (12, 0, [])
 
 
@@ -206,7 +174,7 @@ def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
     images = make_photographs(tmp_path / "images", 2)
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
     Image.fromarray(noise).save(images / "slow.png")
-    done = frcnn(tmp_path, "images", "--max-side", "0", "--time-limit", "3")
+    done = proposals(tmp_path, "images", "--max-side", "0", "--time-limit", "3")
     assert done.returncode == 3
     [line] = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
     assert "images/slow.png: its search took more than 3 s; lower --max-side" in line
@@ -214,7 +182,7 @@ def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
 
 
 def test_a_report_on_a_data_set(scenes, tmp_path):
-    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
+    done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told == json.loads((tmp_path / "recall" / "report.json").read_text())
@@ -227,7 +195,7 @@ def test_a_report_on_a_data_set(scenes, tmp_path):
 
 
 def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
-    done = frcnn(tmp_path, str(scenes), "--report", "recall", "--split", "test")
+    done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test")
     lines = done.stderr.splitlines()
     assert any(line.split()[:2] == ["class", "objects"] for line in lines)
     assert "…" not in done.stderr
@@ -240,7 +208,7 @@ def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
     [(["a", "b"], "--report with 2 paths"), (["."], "holds no data set")],
 )
 def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
-    done = frcnn(tmp_path, *arguments, "--report", "recall")
+    done = proposals(tmp_path, *arguments, "--report", "recall")
     assert done.returncode == 1
     assert problem in done.stderr
     assert not (tmp_path / "recall").exists()
@@ -248,8 +216,8 @@ def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
 
 def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
     images = [str(path) for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]]
-    assert frcnn(tmp_path, *images, "--export", "boxes.json").returncode == 0
-    done = frcnn(tmp_path, str(scenes), "--import", "boxes.json", "--imported", "mine")
+    assert proposals(tmp_path, *images, "--export", "boxes.json").returncode == 0
+    done = proposals(tmp_path, str(scenes), "--import", "boxes.json", "--imported", "mine")
     assert done.returncode == 0, done.stderr
     assert "Imported 3 photographs" in done.stderr
     assert "x1, y1, x2, y2 in pixel edges counted from 0, as its format says" in " ".join(
@@ -257,9 +225,9 @@ def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
     )
     assert 'engine = "imported", imported = "mine"' in " ".join(done.stderr.split())
     (tmp_path / "frcnn.toml").write_text('[proposals]\nengine = "imported"\nimported = "mine"\n')
-    told = json.loads(frcnn(tmp_path, *images, "--json").stdout)
+    told = json.loads(proposals(tmp_path, *images, "--json").stdout)
     assert (told["cached"], told["searched"]) == (3, 0)
     other = next(path for path in (scenes / "JPEGImages").glob("*.jpg") if str(path) not in images)
-    refused = frcnn(tmp_path, str(other))
+    refused = proposals(tmp_path, str(other))
     assert refused.returncode == 1
     assert "no proposals were imported for it" in refused.stderr

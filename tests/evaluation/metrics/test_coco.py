@@ -17,6 +17,7 @@ from frcnn_cli.evaluation.metrics.coco import evaluate_coco
 from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_objects
 from support import reference
 from support.samples import detected, sample
+from support.splits import split_of, tabled
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
 CLASSES = ("cat", "dog")
@@ -72,27 +73,6 @@ def test_nothing_found_is_zero_and_nothing_to_find_an_error():
     assert scored([sample("a", (1, BOX))], {}).mean_ap == 0
     with pytest.raises(DataError, match="no object to find in 1 photographs"):
         scored([sample("a", (1, BOX, True))], {})
-
-
-# Sides on both sides of COCO's borders between small, medium and large.
-BOXES = st.builds(
-    lambda x, y, w, h: (x, y, x + w, y + h),
-    *[st.integers(0, 3).map(lambda i: 5 * i)] * 2,
-    *[st.sampled_from([8, 10, 32, 40, 100])] * 2,
-)
-SCORES = st.sampled_from([0.125, 0.25, 0.5, 0.75, 1.0])
-FOUND = st.lists(st.tuples(st.integers(1, 2), SCORES, BOXES), max_size=8)
-
-
-def split_of(flag):
-    objects = st.lists(st.tuples(st.integers(1, 2), BOXES, flag), max_size=4)
-    return st.lists(st.tuples(objects, FOUND), min_size=1, max_size=3)
-
-
-def tabled(split):
-    samples = [sample(str(i), *objects) for i, (objects, _) in enumerate(split)]
-    samples.append(sample("certain", (1, BOX)))
-    return samples, {str(i): detected(*found) for i, (_, found) in enumerate(split)}
 
 
 @settings(max_examples=60, deadline=None)

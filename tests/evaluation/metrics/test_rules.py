@@ -15,8 +15,7 @@ from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_ob
 from frcnn_cli.evaluation.metrics.voc import match_tables, score
 from support import reference
 from support.samples import detected, sample
-
-from .test_coco import split_of, tabled
+from support.splits import split_of, tabled
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
 HIT, MISS, IGNORED = Outcome.TRUE_POSITIVE, Outcome.FALSE_POSITIVE, Outcome.IGNORED

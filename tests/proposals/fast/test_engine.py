@@ -29,7 +29,7 @@ LONG = [(2, 5000), (5000, 2)]
 @pytest.fixture(autouse=True, scope="module")
 def _small_boxes_count_too():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opencv, "_PAPER_MIN_SIDE", 1)
+        patch.setattr(opencv, "PAPER_MIN_SIDE", 1)
         yield
 
 

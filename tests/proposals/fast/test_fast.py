@@ -29,7 +29,7 @@ def test_a_numba_that_cannot_be_imported_names_the_ways_out(monkeypatch):
 
 def test_without_numba_opencv_searches_and_one_line_says_so(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "numba", None)
-    search_module._warn_once.cache_clear()
+    search_module.warn_once.cache_clear()
     config = ProposalConfig(engine="fast")
     require_engine(config)
     for _ in range(2):

@@ -14,8 +14,8 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import restore, trainer_state
 from support import tiny
-from training.engine.test_loop import CPU
 
+CPU = torch.device("cpu")
 ADAM = TrainConfig(iterations=4, optimizer="adamw", lr_schedule="cosine", ema=0.9)
 
 

@@ -19,7 +19,7 @@ from frcnn_cli.config import InputConfig, ProposalConfig, TrainConfig
 from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.data.images import load_image
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FEW = ProposalConfig(max_proposals=200)
 
 

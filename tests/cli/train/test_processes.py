@@ -8,14 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from cli.test_commands import SETTINGS, frcnn
 from frcnn_cli.cache.checkpoints import load_checkpoint
+from support.commands import SETTINGS, frcnn, frcnn_process, has_content, start, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +46,7 @@ def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
     (project / "noted").mkdir()
     (project / "noted/sitecustomize.py").write_text(NOTED)
     monkeypatch.setenv("PYTHONPATH", f"{project / 'noted'}:{os.environ.get('PYTHONPATH', '')}")
-    together = frcnn(project, *TOGETHER, "--run", "together", "--json")
+    together = frcnn_process(project, *TOGETHER, "--run", "together", "--json")
     assert together.returncode == 0, together.stderr
     result = json.loads(together.stdout)
     written = [line.split()[1] for line in together.stderr.splitlines() if "WROTE" in line]
@@ -76,17 +75,17 @@ def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
     other.mkdir()
     for name in ("scenes", "frcnn.toml"):
         (other / name).symlink_to(project / name)
-    done = frcnn(project, *TOGETHER, "scenes", "--run", "processes")
+    done = frcnn_process(project, *TOGETHER, "scenes", "--run", "processes")
     assert done.returncode == 0, done.stderr
     one = torchrun(project, "--standalone", "--nproc-per-node", "2", run="torchrun")
-    assert one.wait(timeout=600) == 0
+    assert one.wait() == 0
 
     meeting = ("--nnodes", "2", "--nproc-per-node", "1", "--rdzv-id", "frcnn")
     # In a file, as a port that is free now may be taken when it is wanted.
     meeting += ("--rdzv-backend", "c10d", "--rdzv-endpoint", str(tmp_path / "meeting"))
     meeting += ("--rdzv-conf", "store_type=file", "--local-addr", "localhost")
     two = [torchrun(folder, *meeting, run="machines") for folder in (project, other)]
-    assert [each.wait(timeout=600) for each in two] == [0, 0]
+    assert [each.wait() for each in two] == [0, 0]
 
     found = [folder / ".frcnn/runs/machines" for folder in (project, other)]
     (written,) = [folder for folder in found if folder.exists()]  # by the one that leads
@@ -107,17 +106,10 @@ def torchrun(folder: Path, *words: str, run: str) -> subprocess.Popen[bytes]:
 def test_a_process_that_dies_ends_the_run_which_goes_on_later(project: Path) -> None:
     run = project / ".frcnn/runs/mine"
     words = (*TOGETHER, "--run", "mine", "--iterations", "1000", "--checkpoint-every", "2")
-    with subprocess.Popen(
-        [sys.executable, "-m", "frcnn_cli", *words],
-        cwd=project,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        while not (run / "resume.safetensors").exists():
-            time.sleep(0.05)
-            assert process.poll() is None
+    with start(project, *words) as process:
+        wait_until((run / "resume.safetensors").exists, process)
         os.kill(_child_of_rank(process.pid, 1), signal.SIGKILL)
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate()
     assert process.returncode == 1
     assert "process 1 of 2 ended with SIGKILL" in told
     assert "frcnn train --resume" in told
@@ -132,17 +124,10 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_later(project: Path) -> 
 def test_ctrl_c_ends_all_and_keeps_the_steps(project: Path) -> None:
     run = project / ".frcnn/runs/stopped"
     words = (*TOGETHER, "--run", "stopped", "--iterations", "1000", "--checkpoint-every", "1000")
-    with subprocess.Popen(
-        [sys.executable, "-m", "frcnn_cli", *words],
-        cwd=project,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
-            time.sleep(0.05)
-            assert process.poll() is None
+    with start(project, *words) as process:
+        wait_until(lambda: has_content(run / "metrics.jsonl"), process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate()
     assert process.returncode == 130, told
     assert told.count("frcnn: interrupted: its steps are kept") == 1
     assert "Traceback" not in told

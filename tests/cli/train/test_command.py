@@ -1,0 +1,195 @@
+"""`frcnn train` on a generated data set."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from frcnn_cli.cache.checkpoints import load_checkpoint
+from frcnn_cli.data.images import image_size
+from frcnn_cli.data.scenes import CLASSES
+from support.commands import SETTINGS, frcnn, has_content, start, trained_run, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_run_leaves_what_it_should(project: Path) -> None:
+    run = trained_run(project)
+    assert {file.name for file in run.iterdir()} == {
+        "best.safetensors",
+        "last.safetensors",
+        "resume.safetensors",
+        "config.json",
+        "settings.toml",
+        "command.txt",
+        "metrics.jsonl",
+        "curves.png",
+    }
+    _, info = load_checkpoint(run / "best.safetensors")
+    assert info.classes == CLASSES
+    assert info.input.short_side == 96
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows if "map" in row] == [2, 4]
+    resolved = json.loads((run / "config.json").read_text())
+    assert resolved["train"]["iterations"] == 4
+    assert resolved["classes"] == list(CLASSES)
+    assert image_size(run / "curves.png")[0] > 400
+
+
+def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) -> None:
+    run = trained_run(project)
+    words = shlex.split((run / "command.txt").read_text())
+    assert words[0] == "frcnn"
+    done = frcnn(project, *words[1:], "--run", "again")
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "recipe default, but short_sides (96,), long_side 160, checkpoint_every 2" in told
+    assert "photographs of val, which chose the checkpoint too" in told
+    again = project / ".frcnn" / "runs" / "again"
+    ours, theirs = (load_checkpoint(each / "last.safetensors")[0] for each in (again, run))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    shutil.rmtree(again)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(project: Path) -> None:
+    """`kill -9` behind the first checkpoint; the end has the bits of the run that never stopped."""
+    killed = project / ".frcnn" / "runs" / "killed"
+    with start(project, "train", "--split", "train", "--run", "killed") as process:
+        wait_until((killed / "resume.safetensors").exists, process)
+        process.kill()
+    done = frcnn(project, "train", "--run", "killed", "--resume", "--gpus", "0")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (
+        load_checkpoint(run / "last.safetensors")[0] for run in (killed, trained_run(project))
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    rows = [json.loads(row) for row in (killed / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    longer = frcnn(project, "train", "--run", "killed", "--resume", "--iterations", "5", "--json")
+    assert json.loads(longer.stdout)["steps"] == 5, longer.stderr
+    shutil.rmtree(killed)
+
+
+def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
+    run = project / ".frcnn" / "runs" / "stopped"
+    words = ["train", "--split", "train", "--run", "stopped", "--iterations", "1000"]
+    with start(project, *words, "--checkpoint-every", "1000") as process:
+        wait_until(lambda: has_content(run / "metrics.jsonl"), process)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert "frcnn train --resume --run stopped" in told
+    assert "Traceback" not in told
+    steps = [json.loads(row)["step"] for row in (run / "metrics.jsonl").read_text().splitlines()]
+    _, info = load_checkpoint(run / "last.safetensors")
+    assert info.training["step"] == steps[-1] < 1000
+    shutil.rmtree(run)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "nowhere"], "nowhere: does not exist"),
+        (["train", "--split", "holdout"], "has no split 'holdout'; use one of"),
+        (["train", "--run", "efficientnet_lite0-1"], "exists; go on with --resume"),
+        (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
+        (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
+        (["train", "--resume", "--run", "other"], "no run to resume"),
+        (["train", "--resume", "--lr", "0.1"], "--lr is given with --resume"),
+        (["train", "--resume", "--config", "frcnn.toml"], "--config is given with --resume"),
+    ],
+)
+def test_errors_are_one_line(project: Path, words: list[str], message: str) -> None:
+    done = frcnn(project, *words)
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
+    assert [run.name for run in (project / ".frcnn/runs").iterdir()] == ["efficientnet_lite0-1"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("command", ["train", "eval", "detect photo.jpg"])
+def test_a_gpu_that_is_not_there(project: Path, command: str) -> None:
+    done = frcnn(project, *command.split(), "--gpus", "1")
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "frcnn: error: --gpus 1, but torch sees no GPU here; use --gpus 0"
+    )
+
+
+def test_a_loss_that_is_not_finite_is_kept_and_gone_through_again(project: Path) -> None:
+    run = project / ".frcnn" / "runs" / "steep"
+    done = frcnn(project, "train", "--split", "train", "--run", "steep", "--lr", "1e30")
+    assert done.returncode == 1, done.stderr
+    assert "loss is" in done.stderr
+    assert "photographs" in done.stderr
+    (kept,) = run.glob("replay-*.safetensors")
+    assert f"frcnn train --replay {kept.relative_to(project)}" in done.stderr
+    again = frcnn(project, "train", "--replay", str(kept), "--json")
+    found = json.loads(again.stdout)
+    assert found["findings"], again.stderr
+    assert len(found["losses"]) == 2
+    shutil.rmtree(run)
+
+
+def test_a_run_ends_when_the_map_no_longer_rises(project: Path) -> None:
+    """At a rate of nothing every evaluation is the same."""
+    run = project / ".frcnn" / "runs" / "patient"
+    words = ["--iterations", "9", "--lr", "1e-30", "--eval-every", "1", "--patience", "2"]
+    done = frcnn(project, "train", "--split", "train", "--run", "patient", "--tensorboard", *words)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "map" in row] == [1, 2, 3]
+    assert rows[-1]["step"] == 3
+    assert any((run / "tensorboard").iterdir())
+    assert "before step 9: no better mAP in 2 evaluations (--patience)" in done.stdout + done.stderr
+    shutil.rmtree(run)
+
+
+def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    name = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()[0]
+    xml = tmp_path / f"scenes/Annotations/{name}.xml"
+    xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-", 1))
+    words = ["train", "--split", "trainval", "--gpus", "0", "--dry-run"]
+    done = frcnn(tmp_path, *words, "--json")
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"] == 9
+    assert [each["photograph"] for each in found["problems"]] == [xml.stem]
+    assert (found["steps"], found["regions"]["photographs"] <= 2) == (4, True)
+    assert min(found["seconds"], found["memory"], found["disk"]) > 0
+    assert not (tmp_path / ".frcnn/runs").exists()
+
+
+def test_bad_photographs_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    names = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()
+    cut, text, outside, alone = names[:4]
+    photographs, annotations = tmp_path / "scenes/JPEGImages", tmp_path / "scenes/Annotations"
+    whole = (photographs / f"{cut}.jpg").read_bytes()
+    (photographs / f"{cut}.jpg").write_bytes(whole[: len(whole) // 2])
+    (photographs / f"{text}.jpg").write_text("not a photograph")
+    xml = annotations / f"{outside}.xml"
+    xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-"))
+    (photographs / f"{alone}.jpg").unlink()
+
+    done = frcnn(tmp_path, "train", "--iterations", "1", "--split", "trainval", "--gpus", "0")
+
+    assert done.returncode == 3, done.stderr
+    failed = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
+    assert len(failed) == 4
+    for name in (cut, text, outside, alone):
+        assert sum(name in line for line in failed) == 1
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,91 @@
+"""Runs `frcnn` commands: in this process, which is quick, or as a process of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+from frcnn_cli.cli.app import main
+
+COMMAND = (sys.executable, "-m", "frcnn_cli")
+SETTINGS = """
+[input]
+short_side = 96
+long_side = 160
+
+[train]
+short_sides = [96]
+long_side = 160
+iterations = 4
+epochs = 0.0
+checkpoint_every = 2
+validation_images = 2
+"""
+"""A frcnn.toml with which a command takes seconds."""
+
+
+def frcnn(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs `frcnn WORDS` in `folder`, in this process, and returns what a process would have."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    logger = logging.getLogger("frcnn_cli")
+    level = logger.level
+    code: object = None
+    with (
+        contextlib.chdir(folder),
+        mock.patch.object(sys, "argv", ["frcnn", *words]),
+        mock.patch.dict(os.environ, {"COLUMNS": "80"}),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as exit_:
+            code = exit_.code
+        finally:
+            logger.setLevel(level)
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess(words, int(code or 0), *texts)
+
+
+def frcnn_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs `frcnn WORDS` in `folder` as a user does."""
+    return subprocess.run(
+        [*COMMAND, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def start(folder: Path, *words: str, new_session: bool = False) -> subprocess.Popen[str]:
+    """Starts `frcnn WORDS` in `folder`, for tests that stop it on its way."""
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=new_session,
+    )
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Waits for `condition`, and fails if `process` ends before; pytest-timeout is the limit."""
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def has_content(file: Path) -> bool:
+    """Whether `file` is there and not empty."""
+    return file.exists() and file.stat().st_size > 0
+
+
+def trained_run(project: Path) -> Path:
+    """The folder of the only run of the fixture `project`."""
+    return project / ".frcnn" / "runs" / "efficientnet_lite0-1"
