@@ -1,4 +1,4 @@
-"""The `frcnn` command: one line a command, in the order in which a user meets them.
+"""The `frcnn` command: one line per command, in the order of use.
 
 What a command needs beyond Typer it imports inside its function, so that `frcnn --help` imports
 neither torch nor OpenCV.
@@ -34,7 +34,7 @@ app.command("compress", epilog=compress.EXAMPLES)(compress.compress)
 app.command("data", epilog=data.EXAMPLES)(data.data)
 app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
-app.add_typer(cache.app, name="cache", help="Show, check and tidy what is kept between commands.")
+app.add_typer(cache.app, name="cache", help="List, check and clean up the cache.")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
@@ -44,7 +44,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Every command explains itself: [cyan]frcnn proposals --help[/]")
+@app.callback(epilog="Help of a command: [cyan]frcnn proposals --help[/]")
 def frcnn(
     _version: Annotated[
         bool,
@@ -57,7 +57,7 @@ def frcnn(
         ),
     ] = False,
 ) -> None:
-    """Fast R-CNN object detection: search regions, train, score, detect."""
+    """Fast R-CNN object detection: find proposals, train, evaluate, detect."""
 
 
 def main() -> None:

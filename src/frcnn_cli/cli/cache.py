@@ -1,4 +1,4 @@
-"""`frcnn cache`: what the cache holds, whether it is whole, and what of it can go."""
+"""`frcnn cache`: list, check and clean up the cache."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ VERIFY_EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn cache verify[/]  [dim]reads every file; exit code 3 if one is damaged[/]
 
-[cyan]frcnn cache verify --repair[/]  [dim]damaged entries go and are made again[/]
+[cyan]frcnn cache verify --repair[/]  [dim]removes damaged entries[/]
 """
 GC_EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn cache gc --dry-run[/]  [dim]what would go, and why[/]
+[cyan]frcnn cache gc --dry-run[/]  [dim]what would be removed, and why[/]
 
-[cyan]frcnn cache gc --unused-for 7 --run efficientnet_lite0-1[/]  [dim]and a run with its \
+[cyan]frcnn cache gc --unused-for 7 --run efficientnet_lite0-1[/]  [dim]and one run with its \
 checkpoints[/]
 """
 
@@ -45,7 +45,7 @@ def ls(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what is kept: entries by kind, runs with their mAP, size and last use."""
+    """List entries by kind, and runs with their mAP, size and last use."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.maintenance import list_contents
         from frcnn_cli.cache.store import Cache
@@ -62,7 +62,7 @@ def verify(
         typer.Option(
             "--repair",
             metavar="",
-            help="Remove damaged entries, which are made again; set damaged checkpoints aside.",
+            help="Remove damaged entries and rename damaged checkpoints to .damaged.",
         ),
     ] = False,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
@@ -70,7 +70,7 @@ def verify(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Read every file and compare checksums, formats and versions; list what is damaged."""
+    """Check the checksum, format and version of every file; list damaged files."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.maintenance import inspect
         from frcnn_cli.cache.store import Cache
@@ -104,25 +104,26 @@ def gc(
     *,
     unused_for: Annotated[
         float,
-        typer.Option(min=0, metavar="DAYS", help="Entries not used for so long go; 0 keeps them."),
+        typer.Option(min=0, metavar="DAYS", help="Remove entries not used for this long; 0: none."),
     ] = 90.0,
     run: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A run that goes, with its checkpoints; may be repeated.",
+            help="Remove this run and its checkpoints; may be repeated.",
             show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="Say what would go, and keep it.")
+        bool,
+        typer.Option("--dry-run", metavar="", help="List what would be removed, remove nothing."),
     ] = False,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Remove what is left of killed writes and what is not used any more; runs only if named."""
+    """Remove temporary and unused entries; runs only if named."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.maintenance import by_reason, collect
         from frcnn_cli.cache.store import Cache

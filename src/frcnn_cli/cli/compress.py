@@ -26,7 +26,7 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn compress best.safetensors --fc6 1024 --fc7 256[/]  [dim]the paper's ranks[/]
 
-[cyan]frcnn compress best.safetensors --max-drop 0.3[/]  [dim]the smallest that keep the mAP[/]
+[cyan]frcnn compress best.safetensors --max-drop 0.3[/]  [dim]the smallest ranks that keep the mAP[/]
 """
 
 
@@ -44,22 +44,24 @@ def compress(
         typer.Option(
             min=0,
             metavar="POINTS",
-            help="Find the smallest ranks that cost at most this much mAP, in per cent.",
+            help="Find the smallest ranks that lose at most this many points of mAP (per cent).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The new one.", show_default="NAME.svd.safetensors"),
+        typer.Option(
+            metavar="FILE", help="The compressed detector.", show_default="NAME.svd.safetensors"
+        ),
     ] = None,
     data: Annotated[
         Path, typer.Option(metavar="DATA", help="Data set to score on, with --max-drop.")
     ] = Path(),
     split: Annotated[
-        str, typer.Option(metavar="NAME", help="Photographs to score on, with --max-drop.")
+        str, typer.Option(metavar="NAME", help="Split to score on, with --max-drop.")
     ] = "val",
     images: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Score on so many of them; 0 is all.")
+        int, typer.Option(min=0, metavar="N", help="Number of images to score on; 0: all.")
     ] = 0,
     gpus: options.Gpus = None,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
@@ -68,7 +70,7 @@ def compress(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Cut fc6 and fc7 of a detector to a lower rank: smaller, faster, nearly as good."""
+    """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1)."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.compress import Validation, compress_to, compress_within

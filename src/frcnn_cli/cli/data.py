@@ -1,4 +1,4 @@
-"""`frcnn data`: what a data set holds; converts it, draws a sample of it, makes a split."""
+"""`frcnn data`: summarises a data set, converts it, draws a sample, makes a split."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _BAR = 8
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn data[/]  [dim]what is in this folder, and what is wrong with it[/]
+[cyan]frcnn data[/]  [dim]contents and problems of this folder[/]
 
-[cyan]frcnn data photos/ --pictures sample/[/]  [dim]12 photographs with their boxes[/]
+[cyan]frcnn data photos/ --pictures sample/[/]  [dim]12 images with their boxes[/]
 
 [cyan]frcnn data photos/ --to coco --out photos-coco/[/]  [dim]for another tool[/]
 """
@@ -39,7 +39,7 @@ EXAMPLES = """[bold]Examples[/]
 
 def data(
     folder: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")
+        Path, typer.Argument(metavar="DATA", help="Folder of the data set.")
     ] = Path(),
     *,
     to: Annotated[
@@ -51,35 +51,38 @@ def data(
         typer.Option(metavar="DIR", help="New folder for --to.", show_default=False),
     ] = None,
     link: Annotated[
-        bool, typer.Option("--link", metavar="", help="Link the photographs, do not copy them.")
+        bool, typer.Option("--link", metavar="", help="Link the images instead of copying them.")
     ] = False,
     pictures: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Draw a sample with its boxes.", show_default=False),
     ] = None,
     sample: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Photographs that --pictures draws.")
+        int, typer.Option(min=1, metavar="N", help="Number of images for --pictures.")
     ] = 12,
     make_split: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Make a split, val or test, that is kept in the cache.",
+            help="Make a split, val or test, and store it in the cache.",
             show_default=False,
         ),
     ] = None,
     share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="P", help="Share that --make-split takes.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, metavar="P", help="Fraction of the images for --make-split."
+        ),
     ] = 0.2,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Decides the sample and the made split.")
+        int, typer.Option(metavar="N", help="Seed of --pictures and --make-split.")
     ] = 0,
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what a data set holds and what is wrong with it; convert it, or draw a sample."""
+    """Show the contents and problems of a data set; convert it, draw a sample or make a split."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data import open as datasets

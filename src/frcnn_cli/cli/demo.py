@@ -38,13 +38,13 @@ EXAMPLES = """[bold]Example[/]
 
 def demo(
     folder: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Where it all goes; made if need be.")
+        Path, typer.Option("--dir", metavar="DIR", help="Output folder; created if missing.")
     ] = Path("demo"),
     *,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Make a small data set, run proposals, train, eval and detect on it, show the picture."""
+    """Run proposals, train, eval and detect on a small generated data set."""
     began = time.monotonic()
     with Terminal(quiet, verbose) as terminal:
         from frcnn_cli.data.scenes import generate

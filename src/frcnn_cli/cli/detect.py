@@ -1,4 +1,4 @@
-"""`frcnn detect`: find the objects in photographs."""
+"""`frcnn detect`: detects objects in images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMED = 8
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn detect photo.jpg --out boxes.json[/]  [dim]the 20 VOC classes, or your own newest[/]
+[cyan]frcnn detect photo.jpg --out boxes.json[/]  [dim]your newest detector, or the bundled one[/]
 
 [cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[].file[/]  [dim]for pipes[/]
 
@@ -37,15 +37,15 @@ EXAMPLES = """[bold]Examples[/]
 def detect(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Photographs, or folders of them.", show_default=False),
+        typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
     ],
     *,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where the boxes go; - is stdout. voc and yolo make a folder.",
-            show_default="boxes.json, or what suits the format",
+            help="Output; - is stdout. For voc and yolo, a new folder.",
+            show_default="boxes.json, or by format",
         ),
     ] = None,
     output_format: Annotated[
@@ -53,12 +53,12 @@ def detect(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="frcnn, coco, jsonl or csv; voc or yolo to start annotating from.",
+            help="frcnn, coco, jsonl or csv; voc or yolo for annotation tools.",
         ),
     ] = "frcnn",
     draw: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write annotated pictures too.", show_default=False),
+        typer.Option(metavar="DIR", help="Also write annotated images.", show_default=False),
     ] = None,
     score: Annotated[
         float | None,
@@ -66,7 +66,7 @@ def detect(
             min=0,
             max=1,
             metavar="P",
-            help="Least score of a detection.",
+            help="Score threshold.",
             show_default=str(_CONFIG.score),
         ),
     ] = None,
@@ -76,7 +76,7 @@ def detect(
             min=0,
             max=1,
             metavar="IOU",
-            help="Overlap above which the weaker of two boxes of a class goes.",
+            help="IoU above which the lower-scoring of two boxes of a class is dropped (NMS).",
             show_default=str(_CONFIG.nms),
         ),
     ] = None,
@@ -85,7 +85,7 @@ def detect(
         str | None,
         typer.Option(
             metavar="PX,PX…",
-            help="Look at several sizes (short sides), each region at the one that suits it.",
+            help="Several image scales (short sides); each RoI uses the best one (§2.4).",
             show_default="the detector's one size",
         ),
     ] = None,
@@ -93,7 +93,7 @@ def detect(
         Precision | None,
         typer.Option(
             metavar="TYPE",
-            help="float32, bfloat16 or float16; auto is bfloat16 where it is fast.",
+            help="float32, bfloat16 or float16; auto: bfloat16 if the device supports it.",
             show_default=SpeedConfig().precision,
         ),
     ] = None,
@@ -102,14 +102,14 @@ def detect(
         typer.Option(
             min=0,
             metavar="N",
-            help="Processes that decode and search; 0 is none but this one.",
-            show_default="one a core, where there is much to search",
+            help="Processes that decode and search; 0: use only this process.",
+            show_default="one per core, if there is much to search",
         ),
     ] = None,
     scheduler: options.Scheduler = "",
     resume: Annotated[
         bool,
-        typer.Option("--resume", metavar="", help="Go on where the same command was stopped."),
+        typer.Option("--resume", metavar="", help="Continue where the same command was stopped."),
     ] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,
@@ -119,7 +119,7 @@ def detect(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find the objects in photographs and write their boxes."""
+    """Detect objects in images and write their boxes."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images

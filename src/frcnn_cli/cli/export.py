@@ -1,4 +1,4 @@
-"""`frcnn export`: a detector for runtimes that know no frcnn."""
+"""`frcnn export`: a detector for other runtimes."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def export(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="The detector; bundled is the one in the box.",
+            help="The detector; bundled: the detector shipped with frcnn.",
             show_default=False,
         ),
     ],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.onnx", help="Where it goes.", show_default=False)
+        Path, typer.Argument(metavar="FILE.onnx", help="Output file.", show_default=False)
     ],
     *,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write a detector as ONNX, and compare what onnxruntime makes of it with our own result."""
+    """Export a detector as ONNX; onnxruntime's result is compared with our own."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.onnx import export_onnx

@@ -1,4 +1,4 @@
-"""`frcnn bench`: what detection costs here, step by step."""
+"""`frcnn bench`: the speed of detection on this machine, step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bench(
         Path | None,
         typer.Argument(
             metavar="PATH",
-            help="A photograph, or a folder of them.",
+            help="An image, or a folder of images.",
             show_default="a portrait that comes with matplotlib",
         ),
     ] = None,
@@ -44,30 +44,28 @@ def bench(
     backbone: Annotated[
         BackboneName | None,
         typer.Option(
-            metavar="NAME", help="Measure this network, with random weights.", show_default=False
+            metavar="NAME", help="Measure this network with random weights.", show_default=False
         ),
     ] = None,
     checkpoint: options.Checkpoint = None,
-    rois: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Most regions a photograph.")
-    ] = 2000,
+    rois: Annotated[int, typer.Option(min=1, metavar="N", help="Max proposals per image.")] = 2000,
     short_side: Annotated[
         int | None,
         typer.Option(
             min=32,
             metavar="PX",
-            help="Short side of the photograph as the network sees it.",
+            help="Short side of the network's input image.",
             show_default="the detector's; 600 with --backbone",
         ),
     ] = None,
     preset: Annotated[
         Preset | None,
         typer.Option(
-            metavar="NAME", help="How regions are searched.", show_default=ProposalConfig().preset
+            metavar="NAME", help="Preset of the search.", show_default=ProposalConfig().preset
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Runs, of which the fastest is taken.")
+        int, typer.Option(min=1, metavar="N", help="Number of runs; the fastest counts.")
     ] = 3,
     out: Annotated[
         Path | None,
@@ -80,7 +78,7 @@ def bench(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Time detection against R-CNN and the plain pipeline, each step switched on in turn."""
+    """Compare the speed of detection with R-CNN and the plain pipeline, step by step."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images

@@ -1,4 +1,4 @@
-"""`frcnn doctor`: what is installed, what is wrong with it, and the remedy."""
+"""`frcnn doctor`: checks of the installation, with remedies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn doctor[/]  [dim]every part with ✓, ! (works, not at its best) or ✗ (broken)[/]
+[cyan]frcnn doctor[/]  [dim]each check with ✓, ! (works, not optimally) or ✗ (broken)[/]
 
 [cyan]frcnn doctor --json | jq '.checks[] | select(.state != "ok")'[/]  [dim]for scripts[/]
 """
@@ -33,9 +33,9 @@ def doctor(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look at packages, devices, cache and disk, and name what is wrong with its remedy.
+    """Check packages, devices, cache and disk; print problems with their remedy.
 
-    Exits with 1 if something is broken.
+    The exit code is 1 if something is broken.
     """
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cli.doctor import examine

@@ -29,25 +29,23 @@ _CONFIG = EvalConfig()
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn eval[/]  [dim]the newest detector on the split test of this folder's data[/]
+[cyan]frcnn eval[/]  [dim]the newest detector on split test of this folder[/]
 
 [cyan]frcnn eval data/ --detections boxes.json --out report.json[/]  [dim]any tool's boxes[/]
 
 [cyan]frcnn eval data/ --detections results/ --explain[/]  [dim]why another tool's mAP differs[/]
 
-[cyan]frcnn eval data/ --report report/[/]  [dim]a page of what is missed and wrong[/]
+[cyan]frcnn eval data/ --report report/[/]  [dim]a page of misses and false alarms[/]
 
 [cyan]frcnn eval data/ --compare old.json new.json[/]  [dim]is the new one better?[/]
 """
 
 
 def evaluate(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")
-    ] = Path(),
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set.")] = Path(),
     *,
     checkpoint: options.Checkpoint = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Photographs to score.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split to score.")] = "test",
     metric: Annotated[
         Metric | None,
         typer.Option(
@@ -60,13 +58,13 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Score these instead: boxes.json, COCO results, or a folder of VOC or YOLO text.",
+            help="Score these: boxes.json, COCO results, or a folder of VOC or YOLO text.",
             show_default=False,
         ),
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option("--explain", metavar="", help="Show what other conventions make of the mAP."),
+        typer.Option("--explain", metavar="", help="Show the mAP under other conventions."),
     ] = False,
     out: Annotated[
         Path | None,
@@ -82,24 +80,26 @@ def evaluate(
         DetectionFormat,
         typer.Option(
             metavar="NAME",
-            help="Of --export: frcnn or coco (a file), voc or yolo (a new folder).",
+            help="For --export: frcnn or coco (a file), voc or yolo (a new folder).",
         ),
     ] = "frcnn",
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write a page that shows where it fails.", show_default=False
+            metavar="DIR",
+            help="Write an HTML page that shows where the detector fails.",
+            show_default=False,
         ),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(
-            metavar="A B", help="Hold detections B against detections A.", show_default=False
-        ),
+        typer.Option(metavar="A B", help="Compare detections B with A.", show_default=False),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw precision against recall.", show_default=False),
+        typer.Option(
+            metavar="FILE.png", help="Draw the precision-recall curves.", show_default=False
+        ),
     ] = None,
     vote: options.Vote = None,
     gpus: options.Gpus = None,
@@ -109,7 +109,7 @@ def evaluate(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Score a detector on annotated photographs: average precision by class, and their mean."""
+    """Score a detector on annotated images: average precision by class, and their mean."""
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables

@@ -25,11 +25,11 @@ _DEFAULTS = ProposalConfig()
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn proposals images/[/]  [dim]every photograph of a folder, on all cores[/]
+[cyan]frcnn proposals images/[/]  [dim]every image of a folder, on all cores[/]
 
 [cyan]frcnn proposals photo.jpg --export boxes.npz[/]  [dim]boxes for other tools[/]
 
-[cyan]frcnn proposals data/ --report recall/[/]  [dim]what a detector could find with them[/]
+[cyan]frcnn proposals data/ --report recall/[/]  [dim]recall of the objects[/]
 
 [cyan]frcnn proposals data/ --import voc_2007_trainval.mat[/]  [dim]another tool's boxes[/]
 """
@@ -38,7 +38,7 @@ EXAMPLES = """[bold]Examples[/]
 def proposals(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Photographs, or folders of them.", show_default=False),
+        typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
     ],
     *,
     preset: Annotated[
@@ -53,7 +53,7 @@ def proposals(
         Engine | None,
         typer.Option(
             metavar="NAME",
-            help="fast; opencv: the same boxes by OpenCV itself; imported: see --import.",
+            help="fast; opencv: the same boxes from OpenCV itself; imported: see --import.",
             show_default=_DEFAULTS.engine,
         ),
     ] = None,
@@ -62,7 +62,7 @@ def proposals(
         typer.Option(
             min=0,
             metavar="N",
-            help="Boxes used of each photograph, best first; 0 is all.",
+            help="Max proposals per image, best first; 0: all.",
             show_default=str(_DEFAULTS.max_proposals),
         ),
     ] = None,
@@ -71,7 +71,7 @@ def proposals(
         typer.Option(
             min=0,
             metavar="PIXELS",
-            help="Larger photographs are shrunk for the search; 0 never shrinks.",
+            help="Larger images are shrunk for the search; 0: never.",
             show_default=str(_DEFAULTS.max_side),
         ),
     ] = None,
@@ -80,13 +80,13 @@ def proposals(
         typer.Option(
             min=0,
             metavar="N",
-            help="Decides the order of the boxes.",
+            help="Seed of the order of the boxes.",
             show_default=str(_DEFAULTS.seed),
         ),
     ] = None,
     workers: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Processes.", show_default="one a core"),
+        typer.Option(min=0, metavar="N", help="Processes.", show_default="one per core"),
     ] = 0,
     scheduler: options.Scheduler = "",
     time_limit: Annotated[
@@ -94,18 +94,18 @@ def proposals(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="A photograph that takes longer is given up; 0 waits for ever.",
+            help="Give up on an image after this time; 0: never.",
             show_default=f"{_DEFAULTS.time_limit:g}",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", metavar="", help="Search again what is cached.")
+        bool, typer.Option("--force", metavar="", help="Search again, ignoring the cache.")
     ] = False,
     export: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the boxes, by photograph, as .npz or .json.",
+            help="Write the boxes of each image, as .npz or .json.",
             show_default=False,
         ),
     ] = None,
@@ -114,7 +114,7 @@ def proposals(
         typer.Option(
             "--import",
             metavar="FILE",
-            help="Keep another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
+            help="Import another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
             show_default=False,
         ),
     ] = None,
@@ -122,7 +122,7 @@ def proposals(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What imported proposals are called.",
+            help="Name of the imported proposals.",
             show_default=_DEFAULTS.imported,
         ),
     ] = None,
@@ -131,14 +131,14 @@ def proposals(
         typer.Option(
             "--report",
             metavar="DIR",
-            help="PATH is a data set: compare with its objects; write report.json and report.png.",
+            help="Compare with the objects of data set PATH; write report.json and report.png.",
             show_default=False,
         ),
     ] = None,
     split: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Photographs for --report, or in the order of --import's file."
+            metavar="NAME", help="Split for --report, or in the order of --import's file."
         ),
     ] = "trainval",
     cache_dir: options.CacheDir = options.DEFAULT_CACHE,
@@ -147,9 +147,9 @@ def proposals(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Search photographs for regions that may hold an object, and keep them.
+    """Find boxes that may contain an object, and cache them.
 
-    The cache knows a photograph by its content: a second run, train and eval find its boxes.
+    The cache is keyed by image content: a second run, train and eval reuse the boxes.
     """
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
