@@ -26,7 +26,7 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn compress best.safetensors --fc6 1024 --fc7 256[/]  [dim]the paper's ranks[/]
 
-[cyan]frcnn compress best.safetensors --max-drop 0.3[/]  [dim]the smallest ranks that keep the mAP[/]
+[cyan]frcnn compress best.safetensors --max-drop 0.3[/]  [dim]the lowest ranks that keep the mAP[/]
 """
 
 
