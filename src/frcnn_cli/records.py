@@ -136,7 +136,7 @@ class DetectedImage:
         """Undoes `to_json`, but for what that rounds; of what it gives, `to_json` makes the same.
 
         Raises:
-            KeyError: the entry is none that `to_json` made.
+            KeyError: the entry was not made by `to_json`.
         """
         found = entry["detections"]
         return cls(

@@ -73,7 +73,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_checkpoint(path, {"a": torch.randn(100)}, INFO)
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+    with pytest.raises(CheckpointError, match="is not a complete safetensors file"):
         load_checkpoint(path)
 
 
@@ -85,7 +85,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
             return (Path.touch, (trace,))
 
     path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+    with pytest.raises(CheckpointError, match="is not a complete safetensors file"):
         load_checkpoint(path)
     assert not trace.exists()
 
@@ -93,7 +93,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
 def test_safetensors_of_others(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match="is no frcnn checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a frcnn checkpoint"):
         load_checkpoint(path)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frcnn_cli.cache import records
-from frcnn_cli.cache.gc import removable, remove
+from frcnn_cli.cache.gc import find_garbage, remove
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
@@ -32,7 +32,7 @@ def used(path: Path, days_ago: float) -> Path:
 
 
 def doomed(cache: Cache, days: float = 0, libraries=(), runs=()) -> set[Path]:
-    items = removable(cache, NOW, unused_days=days, libraries=libraries, run_names=runs)
+    items = find_garbage(cache, NOW, unused_days=days, libraries=libraries, run_names=runs)
     return {item.path for item in items}
 
 
@@ -88,7 +88,7 @@ def test_a_run_goes_only_if_it_is_named(cache):
         used_file.write_bytes(b"weights")
         used(used_file, 1000)
     assert doomed(cache, 1) == set()
-    (item,) = removable(cache, NOW, unused_days=0, run_names=["two"])
+    (item,) = find_garbage(cache, NOW, unused_days=0, run_names=["two"])
     assert item.bytes == 7
     remove(item)
     assert [path.name for path in (cache.root / "runs").iterdir()] == ["one"]
@@ -100,7 +100,7 @@ def test_a_run_goes_only_if_it_is_named(cache):
 def test_a_removed_entry_leaves_no_empty_folder(cache):
     records.save(cache, "hashes", KEY, {})
     used(cache.path("hashes", KEY), 9)
-    for item in list(removable(cache, NOW, unused_days=5)):
+    for item in list(find_garbage(cache, NOW, unused_days=5)):
         remove(item)
         remove(item)
     assert list((cache.root / "hashes").iterdir()) == []

@@ -22,7 +22,7 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
-@pytest.mark.parametrize("payload", [b"", b"x", b"\n# sha256 ", bytes(range(256)) * 500])
+@pytest.mark.parametrize("payload", [b"", b"x", b"\n# frcnn.cache/2 ", bytes(range(256)) * 500])
 def test_what_is_written_is_read(cache, payload):
     cache.write("things", KEY, payload)
     assert cache.read("things", KEY) == payload
@@ -114,16 +114,6 @@ def test_a_long_word_about_an_entry_is_read_from_its_end(cache):
     about = {"made by": "x" * 5000}
     cache.write("things", KEY, bytes(5000), about=about)
     assert read_about(cache.path("things", KEY)) == about
-
-
-def test_entries_of_the_first_format_are_still_read(cache):
-    path = cache.path("things", KEY)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(
-        b"payload\n# sha256 " + hashlib.sha256(b"payload").hexdigest().encode() + b"\n"
-    )
-    assert cache.read("things", KEY) == b"payload"
-    assert read_about(path) == {}
 
 
 def entry_of_format(number: int) -> bytes:

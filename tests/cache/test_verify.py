@@ -9,7 +9,7 @@ import torch
 from frcnn_cli.cache import records
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint, write_safetensors
 from frcnn_cli.cache.detections import save_detections
-from frcnn_cli.cache.inventory import kept_runs
+from frcnn_cli.cache.inventory import cached_runs
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
@@ -57,7 +57,7 @@ def test_an_entry_with_a_flipped_bit(cache, kind):
     content[5] ^= 1
     path.write_bytes(content)
     (verdict,) = [each for each in verify(cache) if each.problem]
-    assert (verdict.path, verdict.remakable) == (path, True)
+    assert (verdict.path, verdict.reproducible) == (path, True)
     repair(verdict)
     assert not path.exists()
     assert wrong(cache) == {}
@@ -104,4 +104,4 @@ def test_a_damaged_text_of_a_run(cache, name, content):
     path = cache.root / "runs/run" / name
     path.write_bytes(content)
     assert set(wrong(cache)) == {name}
-    assert [run.folder for run in kept_runs(cache)] == [path.parent]
+    assert [run.folder for run in cached_runs(cache)] == [path.parent]

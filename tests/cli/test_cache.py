@@ -62,7 +62,7 @@ def test_verify_names_what_is_damaged_and_repair_mends_it(cache, monkeypatch, ca
     code, told, lines = run(monkeypatch, capsys, "verify")
     assert (code, told["whole"]) == (3, 2)
     assert [each["file"] for each in told["damaged"]] == [str(path)]
-    assert f"frcnn: failed: {path}: is damaged: its checksum is another; frcnn cache" in lines
+    assert f"frcnn: failed: {path}: is damaged: its checksum does not match; frcnn cache" in lines
     code, told, lines = run(monkeypatch, capsys, "verify", "--repair")
     assert (code, told["mended"], lines) == (0, [str(path)], "")
     assert run(monkeypatch, capsys, "verify")[0] == 0

@@ -1,4 +1,4 @@
-"""Checkpoints: weights in safetensors, with all that is needed to use them as metadata."""
+"""Checkpoints: weights in safetensors, with everything needed to use them as metadata."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself.
+    """The description that a checkpoint carries.
 
     Attributes:
         model: the network.
         classes: the names; label k is `classes[k - 1]`.
-        input: the size of the photographs it expects.
-        training: whatever the run wants kept: recipe, data set, step, metrics; JSON values.
+        input: the size of the images it expects.
+        training: other facts about the run: recipe, data set, step, metrics; JSON values.
     """
 
     model: ModelConfig
@@ -66,8 +66,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
     """Reads a checkpoint.
 
     Raises:
-        CheckpointError: the file is missing, damaged or no checkpoint of this project, or a weight
-            is infinite or no number.
+        CheckpointError: the file is missing, damaged or not a frcnn checkpoint, or a weight is NaN
+            or infinite.
     """
     tensors, metadata = read_safetensors(path)
     if is_of_later_version(metadata):
@@ -78,7 +78,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         )
     if metadata.get("schema") != SCHEMA:
         raise CheckpointError(
-            f"is no frcnn checkpoint (schema {metadata.get('schema')!r}, not {SCHEMA!r})",
+            f"is not a frcnn checkpoint (schema {metadata.get('schema')!r}, not {SCHEMA!r})",
             remedy="name a file that frcnn train wrote, such as .frcnn/runs/NAME/best.safetensors",
             file=path,
         )
@@ -98,23 +98,23 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
 
 
 def require_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
-    """Makes sure that weights are numbers to compute with.
+    """Raises if a weight is NaN or infinite.
 
     Raises:
-        CheckpointError: one is infinite or no number.
+        CheckpointError: a weight is NaN or infinite.
     """
     for name, tensor in tensors.items():
         bad = tensor.numel() - int(tensor.isfinite().sum())
         if bad:
             raise CheckpointError(
                 f"tensor {name} has {bad:,} of {tensor.numel():,} values that are not finite",
-                remedy="use weights from before they were lost",
+                remedy="use an earlier checkpoint",
                 file=file,
             )
 
 
 def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT:
-    """Returns the JSON value `name` of a checkpoint, which is of a kind."""
+    """Returns the JSON value `name` of a checkpoint; raises ValueError if it is of another type."""
     value = json.loads(metadata[name])
     if not isinstance(value, kind):
         raise ValueError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
@@ -122,7 +122,7 @@ def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT
 
 
 def is_of_later_version(metadata: Mapping[str, str]) -> bool:
-    """Returns whether a checkpoint's metadata say that a later frcnn wrote it."""
+    """Returns whether a later frcnn wrote a checkpoint with this metadata."""
     version = _SCHEMA.fullmatch(metadata.get("schema", ""))
     return version is not None and int(version[1]) > int(SCHEMA.rpartition("/")[2])
 
@@ -138,17 +138,17 @@ def write_safetensors(
         CacheError: the folder is read-only or full.
     """
     ours = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    said = dict(metadata or {})
-    said[_SUM] = _sum_of(ours, said)
-    payload = _in_order(safetensors.torch.save(ours, said))
+    described = dict(metadata or {})
+    described[_SUM] = _sum_of(ours, described)
+    payload = _sorted_header(safetensors.torch.save(ours, described))
     with translate_os_errors(path), atomic_file(path) as stream:
         stream.write(payload)
 
 
-def _in_order(payload: bytes) -> bytes:
-    """Returns a safetensors file with its header's names sorted; the library leaves them to chance.
+def _sorted_header(payload: bytes) -> bytes:
+    """Returns a safetensors file with its header's names sorted; the library's order varies.
 
-    The file is a length of 8 bytes, a JSON header that blanks may follow, and the tensors.
+    The file is a length of 8 bytes, a JSON header padded with blanks, and the tensors.
     """
     tensors = 8 + int.from_bytes(payload[:8], "little")
     header = json.dumps(json.loads(payload[8:tensors]), sort_keys=True, separators=(",", ":"))
@@ -172,20 +172,22 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(
-            f"is no whole safetensors file ({error})", remedy="train or copy it again", file=path
+            f"is not a complete safetensors file ({error})",
+            remedy="train or copy it again",
+            file=path,
         ) from error
     if _SUM in metadata and metadata[_SUM] != _sum_of(tensors, metadata):
         raise CheckpointError(
-            "is damaged: its checksum is another", remedy="train or copy it again", file=path
+            "is damaged: its checksum does not match", remedy="train or copy it again", file=path
         )
     return tensors, metadata
 
 
 def _sum_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Returns the SHA-256 of names, types, shapes and values, and of what else is said."""
-    said = {name: text for name, text in metadata.items() if name != _SUM}
+    """Returns the SHA-256 of names, types, shapes and values, and of the other metadata."""
+    others = {name: text for name, text in metadata.items() if name != _SUM}
     forms = {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}
-    checksum = hashlib.sha256(json.dumps([said, forms], sort_keys=True).encode())
+    checksum = hashlib.sha256(json.dumps([others, forms], sort_keys=True).encode())
     for name in sorted(tensors):
         checksum.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return checksum.hexdigest()

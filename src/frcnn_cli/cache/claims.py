@@ -1,8 +1,8 @@
-"""Who is at which work, so that processes which share a cache do not do it twice at once.
+"""Claim files that keep two processes from computing the same entry.
 
-A claim is a lock on one byte of a file in the cache folder. The system lets go of it when its
-process ends, however it ends, so none is ever left behind. Where there are no such locks (Windows,
-some network file systems) every claim is granted: work may be done twice, and nothing worse.
+A claim is a lock on one byte of a file in the cache folder. The system releases it when its process
+ends, however it ends, so none is ever left behind. Where there are no such locks (Windows, some
+network file systems) every claim is granted: work may be done twice, and nothing worse.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _FILE = "claims.lock"
 
 @contextmanager
 def claimed(cache: Cache, key: str, *, wait: bool) -> Iterator[bool]:
-    """Yields whether no other process is at the work `key`; until the end none can claim it.
+    """Yields whether `key` is claimed by this process; while it is, no other process can claim it.
 
     A process has one claim at a time: locks belong to processes and end with any of their files.
 
     Args:
-        cache: its folder exists.
+        cache: the cache, whose folder exists.
         key: hex digits.
-        wait: whether to wait for the other process; then the answer is always yes.
+        wait: whether to wait for the other process; then True is yielded.
     """
     if sys.platform == "win32":
         yield True

@@ -1,9 +1,8 @@
-"""What a detector found in a photograph, in the cache: one `.npz` payload a photograph."""
+"""Detections in the cache: one `.npz` payload per image."""
 
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
 
 import numpy as np
@@ -12,7 +11,6 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import Detections, ObjectEvidence
 
-_LOGGER = logging.getLogger(__name__)
 KIND = "detections"
 
 
@@ -22,13 +20,7 @@ def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence]
     Raises:
         CacheError: the entry is there and may not be read.
     """
-    payload = cache.read(KIND, key)
-    if payload is None:
-        return None
-    found = detections_of(payload)
-    if found is None:
-        _LOGGER.warning("%s holds no detections and is made again", cache.path(KIND, key))
-    return found
+    return cache.load(KIND, key, detections_of)
 
 
 def detections_of(payload: bytes) -> tuple[Detections, ObjectEvidence] | None:
@@ -40,11 +32,11 @@ def detections_of(payload: bytes) -> tuple[Detections, ObjectEvidence] | None:
                 ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"]),
             )
     except (TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
-        return None  # a TypeError where the payload is one array and no archive
+        return None  # a TypeError where the payload is one array, not an archive
 
 
 def save_detections(cache: Cache, key: str, found: Detections, evidence: ObjectEvidence) -> None:
-    """Writes what was found in a photograph, and what was seen of its objects.
+    """Writes the detections of an image, and the evidence about its objects.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -58,5 +50,5 @@ def save_detections(cache: Cache, key: str, found: Detections, evidence: ObjectE
         proposal_iou=evidence.proposal_iou,
         candidate_score=evidence.candidate_score,
     )
-    # Losing one to a power cut costs one photograph's detection, so it is not synced.
+    # Losing one to a power cut costs the detection of one image, so it is not synced.
     cache.write(KIND, key, stream.getvalue(), durable=False)

@@ -1,79 +1,83 @@
-"""What of a cache folder can go: leftovers, what nobody can use any more, what nobody uses."""
+"""Garbage collection: temporary, unusable and unused entries, and runs that the user names."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache import detections, proposals, runs
-from frcnn_cli.cache.inventory import KeptFile, KeptRun, entries, kept_runs, leftovers
+from frcnn_cli.cache.inventory import CachedRun, CacheEntry, cached_runs, entries, leftovers
 from frcnn_cli.cache.keys import HASHES
 from frcnn_cli.cache.store import Cache, read_about, translate_os_errors
 from frcnn_cli.errors import ConfigError
+from frcnn_cli.runtime.progress import Progress, silent
+
+STEP_REMOVE = "Removing"
 
 WRITE_SECONDS = 3600.0
-"""A temporary file that was not touched for so long belongs to a write that was killed."""
+"""A temporary file untouched for this long belongs to a killed write."""
 GRACE_DAYS = 7.0
-"""What this installation cannot use is kept if it was used lately: by another one, then."""
+"""Entries that this installation cannot use stay this long: another one may have used them."""
 
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Removable:
-    """A file or a run's folder that can go, and why."""
+class Garbage:
+    """A file or a run's folder that can be removed, and why."""
 
     path: Path
     bytes: int
     reason: str
 
 
-def removable(
+def find_garbage(
     cache: Cache,
     now: float,
     *,
     unused_days: float,
     libraries: Collection[str] = (),
     run_names: Sequence[str] = (),
-) -> Iterator[Removable]:
-    """Yields what can go. Checkpoints stay, but for those of the runs that are named.
+) -> Iterator[Garbage]:
+    """Yields what can be removed. Checkpoints stay, except those of the named runs.
 
     Args:
         cache: where to look.
         now: seconds since the epoch.
-        unused_days: entries that were not used for so long go; 0 keeps them.
-        libraries: what searches regions in this installation; proposals of others go if they have
-            not been used lately. Empty keeps them.
-        run_names: runs that go whole.
+        unused_days: entries unused for longer are garbage; 0 keeps them.
+        libraries: what searches regions in this installation; proposals of others are garbage if
+            they have not been used lately. Empty keeps them.
+        run_names: runs to remove whole.
 
     Raises:
         ConfigError: there is no such run.
     """
-    doomed = list(_runs_named(cache, run_names))
+    named = list(_runs_named(cache, run_names))
     for file in leftovers(cache):
         if now - file.used > WRITE_SECONDS:
-            yield Removable(file.path, file.bytes, "left behind by a write that was killed")
+            yield Garbage(file.path, file.bytes, "left behind by a killed write")
     for entry in entries(cache):
         days = (now - entry.used) / _DAY
         reason = _why(entry, days, unused_days, libraries)
         if reason:
-            yield Removable(entry.path, entry.bytes, reason)
-    for run in doomed:
-        yield Removable(run.folder, run.bytes, "a run that was named")
+            yield Garbage(entry.path, entry.bytes, reason)
+    for run in named:
+        yield Garbage(run.folder, run.bytes, "named run")
 
 
-def _why(entry: KeptFile, days: float, unused_days: float, libraries: Collection[str]) -> str:
-    """Returns why an entry can go; "" if it has to stay."""
+def _why(entry: CacheEntry, days: float, unused_days: float, libraries: Collection[str]) -> str:
+    """Returns why an entry can be removed; "" if it has to stay."""
     made_by = ""
     if entry.kind == proposals.KIND:
         made_by = str(read_about(entry.path).get("library", ""))
         if not made_by:
-            return ""  # imported from another tool, or we cannot tell
+            return ""  # imported from another tool, or unknown
     elif entry.kind not in (HASHES, detections.KIND):
-        return ""  # the splits, which say what is a test
+        return ""  # the splits, which define the test images
     if unused_days and days > unused_days:
         return f"not used for {unused_days:g} days"
     if made_by and libraries and made_by not in libraries and days > GRACE_DAYS:
@@ -81,8 +85,8 @@ def _why(entry: KeptFile, days: float, unused_days: float, libraries: Collection
     return ""
 
 
-def remove(item: Removable) -> None:
-    """Removes a file, or a run's folder; what is gone already is fine.
+def remove(item: Garbage) -> None:
+    """Removes a file or a run's folder; nothing happens if it is gone already.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -96,8 +100,42 @@ def remove(item: Removable) -> None:
             item.path.parent.rmdir()
 
 
-def _runs_named(cache: Cache, names: Sequence[str]) -> Iterator[KeptRun]:
-    found = {run.folder.name: run for run in kept_runs(cache)}
+def collect_garbage(
+    cache: Cache,
+    *,
+    unused_days: float,
+    libraries: Collection[str],
+    run_names: Sequence[str] = (),
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> list[Garbage]:
+    """Removes what `find_garbage` finds (see its arguments), and returns it.
+
+    Args:
+        cache: where to look.
+        unused_days: see `find_garbage`.
+        libraries: see `find_garbage`.
+        run_names: runs to remove whole.
+        dry_run: whether to remove nothing.
+        progress: called after each item.
+
+    Raises:
+        ConfigError: there is no run of such a name.
+        CacheError: the cache cannot be written.
+    """
+    found = find_garbage(
+        cache, time.time(), unused_days=unused_days, libraries=libraries, run_names=run_names
+    )
+    items = list(found)
+    for done, item in enumerate(items, start=1):
+        if not dry_run:
+            remove(item)
+        progress(STEP_REMOVE, done, len(items))
+    return items
+
+
+def _runs_named(cache: Cache, names: Sequence[str]) -> Iterator[CachedRun]:
+    found = {run.folder.name: run for run in cached_runs(cache)}
     for name in names:
         if runs.run_folder(cache, name).name not in found:
             known = ", ".join(found) or "there is none"

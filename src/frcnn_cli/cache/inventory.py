@@ -1,4 +1,4 @@
-"""What lies in a cache folder: entries, runs, and what writes that were killed left behind."""
+"""Inventory of a cache folder: entries, training runs, and temporary files of killed writes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from frcnn_cli.cache import runs
-from frcnn_cli.cache.store import Cache
+from frcnn_cli.cache import proposals, runs
+from frcnn_cli.cache.store import Cache, read_about
 from frcnn_cli.files import TEMPORARY_SUFFIX
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -17,7 +17,7 @@ _RUNS = "runs"
 
 
 @dataclass(frozen=True)
-class KeptFile:
+class CacheEntry:
     """A file of the cache.
 
     Attributes:
@@ -34,13 +34,13 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
-class KeptRun:
+class CachedRun:
     """A training run.
 
     Attributes:
         folder: where it is.
         steps: steps in its metrics.
-        best_map: highest mAP on its validation photographs; None where it was not measured.
+        best_map: highest mAP on its validation images; None where it was not measured.
         bytes: size of all of its files.
         used: when it was last written, in seconds since the epoch.
     """
@@ -52,7 +52,80 @@ class KeptRun:
     used: float
 
 
-def entries(cache: Cache) -> Iterator[KeptFile]:
+@dataclass
+class EntryGroup:
+    """Entries of one kind that were computed in one way.
+
+    Attributes:
+        kind: such as "proposals".
+        made_by: how, in words; "" where that is unknown or there is only one way.
+        entries: how many.
+        bytes: their size.
+        used: when the last of them was used, to the day, in seconds since the epoch.
+    """
+
+    kind: str
+    made_by: str
+    entries: int = 0
+    bytes: int = 0
+    used: float = 0.0
+
+    def add(self, entry: CacheEntry) -> None:
+        """Counts an entry in."""
+        self.entries += 1
+        self.bytes += entry.bytes
+        self.used = max(self.used, entry.used)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a cache holds.
+
+    Attributes:
+        groups: entries by kind and by how they were made.
+        runs: training runs.
+        temporary: files of running or killed writes; None if there are none.
+    """
+
+    groups: list[EntryGroup]
+    runs: list[CachedRun]
+    temporary: EntryGroup | None
+
+    @property
+    def all_groups(self) -> list[EntryGroup]:
+        """The groups, and the temporary files as the last one."""
+        return [*self.groups, *([self.temporary] if self.temporary else [])]
+
+    @property
+    def bytes(self) -> int:
+        """The size of everything."""
+        return sum(each.bytes for each in (*self.all_groups, *self.runs))
+
+
+def list_contents(cache: Cache) -> Contents:
+    """Returns what a cache holds; a missing one holds nothing."""
+    groups: dict[tuple[str, str], EntryGroup] = {}
+    for entry in entries(cache):
+        key = (entry.kind, _made_by(entry))
+        groups.setdefault(key, EntryGroup(*key)).add(entry)
+    temporary = EntryGroup("temporary", "")
+    for file in leftovers(cache):
+        temporary.add(file)
+    return Contents(
+        [groups[key] for key in sorted(groups)],
+        list(cached_runs(cache)),
+        temporary if temporary.entries else None,
+    )
+
+
+def _made_by(entry: CacheEntry) -> str:
+    about = read_about(entry.path) if entry.kind == proposals.KIND else None
+    if not about:
+        return ""
+    return f"{about.get('preset')}, longest side {about.get('max_side')}, {about.get('library')}"
+
+
+def entries(cache: Cache) -> Iterator[CacheEntry]:
     """Yields every entry, whole or damaged, kind by kind."""
     for kind in _folders(cache.root):
         if kind.name == _RUNS:
@@ -63,23 +136,23 @@ def entries(cache: Cache) -> Iterator[KeptFile]:
                     yield from _file(path, kind.name)
 
 
-def leftovers(cache: Cache) -> Iterator[KeptFile]:
-    """Yields the temporary files of writes, those at work and those that were killed."""
+def leftovers(cache: Cache) -> Iterator[CacheEntry]:
+    """Yields the temporary files of writes, running or killed."""
     for parent, _, names in os.walk(cache.root):
         for name in sorted(names):
             if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
                 yield from _file(Path(parent) / name, "temporary")
 
 
-def kept_runs(cache: Cache) -> Iterator[KeptRun]:
+def cached_runs(cache: Cache) -> Iterator[CachedRun]:
     """Yields the training runs, by name."""
     for folder in _folders(cache.root / _RUNS):
-        files = [kept for path in folder.iterdir() for kept in _file(path, _RUNS)]
+        files = [file for path in folder.iterdir() for file in _file(path, _RUNS)]
         try:
             rows = runs.read_metrics(folder)
         except (OSError, ValueError):
             rows = []
-        yield KeptRun(
+        yield CachedRun(
             folder,
             max((row.get("step", 0) for row in rows), default=0),
             max((row["map"] for row in rows if "map" in row), default=None),
@@ -94,9 +167,9 @@ def _folders(path: Path) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.is_dir())
 
 
-def _file(path: Path, kind: str) -> Iterator[KeptFile]:
+def _file(path: Path, kind: str) -> Iterator[CacheEntry]:
     try:
         status = path.stat()
     except FileNotFoundError:
         return  # another process removed it
-    yield KeptFile(path, kind, status.st_size, status.st_mtime)
+    yield CacheEntry(path, kind, status.st_size, status.st_mtime)

@@ -1,4 +1,4 @@
-"""Region proposals in the cache: one `.npy` payload a photograph.
+"""Region proposals in the cache: one `.npy` payload per image.
 
 The whole ordered list is kept; how many of it are used is decided when it is read.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,17 +17,16 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.records import FloatArray
 
-_LOGGER = logging.getLogger(__name__)
 KIND = "proposals"
 _NOT_IN_THE_KEY = ("max_proposals", "time_limit", "imported")
-"""Settings that do not decide what a search finds."""
+"""Settings that do not change what a search finds."""
 
 
 def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
-    """Returns the key of a photograph's proposals.
+    """Returns the key of an image's proposals.
 
     Args:
-        content: the hash of the photograph's bytes.
+        content: the hash of the image's bytes.
         config: how its regions are searched.
         library: name and version of the code that searches.
     """
@@ -36,7 +34,7 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
 
 
 def described(config: ProposalConfig, library: str) -> dict[str, Any]:
-    """Returns what decides the boxes of a photograph, as JSON values; see `proposal_key`."""
+    """Returns the settings that determine the boxes of an image, as JSON values."""
     parameters = dataclasses.asdict(config)
     for name in _NOT_IN_THE_KEY:
         del parameters[name]
@@ -44,12 +42,12 @@ def described(config: ProposalConfig, library: str) -> dict[str, Any]:
 
 
 def imported_key(content: str, name: str) -> str:
-    """Returns the key of a photograph's proposals that were not searched but imported.
+    """Returns the key of an image's proposals that were not searched but imported.
 
-    No search has such a key, so they are used where they are asked for and nowhere else.
+    No search has such a key, so they are used only where they are asked for by name.
 
     Args:
-        content: the hash of the photograph's bytes.
+        content: the hash of the image's bytes.
         name: what the user called them.
     """
     return key_of(content=content, imported=name)
@@ -61,25 +59,19 @@ def load_proposals(cache: Cache, key: str) -> FloatArray | None:
     Raises:
         CacheError: the entry is there and may not be read.
     """
-    payload = cache.read(KIND, key)
-    if payload is None:
-        return None
-    boxes = boxes_of(payload)
-    if boxes is None:
-        _LOGGER.warning("%s holds no boxes and is made again", cache.path(KIND, key))
-    return boxes
+    return cache.load(KIND, key, boxes_of)
 
 
 def save_proposals(
     cache: Cache, key: str, boxes: FloatArray, made_by: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes the boxes (N, 4) of a photograph, best first.
+    """Writes the boxes (N, 4) of an image, best first.
 
     Args:
         cache: where they go.
         key: from `proposal_key`.
         boxes: (N, 4) float32.
-        made_by: from `described`, for those who look after the cache.
+        made_by: from `described`, for the upkeep of the cache.
 
     Raises:
         CacheError: the cache cannot be written.

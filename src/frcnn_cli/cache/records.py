@@ -1,15 +1,12 @@
-"""Small JSON objects in the cache, such as the photographs of a split."""
+"""Small JSON objects in the cache, such as the images of a split."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from frcnn_cli.cache.store import Cache
-
-_LOGGER = logging.getLogger(__name__)
 
 
 def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
@@ -18,13 +15,7 @@ def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
     Raises:
         CacheError: the record is there and may not be read.
     """
-    payload = cache.read(kind, key)
-    if payload is None:
-        return None
-    record = record_of(payload)
-    if record is None:
-        _LOGGER.warning("%s is no record and is made again", cache.path(kind, key))
-    return record
+    return cache.load(kind, key, record_of)
 
 
 def record_of(payload: bytes) -> dict[str, Any] | None:

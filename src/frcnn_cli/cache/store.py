@@ -1,13 +1,12 @@
 """The cache folder: whole files or none, checked when they are read.
 
-An entry lies in `<root>/<kind>/<first two letters of its key>/<key>`. It is its payload, what is to
-be said about it (JSON, or nothing), and a last line:
+An entry lies in `<root>/<kind>/<first two letters of its key>/<key>`. It is its payload, a JSON
+object about it (or nothing), and a last line:
 
-    # frcnn.cache/2 <length of what is said about it, 8 hex digits> <SHA-256 of all before>
+    # frcnn.cache/2 <length of the JSON, 8 hex digits> <SHA-256 of all before>
 
-Every later format ends so too, with its own number and a checksum of all that stands before it: an
-entry of a later version is recognised, and neither used nor written over. The first format had the
-payload and `# sha256 <SHA-256 of the payload>`; it is still read.
+Every later format ends in the same way, with its own number and a checksum of all that stands
+before it, so that an entry of a later version is recognised, and neither used nor overwritten.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from frcnn_cli.errors import CacheError
 from frcnn_cli.files import atomic_file, reading, writing
 
+ValueT = TypeVar("ValueT")
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2
 _SUM_LENGTH = 64 + 1
-_FIRST_FOOTER = b"\n# sha256 "
 _FOOTER = re.compile(rb"\n# frcnn\.cache/(?P<format>[0-9]{1,6}) (?P<rest>[^\n]*)\Z")
 _LONGEST_FOOTER = 256
 _SECONDS_BETWEEN_NOTES = 86_400.0
@@ -43,7 +42,7 @@ _CHOOSE_ANOTHER = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"
 
 
 class Entry(NamedTuple):
-    """What an entry holds: its payload, and what is said about it."""
+    """An entry's payload, and the JSON object about it."""
 
     payload: bytes
     about: Mapping[str, Any]
@@ -75,10 +74,25 @@ class Cache:
         except FileNotFoundError:
             return None
         except DamagedError:
-            _LOGGER.warning("%s is damaged and is made again", path)
+            _LOGGER.warning("%s is damaged; it is computed again", path)
             return None
         _note_use(path)
         return entry.payload
+
+    def load(self, kind: str, key: str, decode: Callable[[bytes], ValueT | None]) -> ValueT | None:
+        """Returns what `decode` makes of an entry's payload.
+
+        None if the entry is missing or, with a warning, damaged or undecodable (`decode` returns
+        None).
+
+        Raises:
+            CacheError: the entry may not be read, or is of a later version.
+        """
+        payload = self.read(kind, key)
+        value = None if payload is None else decode(payload)
+        if payload is not None and value is None:
+            _LOGGER.warning("%s does not hold %s; it is computed again", self.path(kind, key), kind)
+        return value
 
     def write(
         self,
@@ -92,10 +106,10 @@ class Cache:
         """Writes an entry, all of it or none of it.
 
         Args:
-            kind: of what it is an entry.
+            kind: the folder of the cache, such as "proposals".
             key: hex digits.
-            payload: what is kept.
-            about: JSON values for those who look after the cache, such as what it was made by.
+            payload: the bytes to keep.
+            about: JSON values for the upkeep of the cache, such as how the entry was computed.
             durable: see `atomic_file`.
 
         Raises:
@@ -108,12 +122,11 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError, DamagedError):
                 read_entry(path)
-            said = json.dumps(about, sort_keys=True, allow_nan=False).encode() if about else b""
-            footer = f"\n# frcnn.cache/{_FORMAT} {len(said):08x} ".encode()
-            parts = (payload, said, footer)
+            note = json.dumps(about, sort_keys=True, allow_nan=False).encode() if about else b""
+            footer = f"\n# frcnn.cache/{_FORMAT} {len(note):08x} ".encode()
             checksum = hashlib.sha256()
             with atomic_file(path, durable=durable) as stream:
-                for part in parts:
+                for part in (payload, note, footer):
                     checksum.update(part)
                     stream.write(part)
                 stream.write(checksum.hexdigest().encode() + b"\n")
@@ -153,9 +166,7 @@ def read_entry(path: Path) -> Entry:
         raise FileNotFoundError(path)
     body, checksum = content[:-_SUM_LENGTH], content[-_SUM_LENGTH:]
     footer = _FOOTER.search(body, max(len(body) - _LONGEST_FOOTER, 0))
-    if footer is None:
-        return _read_first_format(body, checksum)
-    if checksum != _sum(body):
+    if footer is None or checksum != hashlib.sha256(body).hexdigest().encode() + b"\n":
         raise DamagedError
     if int(footer["format"]) != _FORMAT:
         raise CacheError(
@@ -170,7 +181,7 @@ def read_entry(path: Path) -> Entry:
 
 
 def read_about(path: Path) -> Mapping[str, Any]:
-    """Returns what is said about an entry, from its end only and unchecked; {} where nothing is."""
+    """Returns the JSON object about an entry, read from its end and unchecked; {} without one."""
     with suppress(OSError, ValueError), path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(size - _LONGEST_FOOTER, 0))
@@ -179,20 +190,9 @@ def read_about(path: Path) -> Mapping[str, Any]:
             length = int(footer["rest"], 16)
             start = size - _SUM_LENGTH - len(footer[0]) - length
             stream.seek(max(start, 0))
-            said = json.loads(stream.read(length) or b"{}")
-            return said if isinstance(said, dict) else {}
+            about = json.loads(stream.read(length) or b"{}")
+            return about if isinstance(about, dict) else {}
     return {}
-
-
-def _read_first_format(body: bytes, checksum: bytes) -> Entry:
-    payload = body.removesuffix(_FIRST_FOOTER)
-    if not body.endswith(_FIRST_FOOTER) or checksum != _sum(payload):
-        raise DamagedError
-    return Entry(payload, {})
-
-
-def _sum(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest().encode() + b"\n"
 
 
 def _note_use(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import ago, count, facts, headline, size
 
 if TYPE_CHECKING:
-    from frcnn_cli.cache.maintenance import Contents
+    from frcnn_cli.cache.inventory import Contents
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -47,7 +48,7 @@ def ls(
 ) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
     with Terminal(quiet, verbose, as_json) as terminal:
-        from frcnn_cli.cache.maintenance import list_contents
+        from frcnn_cli.cache.inventory import list_contents
         from frcnn_cli.cache.store import Cache
 
         contents = list_contents(Cache(cache_dir))
@@ -72,24 +73,24 @@ def verify(
 ) -> None:
     """Check the checksum, format and version of every file; list damaged files."""
     with Terminal(quiet, verbose, as_json) as terminal:
-        from frcnn_cli.cache.maintenance import inspect
         from frcnn_cli.cache.store import Cache
+        from frcnn_cli.cache.verify import verify_all
 
         with terminal.progress("files") as report:
-            found = inspect(Cache(cache_dir), mend=repair, progress=report)
-        wrong = found.unmended
+            found = verify_all(Cache(cache_dir), repair_damaged=repair, progress=report)
+        wrong = found.unrepaired
         data = {
             "schema": "frcnn.cache-verify/1",
             "cache": str(cache_dir),
             "whole": found.whole,
             "damaged": [_named(each.path, each.problem) for each in found.damaged],
             "later": [_named(each.path, each.problem) for each in found.later],
-            "mended": [str(each.path) for each in found.mended],
+            "mended": [str(each.path) for each in found.repaired],
         }
         rows = {
-            "mended": "\n".join(
-                f"{each.path} {'removed' if each.remakable else 'set aside'}"
-                for each in found.mended
+            "repaired": "\n".join(
+                f"{each.path} {'removed' if each.reproducible else 'set aside'}"
+                for each in found.repaired
             ),
             "damaged": f"{len(wrong):,}, listed below" if wrong else "",
         }
@@ -125,12 +126,12 @@ def gc(
 ) -> None:
     """Remove temporary and unused entries; runs only if named."""
     with Terminal(quiet, verbose, as_json) as terminal:
-        from frcnn_cli.cache.maintenance import by_reason, collect
+        from frcnn_cli.cache.gc import collect_garbage
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.proposals.search import libraries
 
         with terminal.progress("files") as report:
-            items = collect(
+            items = collect_garbage(
                 Cache(cache_dir),
                 unused_days=unused_for,
                 libraries=libraries(),
@@ -139,7 +140,9 @@ def gc(
                 progress=report,
             )
         freed = sum(item.bytes for item in items)
-        tally = by_reason(items)
+        by_reason: dict[str, list[int]] = defaultdict(list)
+        for item in items:
+            by_reason[item.reason].append(item.bytes)
         data = {
             "schema": "frcnn.cache-gc/1",
             "cache": str(cache_dir),
@@ -149,14 +152,14 @@ def gc(
         }
         verb = "would be freed" if dry_run else "freed"
         rows = {
-            reason: f"{count(number, 'item')}, {size(bytes_)}"
-            for reason, (number, bytes_) in tally.items()
+            reason: f"{count(len(sizes), 'item')}, {size(sum(sizes))}"
+            for reason, sizes in by_reason.items()
         }
         terminal.result(data, facts(f"{size(freed)} {verb}", rows))
 
 
-def _named(path: Path, said: str, key: str = "problem") -> dict[str, str]:
-    return {"file": str(path), key: said}
+def _named(path: Path, text: str, key: str = "problem") -> dict[str, str]:
+    return {"file": str(path), key: text}
 
 
 def _contents_as_data(contents: Contents, folder: Path) -> dict[str, Any]:
@@ -164,7 +167,7 @@ def _contents_as_data(contents: Contents, folder: Path) -> dict[str, Any]:
         "schema": "frcnn.cache/1",
         "cache": str(folder),
         "bytes": contents.bytes,
-        "kinds": [vars(each) for each in contents.holdings],
+        "kinds": [vars(each) for each in contents.groups],
         "runs": [
             {
                 "name": run.folder.name,
@@ -182,10 +185,9 @@ def _contents_as_data(contents: Contents, folder: Path) -> dict[str, Any]:
 def _shown(contents: Contents, folder: Path) -> RenderableType:
     now = time.time()
     parts: list[RenderableType] = []
-    held = [*contents.holdings, *([contents.temporary] if contents.temporary else [])]
-    if held:
+    if contents.all_groups:
         table = _table("kept", "entries", "size", "last used", "made by")
-        for each in held:
+        for each in contents.all_groups:
             row = (f"{each.entries:,}", size(each.bytes), ago(now - each.used))
             table.add_row(Text(each.kind), *row, Text(each.made_by, "dim"))
         parts.append(table)

@@ -207,7 +207,7 @@ def _sides(text: str | None) -> list[int] | None:
     """Returns [480, 576] of "480,576".
 
     Raises:
-        ConfigError: it is no list of whole numbers.
+        ConfigError: it is not a list of whole numbers.
     """
     if text is None:
         return None

@@ -40,7 +40,7 @@ def test_matlab_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=r"x\.mat: is a MATLAB 7\.3 file \(HDF5\); save .* -v7"):
         read_proposals(file)
     file.write_bytes(b"nothing of the kind" * 99)
-    with pytest.raises(DataError, match="is no MATLAB file"):
+    with pytest.raises(DataError, match="is not a MATLAB file"):
         read_proposals(file)
     savemat(file, {"boxes": cells(BOXES)})
     with pytest.raises(DataError, match="no variable 'images'"):
@@ -58,7 +58,7 @@ def test_numpy_archive(tmp_path):
     np.savez(tmp_path / "objects.npz", a=cells("x"))
     (tmp_path / "text.npz").write_text("hello")
     for name in ("objects.npz", "text.npz"):
-        with pytest.raises(DataError, match="is no NumPy archive"):
+        with pytest.raises(DataError, match="is not a NumPy archive"):
             read_proposals(tmp_path / name)
 
 

@@ -37,7 +37,7 @@ class YoloReader:
         """Returns what the label file says; a photograph without one has no objects.
 
         Raises:
-            AnnotationError: it is no text, or there is no photograph.
+            AnnotationError: it is not text, or there is no photograph.
             ImageError: the photograph's header cannot be read.
         """
         path, source = self.locate(image_id)
@@ -56,7 +56,7 @@ class YoloReader:
         """Returns the classes in a photograph.
 
         Raises:
-            AnnotationError: the label file is no text.
+            AnnotationError: the label file is not text.
         """
         rows, _ = self._rows(self.locate(image_id)[1])
         return frozenset(self.names[row.label] for row in rows)
@@ -130,8 +130,8 @@ def _numbers(words: Iterable[str]) -> list[float]:
         try:
             value = float(word)
         except ValueError:
-            raise ValueError(f"{word[:20]!r} is no number") from None
+            raise ValueError(f"{word[:20]!r} is not a number") from None
         if not abs(value) <= LARGEST:
-            raise ValueError(f"{word[:20]!r} is no share of a side")
+            raise ValueError(f"{word[:20]!r} is not a fraction of a side")
         values.append(value)
     return values

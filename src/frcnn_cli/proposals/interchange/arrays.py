@@ -16,12 +16,12 @@ def read(file: Path) -> ImportedProposals:
     """Reads an `.npz` whose arrays are (N, 4), or (N, 5) with scores.
 
     Raises:
-        DataError: it is no such file.
+        DataError: it is not such a file.
         OSError: it cannot be opened.
     """
     try:
         with np.load(file, allow_pickle=False) as archive:
             entries = [(name, archive[name], None) for name in archive.files]
     except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise DataError(f"is no NumPy archive of numbers ({error})") from error
+        raise DataError(f"is not a NumPy archive of numbers ({error})") from error
     return collect("NumPy archive", BoxConvention("xyxy", "edges"), entries)

@@ -16,7 +16,7 @@ def read(file: Path) -> ImportedProposals:
     """Reads the variables `boxes` and `images`, cell arrays of the same length.
 
     Raises:
-        DataError: it is no such file, or SciPy is missing.
+        DataError: it is not such a file, or SciPy is missing.
         OSError: it cannot be opened.
     """
     with file.open("rb") as stream:
@@ -52,7 +52,7 @@ def _load(file: Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # SciPy raises what its parser happens to stumble over
-        raise DataError(f"is no MATLAB file ({error})") from error
+        raise DataError(f"is not a MATLAB file ({error})") from error
     return variables
 
 

@@ -58,7 +58,7 @@ def load(stream: IO[bytes]) -> Any:
     except DataError:
         raise
     except Exception as error:  # a damaged pickle may stumble over anything
-        raise DataError(f"is no pickle of arrays ({type(error).__name__}: {error})") from error
+        raise DataError(f"is not a pickle of arrays ({type(error).__name__}: {error})") from error
 
 
 def _detectron(content: dict[str, Any]) -> ImportedProposals:
