@@ -99,7 +99,7 @@ class Contents:
     @property
     def bytes(self) -> int:
         """The size of everything."""
-        return sum(each.bytes for each in (*self.all_groups, *self.runs))
+        return sum(each.bytes for each in self.all_groups) + sum(run.bytes for run in self.runs)
 
 
 def list_contents(cache: Cache) -> Contents:

@@ -1,7 +1,7 @@
-"""Work spread over the machines of a Dask cluster, as `pool` spreads it over processes.
+"""Tasks on the machines of a Dask cluster, with the interface of `process_pool`.
 
-The workers need frcnn, and nothing else of this machine: no disk is shared, what a task needs
-travels with it and what comes of it comes back. Importing this without Dask is a ConfigError.
+The workers need frcnn, and nothing else of this machine: no disk is shared, a task travels with its
+input and its result comes back. Importing this without Dask raises a ConfigError.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SECONDS_TO_CONNECT = 5
 """How long a scheduler may take to answer."""
 _SECONDS_FOR_WORKERS = 10
 _AHEAD = 2
-"""Tasks that are on their way for each thread of the cluster, so that none waits for the next."""
+"""Tasks in flight per thread of the cluster, so that no thread waits for its next one."""
 _LARGEST_TASK = "4GB"
-"""Dask warns about tasks above 10 MB otherwise; a photograph may be as large."""
+"""Raises the size at which Dask warns (10 MB): an image may be larger."""
 
 
 def run_all(
@@ -52,16 +52,16 @@ def run_all(
 ) -> Generator[tuple[TaskT, ResultT | Lost]]:
     """Yields (task, `function(task)`) as they are done, in any order.
 
-    A task whose worker dies is given to another, up to the cluster's `allowed-failures`. One that
-    is over its time is given up, and its worker restarted if it has a nanny. Closing the iterator
-    gives up what is on its way. Tasks in memory here: two for each thread of the cluster.
+    A task whose worker dies goes to another, up to the cluster's `allowed-failures`. One that
+    exceeds its time is given up, and its worker is restarted if it has a nanny. Closing the
+    iterator cancels the tasks in flight. At most two tasks per thread of the cluster are in memory.
 
     Args:
-        function: importable by its name, and never raises.
-        tasks: read only as fast as they are worked on; they travel with all that they hold.
+        function: importable by its name; never raises.
+        tasks: read only as fast as they are done; each is pickled and sent.
         scheduler: its address, such as "tcp://10.0.0.1:8786".
         setup: called once in each worker process; raises FrcnnError if it cannot do the work.
-        time_limit: seconds that a task may take; 0 is no limit.
+        time_limit: seconds per task; 0: no limit.
 
     Raises:
         ConfigError: the scheduler cannot be reached or has no workers.
@@ -69,19 +69,19 @@ def run_all(
     """
     with _connected(scheduler) as client:
         call = functools.partial(_call, function, setup, time_limit, __version__)
-        _require_fit(client, functools.partial(_set_up, setup, __version__))
+        _check_workers(client, functools.partial(_set_up, setup, __version__))
         yield from _Flow(client, call, scheduler).run(iter(tasks))
 
 
 class _Flow(Generic[TaskT, ResultT]):
-    """Tasks on their way to the cluster and back."""
+    """Tasks in flight."""
 
     def __init__(self, client: Any, call: Callable[[TaskT], _Answer], scheduler: str) -> None:
         self._client = client
         self._call = call
         self._scheduler = scheduler
         self._sent: dict[Any, TaskT] = {}
-        self._most = 0
+        self._limit = 0
         self._counted = -1.0
 
     def run(self, tasks: Iterator[TaskT]) -> Generator[tuple[TaskT, ResultT | Lost]]:
@@ -94,11 +94,11 @@ class _Flow(Generic[TaskT, ResultT]):
             yield task, result
 
     def _send(self, tasks: Iterator[TaskT], done: Any) -> None:
-        """Sends tasks until there are enough on their way."""
+        """Sends tasks until enough are in flight."""
         if time.monotonic() - self._counted > 1:  # workers come and go
-            self._most = _AHEAD * max(1, sum(self._client.nthreads().values()))
+            self._limit = _AHEAD * max(1, sum(self._client.nthreads().values()))
             self._counted = time.monotonic()
-        while len(self._sent) < self._most:
+        while len(self._sent) < self._limit:
             task = next(tasks, None)
             if task is None:
                 return
@@ -108,7 +108,7 @@ class _Flow(Generic[TaskT, ResultT]):
 
     def _take(self, future: Any) -> ResultT | Lost:
         try:
-            error = future.exception()  # waits, where the result was lost with its worker
+            error = future.exception()  # waits where the result was lost with its worker
             answer: _Answer | None = None if error else future.result()
         except (distributed.CancelledError, OSError) as problem:
             raise FrcnnError(
@@ -124,10 +124,10 @@ class _Flow(Generic[TaskT, ResultT]):
             ) from error
         for record in answer.records:
             logging.getLogger(record.name).handle(record)
-        if isinstance(answer.result, _Unfit):
+        if isinstance(answer.result, _Invalid):
             raise answer.result.error
         if isinstance(answer.result, TimedOut):
-            # Its thread is still at the task. Without a nanny it stays so.
+            # Its thread still runs the task, and without a nanny goes on to.
             with suppress(Exception):
                 self._client.restart_workers([answer.worker], raise_for_error=False)
         result: ResultT | Lost = answer.result
@@ -135,7 +135,7 @@ class _Flow(Generic[TaskT, ResultT]):
 
 
 @dataclass(frozen=True)
-class _Unfit:
+class _Invalid:
     """Stands for the result of a task on a worker that cannot do the work."""
 
     error: FrcnnError
@@ -157,20 +157,20 @@ def _call(
     version: str,
     task: TaskT,
 ) -> _Answer:
-    """Does a task; runs in a worker."""
+    """Runs a task; called in a worker."""
     worker = distributed.get_worker().address
-    unfit = _set_up(setup, version)
+    problem = _set_up(setup, version)
     records = _records()
-    result: ResultT | TimedOut | _Unfit
-    if unfit:
-        result = _Unfit(FrcnnError(f"worker {worker}: {unfit}"))
+    result: ResultT | TimedOut | _Invalid
+    if problem:
+        result = _Invalid(FrcnnError(f"worker {worker}: {problem}"))
     else:
-        result = _in_time(functools.partial(function, task), time_limit)
-    return _Answer(result, records.taken(), worker)
+        result = _run_within(functools.partial(function, task), time_limit)
+    return _Answer(result, records.take(), worker)
 
 
 def _set_up(setup: Callable[[], None], version: str) -> str:
-    """Returns why this process cannot do the work, "" if it can."""
+    """Returns why this process cannot do the work; "" if it can."""
     if version != __version__:
         return (
             f"has frcnn {__version__}, and this is frcnn {version}; "
@@ -188,7 +188,7 @@ _DONE: list[bytes] = []
 
 
 def _set_up_once(setup: Callable[[], None]) -> None:
-    name = pickle.dumps(setup)  # it comes anew with every task
+    name = pickle.dumps(setup)  # a new copy comes with every task
     with _LOCK:
         if name not in _DONE:
             setup()
@@ -202,8 +202,8 @@ def _records() -> CollectedRecords:
     return records
 
 
-def _in_time(work: Callable[[], ResultT], time_limit: float) -> ResultT | TimedOut:
-    """Returns `work()`, or gives up after `time_limit` seconds (0: never) and leaves it alone."""
+def _run_within(work: Callable[[], ResultT], time_limit: float) -> ResultT | TimedOut:
+    """Returns `work()`, or gives up after `time_limit` seconds (0: never) and lets it run on."""
     if not time_limit:
         return work()
     results: list[ResultT] = []
@@ -215,11 +215,11 @@ def _in_time(work: Callable[[], ResultT], time_limit: float) -> ResultT | TimedO
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
-    for name in [each for each in logging.root.manager.loggerDict if _is_dasks(each)]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said here
+    for name in [each for each in logging.root.manager.loggerDict if _is_dask_logger(each)]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # this module reports it
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGEST_TASK}):
         try:
-            parse_host_port(parse_address(scheduler)[1])  # the client would only say so later
+            parse_host_port(parse_address(scheduler)[1])  # the client would report it late
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # versions of other packages that differ
                 client = distributed.Client(
@@ -237,12 +237,12 @@ def _connected(scheduler: str) -> Iterator[Any]:
                 client.close(timeout=2)
 
 
-def _is_dasks(logger: str) -> bool:
+def _is_dask_logger(logger: str) -> bool:
     return logger.split(".", maxsplit=1)[0] in {"distributed", "tornado"}
 
 
-def _require_fit(client: Any, probe: Callable[[], str]) -> None:
-    """Makes sure that there are workers, and that they can do the work."""
+def _check_workers(client: Any, probe: Callable[[], str]) -> None:
+    """Raises if there are no workers, or one cannot do the work."""
     try:
         client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
     except distributed.TimeoutError as error:

@@ -1,4 +1,4 @@
-"""Which device the network runs on."""
+"""The device that the network runs on, and its number type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frcnn_cli.errors import ConfigError, DeviceError
 
 
 def pick_device(gpus: int | None) -> torch.device:
-    """Returns the GPU if there is one, else the CPU; `gpus` 0 or 1 insists.
+    """Returns the GPU if there is one, else the CPU; `gpus` 0 or 1 forces one.
 
     Raises:
         DeviceError: a GPU was asked for and none is visible.
@@ -50,7 +50,7 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.dtype | None:
-    """Returns the type of the forward pass while training; None is float32."""
+    """Returns the type of the forward pass while training; None: float32."""
     if precision == "float32":
         return None
     dtype = compute_dtype(precision, device)
@@ -59,7 +59,7 @@ def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.d
 
 
 def describe(device: torch.device) -> str:
-    """Returns what to call a device in a line for people."""
+    """Returns the name of a device for people."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when the work is whole."""
+"""Ctrl-C, deferred until the work can stop without loss."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def deferred_interrupt(
-    *signals: signal.Signals,
-) -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C was pressed; a second one interrupts at once.
+def deferred_interrupt(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Yields a function that returns whether Ctrl-C was pressed; a second one interrupts at once.
 
-    The same is true of other `signals`. Outside the main thread, where Python takes no signals,
-    nothing is deferred.
+    Other `signals` are deferred in the same way. Outside the main thread, where Python handles no
+    signals, nothing is deferred.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

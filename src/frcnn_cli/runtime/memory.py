@@ -1,4 +1,4 @@
-"""The most memory that a piece of work held, and what is said where there was too little."""
+"""Peak memory of a computation, and advice where a GPU ran out of it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Returns the most bytes held since `reset_peak`.
+    """Returns the peak number of bytes held since `reset_peak`.
 
-    On a GPU torch's, else the resident memory of this process; None where the system does not tell.
+    On a GPU by torch's count, else the resident memory of this process; None where the system does
+    not report it.
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
@@ -37,8 +38,8 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 @contextmanager
-def memory_told() -> Iterator[None]:
-    """Says what to lower where a GPU has no memory left, outside of a step's own pieces too.
+def translate_out_of_memory() -> Iterator[None]:
+    """Turns CUDA out-of-memory errors into advice on what to lower.
 
     Raises:
         TrainingError: instead of torch's error.

@@ -1,8 +1,13 @@
-"""Work spread over processes, for code that may crash the process that it runs in.
+"""A pool of worker processes, for code that may crash the process that it runs in.
 
-Each worker has a pipe of its own, so it is known which task a dead worker was at; the others go on.
+Each worker has a pipe of its own, so that a dead worker costs its own task only; the others go on.
 Workers are spawned, not forked: a fork of a process with threads or a GPU may hang. They end with
-the process that started them, however it ends and whatever they are at.
+the process that started them, however it ends and whatever they are doing.
+
+Why not a library: the workers of Pebble 5.2 share one pipe and its lock, and an idle worker waits
+while it holds that lock, so that killing one ends the whole pool ("Unexpected error within the
+Pool", seen in each of two trials); loky marks its executor as broken when a worker dies, and has no
+time limit per task. Neither ends its workers in mid-task when the parent process is killed.
 """
 
 from __future__ import annotations
@@ -75,51 +80,50 @@ def run_all(
 ) -> Generator[tuple[TaskT, ResultT | Lost]]:
     """Yields (task, `function(task)`) as they are done, in any order.
 
-    A task whose worker dies gets a second chance, since the cause may be want of memory that others
-    took; one that takes too long does not. Closing the iterator ends the workers at once, whatever
-    they are at.
+    A task whose worker dies is tried once more, since the cause may be that other processes took
+    the memory; one that takes too long is not. Closing the iterator kills the workers at once.
 
     Args:
-        function: importable by its name, and never raises.
-        tasks: read only as fast as they are worked on.
-        workers: processes, at least 1.
+        function: importable by its name; never raises.
+        tasks: read only as fast as they are done, at most one per worker ahead.
+        workers: number of processes, at least 1.
         setup: called once in each new process.
-        time_limit: seconds that a task may take, its process being set up; 0 is no limit.
+        time_limit: seconds per task, counted from when its process is set up; 0: no limit.
 
     Raises:
         FrcnnError: the processes cannot be started.
     """
     source = iter(tasks)
-    again: list[TaskT] = []
-    failed_once: list[TaskT] = []
+    retries: list[TaskT] = []
+    retried: list[TaskT] = []
     idle: list[_Worker[TaskT, ResultT]] = []
     busy: dict[Any, _Worker[TaskT, ResultT]] = {}
     done: list[tuple[TaskT, ResultT | Lost]] = []
     try:
         while True:
             while len(busy) < workers:
-                task = again.pop() if again else next(source, None)
+                task = retries.pop() if retries else next(source, None)
                 if task is None:
                     break
                 worker = idle.pop() if idle else _Worker(function, setup, time_limit)
                 worker.give(task)
                 busy[worker.connection] = worker
-            # Only now, so that the processes work while the caller does.
+            # Results are yielded after new tasks are sent: workers run while the caller does.
             yield from done
             done.clear()
             if not busy:
                 return
-            wait(list(busy), _patience(busy.values()))
+            wait(list(busy), _seconds_to_time_limit(busy.values()))
             for worker in list(busy.values()):
                 result = worker.take()
-                if isinstance(result, _AtWork):
+                if isinstance(result, _Pending):
                     continue
                 del busy[worker.connection]
                 if not isinstance(result, WorkerDied | TimedOut):
                     idle.append(worker)
-                elif isinstance(result, WorkerDied) and worker.task not in failed_once:
-                    failed_once.append(worker.task)
-                    again.append(worker.task)
+                elif isinstance(result, WorkerDied) and worker.task not in retried:
+                    retried.append(worker.task)
+                    retries.append(worker.task)
                     continue
                 done.append((worker.task, result))
     finally:
@@ -127,12 +131,12 @@ def run_all(
             worker.end()
 
 
-class _AtWork:
-    """Stands for the result of a task that has none yet."""
+class _Pending:
+    """Stands for the result of a task that is not done."""
 
 
 class _Worker(Generic[TaskT, ResultT]):
-    """A process that does one task after another, seen from the outside."""
+    """A process that does one task after another, seen from its parent."""
 
     task: TaskT
 
@@ -151,20 +155,20 @@ class _Worker(Generic[TaskT, ResultT]):
         theirs.close()
 
     def give(self, task: TaskT) -> None:
-        """Sends `task`; that the worker is dead shows when its result is taken."""
+        """Sends `task`; if the worker is dead, `take` finds out."""
         self.task = task
         self._began = time.monotonic()
         with suppress(OSError):
             self.connection.send(task)
 
     def time_left(self) -> float | None:
-        """Returns the seconds that its task may still take; None is no limit."""
+        """Returns the seconds that its task may still take; None: no limit."""
         if not (self._time_limit and self._is_set_up):
             return None
         return max(0.0, self._began + self._time_limit - time.monotonic())
 
-    def take(self) -> ResultT | Lost | _AtWork:
-        """Receives the result of the task if there is one, or what became of it."""
+    def take(self) -> ResultT | Lost | _Pending:
+        """Returns the result of the task, or why it is lost, or that it is pending."""
         try:
             while self.connection.poll():
                 message = self.connection.recv()
@@ -181,10 +185,10 @@ class _Worker(Generic[TaskT, ResultT]):
         if self.time_left() == 0:
             self.end()
             return TimedOut(self._time_limit)
-        return _AtWork()
+        return _Pending()
 
     def end(self) -> None:
-        """Ends the process, whatever it is at."""
+        """Kills the process, in mid-task too."""
         self.process.kill()
         self.process.join()
         self.connection.close()
@@ -201,8 +205,8 @@ class _Worker(Generic[TaskT, ResultT]):
         return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
 
-def _patience(workers: Iterable[_Worker[TaskT, ResultT]]) -> float | None:
-    """Returns the seconds until the first of `workers` is over its time; None is for ever."""
+def _seconds_to_time_limit(workers: Iterable[_Worker[TaskT, ResultT]]) -> float | None:
+    """Returns the seconds until the first of `workers` reaches its time limit; None: no limit."""
     left = [seconds for worker in workers if (seconds := worker.time_left()) is not None]
     return min(left, default=None)
 
@@ -213,10 +217,10 @@ def _serve(
     setup: Callable[[], None],
     level: int,
 ) -> None:
-    """The life of a worker: until the other end of `connection` is closed, or its process gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
+    """Runs tasks in a worker until `connection` is closed or the parent process is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    setup()  # what it has to say, the process that started us has said
+    setup()  # its log records are dropped: the parent has logged the same
     records = CollectedRecords()
     _LOGGER.addHandler(records)
     _LOGGER.setLevel(level)
@@ -224,11 +228,11 @@ def _serve(
         connection.send(None)  # set up: the clock of the first task starts
         while True:
             result = function(connection.recv())
-            connection.send((result, records.taken()))
+            connection.send((result, records.take()))
 
 
 def _end_with_parent() -> None:
-    """Ends this process as soon as the one that started it is gone, also amid a task."""
+    """Ends this process as soon as its parent is gone, in mid-task too."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -236,18 +240,18 @@ def _end_with_parent() -> None:
 
 
 class CollectedRecords(QueueHandler):
-    """Collects log records for the process that has a terminal."""
+    """Collects the log records of a worker for its parent."""
 
     def __init__(self) -> None:
         super().__init__(queue=None)  # type: ignore[arg-type]
         self._records: list[logging.LogRecord] = []
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Takes a record."""
+        """Keeps a record."""
         self._records.append(record)
 
-    def taken(self) -> list[logging.LogRecord]:
-        """Returns what came since the last call."""
+    def take(self) -> list[logging.LogRecord]:
+        """Returns the records since the last call."""
         records, self._records = self._records, []
         return records
 

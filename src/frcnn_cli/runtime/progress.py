@@ -1,4 +1,4 @@
-"""How a pipeline tells of its progress, without knowing who listens."""
+"""Progress callbacks: library code reports how far it is without knowing who listens."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """Listens to nothing."""
+    """No-op progress callback."""

@@ -18,7 +18,7 @@ from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
-from frcnn_cli.runtime.memory import memory_told
+from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.training.batches.split_data import SplitData, require_evaluation
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.runs.agreement import (
@@ -97,5 +97,8 @@ def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) ->
 
 
 def test_a_gpu_without_memory_is_told_in_a_line() -> None:
-    with pytest.raises(TrainingError, match="no memory left; lower short_sides"), memory_told():
+    with (
+        pytest.raises(TrainingError, match="no memory left; lower short_sides"),
+        translate_out_of_memory(),
+    ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

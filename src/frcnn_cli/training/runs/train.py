@@ -21,7 +21,7 @@ from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import autocast_for, describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt
-from frcnn_cli.runtime.memory import memory_told
+from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.training.batches.dataset import TrainingSet, loaders_for
 from frcnn_cli.training.batches.split_data import (
     SplitData,
@@ -81,7 +81,7 @@ def train_detector(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
     """
     run = _Run(job, folder, cache, device, resume, context, events=events or TrainEvents())
-    with memory_told():
+    with translate_out_of_memory():
         return run.execute(tensorboard)
 
 
@@ -103,7 +103,7 @@ def check_training(
     """
     events = events or TrainEvents()
     run = _Run(job, None, cache, device, resume=None, context=SINGLE_PROCESS, events=events)
-    with memory_told():
+    with translate_out_of_memory():
         return run.check(processes)
 
 
