@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -85,3 +86,25 @@ def test_flags_in_the_text_exist():
         for code in re.findall(r"`([^`\n]+)`", prose):
             if not code.startswith(("pip", "make", "mkdocs", "python")):
                 assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", code)) <= known, (page.name, code)
+
+
+ARCHITECTURE = ROOT / "docs/explanation/architecture.md"
+PLACES = re.findall(r"`([\w/]+\.py(?:::[\w.]+)?)`", ARCHITECTURE.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("place", sorted(set(PLACES)))
+def test_places_on_the_architecture_page_exist(place):
+    file, _, name = place.partition("::")
+    node: ast.AST = ast.parse((ROOT / "src/frcnn_cli" / file).read_text("utf-8"))
+    for part in filter(None, name.split(".")):
+        inner = [each for each in ast.iter_child_nodes(node) if getattr(each, "name", "") == part]
+        assert inner, f"{file} has no {name}"
+        node = inner[0]
+
+
+def test_every_package_is_on_the_map():
+    packages = {
+        each.name for each in (ROOT / "src/frcnn_cli").iterdir() if (each / "__init__.py").is_file()
+    }
+    page = ARCHITECTURE.read_text("utf-8").partition("## Where is")[0]
+    assert packages <= set(re.findall(r"`(\w+)`", page))
