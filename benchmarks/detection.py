@@ -2,11 +2,11 @@
 
     python benchmarks/detection.py path/to/photographs [--gpus 1]
 
-VGG16 has random weights and regions of the `quality` preset, so that there are 2,000; the default
-network is the bundled detector with the default search. The throughput is that of the network and
-its post-processing alone, photographs with 2,000 regions one after another, and that of the command
-on a folder whose regions are not in the cache. The tables are printed; all figures go to
-`detection.json` beside this file.
+VGG16 has random weights and proposals of the `quality` preset, so that there are 2,000; the default
+network is the bundled detector with the default search. Throughput is measured for the network and
+its post-processing alone, images with 2,000 RoIs one after another, and for the command on a folder
+whose proposals are not in the cache. The tables are printed; all figures are written to
+`detection.json` next to this file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from frcnn_cli.runtime.device import describe, pick_device
 
 OUTPUT = Path(__file__).with_suffix(".json")
 FOLDER = 100
-"""Photographs of the folder."""
+"""Images of the folder."""
 SECONDS = 10.0
 """How long the network's throughput is measured."""
 
@@ -51,7 +51,7 @@ def bench(photograph: Path, *words: str) -> dict[str, Any]:
 
 
 def network_throughput(gpus: int) -> dict[str, Any]:
-    """Runs VGG16 on noise of 800×600 with 2,000 random regions; returns photographs a second."""
+    """Runs VGG16 on 800×600 noise with 2,000 random RoIs; returns images per second."""
     device = pick_device(gpus)
     config = ModelConfig(backbone="vgg16")
     classes = tuple(f"class {label}" for label in range(20))
@@ -77,7 +77,7 @@ def network_throughput(gpus: int) -> dict[str, Any]:
 
 
 def folder_throughput(paths: list[Path], gpus: int) -> dict[str, Any]:
-    """Runs `frcnn detect` on links to photographs; returns wall seconds of one and of many."""
+    """Runs `frcnn detect` on links to images; returns wall seconds of one and of many."""
     walls = []
     for number in (1, FOLDER):
         with tempfile.TemporaryDirectory() as name:

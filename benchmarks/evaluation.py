@@ -2,12 +2,12 @@
 
     python benchmarks/evaluation.py [--photographs 4952] [--repeats 3]
 
-The split is made: as many photographs and objects as VOC 2007 test, and in each photograph 100
-detections over all 20 classes, the best known cap; then 100 of each class. Some detections are
-objects moved a little, the rest lie anywhere. What is timed begins with boxes in memory, by
-photograph, and ends with 20 APs. The plain loop is that of the devkit and of its Python ports: one
-detection after another, NumPy over the objects of its photograph. The table is printed, and written
-with all figures to `evaluation.json` beside this file.
+The split is generated: as many images and objects as VOC 2007 test, and in each image 100
+detections over all 20 classes, the usual cap; then 100 of each class. Some detections are objects
+moved a little, the rest lie anywhere. The time is from boxes in memory, by image, to 20 APs. The
+plain loop is that of the devkit and of its Python ports: one detection after another, NumPy over
+the objects of its image. The table is printed, and written with all figures to `evaluation.json`
+next to this file.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ OUTPUT = Path(__file__).with_suffix(".json")
 CLASSES = tuple(f"class {k}" for k in range(1, 21))
 SIZE = (500, 375)
 OBJECTS = 3.0
-"""Objects of a photograph, as in VOC 2007 test with the difficult ones."""
+"""Objects of an image, as in VOC 2007 test with the difficult ones."""
 
 
 def make_samples(photographs: int, rng: np.random.Generator) -> list[Sample]:
-    """Returns photographs with 1 or more objects each."""
+    """Returns images with 1 or more objects each."""
     samples = []
     for i in range(photographs):
         n = 1 + rng.poisson(OBJECTS - 1)
@@ -49,7 +49,7 @@ def make_samples(photographs: int, rng: np.random.Generator) -> list[Sample]:
 def make_detections(
     samples: Sequence[Sample], each: int, rng: np.random.Generator
 ) -> dict[str, Detections]:
-    """Returns `each` detections a photograph: its objects, up to three times, and noise."""
+    """Returns `each` detections an image: its objects, up to three times, and noise."""
     found = {}
     for sample in samples:
         meant = rng.integers(0, len(sample.labels), min(3 * len(sample.labels), each))
@@ -65,7 +65,7 @@ def make_detections(
 
 
 def boxes(n: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Returns boxes (n, 4) anywhere in a photograph."""
+    """Returns boxes (n, 4) anywhere in an image."""
     edges = rng.random((n, 2, 2)) * SIZE
     return np.sort(edges, axis=1).reshape(-1, 4).astype(np.float32)
 

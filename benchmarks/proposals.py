@@ -1,12 +1,12 @@
-"""Times region search: engine × preset × size × threads, with boxes in common and recall.
+"""Times selective search: engine × preset × size × threads, with common boxes and recall.
 
     python benchmarks/proposals.py path/to/voc07-mini [--photographs 20] [--mosaics 2]
 
-Seconds are wall time, the median of the pictures, each searched once by each engine in turn. OpenCV
-uses one thread: its search has no more. Large pictures are mosaics of the photographs, each tile
-made 500×375; OpenCV is not timed on those of 12 megapixels, which take it many minutes. Recall is
-the share of the objects of further photographs that one of the first 2,000 boxes overlaps by an IoU
-of 0.5. The table is printed, and written with all figures to `proposals.json` beside this file.
+Seconds are wall time, the median over images, each searched once by each engine in turn. OpenCV's
+search has only one thread. Large images are mosaics, each tile resized to 500×375; OpenCV is not
+timed at 12 megapixels, which take many minutes. Recall is the fraction of objects in other images
+that one of the first 2,000 boxes overlaps by an IoU of 0.5. The table is printed, and written with
+all figures to `proposals.json` next to this file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PRESETS: tuple[Preset, ...] = ("fast", "quality", "single", "paper")
 TILE = (500, 375)
 FIRST = 2000
 SLOW = 4
-"""OpenCV takes so many times longer at the quality preset: fewer photographs are searched."""
+"""OpenCV takes so many times longer at the quality preset: fewer images are searched."""
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, Any]
@@ -98,7 +98,7 @@ def recall(samples: Sequence[Sample], preset: Preset) -> float:
 
 
 def mosaic(samples: Sequence[Sample], side: int, seed: int = 0) -> Pixels:
-    """Returns `side` × `side` photographs as one."""
+    """Returns `side` × `side` images as one."""
     chosen = np.random.default_rng(seed).choice(len(samples), side * side)
     tiles = [cv2.resize(load_image(samples[i].path), TILE) for i in chosen]
     return np.vstack([np.hstack(tiles[i * side : (i + 1) * side]) for i in range(side)])

@@ -2,9 +2,9 @@
 
     python benchmarks/region_pictures.py path/to/voc07-mini
 
-`images/region-levels.jpg` shows one photograph as the search sees it: its segments, and the regions
+`images/region-levels.jpg` shows the steps of the search on one image: its segments, and the regions
 that are left after some of the merges. `images/recall-by-number.png` shows the recall of the first
-boxes in our order and in OpenCV's own, on photographs of trainval.
+boxes in our order and in OpenCV's, on images of trainval.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def draw_levels(image: Pixels, path: Path) -> None:
-    """Draws the photograph, its segments, and what is left of them after merges, side by side."""
+    """Draws the image, its segments, and what is left of them after merges, side by side."""
     panels: list[tuple[str, Pixels]] = [("photograph", image)]
     for left, labels in levels(image):
         title = f"{left} segments" if len(panels) == 1 else f"{left} regions"
@@ -120,7 +120,7 @@ def draw_recall(samples: list[Sample], path: Path) -> None:
 
 
 def ordered(samples: list[Sample]) -> Mapping[str, list[FloatArray]]:
-    """Returns the boxes of each photograph in three orders."""
+    """Returns the boxes of each image in three orders."""
     lists: dict[str, list[FloatArray]] = {"ours": [], "OpenCV's": [], "random": []}
     for number, sample in enumerate(samples):
         image = load_image(sample.path)

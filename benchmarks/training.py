@@ -2,11 +2,11 @@
 
     python benchmarks/training.py path/to/dataset [--steps 5] [--compile]
 
-Both take 2 photographs and 128 RoIs a step at a short side of 600. The plain loop has torchvision's
+Both use 2 images and 128 RoIs per step at a short side of 600. The plain loop has torchvision's
 `roi_pool`, float32, contiguous tensors, and loads each batch when it needs it. Weights are random.
-The loops take turns, a step each; the first round is not counted. --compile adds our loop with its
-layers compiled by `torch.compile`, and rounds to compile in. The table is printed, and written with
-all figures to `training.json` beside this file.
+The loops alternate, one step each; the first round is not counted. --compile adds our loop with
+layers compiled by `torch.compile`, and warm-up rounds. The table is printed, and written with all
+figures to `training.json` next to this file.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from frcnn_cli.training.engine.optimizer import build_optimizer
 OUTPUT = Path(__file__).with_suffix(".json")
 PHOTOGRAPHS = 12
 WARM_UP = {False: 1, True: 6}
-"""Rounds that are not counted, without compiling and with: each size of photograph may compile."""
+"""Rounds that are not counted, without compiling and with: each size of image may compile."""
 CLASSES = 20
 
 Steps = Iterator[tuple[float, float]]
-"""Seconds of a step, and of these spent waiting for photographs."""
+"""Seconds of a step, and of these spent waiting for images."""
 
 
 def plain(backbone: BackboneName, batches: TrainingSet, config: TrainConfig) -> Steps:

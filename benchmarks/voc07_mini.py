@@ -1,11 +1,11 @@
-"""Trains, bundles and scores the detector in the box, and writes what came out.
+"""Trains, bundles and scores the bundled detector, and writes the results.
 
     python benchmarks/voc07_mini.py path/to/voc07-mini
 
-The run takes the recipe's 8 passes and then, resumed, 4 more. Training goes on where it stopped
-when the script is run again; a finished run is not repeated. The test split is scored once, with
-the half-precision weights that are shipped. Results are written to `voc07_mini.json` and
-`voc07_mini.md` beside this file.
+The run trains for the recipe's 8 epochs and then, resumed, for 4 more. Run the script again to
+resume training; a finished run is not repeated. The test split is scored once, with the
+half-precision weights that are shipped. Results are written to `voc07_mini.json` and
+`voc07_mini.md` next to this file.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def train(data: Path, cache: Path) -> Path:
     """Returns the run's folder; trains whatever is missing of it."""
     run = cache / "runs" / RUN
     words = ["train", str(data), "--run", RUN, "--cache-dir", str(cache)]
-    # On two cores two processes, a photograph each, are faster than one with two threads.
+    # On two cores two processes, an image each, are faster than one with two threads.
     words += ["--gpus", "0", "--processes", "2", "--batch", "2"]
     if not (run / "curves.png").exists():  # the last thing that a run writes
         resume = ["--resume"] if (run / "resume.safetensors").exists() else []
@@ -105,10 +105,10 @@ def table(result: dict[str, Any]) -> str:
         f"| mAP on test, area | {report['map_voc10']:.3f} |",
         f"| training | {result['training']['steps']:,} steps, "
         f"{result['training']['seconds'] / 60:.0f} min |",
-        f"| a photograph: decode | {seconds['decode']:.3f} s |",
-        f"| a photograph: proposals | {seconds['proposals']:.3f} s |",
-        f"| a photograph: network | {seconds['network']:.3f} s |",
-        f"| a photograph: post-processing | {seconds['postprocess']:.3f} s |",
+        f"| per image: decode | {seconds['decode']:.3f} s |",
+        f"| per image: proposals | {seconds['proposals']:.3f} s |",
+        f"| per image: network | {seconds['network']:.3f} s |",
+        f"| per image: post-processing | {seconds['postprocess']:.3f} s |",
         f"| bundled weights | {BUNDLED.stat().st_size / 1e6:.1f} MB |",
         "",
         "| class | objects | AP 11-point | AP area |",
