@@ -31,13 +31,11 @@ def train(context: DistributedContext) -> tuple[dict[str, torch.Tensor], list[St
     found: dict[str, torch.Tensor] = {}
     reports: list[StepReport] = []
 
-    def on_step(report: StepReport) -> None:
+    for report in trainer.run(batches):
         reports.append(report)
         if report.step == 1:
             for name, parameter in trainer.model.named_parameters():
                 found[f"gradient.{name}"] = parameter.grad.clone()
-
-    trainer.run(batches, on_step)
     assert trainer.average is not None
     found |= {f"weights.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
     found |= {f"average.{name}": tensor for name, tensor in trainer.average.values.items()}

@@ -20,6 +20,7 @@ from frcnn_cli.model.build import BACKBONES
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 from frcnn_cli.training.batches.dataset import TrainingSet
+from support import tiny
 
 CONFIG = TrainConfig(iterations=6, short_sides=(96, 128), long_side=200, add_gt=True)
 SPEC = BACKBONES["efficientnet_lite0"]().spec
@@ -112,9 +113,11 @@ def test_a_photograph_without_objects_trains_as_background(searched) -> None:
     assert len(labels[empty.image_id]) == CONFIG.rois_per_image
     assert not labels[empty.image_id].any()
     assert labels[samples[1].image_id].any()
-    mean, deviation = batches.delta_statistics(4)
-    assert mean.isfinite().all()
-    assert (deviation > 0).all()
+    model = tiny.model(classes=4)
+    batches.set_delta_statistics(model)
+    assert model.delta_mean.isfinite().all()
+    assert (model.delta_std > 0).all()
+    assert not torch.equal(model.delta_std, tiny.model(classes=4).delta_std)
 
 
 def test_copies_are_flipped_once_in_each_pass_and_nothing_is_drawn(searched) -> None:

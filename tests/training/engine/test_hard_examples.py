@@ -93,10 +93,10 @@ def test_the_model_and_the_global_chance_are_left_as_they_were() -> None:
 def test_a_step_learns_from_the_hardest_alone() -> None:
     reports: list[StepReport] = []
     trainer = Trainer(tiny.model(), CONFIG, CPU)
-    trainer.run([tiny.batch()], reports.append)
+    reports += trainer.run([tiny.batch()])
     assert reports[0].rois == 4  # 2 photographs × 2, of 6 each
     by_hand = Trainer(tiny.model(), dataclasses.replace(CONFIG, ohem=0), CPU)
-    by_hand.run([HardExamples(Forward(by_hand.model), CONFIG)(tiny.batch())], reports.append)
+    reports += by_hand.run([HardExamples(Forward(by_hand.model), CONFIG)(tiny.batch())])
     ours, theirs = trainer.model.state_dict(), by_hand.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 

@@ -24,7 +24,7 @@ CONFIG = TrainConfig(
 def train(config: TrainConfig, steps: int) -> tuple[Trainer, list[StepReport]]:
     reports: list[StepReport] = []
     trainer = Trainer(tiny.model(), config, CPU)
-    trainer.run([tiny.batch()] * steps, reports.append)
+    reports += trainer.run([tiny.batch()] * steps)
     return trainer, reports
 
 
@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     before = trainer.model.class_score.weight.clone()
     told = f"the {term} loss is nan at step 2, photographs 0-0, 0-1"
     with pytest.raises(NotFiniteError, match=told) as caught:
-        trainer.run([tiny.batch(), poisoned], [].append)
+        list(trainer.run([tiny.batch(), poisoned]))
     assert (caught.value.step, caught.value.term) == (2, term)
     assert caught.value.batch.image_ids == poisoned.image_ids
     assert trainer.step == 1
@@ -73,12 +73,12 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
 def test_a_gradient_that_is_not_finite_touches_nothing_either(clip_norm: float) -> None:
     config = dataclasses.replace(CONFIG, clip_norm=clip_norm, optimizer="adamw", ema=0.9)
     trainer = Trainer(tiny.model(), config, CPU)
-    trainer.run([tiny.batch()], [].append)
+    list(trainer.run([tiny.batch()]))
     before = {name: tensor.clone() for name, tensor in trainer_state(trainer).items()}
     trainer.model.class_score.bias.register_hook(lambda gradient: gradient / 0)
     reports: list[StepReport] = []
     with pytest.raises(NotFiniteError, match=r"gradient's norm is (inf|nan) at step 2") as caught:
-        trainer.run([tiny.batch()], reports.append)
+        reports += trainer.run([tiny.batch()])
     assert caught.value.term == "gradient"
     after = trainer_state(trainer)
     assert reports == []
@@ -87,7 +87,7 @@ def test_a_gradient_that_is_not_finite_touches_nothing_either(clip_norm: float) 
 
 def test_it_stops_when_asked() -> None:
     trainer = Trainer(tiny.model(), CONFIG, CPU)
-    trainer.run([tiny.batch()] * 5, [].append, stop=lambda: trainer.step == 3)
+    list(trainer.run([tiny.batch()] * 5, stop=lambda: trainer.step == 3))
     assert trainer.step == 3
 
 
@@ -111,11 +111,11 @@ def test_out_of_memory_makes_the_pieces_smaller_and_changes_no_result(
 ) -> None:
     config = TrainConfig(iterations=3, dropout=0.5)
     whole = Trainer(tiny.model(), config, CPU)
-    whole.run(map(tiny.batch, range(3)), [].append)
+    list(whole.run(map(tiny.batch, range(3))))
     trainer = Trainer(tiny.model(), config, CPU)
     memory = SmallMemory(trainer.model, most)
     reports: list[StepReport] = []
-    trainer.run(map(tiny.batch, range(3)), reports.append)
+    reports += trainer.run(map(tiny.batch, range(3)))
     assert memory.failures == failures  # the next steps start with the pieces that fit
     ours, theirs = trainer.model.state_dict(), whole.model.state_dict()
     for name in theirs:
@@ -127,7 +127,7 @@ def test_out_of_memory_for_good_says_what_to_lower() -> None:
     SmallMemory(trainer.model, 0)
     before = trainer.model.class_score.weight.clone()
     with pytest.raises(TrainingError, match="no memory for a step; lower short_sides or rois_per"):
-        trainer.run([tiny.batch()], [].append)
+        list(trainer.run([tiny.batch()]))
     assert torch.equal(before, trainer.model.class_score.weight)
 
 
@@ -137,6 +137,6 @@ def test_measuring_learns_nothing() -> None:
     assert trainer.measure(tiny.batch()) > 0
     assert all(torch.equal(before[n], t) for n, t in trainer.model.state_dict().items())
     assert trainer.step == 0
-    trainer.run([tiny.batch()], [].append)
+    list(trainer.run([tiny.batch()]))
     once, _ = train(CONFIG, 1)
     assert torch.equal(once.model.class_score.weight, trainer.model.class_score.weight)

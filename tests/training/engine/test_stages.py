@@ -36,10 +36,10 @@ def test_classes_first_then_the_box_layer_alone() -> None:
     trainer = Trainer(tiny.model(), STAGES, CPU)
     boxes = {"box_delta.weight", "box_delta.bias"}
     start = snapshot(trainer.model)
-    trainer.run(map(tiny.batch, range(3)), [].append)
+    list(trainer.run(map(tiny.batch, range(3))))
     assert changed(start, trainer.model) == start.keys() - boxes
     between = snapshot(trainer.model)
-    trainer.run(map(tiny.batch, range(3, 6)), [].append)
+    list(trainer.run(map(tiny.batch, range(3, 6))))
     assert changed(between, trainer.model) == boxes
 
 
@@ -53,7 +53,7 @@ def test_without_box_regression_nothing_moves() -> None:
     model = tiny.model()
     disable_box_regression(model)
     trainer = Trainer(model, TrainConfig(iterations=3, box_loss_weight=0.0), CPU)
-    trainer.run(map(tiny.batch, range(3)), [].append)
+    list(trainer.run(map(tiny.batch, range(3))))
     batch = tiny.batch()
     assert not model.eval()(batch.images, batch.rois).deltas.any()
 

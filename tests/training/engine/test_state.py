@@ -32,15 +32,15 @@ MINED = TrainConfig(iterations=4, rois_per_image=3, ohem=2, label_smoothing=0.1)
 def test_stopped_equals_whole(config: TrainConfig, tmp_path: Path) -> None:
     """Through a file, in which every tensor is contiguous: 3×3 convolutions are channels-last."""
     whole = trainer(config)
-    whole.run([tiny.batch()] * 4, [].append)
+    list(whole.run([tiny.batch()] * 4))
 
     stopped = trainer(config)
-    stopped.run([tiny.batch()] * 2, [].append)
+    list(stopped.run([tiny.batch()] * 2))
     write_safetensors(tmp_path / "state.safetensors", trainer_state(stopped))
     again = trainer(config)
     restore(again, read_safetensors(tmp_path / "state.safetensors")[0])
     assert again.step == 2
-    again.run([tiny.batch()] * 2, [].append)
+    list(again.run([tiny.batch()] * 2))
 
     ours, theirs = trainer_state(again), trainer_state(whole)
     assert ours.keys() == theirs.keys()

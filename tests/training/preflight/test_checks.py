@@ -109,7 +109,7 @@ def test_the_disk_that_a_run_takes_is_known_before_its_first_step(
     config = TrainConfig(iterations=7, optimizer=optimizer, ema=0.9, short_sides=(64,))
     trainer = Trainer(tiny.model(), config, torch.device("cpu"))
     cost = estimate(trainer, tiny.batch, tmp_path / "not" / "there")
-    trainer.run([tiny.batch()], [].append)
+    list(trainer.run([tiny.batch()]))
     state = sum(tensor.nbytes for tensor in trainer_state(trainer).values())
     weights = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
     assert cost.disk == pytest.approx(2 * state + 2 * weights, abs=500)  # counters of AdamW

@@ -18,6 +18,7 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
+from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.targets import (
     RegionTargets,
     class_target_statistics,
@@ -139,13 +140,19 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 
-    def delta_statistics(self, num_classes: int) -> tuple[Tensor, Tensor]:
-        """Returns mean and deviation of the box targets, (4,) or (K + 1, 4) of each class."""
-        if self._config.class_statistics:
-            photographs = map(self._boxes, self._samples)
-            return class_target_statistics(photographs, num_classes, self._config.foreground_iou)
-        pairs = (self._boxes(sample)[:2] for sample in self._samples)
-        return target_statistics(pairs, self._config.foreground_iou)
+    def set_delta_statistics(self, model: FastRCNN) -> None:
+        """Writes mean and deviation of the box targets, (4,) or (K + 1, 4), into the model."""
+        config = self._config
+        if not config.box_loss_weight:
+            return
+        if config.class_statistics:
+            images = map(self._boxes, self._samples)
+            statistics = class_target_statistics(images, model.num_classes, config.foreground_iou)
+        else:
+            pairs = (self._boxes(sample)[:2] for sample in self._samples)
+            statistics = target_statistics(pairs, config.foreground_iou)
+        model.delta_mean.copy_(statistics[0])
+        model.delta_std.copy_(statistics[1])
 
     def first(self) -> Batch:
         """Returns the batch of the first step.

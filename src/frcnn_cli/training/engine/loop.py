@@ -1,9 +1,9 @@
-"""The training loop: step the optimiser, call back."""
+"""The training loop: for each batch losses, gradients, optimiser step, report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,18 +27,18 @@ from frcnn_cli.training.engine.step import GRADIENT, NotFiniteError, StepInputs,
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one step did, over all processes.
+    """The result of one step, over all ranks.
 
     Attributes:
-        step: steps done, from 1.
+        step: number of the step, from 1.
         loss: total = classification + λ · box.
         classification: mean log loss.
         box: mean smooth L1.
-        foreground: RoIs of the step that overlap an object.
-        rois: RoIs of the step.
-        lr: rate of the new layers' weights.
-        seconds: wall time of the step, loading included.
-        waiting: seconds of it spent waiting for the photographs.
+        foreground: number of RoIs with a class 1..K.
+        rois: number of RoIs.
+        lr: learning rate of the new layers' weights.
+        seconds: wall time of the step, including loading.
+        waiting: seconds of it spent waiting for the images.
     """
 
     step: int
@@ -53,14 +53,14 @@ class StepReport:
 
 
 class Trainer:
-    """A model, its optimiser and its averaged weights, stepped by `run`.
+    """A model, its optimiser and its averaged weights.
 
     Args:
-        model: on `device`; what is frozen stays so.
+        model: on `device`; its frozen parameters stay frozen.
         config: the recipe.
         device: where the model is.
         autocast: lower precision for the forward pass, or None for float32.
-        context: this process's place among those that train together.
+        context: rank and world size of this process.
     """
 
     def __init__(
@@ -85,26 +85,29 @@ class Trainer:
         self._hardest = HardExamples(forward, config) if config.ohem else None
 
     def run(
-        self,
-        batches: Iterable[Batch],
-        on_step: Callable[[StepReport], None],
-        stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Takes a step for each batch, until one of the processes wants to `stop`.
+        self, batches: Iterable[Batch], stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[StepReport]:
+        """Takes a step for each batch, until one of the ranks wants to `stop`.
+
+        Between two reports the trainer is at rest: it may be read and saved.
 
         Args:
-            batches: this process's photographs of each step.
-            on_step: may read and save the trainer between steps.
-            stop: asked before each step.
+            batches: this rank's images of each step.
+            stop: called before each step.
+
+        Yields:
+            What the step did, over all ranks.
 
         Raises:
-            NotFiniteError: names the photographs and the term.
-            RankLostError: another process ended.
+            NotFiniteError: names the images and the term.
+            RankLostError: another rank ended.
         """
         arrived = time.perf_counter()
         for batch in batches:
             loaded = time.perf_counter()
             chosen = self._chosen(batch)
+            # One exchange for both: the losses are means over the RoIs of all ranks, and the ranks
+            # have to stop before the same step, as a step waits for all of them.
             rois, stops = self._context.all_reduce_sum(len(chosen.labels), stop())
             if stops:
                 return
@@ -116,26 +119,23 @@ class Trainer:
             )
             self._optimizer_step(chosen)
             now = time.perf_counter()
-            on_step(
-                StepReport(
-                    self.step,
-                    total,
-                    classification,
-                    box,
-                    foreground=int(foreground_sum),
-                    rois=int(rois),
-                    lr=lr,
-                    seconds=now - arrived,
-                    waiting=loaded - arrived,
-                )
+            yield StepReport(
+                self.step,
+                total,
+                classification,
+                box,
+                foreground=int(foreground_sum),
+                rois=int(rois),
+                lr=lr,
+                seconds=now - arrived,
+                waiting=loaded - arrived,
             )
             arrived = time.perf_counter()
 
     def measure(self, batch: Batch) -> float:
-        """Returns the seconds that a step's passes take; nothing is learnt."""
-        self._context.all_reduce_sum(
-            0
-        )  # the others may come to this much later, and may wait only here
+        """Returns the seconds of a forward and backward pass; no weight changes."""
+        # The other ranks may arrive much later, and only this exchange waits that long.
+        self._context.all_reduce_sum(0)
         began = time.perf_counter()
         chosen = self._chosen(batch)
         self._compute(chosen, len(chosen.labels), must_be_finite=False)
@@ -145,22 +145,26 @@ class Trainer:
         return time.perf_counter() - began
 
     def _chosen(self, batch: Batch) -> Batch:
-        """Returns what the step learns from, on the device."""
+        """Returns the batch on the device, with OHEM reduced to its hard examples."""
         batch = batch.to(self.device)
         return batch if self._hardest is None else self._hardest(batch)
 
     def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
+        """Leaves gradients in the parameters and returns the losses."""
         self.model.train()
         weight = self._stages.enter(self.step)
         inputs = StepInputs(self.step, max(rois, 1), weight, must_be_finite)
+        # The losses are on the host already: the step looked at them before its backward pass.
         return [loss.item() for loss in self._train_step(batch, inputs)]
 
     def _optimizer_step(self, batch: Batch) -> None:
-        """Moves the weights along the gradients that are there; a gradient has to be finite."""
+        """Updates the weights; raises before that if the gradient is not finite."""
         config, model = self.config, self.model
         set_rate(self.optimizer, rate_factor(self.step, config))
+        # Table 6's stages leave frozen parameters without a gradient, and without a change.
         parameters = [each for each in model.parameters() if each.grad is not None]
         norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
+        # Checked here and not after the step: the weights that are saved are those that failed.
         if not norm.isfinite():
             slot = self._train_step.first_slot
             raise NotFiniteError(self.step + 1, GRADIENT, norm.item(), batch, slot)

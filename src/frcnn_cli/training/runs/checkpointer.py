@@ -1,10 +1,9 @@
-"""What is done between the steps of a run: metrics, checkpoints, evaluations, stopping."""
+"""Work between the steps of a run: metrics, checkpoints, evaluations, early stopping."""
 
 from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -23,13 +22,16 @@ from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.distributed.context import (
+    SINGLE_PROCESS,
+    DistributedContext,
+    RankLostError,
+)
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
-from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from frcnn_cli.training.replay import save_replay
-from frcnn_cli.training.runs.events import FinalScore
+from frcnn_cli.training.runs.events import FinalScore, TrainEvents
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.tensorboard import Board
 
@@ -38,28 +40,28 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass
 class Checkpointer:
-    """Keeps a run's folder; every process of the run has one, only the first one's writes.
+    """Writes a run's metrics, checkpoints and evaluations; one per rank, rank 0's has the folder.
+
+    As a context manager it also saves what a failed step leaves behind.
 
     Attributes:
-        folder: of the run; None in the other processes.
+        path: of the run's folder, in every rank.
+        folder: the folder to write; None in every rank but 0.
         trainer: what is trained.
-        info: of the checkpoints.
-        evaluation: photographs that are not trained on; None evaluates nothing.
-        context: this process's place.
-        progress: told about detections.
-        stepped: told of each step.
-        evaluated: told a step and its mAP.
-        board: TensorBoard's files, if they are wanted.
+        info: metadata of the checkpoints.
+        evaluation: images that are not trained on; None evaluates nothing.
+        context: rank and world size of this process.
+        events: receive steps, evaluations and the progress of detection.
+        board: TensorBoard's files, or None.
     """
 
+    path: Path
     folder: RunFolder | None
     trainer: Trainer
     info: CheckpointInfo
     evaluation: SplitData | None
     context: DistributedContext
-    progress: Progress = silent
-    stepped: Callable[[StepReport], None] = lambda _: None
-    evaluated: Callable[[int, float], None] = lambda *_: None
+    events: TrainEvents
     board: Board | None = None
     _waited: int = field(default=0, init=False)
     _saved: int | None = field(default=None, init=False)
@@ -70,32 +72,36 @@ class Checkpointer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self.board is not None:
             self.board.close()
+        if isinstance(error, NotFiniteError):
+            raise self._save_failed_step(error) from error
+        if isinstance(error, RankLostError) and self.folder is not None:
+            self.folder.save_state(self.trainer)  # of the last whole step
 
     @property
     def config(self) -> TrainConfig:
-        """The recipe."""
+        """The training settings."""
         return self.trainer.config
 
     @property
     def lost_patience(self) -> bool:
-        """Whether the mAP has not risen for so long that the run ends."""
+        """Whether so many evaluations in a row were no better that the run ends."""
         return bool(self.config.patience) and self._waited >= self.config.patience
 
     def on_step(self, report: StepReport) -> None:
-        """Writes down a step, and all that is due after it."""
+        """Logs a step, and writes the checkpoint or evaluation that is due after it."""
         if self.folder is not None:
             self.folder.log_step(report)
         if self.board is not None:
             self.board.stepped(report)
-        self.stepped(report)
+        self.events.stepped(report)
         if self._is_due(report.step):
             self.checkpoint(scored=self._is_scored(report.step))
 
     def catch_up(self) -> None:
-        """Does what a run that was killed had not done yet after the step that it goes on from."""
+        """Writes what a killed run had not written yet after the step that is resumed from."""
         step = self.trainer.step
         scored = self._is_scored(step)
         missing = self.folder is not None and not self.folder.has_checkpoint(step, scored)
@@ -103,14 +109,14 @@ class Checkpointer:
             self.checkpoint(scored=scored)
 
     def save_interrupted(self) -> None:
-        """Writes the state and the detector of this moment, unless that is done."""
+        """Writes state and detector, unless those of this step are written."""
         if self._saved != self.trainer.step:
             self.checkpoint(scored=False)
 
     def checkpoint(self, *, scored: bool) -> None:
-        """Writes the state and the detector of this moment, with its mAP if it is `scored`."""
+        """Writes the state, then the detector, with its mAP if it is `scored`."""
         if self.folder is not None:
-            self.folder.save_state(trainer_state(self.trainer))
+            self.folder.save_state(self.trainer)
         average, model = self.trainer.average, self.trainer.model
         if average is not None:
             average.swap(model)
@@ -124,8 +130,20 @@ class Checkpointer:
         self._saved = self.trainer.step
         self._count_evaluations()
 
+    def _save_failed_step(self, error: NotFiniteError) -> TrainingError:
+        """Writes the failed step for --replay, and returns the error that names the file."""
+        rank = f"-rank{self.context.rank}" if self.context.world_size > 1 else ""
+        path = self.path / f"replay-{error.step}{rank}.safetensors"
+        try:
+            save_replay(path, error, self.trainer.model, self.info, self.config)
+        except OSError:
+            return error  # the first error matters more
+        return TrainingError(
+            error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
+        )
+
     def _count_evaluations(self) -> None:
-        """Learns from the metrics, which one process has, for how long the mAP has not risen."""
+        """Counts evaluations since the best one in the metrics, which only rank 0 has."""
         waited = 0 if self.folder is None else self.folder.evaluations_since_best()
         (self._waited,) = map(int, self.context.all_reduce_sum(waited))
 
@@ -145,17 +163,17 @@ class Checkpointer:
         detector = Detector.of(
             copy.deepcopy(fold_delta_normalization(self.trainer.model)), self.info
         )
-        score = score_split(detector, self.evaluation, self.context, self.progress)
+        score = score_split(detector, self.evaluation, self.context, self.events.progress)
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)
-        self.evaluated(self.trainer.step, score)
+        self.events.evaluated(self.trainer.step, score)
         return score
 
 
 def score_split(
     detector: Detector, data: SplitData, context: DistributedContext, progress: Progress = silent
 ) -> float:
-    """Returns the 11-point mAP; each process detects its share of the photographs."""
+    """Returns the 11-point mAP; each rank detects its shard of the images."""
     found, failures = detect_samples(
         context.shard(data.samples),
         detector,
@@ -178,10 +196,17 @@ def score_best(
     context: DistributedContext,
     progress: Progress = silent,
 ) -> FinalScore | None:
-    """Returns the mAP of a run's best checkpoint; None without photographs to score it on.
+    """Returns the mAP of a run's best checkpoint; None without images to score it on.
 
-    The processes share the work, if all of them see the checkpoint, which the first one wrote.
-    Another machine may have one of the same name, of a run that it led.
+    The ranks share the work if all of them see the checkpoint that rank 0 wrote. Another machine
+    may have a file of the same name from a run of its own.
+
+    Args:
+        run: the run's folder.
+        device: of this process.
+        data: the images to score it on.
+        context: rank and world size of this process.
+        progress: of the detection.
     """
     if data is None:
         return None
@@ -193,16 +218,3 @@ def score_best(
     detector = Detector.load(best, device)
     score = score_split(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
     return FinalScore(score, data.split, len(data.samples))
-
-
-def save_failed_step(error: NotFiniteError, checkpointer: Checkpointer, run: Path) -> TrainingError:
-    """Writes the step that failed, for --replay, and returns the error that says where."""
-    rank = f"-rank{checkpointer.context.rank}" if checkpointer.context.world_size > 1 else ""
-    path = run / f"replay-{error.step}{rank}.safetensors"
-    try:
-        save_replay(path, error, checkpointer.trainer.model, checkpointer.info, checkpointer.config)
-    except OSError:
-        return error  # what went wrong first matters more
-    return TrainingError(
-        error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
-    )

@@ -21,7 +21,8 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 from frcnn_cli.plotting.curves import plot_training
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.state import restore, trainer_state
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
 
@@ -213,21 +214,28 @@ class RunFolder:
         """Returns the rows written so far."""
         return runs.read_metrics(self.path)
 
-    def save_state(self, state: Mapping[str, Tensor]) -> None:
+    def save_state(self, trainer: Trainer) -> None:
         """Writes what resuming needs.
 
         Raises:
             CacheError: the folder cannot be written.
         """
-        checkpoints.write_safetensors(self.path / STATE, state)
+        checkpoints.write_safetensors(self.path / STATE, trainer_state(trainer))
 
-    def load_state(self) -> dict[str, Tensor]:
-        """Returns what `save_state` wrote.
+    def restore(self, trainer: Trainer) -> None:
+        """Puts a trainer where `save_state` was called.
 
         Raises:
-            CheckpointError: it is missing or damaged.
+            CheckpointError: the state is missing, damaged or of another network.
+            ConfigError: the run has taken more steps than it is to take.
         """
-        return read_safetensors(self.path / STATE)[0]
+        restore(trainer, read_safetensors(self.path / STATE)[0])
+        if trainer.step > trainer.config.iterations:
+            raise ConfigError(
+                f"the run has taken {trainer.step:,} steps, more than "
+                f"{trainer.config.iterations:,}",
+                remedy=f"use --iterations {trainer.step} or more",
+            )
 
     def save_checkpoint(
         self, tensors: Mapping[str, Tensor], info: CheckpointInfo, step: int, score: float | None
