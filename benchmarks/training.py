@@ -12,7 +12,6 @@ figures to `training.json` next to this file.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import tempfile
 import time
@@ -29,7 +28,14 @@ from torchvision.ops import roi_pool
 
 from frcnn_cli import __version__
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import BackboneName, ModelConfig, Precision, ProposalConfig, TrainConfig
+from frcnn_cli.config import (
+    BackboneName,
+    ModelConfig,
+    Precision,
+    ProposalConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.model.build import build_model
 from frcnn_cli.proposals.service import ensure_proposals
@@ -55,8 +61,8 @@ def plain(backbone: BackboneName, batches: TrainingSet, config: TrainConfig) -> 
     model = build_model(ModelConfig(backbone), CLASSES).to(device)
     model = model.to(memory_format=torch.contiguous_format).train()
     spec = model.backbone.spec
-    optimizer = build_optimizer(model, config)
-    for step in range(config.iterations):
+    optimizer = build_optimizer(model, config.optimizer)
+    for step in range(config.schedule.iterations):
         began = time.perf_counter()
         batch = batches[step].to(device)
         loaded = time.perf_counter()
@@ -98,7 +104,7 @@ def ours(
             layer.compile(dynamic=True)
     trainer = Trainer(model, config, device, autocast_for(device, precision))
     source = batches.batches(0, loaders_for(device, SINGLE_PROCESS))
-    for _ in range(config.iterations):
+    for _ in range(config.schedule.iterations):
         began = time.perf_counter()
         batch = next(source)
         waited = time.perf_counter() - began
@@ -112,7 +118,7 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Returns a row for each loop."""
     rounds = WARM_UP[compiled] + steps
-    config = dataclasses.replace(TrainConfig(), iterations=rounds)
+    config = TrainConfig(schedule=ScheduleConfig(iterations=rounds))
     samples = read_split(open_dataset(data, cache), "trainval")[0][:PHOTOGRAPHS]
     proposals = ensure_proposals([s.path for s in samples], ProposalConfig(), cache)
     spec = build_model(ModelConfig(backbone), CLASSES).backbone.spec

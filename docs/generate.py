@@ -8,15 +8,10 @@ differs from the code.
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import inspect
 import re
-import typing
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import typer
@@ -24,6 +19,7 @@ import typer
 from frcnn_cli import config
 from frcnn_cli.cli.app import app
 from frcnn_cli.config import BackboneName
+from frcnn_cli.config.fields import expected
 from frcnn_cli.config.recipes import DEFAULTS
 from frcnn_cli.model.batch import CAFFE_BGR, IMAGENET_RGB, Preprocessing
 from frcnn_cli.model.build import BACKBONES
@@ -111,49 +107,20 @@ def _default(parameter: Any) -> str:
     return f"`{default}`"
 
 
-def _fields(section: type) -> str:
-    notes = field_notes(section)
-    hints = typing.get_type_hints(section)
+def _fields(section: type[config.Config]) -> str:
     recipe = {type(part): part for part in vars(DEFAULTS["efficientnet_lite0"]).values()}
     ours = recipe.get(section)
     head = ["key", "value", "default", "meaning"]
     if ours is not None:
         head[2:3] = ["default", "efficientnet_lite0"]
     rows = []
-    for field in dataclasses.fields(section):
-        row = [f"`{field.name}`", _kind(hints[field.name]), f"`{_toml(field.default)}`"]
+    for setting in section.settings().values():
+        row = [f"`{setting.name}`", expected(setting.hint), f"`{_toml(setting.default)}`"]
         if ours is not None:
-            value = getattr(ours, field.name)
-            row.append("" if value == field.default else f"`{_toml(value)}`")
-        rows.append([*row, notes[field.name]])
+            value = setting.of(ours)
+            row.append("" if value == setting.default else f"`{_toml(value)}`")
+        rows.append([*row, setting.help])
     return _markdown(head, rows)
-
-
-def field_notes(section: type) -> dict[str, str]:
-    """Returns what the source says of each field of a section."""
-    tree = ast.parse(Path(inspect.getfile(section)).read_text(encoding="utf-8"))
-    body = next(
-        node.body
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == section.__name__
-    )
-    notes = {}
-    for field, note in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr):
-            assert isinstance(field.target, ast.Name)
-            notes[field.target.id] = " ".join(ast.literal_eval(note.value).split())
-    return notes
-
-
-def _kind(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return ", ".join(f"`{_toml(choice)}`" for choice in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        kinds = typing.get_args(hint)
-        number = "numbers" if kinds[0] is float else "whole numbers"
-        return f"list of {number}" if ... in kinds else f"list of {len(kinds)} {number}"
-    names = {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}
-    return names[hint]
 
 
 def _toml(value: Any) -> str:

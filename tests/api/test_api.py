@@ -15,9 +15,10 @@ from PIL import Image
 
 import frcnn_cli
 from frcnn_cli import Detector, FrcnnError, find_proposals
-from frcnn_cli.config import InputConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.data.images import load_image
+from support.settings import train_config
 
 ROOT = Path(__file__).parents[2]
 FEW = ProposalConfig(max_proposals=200)
@@ -139,7 +140,7 @@ def test_errors_are_one_line_with_a_remedy(detector, act, message) -> None:
 @pytest.mark.slow
 def test_train_then_evaluate(scenes: Path, tmp_path: Path) -> None:
     size = InputConfig(96, 160)
-    recipe = Recipe(TrainConfig(iterations=2, short_sides=(96,), long_side=160), size)
+    recipe = Recipe(train_config(iterations=2, short_sides=(96,), long_side=160), size)
     result = frcnn_cli.train(
         scenes, split="train", schedule=recipe, regions=FEW, gpus=0, cache=tmp_path / "cache"
     )

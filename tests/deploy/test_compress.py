@@ -37,7 +37,7 @@ def test_what_is_written_detects(tmp_path: Path) -> None:
 def test_full_rank_says_what_the_whole_says(tmp_path: Path) -> None:
     out = tmp_path / "same.safetensors"
     compress_to(BUNDLED, out, {"fc6": 256, "fc7": 256})
-    config = DetectConfig(score=0.0)
+    config = DetectConfig(score_threshold=0.0)
     (one, _), (other, _) = (
         Detector.load(path, CPU).detect(PIXELS, BOXES, config) for path in (BUNDLED, out)
     )
@@ -69,7 +69,7 @@ def test_the_smallest_ranks_within_a_drop(scenes: Path, tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-2000])  # its header can be read
     validation = Validation(
         *(data, "val", 2, Cache(tmp_path / "cache"), ProposalConfig(preset="single")),
-        *(DetectConfig(score=0.01), CPU),
+        *(DetectConfig(score_threshold=0.01), CPU),
     )
     result = compress_within(source, out, 1.0, validation=validation)
     assert result.photographs == 1

@@ -73,7 +73,7 @@ def scored(
         Detector.load(checkpoint, torch.device("cpu")),
         cache,
         proposals=proposals,
-        detect=dataclasses.replace(DetectConfig(score=0.01), **changes),  # type: ignore[arg-type]
+        detect=dataclasses.replace(DetectConfig(score_threshold=0.01), **changes),  # type: ignore[arg-type]
         config=EvalConfig(),
         checkpoint=checkpoint,
         progress=listener,

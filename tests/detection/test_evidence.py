@@ -66,7 +66,7 @@ def test_by_hand():
 def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of_scores):
     proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.5, 0.5], [0.995, 0.005]])
-    sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score=least)
+    sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
     seen = see_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
     found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)

@@ -81,7 +81,9 @@ def test_boxes_below_the_score_threshold_vote() -> None:
     proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [200, 0, 260, 60]])
     output = RegionOutput(probabilities.log(), torch.zeros(3, 2, 4))
 
-    found = postprocess_with_votes(output, proposals, model, (300, 200), DetectConfig(score=0.05))
+    found = postprocess_with_votes(
+        output, proposals, model, (300, 200), DetectConfig(score_threshold=0.05)
+    )
 
     # The third has nobody but itself: 0.08² / 1.08 is under the threshold too.
     assert found.scores.tolist() == pytest.approx([0.9 * 0.93 / 1.93])

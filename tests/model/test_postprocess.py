@@ -21,7 +21,7 @@ def test_overlapping_boxes_by_hand() -> None:
     deltas[2, 2, 0] = 5.0  # five deviations of 0.1: half a width to the right
     output = RegionOutput(probabilities.log(), deltas)
 
-    found = postprocess(output, proposals, model, (75, 200), DetectConfig(score=0.05))
+    found = postprocess(output, proposals, model, (75, 200), DetectConfig(score_threshold=0.05))
 
     assert found.labels.tolist() == [1, 2]
     assert found.scores.tolist() == pytest.approx([0.9, 0.8])

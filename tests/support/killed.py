@@ -21,13 +21,14 @@ from pathlib import Path
 import torch
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.train import train_detector
+from support.settings import train_config
 
-CONFIG = TrainConfig(
+CONFIG = train_config(
     iterations=6,
     optimizer="adamw",
     ema=0.9,

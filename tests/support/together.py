@@ -15,12 +15,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from frcnn_cli.config import TrainConfig
 from frcnn_cli.training.distributed.context import DistributedContext, connected
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from support import tiny
+from support.settings import train_config
 
-CONFIG = TrainConfig(iterations=5, images_per_batch=3, lr=0.05, ema=0.9)
+CONFIG = train_config(iterations=5, images_per_batch=3, lr=0.05, ema=0.9)
 
 
 def train(context: DistributedContext) -> tuple[dict[str, torch.Tensor], list[StepReport]]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
-from frcnn_cli.config import InputConfig, ModelConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
@@ -21,9 +21,10 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep
 from frcnn_cli.training.replay import replay, save_replay
 from support import tiny
+from support.settings import changed, train_config
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(iterations=3)
+CONFIG = train_config(iterations=3)
 INFO = CheckpointInfo(ModelConfig(finetune_from="fc6"), ("cat", "dog"), InputConfig())
 
 
@@ -75,7 +76,7 @@ def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path)
 
 def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_path: Path) -> None:
     """The second process's photographs are slots 2 and 3: other draws, and so another loss."""
-    config = dataclasses.replace(CONFIG, precision="float32")
+    config = changed(CONFIG, precision="float32")
     batch = tiny.batch()
     batch.deltas[1, 2] = torch.inf
     losses = []
@@ -86,7 +87,7 @@ def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_
         inputs = StepInputs(0, 6, box_weight=1.0, must_be_finite=False)
         one = tiny.share(batch, 0, 1)
         passes = TrainStep(Forward(model.train()), config, SINGLE_PROCESS, first_slot=slot)
-        model.set_dropout(config.dropout)
+        model.set_dropout(config.optimizer.dropout)
         expected = passes(one, inputs).classification.item()
         assert replayed.losses["0-0"]["classification"] == pytest.approx(expected)
         losses.append(expected)

@@ -9,24 +9,25 @@ import torch
 
 from frcnn_cli import Detector, train
 from frcnn_cli.cache.runs import read_metrics
-from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.deploy.compress import compress_to
 from frcnn_cli.deploy.onnx import export_onnx
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.training.pretrained import load_initial_weights
+from support.settings import train_config
 
 timm = pytest.importorskip("timm")
 
 REGIONS = ProposalConfig(max_proposals=300)
 STEPS = 16
 SCHEDULE = Recipe(
-    TrainConfig(
+    train_config(
         iterations=STEPS,
         optimizer="adamw",
         lr=0.001,
-        clip_norm=10.0,
+        max_grad_norm=10.0,
         add_gt=True,
         short_sides=(96,),
         long_side=160,

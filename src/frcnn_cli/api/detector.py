@@ -77,8 +77,8 @@ class Detector:
         self,
         photograph: Photograph,
         *,
-        score: float = DetectConfig.score,
-        nms: float = DetectConfig.nms,
+        score: float = DetectConfig.score_threshold,
+        nms: float = DetectConfig.nms_iou,
         max_objects: int = DetectConfig.max_per_image,
         vote: float = DetectConfig.vote,
         proposals: npt.ArrayLike | None = None,
@@ -120,9 +120,9 @@ class Detector:
         data: PathLike,
         split: str = "test",
         *,
-        iou: float = EvalConfig.iou,
-        score: float = EvalConfig.score,
-        nms: float = DetectConfig.nms,
+        iou: float = EvalConfig.match_iou,
+        score: float = EvalConfig.score_threshold,
+        nms: float = DetectConfig.nms_iou,
         vote: float = DetectConfig.vote,
         progress: Progress = silent,
     ) -> Evaluation:
@@ -154,7 +154,7 @@ class Detector:
                 cache,
                 proposals=self._regions,
                 detect=DetectConfig(score, nms, vote=vote),
-                config=EvalConfig(iou=iou, score=score),
+                config=EvalConfig(match_iou=iou, score_threshold=score),
                 progress=progress,
             )
         return run.evaluation

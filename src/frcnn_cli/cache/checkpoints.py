@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli.cache.store import translate_os_errors
-from frcnn_cli.config import InputConfig, ModelConfig, override
+from frcnn_cli.config import InputConfig, ModelConfig, from_dict
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 
@@ -84,9 +84,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         )
     try:
         info = CheckpointInfo(
-            override(ModelConfig(), _value(metadata, "model", dict)),
+            from_dict(ModelConfig, _value(metadata, "model", dict)),
             tuple(str(name) for name in _value(metadata, "classes", list)),
-            override(InputConfig(), _value(metadata, "input", dict)),
+            from_dict(InputConfig, _value(metadata, "input", dict)),
             _value(metadata, "training", dict),
         )
     except (KeyError, ValueError, RecursionError, ConfigError) as error:

@@ -92,7 +92,7 @@ def compress(
                 images,
                 Cache(cache_dir),
                 settings.apply("proposals", ProposalConfig()),
-                replace(detect, score=EvalConfig().score),
+                replace(detect, score_threshold=EvalConfig.score_threshold),
                 pick_device(gpus),
             )
             with terminal.progress() as report:

@@ -26,7 +26,7 @@ long_side = 512
 iterations = 280
 short_sides = [288, 320]
 long_side = 512
-warmup = 20
+warmup_steps = 20
 ema = 0.99
 """
 

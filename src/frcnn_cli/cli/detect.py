@@ -67,7 +67,7 @@ def detect(
             max=1,
             metavar="P",
             help="Score threshold.",
-            show_default=str(_CONFIG.score),
+            show_default=str(_CONFIG.score_threshold),
         ),
     ] = None,
     nms: Annotated[
@@ -77,7 +77,7 @@ def detect(
             max=1,
             metavar="IOU",
             help="IoU above which the lower-scoring of two boxes of a class is dropped (NMS).",
-            show_default=str(_CONFIG.nms),
+            show_default=str(_CONFIG.nms_iou),
         ),
     ] = None,
     vote: options.Vote = None,
@@ -148,7 +148,12 @@ def detect(
         detector = Detector.load(chosen, device, speed)
         search = settings.apply("proposals", ProposalConfig())
         rules = settings.apply(
-            "detect", _CONFIG, score=score, nms=nms, vote=vote, scales=_sides(scales)
+            "detect",
+            _CONFIG,
+            score_threshold=score,
+            nms_iou=nms,
+            vote=vote,
+            scales=_sides(scales),
         )
         kept = open_journal(
             out,

@@ -101,7 +101,7 @@ Vote = Annotated[
     ),
 ]
 
-ConfigT = TypeVar("ConfigT")
+ConfigT = TypeVar("ConfigT", bound=configuration.Config)
 
 
 @dataclass(frozen=True)

@@ -3,54 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from frcnn_cli.config import InputConfig, TrainConfig
+from frcnn_cli.config import (
+    AugmentationConfig,
+    InputConfig,
+    LossConfig,
+    OptimizerConfig,
+    SamplingConfig,
+    ScheduleConfig,
+    TrainConfig,
+    flat,
+    override,
+)
 
 RecipeName = Literal["default", "paper", "caffe"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a backbone is trained, and the size of the photographs that it then expects."""
+    """How a backbone is trained, and the size of the images that it then expects."""
 
     train: TrainConfig = field(default_factory=TrainConfig)
     input: InputConfig = field(default_factory=InputConfig)
 
 
 PAPER = Recipe()
-"""§2.3 and §4: 40k SGD steps of 2 photographs × 64 RoIs, short side 600."""
+"""§2.3 and §4: 40k SGD steps of 2 images × 64 RoIs, short side 600."""
 
 CAFFE = Recipe(
     TrainConfig(
-        bias_decay=False,
-        add_gt=True,
-        difficult=True,
-        class_statistics=True,
-        flip=0.0,
-        flip_copies=True,
+        OptimizerConfig(bias_decay=False),
+        sampling=SamplingConfig(add_gt=True, train_on_difficult=True),
+        loss=LossConfig(class_statistics=True),
+        augmentation=AugmentationConfig(flip_prob=0.0, flip_copies=True),
     )
 )
 """What the Caffe release does and the paper does not say."""
 
 _LITE = Recipe(
     TrainConfig(
-        iterations=600,
-        epochs=8.0,
-        optimizer="adamw",
-        lr=0.001,
-        lr_trunk=0.05,
-        lr_schedule="cosine",
-        warmup=100,
-        weight_decay=0.05,
-        bias_lr=1.0,
-        clip_norm=10.0,
-        rois_per_image=128,
-        add_gt=True,
-        short_sides=(448, 528, 608),
-        dropout=0.3,
-        ema=0.998,
+        OptimizerConfig(
+            optimizer="adamw",
+            lr=0.001,
+            backbone_lr_factor=0.05,
+            bias_lr_factor=1.0,
+            weight_decay=0.05,
+            max_grad_norm=10.0,
+            dropout=0.3,
+            ema=0.998,
+        ),
+        ScheduleConfig(iterations=600, epochs=8.0, lr_schedule="cosine", warmup_steps=100),
+        SamplingConfig(rois_per_image=128, add_gt=True),
+        augmentation=AugmentationConfig(short_sides=(448, 528, 608)),
     ),
     InputConfig(600, 1000),
 )
@@ -60,26 +66,28 @@ DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
 
 
 def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
-    """Returns the recipe for `batch` photographs a step (Goyal et al. 2017, linear scaling).
+    """Returns the recipe for `batch` images per step (Goyal et al. 2017, linear scaling).
 
-    k times as many photographs take k times the rate and a k-th of the steps, and of the warm-up;
-    the averaged weights forget as much by photograph.
+    k times as many images take k times the rate and a k-th of the steps, and of the warm-up; the
+    averaged weights forget as much per image.
     """
-    k = batch / train.images_per_batch
-    return replace(
-        train,
-        images_per_batch=batch,
-        lr=train.lr * k,
-        iterations=max(1, round(train.iterations / k)),
-        warmup=round(train.warmup / k),
-        ema=train.ema**k if train.ema else 0.0,
-    )
+    schedule, optimizer = train.schedule, train.optimizer
+    k = batch / schedule.images_per_batch
+    scaled = {
+        "images_per_batch": batch,
+        "lr": optimizer.lr * k,
+        "iterations": max(1, round(schedule.iterations / k)),
+        "warmup_steps": round(schedule.warmup_steps / k),
+        "ema": optimizer.ema**k if optimizer.ema else 0.0,
+    }
+    return override(train, scaled)
 
 
 def for_photographs(train: TrainConfig, count: int) -> TrainConfig:
     """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
-    steps = round(train.epochs * count / train.images_per_batch)
-    return replace(train, iterations=max(steps, train.iterations), epochs=0.0)
+    schedule = train.schedule
+    steps = round(schedule.epochs * count / schedule.images_per_batch)
+    return override(train, {"iterations": max(steps, schedule.iterations), "epochs": 0.0})
 
 
 def recipe(name: RecipeName, backbone: str) -> Recipe:
@@ -95,7 +103,7 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
 
 
 _TOLD_APART = {"iterations", "epochs", "images_per_batch", "lr"}
-"""Fields that a run tells of as its steps and its schedule."""
+"""Settings that a run shows as its steps and its schedule."""
 
 
 def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, object]]:
@@ -103,8 +111,9 @@ def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, ob
 
     Steps, batch and learning rate are not compared.
     """
+    batch = train.schedule.images_per_batch
     differences = {
-        name: _changes(for_batch(recipe(name, backbone).train, train.images_per_batch), train)
+        name: _changes(for_batch(recipe(name, backbone).train, batch), train)
         for name in get_args(RecipeName)
     }
     name = min(differences, key=lambda each: len(differences[each]))
@@ -112,9 +121,9 @@ def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, ob
 
 
 def _changes(base: TrainConfig, train: TrainConfig) -> dict[str, object]:
-    values = {each.name: getattr(train, each.name) for each in fields(train)}
+    before = flat(base)
     return {
         name: value
-        for name, value in values.items()
-        if name not in _TOLD_APART and value != getattr(base, name)
+        for name, value in flat(train).items()
+        if name not in _TOLD_APART and value != before[name]
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from frcnn_cli.config.checks import agree, require
+from msgspec import Meta
+
+from frcnn_cli.config.fields import Amount, Config, Count, Fraction, Side, agree
+from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
 Engine = Literal["opencv", "fast", "imported"]
@@ -19,33 +22,28 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
-class ProposalConfig:
+class ProposalConfig(Config):
     """How regions are searched; what decides the boxes is part of the cache key."""
 
     engine: Engine = "fast"
     """Who searches: "fast", compiled by numba at first use; "opencv", OpenCV itself, which finds
     the same boxes; or nobody: "imported" takes what `frcnn proposals --import` kept."""
     imported: str = "default"
-    """Which imported proposals, by the name that they were given; for that engine alone."""
+    """Name of the imported proposals; used with engine "imported" alone."""
     preset: Preset = "fast"
     """OpenCV's fast, quality or single strategy, or "paper": the MATLAB setting of R-CNN."""
-    max_side: int = 500
-    """Photographs with a longer side (pixels) are shrunk for the search; 0 never shrinks."""
-    max_proposals: int = 2000
-    """Boxes kept a photograph, best first (§4.1 uses about 2,000); 0 keeps all."""
+    max_side: Count = 500
+    """Images with a longer side (pixels) are shrunk for the search; 0 never shrinks."""
+    max_proposals: Count = 2000
+    """Boxes kept per image, best first (§4.1 uses about 2,000); 0 keeps all."""
     seed: int = 0
-    """Decides the order of the boxes, never the set."""
-    time_limit: float = 300.0
-    """Seconds that the search of one photograph may take before it is given up; 0 is no limit."""
-
-    def __post_init__(self) -> None:
-        require(self.max_side >= 0, f"max_side is {self.max_side}", "use 0 or more pixels")
-        require(self.max_proposals >= 0, f"max_proposals is {self.max_proposals}", "use 0 or more")
-        require(self.time_limit >= 0, f"time_limit is {self.time_limit}", "use 0 or more seconds")
+    """Seed of the order of the boxes; it does not change the set."""
+    time_limit: Amount = 300.0
+    """Seconds after which the search of one image is given up; 0 is no limit."""
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Config):
     """What network is built."""
 
     backbone: str = "efficientnet_lite0"
@@ -54,32 +52,31 @@ class ModelConfig:
     """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
     finetune_from: str = ""
     """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
-    fc6_rank: int = 0
+    fc6_rank: Count = 0
     """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
-    fc7_rank: int = 0
+    fc7_rank: Count = 0
     """Rank of fc7 after truncated SVD (§3.1); 0 is the whole layer."""
 
     def __post_init__(self) -> None:
-        require(
-            self.backbone in get_args(BackboneName) or self.backbone.startswith("timm/"),
-            f"backbone is {self.backbone!r}",
-            f"use one of {', '.join(get_args(BackboneName))} or timm/NAME",
-        )
-        for name in ("fc6_rank", "fc7_rank"):
-            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}", "use 0 or more")
+        super().__post_init__()
+        if self.backbone not in get_args(BackboneName) and not self.backbone.startswith("timm/"):
+            raise ConfigError(
+                f"backbone is {self.backbone!r}",
+                remedy=f"use one of {', '.join(get_args(BackboneName))} or timm/NAME",
+            )
 
 
 @dataclass(frozen=True)
-class InputConfig:
-    """How photographs are resized for the network (§4: short side 600, long side at most 1000)."""
+class InputConfig(Config):
+    """How images are resized for the network (§4: short side 600, long side at most 1000)."""
 
-    short_side: int = 600
+    short_side: Side = 600
     """Pixels of the shorter side."""
-    long_side: int = 1000
+    long_side: Side = 1000
     """Cap on the longer side, pixels; it wins over `short_side`."""
 
     def __post_init__(self) -> None:
-        require(self.short_side >= 32, f"short_side is {self.short_side}", "use 32 or more pixels")
+        super().__post_init__()
         agree(
             self.long_side >= self.short_side,
             f"long_side {self.long_side} is less than short_side {self.short_side}",
@@ -88,37 +85,28 @@ class InputConfig:
 
 
 @dataclass(frozen=True)
-class DetectConfig:
+class DetectConfig(Config):
     """How class scores and deltas become detections."""
 
-    score: float = 0.05
-    """Least score of a detection."""
-    nms: float = 0.3
-    """IoU above which the lower-scored of two boxes of a class is dropped (§4, 0.3)."""
-    max_per_image: int = 100
-    """Detections kept a photograph, over all classes; 0 keeps all."""
-    vote: float = 0.5
+    score_threshold: Fraction = 0.05
+    """Detections with a lower score are dropped."""
+    nms_iou: Fraction = 0.3
+    """IoU above which the lower-scoring of two boxes of a class is dropped (NMS; §4, 0.3)."""
+    max_per_image: Count = 100
+    """Detections kept per image, over all classes; 0 keeps all."""
+    vote: Fraction = 0.5
     """IoU from which a class's boxes take part in the place and the score of one that stays
     (Gidaris & Komodakis 2015); 0: boxes and scores are the network's own (the paper)."""
-    support: float = 1.0
-    """A box that boxes of w score in all vote for has its score times w / (w + this)."""
-    scales: tuple[int, ...] = ()
+    support: Amount = 1.0
+    """A box for which boxes with a total score of w vote has its score times w / (w + this)."""
+    scales: tuple[Side, ...] = ()
     """Short sides in pixels: each RoI is seen where it is nearest to 224² (§2.4); empty: one."""
     longest_side: int = 2000
     """Cap on the long side at these scales, pixels (§5.2)."""
 
-    def __post_init__(self) -> None:
-        for side in self.scales:
-            InputConfig(side, max(side, self.longest_side))
-        for name in ("score", "nms", "vote"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}", "use a fraction between 0 and 1")
-        require(self.support >= 0, f"support is {self.support}", "use 0 or more")
-        require(self.max_per_image >= 0, f"max_per_image is {self.max_per_image}", "use 0 or more")
-
 
 @dataclass(frozen=True)
-class SpeedConfig:
+class SpeedConfig(Config):
     """What a detector does to be fast; it computes the same function, but for rounding."""
 
     precision: Precision = "auto"
@@ -130,16 +118,12 @@ class SpeedConfig:
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(Config):
     """How detections are scored."""
 
     metric: Metric = "voc07"
     """VOC07's 11-point AP, VOC10's area under the curve, or COCO's AP."""
-    iou: float = 0.5
-    """Least IoU of a true positive by the VOC rules (the devkit's is >=); COCO has its own ten."""
-    score: float = 0.01
-    """Least score of a detection that is scored: a precision-recall curve wants its tail."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.score <= 1, f"score is {self.score}", "use a fraction between 0 and 1")
-        require(0 < self.iou <= 1, f"iou is {self.iou}", "use a fraction above 0 and up to 1")
+    match_iou: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """IoU from which a detection matches an object by the VOC rules; COCO has ten of its own."""
+    score_threshold: Fraction = 0.01
+    """Detections with a lower score are not scored: a precision-recall curve wants its tail."""

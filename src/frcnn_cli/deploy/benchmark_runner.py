@@ -179,7 +179,9 @@ class Course:
         ):
             chances = [each.class_logits.float().softmax(1) for each in (found, expected)]
             scores = max(scores, float((chances[0] - chances[1]).abs().amax()))
-            roi, label = torch.nonzero(chances[1][:, 1:] > self._detect.score, as_tuple=True)
+            roi, label = torch.nonzero(
+                chances[1][:, 1:] > self._detect.score_threshold, as_tuple=True
+            )
             if len(roi):
                 proposals = torch.from_numpy(photograph.boxes)[roi]
                 boxes = [

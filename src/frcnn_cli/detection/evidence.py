@@ -59,7 +59,7 @@ def _share(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig)
     if not (config.vote and config.support):
         return torch.ones_like(scores[regions])
     votes = (box_ops.iou(boxes[regions], boxes) >= config.vote) & (
-        scores > voter_threshold(config.score)
+        scores > voter_threshold(config.score_threshold)
     )
     sums = (scores * votes).sum(dim=1)
     return sums / (sums + config.support)

@@ -43,10 +43,12 @@ def postprocess_with_votes(
     """
     if not config.vote:
         return postprocess(output, proposals, model, size, config)
-    found = decode_candidates(output, proposals, model, size, voter_threshold(config.score))
-    kept = suppress(found.boxes, found.scores, found.labels, config.nms, config.max_per_image)
+    found = decode_candidates(
+        output, proposals, model, size, voter_threshold(config.score_threshold)
+    )
+    kept = suppress(found.boxes, found.scores, found.labels, config.nms_iou, config.max_per_image)
     voted = vote(found, kept, config.vote, config.support)
-    strong = voted.scores > config.score
+    strong = voted.scores > config.score_threshold
     return Detections(voted.boxes[strong], voted.scores[strong], voted.labels[strong])
 
 

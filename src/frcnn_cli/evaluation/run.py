@@ -101,7 +101,7 @@ def evaluate_detector(
         cache,
         proposals=proposals,
         detect=detect,
-        iou=config.iou,
+        iou=config.match_iou,
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -111,7 +111,7 @@ def evaluate_detector(
     scored = _scored(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
-    return replace(scored, evidence=collect_evidence(usable, seen, detect.score))
+    return replace(scored, evidence=collect_evidence(usable, seen, detect.score_threshold))
 
 
 def _detections(
@@ -198,14 +198,14 @@ def _scored(
     explained: bool,
 ) -> EvaluationRun:
     classes = dataset.classes
-    matched = match_split(samples, found, classes, config.iou)
+    matched = match_split(samples, found, classes, config.match_iou)
     tables = matched.objects, matched.detections, classes
     return EvaluationRun(
         samples=tuple(samples),
         matched=matched,
         evaluation=score(matched),
         coco=evaluate_coco(*tables) if config.metric == "coco" else None,
-        explanation=explain(*tables, config.metric, config.iou) if explained else None,
+        explanation=explain(*tables, config.metric, config.match_iou) if explained else None,
         dataset=str(dataset),
         split=split,
         numbers=own_numbers(dataset, (sample.image_id for sample in samples)),

@@ -27,8 +27,8 @@ def postprocess(
         size: width and height of the image.
         config: score threshold, NMS IoU and maximum number of detections.
     """
-    found = decode_candidates(output, proposals, model, size, config.score)
-    kept = suppress(found.boxes, found.scores, found.labels, config.nms, config.max_per_image)
+    found = decode_candidates(output, proposals, model, size, config.score_threshold)
+    kept = suppress(found.boxes, found.scores, found.labels, config.nms_iou, config.max_per_image)
     return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
 

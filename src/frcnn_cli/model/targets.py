@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import SamplingConfig
 
 
 class RegionTargets(NamedTuple):
@@ -30,7 +30,7 @@ def sample_rois(
     proposals: Tensor,
     gt_boxes: Tensor,
     gt_labels: Tensor,
-    config: TrainConfig,
+    config: SamplingConfig,
     generator: torch.Generator,
 ) -> RegionTargets:
     """Draws a photograph's RoIs: a quarter foreground at most, the rest hard background.
@@ -38,7 +38,8 @@ def sample_rois(
     Foreground overlaps an object by IoU ≥ `foreground_iou`; background has its highest IoU in
     `background_iou`, half-open. Where a photograph has too few of a kind, fewer RoIs come out; one
     without hard background draws from all proposals that are not foreground, so that photographs
-    without objects train too. With `ohem` as many more are drawn, of which the hardest will train.
+    without objects train too. With `ohem_factor` as many more are drawn, of which the
+    hardest will train.
 
     Args:
         proposals: (N, 4) xyxy.
@@ -55,7 +56,7 @@ def sample_rois(
     background = torch.nonzero((best_iou >= low) & (best_iou < high)).flatten()
     if not len(background):
         background = torch.nonzero(best_iou < high).flatten()
-    wanted = config.rois_per_image * max(config.ohem, 1)
+    wanted = config.rois_per_image * max(config.ohem_factor, 1)
     foreground = _draw(foreground, round(wanted * config.foreground_fraction), generator)
     background = _draw(background, wanted - len(foreground), generator)
     chosen = torch.cat((foreground, background))

@@ -49,5 +49,5 @@ def translate_out_of_memory() -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             "the GPU has no memory left",
-            remedy="lower short_sides, rois_per_image or ohem in [train], or --batch",
+            remedy="lower short_sides, rois_per_image or ohem_factor in [train], or --batch",
         ) from error

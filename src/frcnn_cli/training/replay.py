@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
-from frcnn_cli.config import ModelConfig, TrainConfig, override
+from frcnn_cli.config import ModelConfig, TrainConfig, from_dict
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 from frcnn_cli.model.batch import Batch
@@ -120,8 +120,8 @@ def replay(path: Path, device: torch.device) -> Replayed:
         if metadata.get("schema") != SCHEMA:
             raise ConfigError(f"its schema is {metadata.get('schema')!r}")
         about = json.loads(metadata["about"])
-        config = override(TrainConfig(), about["train"])
-        model = build_model(override(ModelConfig(), about["model"]), len(about["classes"]))
+        config = from_dict(TrainConfig, about["train"])
+        model = build_model(from_dict(ModelConfig, about["model"]), len(about["classes"]))
         model.delta_mean = tensors[_MODEL + "delta_mean"]  # of one shape or another
         model.delta_std = tensors[_MODEL + "delta_std"]
         model.load_state_dict(_part(tensors, _MODEL))
@@ -148,7 +148,7 @@ def _go_through(
 
     for name, parameter in model.named_parameters():
         look("", f"{name}, weights", parameter)
-    model.set_dropout(config.dropout)
+    model.set_dropout(config.optimizer.dropout)
     forward = Forward(model, autocast_for(batch.labels.device, config.precision), apart=False)
     done = 0
     for place, name in enumerate(batch.image_ids):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.training.batches.augment import (
     TrainingExample,
     color_jitter,
@@ -65,8 +65,8 @@ def test_what_is_left_of_an_object_that_drops_out_is_no_background() -> None:
 
 @given(st.integers(0, 2**32), st.booleans())
 def test_boxes_stay_on_their_objects(seed: int, flipped: bool) -> None:
-    config = TrainConfig(crop=1.0)
-    made = random_flip_crop(scene(), config, generator(seed), flipped=flipped)
+    config = AugmentationConfig(crop_prob=1.0)
+    made = random_flip_crop(scene(), config, 0.5, generator(seed), flipped=flipped)
     height, width = made.pixels.shape[:2]
     assert 50 <= width <= 100
     assert 40 <= height <= 80
@@ -82,10 +82,12 @@ def test_boxes_stay_on_their_objects(seed: int, flipped: bool) -> None:
 
 
 def test_crops_differ_and_repeat() -> None:
-    config = TrainConfig(crop=1.0, flip=0.0)
-    shapes = {random_flip_crop(scene(), config, generator(seed)).pixels.shape for seed in range(20)}
+    config = AugmentationConfig(crop_prob=1.0, flip_prob=0.0)
+    shapes = {
+        random_flip_crop(scene(), config, 0.5, generator(seed)).pixels.shape for seed in range(20)
+    }
     assert len(shapes) > 15
-    one, same = (random_flip_crop(scene(), config, generator(3)) for _ in range(2))
+    one, same = (random_flip_crop(scene(), config, 0.5, generator(3)) for _ in range(2))
     assert np.array_equal(one.pixels, same.pixels)
     assert torch.equal(one.proposals, same.proposals)
 
@@ -96,7 +98,7 @@ def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() ->
     full = scene()._replace(boxes=whole, proposals=whole, labels=torch.tensor([1]))
     sizes = set()
     for seed in range(40):
-        made = random_flip_crop(full, TrainConfig(crop=1.0), generator(seed))
+        made = random_flip_crop(full, AugmentationConfig(crop_prob=1.0), 0.5, generator(seed))
         sizes.add(made.pixels.shape[0] * made.pixels.shape[1])
         assert len(made.boxes) == 1
     assert min(sizes) >= 4000
@@ -105,7 +107,9 @@ def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() ->
 def test_a_photograph_without_objects_is_cropped_too() -> None:
     empty = scene()._replace(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
     shapes = {
-        random_flip_crop(empty, TrainConfig(crop=1.0), generator(seed)).pixels.shape
+        random_flip_crop(
+            empty, AugmentationConfig(crop_prob=1.0), 0.5, generator(seed)
+        ).pixels.shape
         for seed in range(5)
     }
     assert len(shapes) > 1
@@ -114,7 +118,7 @@ def test_a_photograph_without_objects_is_cropped_too() -> None:
 def test_what_is_off_draws_nothing() -> None:
     off, one_draw = generator(), generator()
     torch.rand((), generator=one_draw)
-    made = random_flip_crop(scene(), TrainConfig(flip=0.0), off)
+    made = random_flip_crop(scene(), AugmentationConfig(flip_prob=0.0), 0.5, off)
     color_jitter(made.pixels, 0.0, off)
     assert np.array_equal(made.pixels, scene().pixels)
     assert torch.equal(off.get_state(), one_draw.get_state())

@@ -11,7 +11,7 @@ import torch
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ImageError
@@ -21,8 +21,9 @@ from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 from frcnn_cli.training.batches.dataset import TrainingSet
 from support import tiny
+from support.settings import changed, train_config
 
-CONFIG = TrainConfig(iterations=6, short_sides=(96, 128), long_side=200, add_gt=True)
+CONFIG = train_config(iterations=6, short_sides=(96, 128), long_side=200, add_gt=True)
 SPEC = BACKBONES["efficientnet_lite0"]().spec
 
 
@@ -56,7 +57,7 @@ def test_deltas_lead_to_the_objects_flipped_or_not(searched) -> None:
     """Decoding a foreground RoI in the resized image gives an object, in its flipped place."""
     samples, run = searched
     for flip in (0.0, 1.0):
-        config = dataclasses.replace(CONFIG, flip=flip, short_sides=(128,), images_per_batch=1)
+        config = changed(CONFIG, flip_prob=flip, short_sides=(128,), images_per_batch=1)
         (batch, *_) = TrainingSet(samples, run, config, SPEC).batches(0, workers=0)
         sample = next(s for s in samples if s.image_id == batch.image_ids[0])
         width, height = image_size(sample.path)
@@ -90,7 +91,7 @@ def test_proposals_of_difficult_objects_are_no_background(searched) -> None:
     samples, run = searched
     sample = samples[0]
     hidden = dataclasses.replace(sample, difficult=np.ones(len(sample.boxes), bool))
-    config = dataclasses.replace(CONFIG, flip=0.0, short_sides=(128,), rois_per_image=500)
+    config = changed(CONFIG, flip_prob=0.0, short_sides=(128,), rois_per_image=500)
     (batch, *_) = TrainingSet([hidden], run, config, SPEC).batches(0, workers=0)
     assert not batch.labels.any()
     rois = batch.rois[0].numpy() * np.float32(min(image_size(sample.path)) / 128)
@@ -110,7 +111,7 @@ def test_a_photograph_without_objects_trains_as_background(searched) -> None:
     labels = dict(
         zip(batch.image_ids, batch.labels.split([len(r) for r in batch.rois]), strict=True)
     )
-    assert len(labels[empty.image_id]) == CONFIG.rois_per_image
+    assert len(labels[empty.image_id]) == CONFIG.sampling.rois_per_image
     assert not labels[empty.image_id].any()
     assert labels[samples[1].image_id].any()
     model = tiny.model(classes=4)
@@ -123,8 +124,13 @@ def test_a_photograph_without_objects_trains_as_background(searched) -> None:
 def test_copies_are_flipped_once_in_each_pass_and_nothing_is_drawn(searched) -> None:
     """The Caffe release: 2 photographs are 4 in a pass, 2 of them flipped."""
     samples, run = searched
-    config = dataclasses.replace(
-        CONFIG, flip=0.0, flip_copies=True, short_sides=(128,), images_per_batch=1, iterations=4
+    config = changed(
+        CONFIG,
+        flip_prob=0.0,
+        flip_copies=True,
+        short_sides=(128,),
+        images_per_batch=1,
+        iterations=4,
     )
     seen: dict[str, list[torch.Tensor]] = {}
     for batch in TrainingSet(samples, run, config, SPEC).batches(0, workers=0):
@@ -141,7 +147,7 @@ def test_copies_are_flipped_once_in_each_pass_and_nothing_is_drawn(searched) -> 
 def test_difficult_objects_train_where_the_recipe_wants_them(searched) -> None:
     samples, run = searched
     hidden = dataclasses.replace(samples[0], difficult=np.ones(len(samples[0].boxes), bool))
-    config = dataclasses.replace(CONFIG, difficult=True)
+    config = changed(CONFIG, train_on_difficult=True)
     assert TrainingSet([hidden], run, config, SPEC).first().labels.any()
 
 
@@ -154,7 +160,7 @@ def test_photographs_of_a_rare_class_are_seen_more_often(searched) -> None:
     labels = np.ones(len(samples[0].labels), np.int64)
     common = [dataclasses.replace(samples[0], image_id=str(i), labels=labels) for i in range(9)]
     rare = dataclasses.replace(samples[0], image_id="rare", labels=2 * labels)
-    config = dataclasses.replace(CONFIG, class_balance=0.9, images_per_batch=10, iterations=1)
+    config = changed(CONFIG, class_balance=0.9, images_per_batch=10, iterations=1)
     seen = TrainingSet([*common, rare], run, config, SPEC).first().image_ids
     assert seen.count("rare") in (2, 3)
     hidden = dataclasses.replace(rare, difficult=np.ones(len(labels), bool))
@@ -164,9 +170,9 @@ def test_photographs_of_a_rare_class_are_seen_more_often(searched) -> None:
 
 def test_all_chance_is_of_the_step(searched) -> None:
     samples, run = searched
-    config = dataclasses.replace(CONFIG, crop=0.7, photometric=0.4, class_balance=0.6, ohem=2)
+    config = changed(CONFIG, crop_prob=0.7, photometric=0.4, class_balance=0.6, ohem_factor=2)
     batches = TrainingSet(samples, run, config, SPEC)
-    plain = TrainingSet(samples, run, dataclasses.replace(CONFIG, class_balance=0.6), SPEC)
+    plain = TrainingSet(samples, run, changed(CONFIG, class_balance=0.6), SPEC)
     whole, later = (list(batches.batches(start, workers=0)) for start in (0, 3))
     assert all(same(one, other) for one, other in zip(whole[3:], later, strict=True))
     assert not any(same(one, other) for one, other in zip(whole, plain.batches(0, 0), strict=True))

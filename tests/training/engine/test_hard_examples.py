@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
-from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -15,9 +12,10 @@ from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from support import tiny
+from support.settings import changed, train_config
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(iterations=4, rois_per_image=2, ohem=3, box_loss_weight=1.0)
+CONFIG = train_config(iterations=4, rois_per_image=2, ohem_factor=3, box_loss_weight=1.0)
 
 
 def undecided() -> FastRCNN:
@@ -44,7 +42,7 @@ def test_the_hardest_stay_by_the_sum_of_both_losses() -> None:
     assert chosen.deltas[:, 0].tolist() == [2.0, 1.0]
     assert chosen.rois[0][:, 0].tolist() == [16.0, 24.0]
     assert chosen.labels.tolist() == [1, 1]
-    without_boxes = dataclasses.replace(CONFIG, box_loss_weight=0.0)
+    without_boxes = changed(CONFIG, box_loss_weight=0.0)
     first = HardExamples(Forward(undecided()), without_boxes)(batch)
     assert first.deltas[:, 0].tolist() == [0.0, 0.5]  # all as hard: the order stays
 
@@ -95,7 +93,7 @@ def test_a_step_learns_from_the_hardest_alone() -> None:
     trainer = Trainer(tiny.model(), CONFIG, CPU)
     reports += trainer.run([tiny.batch()])
     assert reports[0].rois == 4  # 2 photographs × 2, of 6 each
-    by_hand = Trainer(tiny.model(), dataclasses.replace(CONFIG, ohem=0), CPU)
+    by_hand = Trainer(tiny.model(), changed(CONFIG, ohem_factor=0), CPU)
     reports += by_hand.run([HardExamples(Forward(by_hand.model), CONFIG)(tiny.batch())])
     ours, theirs = trainer.model.state_dict(), by_hand.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -103,4 +101,4 @@ def test_a_step_learns_from_the_hardest_alone() -> None:
 
 def test_stages_have_no_common_loss() -> None:
     with pytest.raises(ConfigError, match="stage_wise has no loss of both kinds"):
-        TrainConfig(stage_wise=True, ohem=4)
+        train_config(stage_wise=True, ohem_factor=4)

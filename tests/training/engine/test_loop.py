@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -14,9 +12,10 @@ from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from support import tiny
+from support.settings import changed, train_config
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(
+CONFIG = train_config(
     iterations=200, optimizer="adamw", lr=0.01, lr_schedule="cosine", dropout=0.1, ema=0.5
 )
 
@@ -29,7 +28,7 @@ def train(config: TrainConfig, steps: int) -> tuple[Trainer, list[StepReport]]:
 
 
 def test_overfits_one_batch() -> None:
-    _, reports = train(CONFIG, CONFIG.iterations)
+    _, reports = train(CONFIG, CONFIG.schedule.iterations)
     assert reports[0].classification > 0.9  # log 3
     assert reports[-1].classification < 0.1
     assert reports[-1].box < 0.1 * reports[0].box
@@ -42,7 +41,7 @@ def test_same_seed_same_weights_and_the_global_state_is_left_alone() -> None:
     one, _ = train(CONFIG, 3)
     assert torch.equal(state, torch.random.get_rng_state())
     same, _ = train(CONFIG, 3)
-    other, _ = train(dataclasses.replace(CONFIG, seed=1), 3)
+    other, _ = train(changed(CONFIG, seed=1), 3)
     head = "backbone.head.fc7.weight"
     assert torch.equal(one.model.state_dict()[head], same.model.state_dict()[head])
     assert not torch.equal(one.model.state_dict()[head], other.model.state_dict()[head])
@@ -71,7 +70,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
 
 @pytest.mark.parametrize("clip_norm", [0.0, 10.0])
 def test_a_gradient_that_is_not_finite_touches_nothing_either(clip_norm: float) -> None:
-    config = dataclasses.replace(CONFIG, clip_norm=clip_norm, optimizer="adamw", ema=0.9)
+    config = changed(CONFIG, max_grad_norm=clip_norm, optimizer="adamw", ema=0.9)
     trainer = Trainer(tiny.model(), config, CPU)
     list(trainer.run([tiny.batch()]))
     before = {name: tensor.clone() for name, tensor in trainer_state(trainer).items()}
@@ -109,7 +108,7 @@ class SmallMemory:
 def test_out_of_memory_makes_the_pieces_smaller_and_changes_no_result(
     most: int, failures: int
 ) -> None:
-    config = TrainConfig(iterations=3, dropout=0.5)
+    config = train_config(iterations=3, dropout=0.5)
     whole = Trainer(tiny.model(), config, CPU)
     list(whole.run(map(tiny.batch, range(3))))
     trainer = Trainer(tiny.model(), config, CPU)

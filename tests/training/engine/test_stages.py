@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import ScheduleConfig, TrainConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS
 from frcnn_cli.training.engine.class_statistics import (
@@ -19,9 +17,10 @@ from frcnn_cli.training.engine.optimizer import rate_factor
 from frcnn_cli.training.engine.stages import disable_box_regression
 from frcnn_cli.training.engine.step import StepInputs, TrainStep
 from support import tiny
+from support.settings import train_config
 
 CPU = torch.device("cpu")
-STAGES = TrainConfig(iterations=6, stage_wise=True)
+STAGES = train_config(iterations=6, stage_wise=True)
 
 
 def snapshot(model: FastRCNN) -> dict[str, torch.Tensor]:
@@ -44,7 +43,7 @@ def test_classes_first_then_the_box_layer_alone() -> None:
 
 
 def test_each_stage_has_the_whole_schedule() -> None:
-    config = dataclasses.replace(STAGES, iterations=80_000)
+    config = ScheduleConfig(iterations=80_000, stage_wise=True)
     steps = (0, 29_999, 30_000, 40_000, 69_999, 70_000)
     assert [rate_factor(step, config) for step in steps] == [1, 1, 0.1, 1, 1, 0.1]
 
@@ -52,7 +51,7 @@ def test_each_stage_has_the_whole_schedule() -> None:
 def test_without_box_regression_nothing_moves() -> None:
     model = tiny.model()
     disable_box_regression(model)
-    trainer = Trainer(model, TrainConfig(iterations=3, box_loss_weight=0.0), CPU)
+    trainer = Trainer(model, train_config(iterations=3, box_loss_weight=0.0), CPU)
     list(trainer.run(map(tiny.batch, range(3))))
     batch = tiny.batch()
     assert not model.eval()(batch.images, batch.rois).deltas.any()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,21 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import restore, trainer_state
 from support import tiny
+from support.settings import changed, train_config
 
 CPU = torch.device("cpu")
-ADAM = TrainConfig(iterations=4, optimizer="adamw", lr_schedule="cosine", ema=0.9)
+ADAM = train_config(iterations=4, optimizer="adamw", lr_schedule="cosine", ema=0.9)
 
 
 def trainer(config: TrainConfig) -> Trainer:
     return Trainer(tiny.model().to(memory_format=torch.channels_last), config, CPU)
 
 
-MINED = TrainConfig(iterations=4, rois_per_image=3, ohem=2, label_smoothing=0.1)
+MINED = train_config(iterations=4, rois_per_image=3, ohem_factor=2, label_smoothing=0.1)
 
 
 @pytest.mark.parametrize(
-    "config", [ADAM, TrainConfig(iterations=4), MINED], ids=["adamw", "sgd", "mined"]
+    "config", [ADAM, train_config(iterations=4), MINED], ids=["adamw", "sgd", "mined"]
 )
 def test_stopped_equals_whole(config: TrainConfig, tmp_path: Path) -> None:
     """Through a file, in which every tensor is contiguous: 3×3 convolutions are channels-last."""
@@ -48,6 +48,6 @@ def test_stopped_equals_whole(config: TrainConfig, tmp_path: Path) -> None:
 
 
 def test_the_state_of_another_recipe_is_refused() -> None:
-    state = trainer_state(trainer(dataclasses.replace(ADAM, ema=0.0)))
+    state = trainer_state(trainer(changed(ADAM, ema=0.0)))
     with pytest.raises(CheckpointError, match="does not fit"):
         restore(trainer(ADAM), state)

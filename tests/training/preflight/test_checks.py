@@ -12,7 +12,7 @@ import torch
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.proposals import proposal_key, save_proposals
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.proposals.search import library
 from frcnn_cli.records import Sample
@@ -21,6 +21,7 @@ from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import Cost, estimate
 from support import tiny
+from support.settings import train_config
 
 
 def sample(
@@ -106,7 +107,7 @@ def test_what_may_go_wrong(coverage: Coverage, cost: Cost, told: list[str]) -> N
 def test_the_disk_that_a_run_takes_is_known_before_its_first_step(
     optimizer: str, tmp_path: Path
 ) -> None:
-    config = TrainConfig(iterations=7, optimizer=optimizer, ema=0.9, short_sides=(64,))
+    config = train_config(iterations=7, optimizer=optimizer, ema=0.9, short_sides=(64,))
     trainer = Trainer(tiny.model(), config, torch.device("cpu"))
     cost = estimate(trainer, tiny.batch, tmp_path / "not" / "there")
     list(trainer.run([tiny.batch()]))

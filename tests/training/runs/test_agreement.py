@@ -13,7 +13,7 @@ import torch
 
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.config import ProposalConfig, TrainConfig, ValidationConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
 from frcnn_cli.proposals.service import ProposalRun
@@ -27,6 +27,7 @@ from frcnn_cli.training.runs.agreement import (
     intersect_across_ranks,
 )
 from frcnn_cli.training.runs.folder import STATE, RunFolder
+from support.settings import train_config
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,15 @@ def test_one_state_in_all_processes(tmp_path: Path) -> None:
 def test_what_cannot_be_shared() -> None:
     check_batch_divides(TrainConfig(), Two())
     with pytest.raises(ConfigError, match="2 processes cannot share a batch of 1"):
-        check_batch_divides(TrainConfig(images_per_batch=1), Two())
+        check_batch_divides(train_config(images_per_batch=1), Two())
     with pytest.raises(ConfigError, match="stage_wise trains in one process"):
-        check_batch_divides(TrainConfig(stage_wise=True), Two())
+        check_batch_divides(train_config(stage_wise=True), Two())
 
 
 def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> None:
-    dataset, patient = open_dataset(scenes, Cache(tmp_path)), TrainConfig(patience=3)
+    dataset, patient = open_dataset(scenes, Cache(tmp_path)), ValidationConfig(patience=3)
     require_evaluation(dataset, "train", patient)
-    require_evaluation(dataset, "trainval", TrainConfig())
+    require_evaluation(dataset, "trainval", ValidationConfig())
     with pytest.raises(ConfigError, match="patience is 3, and no photographs of 'val'"):
         require_evaluation(dataset, "trainval", patient)
     with pytest.raises(ConfigError, match="set validation_images"):
@@ -93,7 +94,7 @@ def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> N
 def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) -> None:
     dataset = open_dataset(scenes, Cache(tmp_path))
     with pytest.raises(DataError, match="has no split 'vall'"):
-        require_evaluation(dataset, "train", TrainConfig(eval_split="vall"))
+        require_evaluation(dataset, "train", ValidationConfig(eval_split="vall"))
 
 
 def test_a_gpu_without_memory_is_told_in_a_line() -> None:

@@ -156,7 +156,9 @@ def evaluate(
                     Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
                     cache,
                     proposals=settings.apply("proposals", ProposalConfig()),
-                    detect=settings.apply("detect", DetectConfig(), vote=vote, score=rules.score),
+                    detect=settings.apply(
+                        "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
+                    ),
                     config=rules,
                     explained=explain,
                     checkpoint=chosen,

@@ -158,9 +158,9 @@ def _check(
     """Does what comes before the first step."""
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.runs.events import TrainEvents
-    from frcnn_cli.training.runs.train import check_training
+    from frcnn_cli.training.runs.setup import check_training
 
-    with TrainingDisplay(terminal, job.recipe.train.images_per_batch) as display:
+    with TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch) as display:
         events = TrainEvents(display.progress, display.checked, display.estimated)
         check, estimate = check_training(job, cache, device, processes=processes, events=events)
     terminal.result(preflight_json(check, estimate), "Nothing was trained (--dry-run).")
@@ -186,7 +186,7 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
             if start.old is not None:
                 folder.hold()
         display = stack.enter_context(
-            TrainingDisplay(terminal, start.job.recipe.train.images_per_batch)
+            TrainingDisplay(terminal, start.job.recipe.train.schedule.images_per_batch)
         )
 
         def started(about: TrainStart) -> None:
@@ -221,7 +221,7 @@ def _ended_early(job: TrainJob, result: TrainResult) -> str:
     """Returns why the run did not take all of its steps; "" where it did."""
     if result.steps == result.iterations:
         return ""
-    waited = count(job.recipe.train.patience, "evaluation")
+    waited = count(job.recipe.train.validation.patience, "evaluation")
     return f"before step {result.iterations:,}: no better mAP in {waited} (--patience)"
 
 
@@ -232,7 +232,7 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
     split = result.score.split
     told = f"{result.score.map:.3f} (11-point) on "
     told += f"{count(result.score.photographs, 'photograph')} of {split}"
-    if result.best_map is not None and split == job.recipe.train.eval_split:
+    if result.best_map is not None and split == job.recipe.train.validation.eval_split:
         told += ", which chose the checkpoint too: other photographs may score lower"
     return told
 

@@ -73,7 +73,7 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
     )
     base = recipe(chosen["recipe_name"], model.backbone)
     in_file = settings.tables.get("train", {}).get("images_per_batch")
-    batch = chosen["batch"] or in_file or base.train.images_per_batch * processes
+    batch = chosen["batch"] or in_file or base.train.schedule.images_per_batch * processes
     schedule: TrainConfig = settings.apply(
         "train",
         _variant(for_batch(base.train, batch), chosen),
@@ -99,9 +99,11 @@ _SEVERAL_SCALES_CAP = 2000
 def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
     """Returns the recipe with room for what the flags of §5 want; a file may still change it."""
     if chosen["stage_wise"]:
-        train = replace(train, iterations=2 * train.iterations, epochs=2 * train.epochs)
+        schedule = train.schedule
+        doubled = {"iterations": 2 * schedule.iterations, "epochs": 2 * schedule.epochs}
+        train = override(train, doubled)
     if chosen["scales"] is not None and len(_scales(chosen["scales"])) > 1:
-        train = replace(train, long_side=_SEVERAL_SCALES_CAP)
+        train = override(train, {"long_side": _SEVERAL_SCALES_CAP})
     return train
 
 
@@ -127,12 +129,13 @@ def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:
     """Returns how the recipe was scaled to the batch, in words; "" where it was not."""
     base = recipe(chosen["recipe_name"], job.model.backbone).train
     now = job.recipe.train
-    k = now.images_per_batch / base.images_per_batch
+    k = now.schedule.images_per_batch / base.schedule.images_per_batch
     if k == 1:
         return ""
     return (
-        f"linear scaling from {base.images_per_batch} to {now.images_per_batch} photographs a "
-        f"step: learning rate {base.lr:g} → {now.lr:g}, {1 / k:.3g} times the steps"
+        f"linear scaling from {base.schedule.images_per_batch} to {now.schedule.images_per_batch} "
+        f"images per step: learning rate {base.optimizer.lr:g} → {now.optimizer.lr:g}, "
+        f"{1 / k:.3g} times the steps"
     )
 
 

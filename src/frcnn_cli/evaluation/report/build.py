@@ -139,8 +139,8 @@ def rules_in_words(config: EvalConfig, *, compared: bool = False) -> list[str]:
     rules = [
         eleven if _voc(config.metric) == "voc07" else area,
         "mAP is the mean over the classes that have objects.",
-        f"A detection is right if its IoU with an object of its class is at least {config.iou:g} "
-        "and no higher score has found that object.",
+        f"A detection is right if its IoU with an object of its class is at least "
+        f"{config.match_iou:g} and no higher score has found that object.",
         "Objects marked difficult count neither way.",
         f"The interval holds 95 % of {RESAMPLES:,} {'differences' if compared else 'mAPs'} about "
         f"this one, each of as many photographs, drawn with replacement (bootstrap)"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.data.resize import Pixels
 from frcnn_cli.model.targets import of_ignored
 
@@ -44,7 +44,8 @@ class TrainingExample(NamedTuple):
 
 def random_flip_crop(
     scene: TrainingExample,
-    config: TrainConfig,
+    config: AugmentationConfig,
+    foreground_iou: float,
     generator: torch.Generator,
     *,
     flipped: bool = False,
@@ -54,13 +55,14 @@ def random_flip_crop(
     Args:
         scene: as it is in the data set.
         config: the probabilities.
+        foreground_iou: IoU of a proposal with an object from which it is foreground.
         generator: the only source of chance.
         flipped: flip it, and draw nothing for that.
     """
-    if flipped or _happens(config.flip, generator):
+    if flipped or _happens(config.flip_prob, generator):
         scene = _flip(scene)
-    if config.crop and _happens(config.crop, generator):
-        scene = _random_crop(scene, config.foreground_iou, generator)
+    if config.crop_prob and _happens(config.crop_prob, generator):
+        scene = _random_crop(scene, foreground_iou, generator)
     return scene
 
 

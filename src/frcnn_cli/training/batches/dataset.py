@@ -65,7 +65,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         self._shares = self._shares_of_a_pass()
 
     def __len__(self) -> int:
-        return self._config.iterations
+        return self._config.schedule.iterations
 
     def __getitem__(self, step: int) -> Batch | FrcnnError:
         # An error is handed over whole: raised in a worker, it would arrive as a traceback.
@@ -77,7 +77,8 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     def _batch(self, step: int) -> Batch:
         config = self._config
         count = len(self._samples)
-        drawn = photographs_of_step(step, config.images_per_batch, config.seed, self._shares)
+        batch = config.schedule.images_per_batch
+        drawn = photographs_of_step(step, batch, config.seed, self._shares)
         images, rois, targets = [], [], []
         share = self._context.shard(list(enumerate(drawn)))
         for slot, index in share:
@@ -101,21 +102,21 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
 
         Flipped copies are photographs N, N + 1, … of 2 N.
         """
-        config, samples = self._config, self._samples
+        sampling, samples = self._config.sampling, self._samples
         shares = torch.ones(len(samples))
-        if config.class_balance:
-            taught = [s.labels[~s.difficult | config.difficult] for s in samples]
-            shares = repeat_factors(taught, config.class_balance)
-        return shares.repeat(2) if config.flip_copies else shares
+        if sampling.class_balance:
+            taught = [s.labels[~s.difficult | sampling.train_on_difficult] for s in samples]
+            shares = repeat_factors(taught, sampling.class_balance)
+        return shares.repeat(2) if self._config.augmentation.flip_copies else shares
 
     def _photograph(
         self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
-        config = self._config
+        config, sampling = self._config.augmentation, self._config.sampling
         scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
-        scene = random_flip_crop(scene, config, generator, flipped=flipped)
-        sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, config, generator)
+        scene = random_flip_crop(scene, config, sampling.foreground_iou, generator, flipped=flipped)
+        sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, sampling, generator)
         scale = int(torch.randint(len(config.short_sides), (), generator=generator))
         short_side = config.short_sides[scale]
         size = InputConfig(short_side, max(short_side, config.long_side))
@@ -133,24 +134,25 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         """
         proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
         boxes = torch.from_numpy(sample.boxes)
-        difficult = torch.from_numpy(sample.difficult & (not self._config.difficult))
+        sampling = self._config.sampling
+        difficult = torch.from_numpy(sample.difficult & (not sampling.train_on_difficult))
         if difficult.any():
-            useless = of_ignored(proposals, boxes, difficult, self._config.foreground_iou)
+            useless = of_ignored(proposals, boxes, difficult, sampling.foreground_iou)
             proposals = proposals[~useless]
         labels = torch.from_numpy(sample.labels)
         return proposals, boxes[~difficult], labels[~difficult]
 
     def set_delta_statistics(self, model: FastRCNN) -> None:
         """Writes mean and deviation of the box targets, (4,) or (K + 1, 4), into the model."""
-        config = self._config
-        if not config.box_loss_weight:
+        loss, foreground_iou = self._config.loss, self._config.sampling.foreground_iou
+        if not loss.box_loss_weight:
             return
-        if config.class_statistics:
+        if loss.class_statistics:
             images = map(self._boxes, self._samples)
-            statistics = class_target_statistics(images, model.num_classes, config.foreground_iou)
+            statistics = class_target_statistics(images, model.num_classes, foreground_iou)
         else:
             pairs = (self._boxes(sample)[:2] for sample in self._samples)
-            statistics = target_statistics(pairs, config.foreground_iou)
+            statistics = target_statistics(pairs, foreground_iou)
         model.delta_mean.copy_(statistics[0])
         model.delta_std.copy_(statistics[1])
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig, TrainConfig
+from frcnn_cli.config import ProposalConfig, ValidationConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.open import read_split
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
@@ -72,7 +72,7 @@ class SplitSource:
         require_objects(self.dataset, split, usable, failures)
         return SplitData(split, usable, proposals, failures)
 
-    def held_out(self, split: str, config: TrainConfig) -> SplitData | None:
+    def held_out(self, split: str, config: ValidationConfig) -> SplitData | None:
         """Returns photographs of `config.eval_split`, if there is such and `split` shares none.
 
         They are at most `validation_images`, spread over it: its order may be that of the classes.
@@ -88,7 +88,7 @@ class SplitSource:
             return None
         return self.search(name, chosen, failures)
 
-    def final(self, split: str, config: TrainConfig) -> SplitData | None:
+    def final(self, split: str, config: ValidationConfig) -> SplitData | None:
         """Returns all of `config.eval_split`, or else of `test`, if `split` shares none of it."""
         if not config.final_eval:
             return None
@@ -117,7 +117,7 @@ def require_objects(
         )
 
 
-def require_evaluation(dataset: Dataset, split: str, config: TrainConfig) -> None:
+def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -> None:
     """Makes sure that photographs to evaluate on, where they were asked for, can be had.
 
     Raises:
@@ -125,7 +125,7 @@ def require_evaluation(dataset: Dataset, split: str, config: TrainConfig) -> Non
         ConfigError: there is patience, and nothing to evaluate on.
     """
     name = config.eval_split
-    if name != TrainConfig.eval_split:
+    if name != ValidationConfig.eval_split:
         dataset.split(name)
     if config.patience and not (config.validation_images and are_apart(dataset, split, name)):
         raise ConfigError(

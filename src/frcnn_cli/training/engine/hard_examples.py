@@ -68,9 +68,9 @@ class HardExamples:
         ]
         output = RegionOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
         targets = normalised(batch.deltas, batch.labels, model.delta_mean, model.delta_std)
-        smoothing = config.label_smoothing
+        smoothing = config.loss.label_smoothing
         classification, box = region_losses(output, batch.labels, targets, smoothing)
-        losses = classification + config.box_loss_weight * box
+        losses = classification + config.loss.box_loss_weight * box
         return losses.nan_to_num(nan=torch.inf)  # the step has to meet what is not finite
 
     def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
@@ -78,7 +78,7 @@ class HardExamples:
         features = self._forward.features(image)
         return [
             self._forward.regions(features, part)
-            for part in torch.split(rois, self._config.rois_per_image)
+            for part in torch.split(rois, self._config.sampling.rois_per_image)
         ]
 
     def _hardest(self, rois: Tensor, losses: Tensor) -> Tensor:
@@ -88,6 +88,6 @@ class HardExamples:
             losses.cpu().numpy(),
             np.zeros(len(rois), np.int64),
             _SAME,
-            self._config.rois_per_image,
+            self._config.sampling.rois_per_image,
         )
         return torch.from_numpy(places).to(rois.device)

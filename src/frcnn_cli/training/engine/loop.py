@@ -74,15 +74,16 @@ class Trainer:
         self.model = model
         self.config = config
         self.device = device
-        self.optimizer = build_optimizer(model, config)
-        self.average = AveragedWeights(model, config.ema) if config.ema else None
+        self.optimizer = build_optimizer(model, config.optimizer)
+        ema = config.optimizer.ema
+        self.average = AveragedWeights(model, ema) if ema else None
         self.step = 0
         self._context = context
-        model.set_dropout(config.dropout)
+        model.set_dropout(config.optimizer.dropout)
         self._stages = Stages(model, config)
         forward = Forward(model, autocast)
         self._train_step = TrainStep(forward, config, context)
-        self._hardest = HardExamples(forward, config) if config.ohem else None
+        self._hardest = HardExamples(forward, config) if config.sampling.ohem_factor else None
 
     def run(
         self, batches: Iterable[Batch], stop: Callable[[], bool] = lambda: False
@@ -111,7 +112,7 @@ class Trainer:
             rois, stops = self._context.all_reduce_sum(len(chosen.labels), stop())
             if stops:
                 return
-            lr = self.config.lr * rate_factor(self.step, self.config)
+            lr = self.config.optimizer.lr * rate_factor(self.step, self.config.schedule)
             terms = self._compute(chosen, int(rois))
             foreground = int((chosen.labels > 0).sum())
             total, classification, box, foreground_sum = self._context.all_reduce_sum(
@@ -160,7 +161,7 @@ class Trainer:
     def _optimizer_step(self, batch: Batch) -> None:
         """Updates the weights; raises before that if the gradient is not finite."""
         config, model = self.config, self.model
-        set_rate(self.optimizer, rate_factor(self.step, config))
+        set_rate(self.optimizer, rate_factor(self.step, config.schedule))
         # Table 6's stages leave frozen parameters without a gradient, and without a change.
         parameters = [each for each in model.parameters() if each.grad is not None]
         norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
@@ -168,8 +169,8 @@ class Trainer:
         if not norm.isfinite():
             slot = self._train_step.first_slot
             raise NotFiniteError(self.step + 1, GRADIENT, norm.item(), batch, slot)
-        if config.clip_norm:
-            clip_grads_with_norm_(parameters, config.clip_norm, norm)
+        if config.optimizer.max_grad_norm:
+            clip_grads_with_norm_(parameters, config.optimizer.max_grad_norm, norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(model, self.step)

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import OptimizerConfig, ScheduleConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
 
-def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(model: FastRCNN, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Returns an optimiser over what is not frozen: trunk and head, weights and biases apart.
 
     Each group's `initial_lr` is its rate before the schedule.
@@ -20,8 +20,8 @@ def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimiz
     for in_trunk in (True, False):
         for is_bias in (False, True):
             lr = config.lr
-            lr *= config.lr_trunk if in_trunk else 1.0
-            lr *= config.bias_lr if is_bias else 1.0
+            lr *= config.backbone_lr_factor if in_trunk else 1.0
+            lr *= config.bias_lr_factor if is_bias else 1.0
             parameters = [
                 parameter
                 for name, parameter in model.named_parameters()
@@ -39,7 +39,7 @@ def build_optimizer(model: FastRCNN, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.SGD(groups, momentum=config.momentum)
 
 
-def rate_factor(step: int, config: TrainConfig) -> float:
+def rate_factor(step: int, config: ScheduleConfig) -> float:
     """Returns what the schedule multiplies every rate by at `step`, 0 up to `iterations` - 1."""
     steps = config.iterations
     if config.stage_wise:  # each stage has the whole schedule
@@ -50,8 +50,8 @@ def rate_factor(step: int, config: TrainConfig) -> float:
         factor = 0.5 + 0.5 * math.cos(math.pi * done)
     else:
         factor = config.lr_gamma ** sum(done >= drop for drop in config.lr_steps)
-    if step < config.warmup:
-        factor *= 0.1 + 0.9 * step / config.warmup
+    if step < config.warmup_steps:
+        factor *= 0.1 + 0.9 * step / config.warmup_steps
     return factor
 
 

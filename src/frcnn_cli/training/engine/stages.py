@@ -29,14 +29,14 @@ class Stages:
     def enter(self, step: int) -> float:
         """Freezes for `step` (from 0), and returns its λ."""
         config = self._config
-        if not config.stage_wise:
-            return config.box_loss_weight
-        second = step >= -(-config.iterations // 2)
+        if not config.schedule.stage_wise:
+            return config.loss.box_loss_weight
+        second = step >= -(-config.schedule.iterations // 2)
         for parameter in self._box:
             parameter.requires_grad_(second)
         for parameter in self._others:
             parameter.requires_grad_(not second)
-        return config.box_loss_weight if second else 0.0
+        return config.loss.box_loss_weight if second else 0.0
 
 
 @torch.no_grad()

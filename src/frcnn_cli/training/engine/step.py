@@ -104,7 +104,7 @@ class TrainStep:
         self._context = context
         self._network: nn.Module = context.wrap(forward.network)
         self._dropout = RegionDropout(self.model, config.seed)
-        share = context.shard(range(config.images_per_batch))
+        share = context.shard(range(config.schedule.images_per_batch))
         self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
         """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
@@ -187,7 +187,7 @@ class TrainStep:
             targets,
             inputs.box_weight,
             count=inputs.rois,
-            label_smoothing=self._config.label_smoothing,
+            label_smoothing=self._config.loss.label_smoothing,
         )
 
     def _require_finite(self, losses: Losses, inputs: StepInputs, batch: Batch) -> None:

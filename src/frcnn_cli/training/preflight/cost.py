@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import trainer_state
@@ -76,7 +76,7 @@ def estimate(
     gradients = _gradients(trainer)
     activations = max(_peak_memory(trainer.device) - idle - gradients, 0)
     pixels = sum(image.shape[2] * image.shape[3] for image in batch.images)
-    growth = max(len(batch.images) * _largest_photograph(trainer.config) / pixels, 1.0)
+    growth = max(len(batch.images) * _largest_photograph(trainer.config.augmentation) / pixels, 1.0)
     held = idle + _moments(trainer)
     on_cpu = trainer.device.type == "cpu"
     copied = state if on_cpu else 0  # a checkpoint is put together in memory
@@ -86,7 +86,7 @@ def estimate(
     needed = held + max(gradients + activations, copied)
     return Cost(
         loading + passes,
-        trainer.config.iterations,
+        trainer.config.schedule.iterations,
         needed * processes if on_cpu else needed,
         _free_memory(trainer.device, idle * running),
         2 * state + 2 * weights,
@@ -107,10 +107,10 @@ def _gradients(trainer: Trainer) -> int:
 
 def _moments(trainer: Trainer) -> int:
     """Returns the bytes that the optimiser will hold after its first step."""
-    return _gradients(trainer) * (2 if trainer.config.optimizer == "adamw" else 1)
+    return _gradients(trainer) * (2 if trainer.config.optimizer.optimizer == "adamw" else 1)
 
 
-def _largest_photograph(config: TrainConfig) -> int:
+def _largest_photograph(config: AugmentationConfig) -> int:
     """Returns the pixels of a photograph as large as the recipe lets it be."""
     side = max(config.short_sides)
     return side * max(side, config.long_side)

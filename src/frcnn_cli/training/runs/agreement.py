@@ -21,8 +21,8 @@ def check_batch_divides(config: TrainConfig, context: DistributedContext) -> Non
     Raises:
         ConfigError: there are more processes than photographs in a step, or stages.
     """
-    batch, world = config.images_per_batch, context.world_size
-    if world > 1 and config.stage_wise:
+    batch, world = config.schedule.images_per_batch, context.world_size
+    if world > 1 and config.schedule.stage_wise:
         raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
     if world > batch:
         raise ConfigError(

@@ -88,7 +88,8 @@ class Checkpointer:
     @property
     def lost_patience(self) -> bool:
         """Whether so many evaluations in a row were no better that the run ends."""
-        return bool(self.config.patience) and self._waited >= self.config.patience
+        patience = self.config.validation.patience
+        return bool(patience) and self._waited >= patience
 
     def on_step(self, report: StepReport) -> None:
         """Logs a step, and writes the checkpoint or evaluation that is due after it."""
@@ -148,12 +149,14 @@ class Checkpointer:
         (self._waited,) = map(int, self.context.all_reduce_sum(waited))
 
     def _is_due(self, step: int) -> bool:
-        at_end = step == self.config.iterations
-        return at_end or step % self.config.checkpoint_every == 0 or self._is_scored(step)
+        at_end = step == self.config.schedule.iterations
+        is_due = step % self.config.validation.checkpoint_every == 0
+        return at_end or is_due or self._is_scored(step)
 
     def _is_scored(self, step: int) -> bool:
-        every = self.config.eval_every or self.config.checkpoint_every
-        return self.evaluation is not None and (step % every == 0 or step == self.config.iterations)
+        validation, last = self.config.validation, self.config.schedule.iterations
+        every = validation.eval_every or validation.checkpoint_every
+        return self.evaluation is not None and (step % every == 0 or step == last)
 
     def _folded(self) -> dict[str, Tensor]:
         return dict(fold_delta_normalization(self.trainer.model).state_dict())
@@ -178,7 +181,7 @@ def score_split(
         context.shard(data.samples),
         detector,
         data.proposals,
-        DetectConfig(score=EvalConfig().score),
+        DetectConfig(EvalConfig.score_threshold),
         progress,
     )
     for failure in failures:

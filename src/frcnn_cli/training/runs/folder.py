@@ -230,10 +230,10 @@ class RunFolder:
             ConfigError: the run has taken more steps than it is to take.
         """
         restore(trainer, read_safetensors(self.path / STATE)[0])
-        if trainer.step > trainer.config.iterations:
+        if trainer.step > trainer.config.schedule.iterations:
             raise ConfigError(
                 f"the run has taken {trainer.step:,} steps, more than "
-                f"{trainer.config.iterations:,}",
+                f"{trainer.config.schedule.iterations:,}",
                 remedy=f"use --iterations {trainer.step} or more",
             )
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig, override
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig, from_dict
 from frcnn_cli.config.recipes import Recipe
 
 
@@ -51,13 +51,13 @@ class TrainJob:
             KeyError: a field is missing.
         """
         recipe = Recipe(
-            override(TrainConfig(), saved["train"]), override(InputConfig(), saved["input"])
+            from_dict(TrainConfig, saved["train"]), from_dict(InputConfig, saved["input"])
         )
         return cls(
             Path(saved["data"]),
             saved["split"],
-            override(ModelConfig(), saved["model"]),
+            from_dict(ModelConfig, saved["model"]),
             recipe,
-            override(ProposalConfig(), saved["proposals"]),
+            from_dict(ProposalConfig, saved["proposals"]),
             saved["weights"],
         )

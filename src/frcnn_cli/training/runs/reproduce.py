@@ -17,11 +17,18 @@ def settings_toml(resolved: Mapping[str, Any]) -> str:
     Args:
         resolved: the run's `config.json`.
     """
+    train = resolved["train"]
+    flat = {n: v for n, v in train.items() if not isinstance(v, dict)}
+    for group in train.values():
+        flat |= group if isinstance(group, dict) else {}
     lines = ["# Every setting of this run. Beside it, command.txt repeats the run."]
     for section in ("model", "input", "train", "proposals"):
         lines += ["", f"[{section}]"]
         # Strings, numbers, booleans and lists are written alike in JSON and TOML.
-        lines += [f"{name} = {json.dumps(value)}" for name, value in resolved[section].items()]
+        lines += [
+            f"{name} = {json.dumps(value)}"
+            for name, value in {**resolved, "train": flat}[section].items()
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -79,7 +79,7 @@ def open_data(
     with context.local_main_process_first():
         source, samples, check = _read(job, cache, events)
         train = source.search(job.split, samples, check.failures)
-        evaluation = source.held_out(job.split, job.recipe.train)
+        evaluation = source.held_out(job.split, job.recipe.train.validation)
     common = intersect_across_ranks(train, context)
     evaluation = intersect_across_ranks(evaluation, context)
     if common is None:
@@ -113,9 +113,9 @@ def build_trainer(
     model = build_model(job.model, classes, config.seed)
     if pretrained:
         load_initial_weights(model, job.model.backbone, job.weights)
-    if config.class_statistics:
+    if config.loss.class_statistics:
         use_per_class_delta_stats(model)
-    if not config.box_loss_weight:
+    if not config.loss.box_loss_weight:
         disable_box_regression(model)
     spec = model.backbone.spec
     batches = TrainingSet(data.samples, data.proposals, config, spec, shard or context)
@@ -195,7 +195,7 @@ def _read(
 ) -> tuple[SplitSource, list[Sample], DataCheck]:
     """Opens the data set, reads the whole split and reports what is wrong with it."""
     dataset = open_dataset(job.data, cache)
-    require_evaluation(dataset, job.split, job.recipe.train)
+    require_evaluation(dataset, job.split, job.recipe.train.validation)
     samples, problems = read_all(dataset, job.split, events.progress)
     check = DataCheck.of(job.split, samples, problems, dataset.classes)
     events.checked(check)

@@ -105,12 +105,12 @@ def train_detector(
         stream = batches.batches(trainer.step, loaders_for(device, context))
         for report in trainer.run(stream, stop=lambda: interrupted() or checkpointer.lost_patience):
             checkpointer.on_step(report)
-        if trainer.step < config.iterations and not checkpointer.lost_patience:
+        if trainer.step < config.schedule.iterations and not checkpointer.lost_patience:
             checkpointer.save_interrupted()
             raise KeyboardInterrupt
 
     with context.local_main_process_first():
-        final = data.source.final(job.split, config)
+        final = data.source.final(job.split, config.validation)
     final = intersect_across_ranks(final, context)
     score = score_best(path, device, final, context, events.progress)
     if folder is None:
@@ -121,7 +121,7 @@ def train_detector(
         run=folder.path,
         best=best,
         steps=trainer.step,
-        iterations=config.iterations,
+        iterations=config.schedule.iterations,
         best_map=best_map,
         score=score,
         command=command,
@@ -145,17 +145,17 @@ def _start(
         photographs=len(samples),
         objects=sum(len(sample.boxes) for sample in samples),
         classes=data.classes,
-        iterations=config.iterations,
+        iterations=config.schedule.iterations,
         first_step=trainer.step,
         device=describe(trainer.device),
         trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         processes=context.world_size,
-        batch=config.images_per_batch,
-        lr=config.lr,
+        batch=config.schedule.images_per_batch,
+        lr=config.optimizer.lr,
         recipe=recipe,
         changes=changes,
         evaluated=0 if data.evaluation is None else len(data.evaluation.samples),
-        eval_split=config.eval_split,
+        eval_split=config.validation.eval_split,
     )
 
 
