@@ -50,7 +50,7 @@ Pixels = npt.NDArray[np.uint8]
 
 def draw_levels(image: Pixels, path: Path) -> None:
     """Draws the image, its segments, and what is left of them after merges, side by side."""
-    panels: list[tuple[str, Pixels]] = [("photograph", image)]
+    panels: list[tuple[str, Pixels]] = [("image", image)]
     for left, labels in levels(image):
         title = f"{left} segments" if len(panels) == 1 else f"{left} regions"
         panels.append((title, paint(image, labels)))
