@@ -1,8 +1,7 @@
-"""Box arithmetic, once, for NumPy arrays and torch tensors alike.
+"""Box arithmetic for NumPy arrays and torch tensors; a function returns the kind that it takes.
 
-Boxes are xyxy in continuous pixel edges: a width is `x2 - x1`, an area needs no `+ 1`. Every
-function takes and returns one kind of array. Torch is never imported here, so that code which
-needs only NumPy starts fast.
+Boxes are xyxy in continuous pixel edges: a width is `x2 - x1`, an area needs no `+ 1`. Torch is
+not imported here, so that code which needs only NumPy starts fast.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ else:
     Array = TypeVar("Array")
 
 MAX_LOG_SCALE = float(np.log(1000.0 / 16.0))
-"""Decoding grows a side at most 62.5-fold, so that `exp` of an untrained output stays finite."""
+"""Decoding enlarges a side at most 62.5-fold, so that `exp` of an untrained output stays finite."""
 
 
 def _namespace(array: object) -> Any:
@@ -47,58 +46,44 @@ def iou(a: Array, b: Array) -> Array:
 
 
 def clip(boxes: Array, width: float, height: float) -> Array:
-    """Returns `boxes` (..., 4) moved to the inside of a `width` × `height` photograph."""
-    xp = _namespace(boxes)
+    """Returns `boxes` (..., 4) clipped to an image of `width` × `height` pixels."""
     x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
-    inside: Array = xp.stack(
-        (x1.clip(0, width), y1.clip(0, height), x2.clip(0, width), y2.clip(0, height)), axis=-1
-    )
-    return inside
+    return _stack(x1.clip(0, width), y1.clip(0, height), x2.clip(0, width), y2.clip(0, height))
 
 
 def flip(boxes: Array, width: float) -> Array:
-    """Returns `boxes` (..., 4) mirrored left to right in a photograph `width` pixels wide."""
-    xp = _namespace(boxes)
-    mirrored: Array = xp.stack(
-        (width - boxes[..., 2], boxes[..., 1], width - boxes[..., 0], boxes[..., 3]), axis=-1
-    )
-    return mirrored
-
-
-def _centre_and_size(boxes: Array) -> tuple[Array, Array, Array, Array]:
-    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
-    return boxes[..., 0] + 0.5 * width, boxes[..., 1] + 0.5 * height, width, height
+    """Returns `boxes` (..., 4) mirrored left to right in an image `width` pixels wide."""
+    return _stack(width - boxes[..., 2], boxes[..., 1], width - boxes[..., 0], boxes[..., 3])
 
 
 def encode(rois: Array, gt_boxes: Array) -> Array:
     """Returns the deltas (N, 4) that `decode` applies to `rois` (N, 4) to reach `gt_boxes` (N, 4).
 
-    A delta is the shift of the centre in units of the RoI's size and the log of the ratio of sizes
-    (t_x, t_y, t_w, t_h of R-CNN, which Fast R-CNN §2.3 takes over). All sides must be positive.
+    A delta is the shift of the center in units of the RoI's size and the log of the ratio of sizes
+    (t_x, t_y, t_w, t_h of R-CNN, used in Fast R-CNN §2.3). All sides must be positive.
     """
-    xp = _namespace(rois)
-    x, y, width, height = _centre_and_size(rois)
-    gt_x, gt_y, gt_width, gt_height = _centre_and_size(gt_boxes)
-    deltas: Array = xp.stack(
-        (
-            (gt_x - x) / width,
-            (gt_y - y) / height,
-            xp.log(gt_width / width),
-            xp.log(gt_height / height),
-        ),
-        axis=-1,
-    )
-    return deltas
+    log = _namespace(rois).log
+    x, y, width, height = _center_and_size(rois)
+    gt_x, gt_y, gt_width, gt_height = _center_and_size(gt_boxes)
+    shift_x, shift_y = (gt_x - x) / width, (gt_y - y) / height
+    return _stack(shift_x, shift_y, log(gt_width / width), log(gt_height / height))
 
 
 def decode(rois: Array, deltas: Array) -> Array:
-    """Returns the boxes that `deltas` (..., 4) make of `rois` (..., 4); undoes `encode`."""
-    xp = _namespace(rois)
-    x, y, width, height = _centre_and_size(rois)
+    """Returns `rois` (..., 4) moved by `deltas` (..., 4): the inverse of `encode`."""
+    exp = _namespace(rois).exp
+    x, y, width, height = _center_and_size(rois)
     x, y = x + deltas[..., 0] * width, y + deltas[..., 1] * height
-    half_width = 0.5 * width * xp.exp(deltas[..., 2].clip(max=MAX_LOG_SCALE))
-    half_height = 0.5 * height * xp.exp(deltas[..., 3].clip(max=MAX_LOG_SCALE))
-    boxes: Array = xp.stack(
-        (x - half_width, y - half_height, x + half_width, y + half_height), axis=-1
-    )
-    return boxes
+    half_width = 0.5 * width * exp(deltas[..., 2].clip(max=MAX_LOG_SCALE))
+    half_height = 0.5 * height * exp(deltas[..., 3].clip(max=MAX_LOG_SCALE))
+    return _stack(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _center_and_size(boxes: Array) -> tuple[Array, Array, Array, Array]:
+    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    return boxes[..., 0] + 0.5 * width, boxes[..., 1] + 0.5 * height, width, height
+
+
+def _stack(*edges: Array) -> Array:
+    stacked: Array = _namespace(edges[0]).stack(edges, axis=-1)
+    return stacked

@@ -1,4 +1,4 @@
-"""The one place where a network is put together from its configuration."""
+"""Builds a network from its configuration; the only place that does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BACKBONES: Mapping[str, Callable[[], Backbone]] = {
 
 
 def build_backbone(config: ModelConfig) -> Backbone:
-    """Returns trunk and head with random weights, drawn from the global state."""
+    """Returns trunk and head with random weights, drawn from the global random state."""
     if config.backbone in BACKBONES:
         backbone = BACKBONES[config.backbone]()
     else:
@@ -42,9 +42,9 @@ def build_model(config: ModelConfig, num_classes: int, seed: int = 0) -> FastRCN
     """Returns a network with random weights, frozen below `config.finetune_from`.
 
     Args:
-        config: backbone, pooling, depth of fine-tuning.
+        config: backbone, pooling, first trained layer.
         num_classes: K, without background.
-        seed: decides the random weights; the global random state is left as it was.
+        seed: of the random weights; the global random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

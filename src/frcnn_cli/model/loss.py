@@ -12,7 +12,7 @@ from frcnn_cli.model.fast_rcnn import RegionOutput
 
 
 class Losses(NamedTuple):
-    """Scalars of one step: `total = classification + λ · box`."""
+    """Scalars: `total = classification + λ · box`."""
 
     total: Tensor
     classification: Tensor
@@ -34,16 +34,16 @@ def region_losses(
         output: logits (R, K + 1) and normalised deltas (R, K + 1, 4).
         labels: u, (R,) int64; 0 is background, which has no box term.
         targets: v, (R, 4), normalised.
-        label_smoothing: ε in [0, 1): the true class is to have probability 1 - ε, and ε is spread
-            over all K + 1 (Szegedy et al. 2016, §7).
+        label_smoothing: ε in [0, 1): the target of the true class is 1 - ε, and ε is spread over
+            all K + 1 (Szegedy et al. 2016, §7).
     """
     logits = output.class_logits.float()
-    classification = F.cross_entropy(
+    classification = F.cross_entropy(  # (R,)
         logits, labels, reduction="none", label_smoothing=label_smoothing
     )
-    rois = torch.nonzero(labels > 0).flatten()
-    error = output.deltas[rois, labels[rois]].float() - targets[rois]
-    box = torch.zeros_like(classification).index_put((rois,), smooth_l1(error).sum(1))
+    rois = torch.nonzero(labels > 0).flatten()  # foreground
+    error = output.deltas[rois, labels[rois]].float() - targets[rois]  # (foreground, 4)
+    box = torch.zeros_like(classification).index_put((rois,), smooth_l1(error).sum(1))  # (R,)
     return classification, box
 
 
@@ -58,15 +58,15 @@ def multi_task_loss(
 ) -> Losses:
     """Returns L = mean over RoIs of L_cls(p, u) + λ [u ≥ 1] L_loc(t^u, v).
 
-    Both terms are means over all R RoIs, background too, as in the Caffe release, so that a step
-    with few objects does not weigh them more.
+    Both terms are means over all R RoIs, including background, as in the Caffe release, so that
+    few foreground RoIs do not weigh more.
 
     Args:
-        output: as `region_losses` takes it, and so `labels` and `targets`.
-        labels: u.
-        targets: v.
+        output: logits (R, K + 1) and normalised deltas (R, K + 1, 4).
+        labels: u, (R,) int64.
+        targets: v, (R, 4), normalised.
         box_weight: λ.
-        count: RoIs that the means are over, where these R are only part of them.
+        count: number of RoIs in the means; None is R, more if these R are only part of a step.
         label_smoothing: ε.
     """
     count = count or max(len(labels), 1)

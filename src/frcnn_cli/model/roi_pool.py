@@ -38,16 +38,13 @@ def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
 
 
 def cell_corners(boxes: Tensor, scale: float) -> Tensor:
-    """Returns the corner cells (R, 4) int64, both inclusive, of boxes (R, 4) in pixels.
-
-    RoIs of the same corner cells are pooled to the same numbers.
-    """
+    """Returns the corner cells (R, 4) int64, both inclusive, of boxes (R, 4) in pixels."""
     scaled = boxes.float() * scale
     return (scaled + torch.copysign(torch.full_like(scaled, 0.5), scaled)).long()
 
 
 class _RoIPool(torch.autograd.Function):
-    """Keeps the arg-max cell of each output; the gradient is summed into it (Eq. 4)."""
+    """Keeps the arg-max cell of each output; backward sums the gradients into these cells."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, images: Tensor, corners: Tensor, size: int) -> Tensor:
@@ -60,12 +57,12 @@ class _RoIPool(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (winners,) = ctx.saved_tensors
         batch, channels, height, width = ctx.shape
-        # The last row takes the gradients of empty bins, which reach no cell.
-        # Sums of many half-precision gradients are made in float32.
+        # In float32: the sum of many half-precision gradients would lose the small ones.
         exact = torch.promote_types(grad.dtype, torch.float32)
+        # The last row takes the gradients of empty bins, which have no cell.
         cells = grad.new_zeros(batch * height * width + 1, channels, dtype=exact)
-        by_cell = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
-        cells.scatter_add_(0, *by_cell)
+        rows = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
+        cells.scatter_add_(0, *rows)
         sums = cells[:-1].to(grad.dtype).view(batch, height, width, channels)
         return sums.permute(0, 3, 1, 2), None, None, None
 
@@ -82,30 +79,26 @@ def _pool_by_crops(
     features = features.contiguous(memory_format=torch.channels_last)
     nowhere = batch * height * width
     cells = torch.arange(nowhere, device=features.device).view(batch, height, width)
-    shape = (len(images), size, size, channels)
-    values = features.new_empty(shape)
-    winners = torch.empty(shape, dtype=torch.long, device=features.device)
-    reaches_out = False
+    values = features.new_empty(len(images), size, size, channels)
+    winners = torch.empty_like(values, dtype=torch.long)
     for roi, (image, (x1, y1, x2, y2)) in enumerate(
         zip(images.tolist(), corners.tolist(), strict=True)
     ):
         x2, y2 = max(x1, x2), max(y1, y2)  # noqa: PLW2901  a RoI has at least one cell
-        rows, columns = slice(max(y1, 0), max(y2 + 1, 0)), slice(max(x1, 0), max(x2 + 1, 0))
-        crop, numbers = features[image : image + 1, :, rows, columns], cells[image, rows, columns]
+        inside = (..., slice(max(y1, 0), max(y2 + 1, 0)), slice(max(x1, 0), max(x2 + 1, 0)))
+        crop, numbers = features[image : image + 1][inside], cells[image][inside]
         if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):
-            reaches_out = True
             crop = _extend(crop, (x1, y1, x2, y2), -torch.inf)
             numbers = _extend(numbers, (x1, y1, x2, y2), nowhere)
-        pooled, places = F.adaptive_max_pool2d(crop, size, return_indices=True)
+        pooled, places = F.adaptive_max_pool2d(crop, size, return_indices=True)  # (1, C, P, P)
         values[roi] = pooled[0].permute(1, 2, 0)
         torch.take(numbers, places[0].permute(1, 2, 0), out=winners[roi])
-    if reaches_out:
-        values.masked_fill_(winners == nowhere, 0)
+    values.masked_fill_(winners == nowhere, 0)
     return values.permute(0, 3, 1, 2), winners.permute(0, 3, 1, 2)
 
 
 def _extend(crop: Tensor, corners: tuple[int, int, int, int], outside: float) -> Tensor:
-    """Returns the part (..., h, w) of a map in a RoI, with `outside` where the RoI leaves it."""
+    """Returns the map (..., h, w) of a RoI, with `outside` where the RoI leaves the feature map."""
     x1, y1, x2, y2 = corners
     whole = crop.new_full((*crop.shape[:-2], y2 - y1 + 1, x2 - x1 + 1), outside)
     top, left = max(-y1, 0), max(-x1, 0)

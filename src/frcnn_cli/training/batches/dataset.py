@@ -19,12 +19,11 @@ from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.target_statistics import class_target_statistics, target_statistics
 from frcnn_cli.model.targets import (
     RegionTargets,
-    class_target_statistics,
     of_ignored,
     sample_rois,
-    target_statistics,
 )
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
