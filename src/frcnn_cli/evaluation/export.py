@@ -9,7 +9,7 @@ import numpy as np
 from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
 from frcnn_cli.detection.formats.choose import open_writer
-from frcnn_cli.evaluation.metrics.matching import falling_order
+from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.run import EvaluationRun
 from frcnn_cli.records import DetectedImage, Detections
 
@@ -44,7 +44,7 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
     ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
     with writer:
         for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
-            order = start + falling_order(found.scores[start:end])
+            order = start + decreasing_order(found.scores[start:end])
             width, height = image_size(sample.path)
             detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
             writer.write(DetectedImage(str(sample.path), width, height, 0, detections))

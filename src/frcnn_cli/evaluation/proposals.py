@@ -1,18 +1,28 @@
-"""What can be known of proposals before a detector is trained on them."""
+"""Coverage of a data set's objects by its proposals, before any detector is trained.
+
+The ceiling is the highest mAP that proposals allow: that of a perfect classifier that moves no box.
+It gives every object the best of the proposals that the scorer would match with it, and reports
+nothing else. Box regression can do better, since it moves boxes that overlap too little;
+non-maximum suppression can do worse, where objects of one class overlap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from frcnn_cli.evaluation.ceiling import perfect_detections
+from frcnn_cli import boxes as box_ops
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.open import open_dataset, read_split
+from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.recall import (
     LEVELS,
     POSITIVE_IOU,
-    SIZES,
     Overlaps,
     Recall,
     Values,
@@ -20,10 +30,16 @@ from frcnn_cli.evaluation.metrics.recall import (
     recall,
     recall_by_count,
 )
+from frcnn_cli.evaluation.metrics.tables import rows_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
-from frcnn_cli.records import FloatArray, IntArray, Sample
+from frcnn_cli.files import writing
+from frcnn_cli.plotting.recall import plot_recall
+from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
+from frcnn_cli.records import Detections, FloatArray, IntArray, Sample
+from frcnn_cli.runtime.progress import Progress, silent
 
 SCHEMA = "frcnn.proposal_report/1"
+STEP = "Measuring recall"
 
 _COUNTS = (1, 2, 5)
 
@@ -59,6 +75,82 @@ class ProposalReport:
         return counts, recall_by_count(self.overlaps.rank, counts)
 
 
+@dataclass(frozen=True)
+class ReportRun:
+    """What was measured, and what was left out.
+
+    Attributes:
+        report: the measurements.
+        dataset: the data set, in words.
+        dataset_name: the name of its folder.
+        proposals: the search.
+        failures: photographs that could not be read or searched.
+    """
+
+    report: ProposalReport
+    dataset: str
+    dataset_name: str
+    proposals: ProposalRun
+    failures: tuple[FrcnnError, ...]
+
+
+def measure_proposals(
+    data: Path,
+    split: str,
+    config: ProposalConfig,
+    cache: Cache,
+    *,
+    workers: int = 0,
+    progress: Progress = silent,
+) -> ReportRun:
+    """Compares the proposals of a split with its objects; those that are missing are made.
+
+    Raises:
+        DataError: there is no such data set or split, or none of its photographs can be used.
+    """
+    dataset = open_dataset(data, cache)
+    samples, failures = read_split(dataset, split)
+    paths = [sample.path for sample in samples]
+    run = ensure_proposals(paths, config, cache, workers=workers, progress=progress)
+    failures += run.failures.values()
+    usable = [sample for sample in samples if sample.path not in run.failures]
+    if not usable:
+        because = f", the first because {failures[0]}" if failures else ": it is empty"
+        raise DataError(f"no photograph of split {split!r} can be used{because}", file=dataset.root)
+
+    def with_proposals() -> Iterable[tuple[Sample, FloatArray]]:
+        for done, sample in enumerate(usable, start=1):
+            yield sample, run.proposals_for(sample.path)
+            progress(STEP, done, len(usable))
+
+    report = report_proposals(with_proposals(), dataset.classes)
+    name = dataset.root.resolve().name
+    return ReportRun(report, str(dataset), name, run, tuple(failures))
+
+
+def plot_report(report: ProposalReport, path: Path, title: str) -> None:
+    """Draws a report into a PNG.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    with writing(path, remedy="name a folder that you can write to"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plot_recall(
+            path,
+            levels=LEVELS,
+            everything=report.everything.by_iou,
+            sizes={name: each.by_iou for name, each in report.sizes.items() if each},
+            by_count=report.by_count(),
+            classes={
+                name: (float(each.by_iou[0]), each.best_overlap)
+                for name, each in report.classes.items()
+                if each
+            },
+            title=title,
+        )
+
+
 def report_proposals(
     photographs: Iterable[tuple[Sample, FloatArray]], classes: Sequence[str]
 ) -> ProposalReport:
@@ -91,12 +183,42 @@ def report_proposals(
             name: recall(overlaps.iou[overlaps.labels == label])
             for label, name in enumerate(classes, start=1)
         },
-        {
-            name: recall(overlaps.iou[(overlaps.areas >= low) & (overlaps.areas < high)])
-            for name, (low, high) in SIZES.items()
-        },
+        {name: recall(overlaps.iou[mine]) for name, mine in rows_by_size(overlaps.areas).items()},
         ceiling,
     )
+
+
+def perfect_detections(sample: Sample, proposals: FloatArray, iou: float) -> Detections:
+    """Returns what a perfect classifier makes of `proposals` (N, 4): one box an object at most.
+
+    The scorer matches a box with the object of its class that it overlaps most. So one box never
+    finds two objects, and an object may go without although some box overlaps it enough.
+
+    Args:
+        sample: the photograph's ground truth.
+        proposals: (N, 4) float32.
+        iou: least IoU of a match, in (0, 1].
+    """
+    found = [
+        (label, row)
+        for label in np.unique(sample.labels)
+        for row in _rows_of_class(sample, proposals, label, iou)
+    ]
+    labels, rows = np.array(found, np.int64).reshape(-1, 2).T
+    return Detections(proposals[rows], np.ones(len(rows), np.float32), labels)
+
+
+def _rows_of_class(sample: Sample, proposals: FloatArray, label: np.int64, iou: float) -> IntArray:
+    """Returns the proposal for each object of a class that can be found."""
+    mine = sample.labels == label
+    overlaps = box_ops.iou(proposals.astype(np.float64), sample.boxes[mine].astype(np.float64))
+    if not len(proposals):
+        return np.zeros(0, np.int64)
+    nearest = overlaps.argmax(axis=1)
+    matched = np.where(nearest[:, None] == np.arange(overlaps.shape[1]), overlaps, 0.0)
+    found = (matched.max(axis=0) >= iou) & ~sample.difficult[mine]
+    rows: IntArray = matched.argmax(axis=0)[found]
+    return rows
 
 
 def to_json(report: ProposalReport) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_resample_draws_as_many_photographs():
 
 
 def test_by_hand():
-    # a: a hit at 0.9. b: a false alarm at 0.8 and a hit at 0.7. c: a missed cat.
+    # a: a hit at 0.9. b: a false positive at 0.8 and a hit at 0.7. c: a missed cat.
     samples = [sample(name, (1, CAT)) for name in "abc"]
     found = {
         "a": detected((1, 0.9, CAT)),

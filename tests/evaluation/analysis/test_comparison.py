@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from frcnn_cli.evaluation.analysis import analyse
-from frcnn_cli.evaluation.analysis.comparison import compare, comparison_to_json
+from frcnn_cli.evaluation.analysis.comparison import compare
 from frcnn_cli.evaluation.metrics.voc import match_split
+from frcnn_cli.evaluation.report.to_json import comparison_to_json
 from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)

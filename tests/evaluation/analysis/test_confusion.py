@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.evaluation.analysis.confusion import confusion_matrix
-from frcnn_cli.evaluation.analysis.error_types import find_false_alarms
+from frcnn_cli.evaluation.analysis.error_types import find_false_positives
 from frcnn_cli.evaluation.metrics.voc import match_split
 from support.samples import detected, sample
 
@@ -16,7 +16,7 @@ CLASSES = ("cat", "cow", "dog")
 
 def confusion(samples, found):
     split = match_split(samples, found, CLASSES)
-    return confusion_matrix(split, find_false_alarms(split)).tolist()
+    return confusion_matrix(split, find_false_positives(split)).tolist()
 
 
 def test_by_hand():
@@ -26,7 +26,7 @@ def test_by_hand():
         sample("c", (1, CAT)),
     ]
     found = {
-        # A cat found, and that cat called a dog too: the second is a plain false alarm.
+        # A cat found, and that cat called a dog too: the second is a plain false positive.
         # The dog is called a cow at 0.7 and a cat at 0.5: the higher score speaks for it.
         "a": detected((1, 0.9, CAT), (3, 0.8, CAT), (2, 0.7, DOG), (1, 0.5, DOG)),
         # The difficult cat is ignored; a cow on nothing.
@@ -59,7 +59,7 @@ FOUND = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0.2, 0.5, 0.9]), 
 @given(OBJECTS, FOUND)
 def test_rows_are_objects_and_columns_are_detections(objects, found):
     split = match_split([sample("a", *objects)], {"a": detected(*found)}, CLASSES)
-    matrix = confusion_matrix(split, find_false_alarms(split))
+    matrix = confusion_matrix(split, find_false_positives(split))
     for label, matches in enumerate(split.matches, start=1):
         mine = (split.objects.labels == label) & ~split.objects.difficult
         assert matrix[label].sum() == mine.sum()

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.evaluation.analysis.operating_point import (
-    WorkingPoint,
-    best_working_point,
+    OperatingPoint,
+    best_operating_point,
     from_score,
 )
 from frcnn_cli.evaluation.metrics.voc import match_split
@@ -27,8 +27,8 @@ def test_by_hand():
         "a": detected((1, 0.9, CAT), (1, 0.8, DOG), (2, 0.7, DOG)),
         "b": detected((2, 0.2, CAT)),
     }
-    point = best_working_point(match_split(samples, found, CLASSES))
-    assert point == WorkingPoint(pytest.approx(0.7), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    point = best_operating_point(match_split(samples, found, CLASSES))
+    assert point == OperatingPoint(pytest.approx(0.7), pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert point.f1 == pytest.approx(2 / 3)
 
 
@@ -36,20 +36,20 @@ def test_equal_scores_stay_together():
     # A right and a wrong one at 0.5: the threshold takes both or none.
     samples = [sample("a", (1, CAT))]
     found = {"a": detected((1, 0.5, CAT), (1, 0.5, DOG))}
-    point = best_working_point(match_split(samples, found, CLASSES))
-    assert point == WorkingPoint(0.5, 0.5, 1.0)
+    point = best_operating_point(match_split(samples, found, CLASSES))
+    assert point == OperatingPoint(0.5, 0.5, 1.0)
 
 
 def test_without_detections():
-    point = best_working_point(match_split([sample("a", (1, CAT))], {}, CLASSES))
-    assert point == WorkingPoint(1.0, 0.0, 0.0)
+    point = best_operating_point(match_split([sample("a", (1, CAT))], {}, CLASSES))
+    assert point == OperatingPoint(1.0, 0.0, 0.0)
     assert point.f1 == 0
 
 
 def test_a_detection_of_a_difficult_object_counts_neither_way():
     samples = [sample("a", (1, CAT), (1, DOG, True))]
     found = {"a": detected((1, 0.9, DOG), (1, 0.4, CAT))}
-    point = best_working_point(match_split(samples, found, CLASSES))
+    point = best_operating_point(match_split(samples, found, CLASSES))
     assert (point.precision, point.recall) == (1, 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frcnn_cli.evaluation.analysis.sizes import SizeResult, recall_by_size
+from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import match_split
 from support.samples import detected, sample
 
@@ -20,9 +20,9 @@ def test_by_hand():
     found = {"a": detected((1, 0.9, small)), "c": detected((1, 0.9, large))}
     sizes = recall_by_size(match_split(samples, found, ("cat",)))
     assert sizes == (
-        SizeResult("small", 2, 1),
-        SizeResult("medium", 1, 0),
-        SizeResult("large", 1, 1),
+        SizeRecall("small", 2, 1),
+        SizeRecall("medium", 1, 0),
+        SizeRecall("large", 1, 1),
     )
     assert [each.recall for each in sizes] == [0.5, 0, 1]
 

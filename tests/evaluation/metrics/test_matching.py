@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from frcnn_cli.evaluation.metrics.matching import Outcome, falling_order
+from frcnn_cli.evaluation.metrics.matching import Outcome
+from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import match_split
 from support.samples import detected, sample
 
@@ -19,7 +20,7 @@ SCORES = st.one_of(
 
 @given(arrays.arrays(np.float32, st.integers(0, 30), elements=SCORES))
 def test_falling_order_is_the_stable_one(scores):
-    np.testing.assert_array_equal(falling_order(scores), np.argsort(-scores, kind="stable"))
+    np.testing.assert_array_equal(decreasing_order(scores), np.argsort(-scores, kind="stable"))
 
 
 def test_a_match_points_into_the_tables():
@@ -38,7 +39,7 @@ def test_a_match_points_into_the_tables():
     }
     split = match_split(samples, found, ("cat", "dog"))
     cats, dogs = split.matches
-    # In falling score: a's first, b's only one, then the rest of a. Row 4 of the table is b's.
+    # In decreasing score: a's first, b's only one, then the rest of a. Row 4 of the table is b's.
     assert cats.detections.tolist() == [0, 4, 1, 2, 3]
     # Its photograph has no object; the last one only touches the edge of one.
     assert cats.objects.tolist() == [2, -1, 1, 1, -1]

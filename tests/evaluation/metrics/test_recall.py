@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.ceiling import perfect_detections
 from frcnn_cli.evaluation.metrics.recall import LEVELS, measure_overlaps, recall, recall_by_count
-from frcnn_cli.evaluation.proposals import report_proposals, to_json
+from frcnn_cli.evaluation.proposals import perfect_detections, report_proposals, to_json
 from frcnn_cli.records import as_boxes
 from support.samples import sample
 

@@ -27,7 +27,7 @@ def tables(samples, detections, classes):
 
 
 def outcomes(objects, found, rules):
-    """The outcomes of one photograph's detections of one class, in falling score."""
+    """The outcomes of one photograph's detections of one class, in decreasing score."""
     both = tables([sample("a", *objects)], {"a": detected(*found)}, ("cat",))
     return match_tables(*both, ("cat",), rules).matches[0].outcomes.tolist()
 

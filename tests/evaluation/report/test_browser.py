@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 PARTS = ("top", "errors", "classes", "curves", "scores", "sizes", "confusion")
 SECTIONS = {
-    "report": [*PARTS, "misses", "false-alarms"],
+    "report": [*PARTS, "misses", "false-positives"],
     "comparison": ["top", "classes", "errors"],
 }
 FLAGS = (
@@ -52,7 +52,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    made = {"report": render_report(report()), "comparison": render_comparison(comparison())}
+    made = {"report": render_report(*report()), "comparison": render_comparison(*comparison())}
     for name, html in made.items():
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
     return folder

@@ -82,7 +82,7 @@ def test_a_report_holds_what_was_scored(scenes, cache, tmp_path):
     assert set(result["misses"]) == {"confused", "localisation", "undetected"}
     page = (tmp_path / "report" / "index.html").read_text()
     assert "scenes, split test" in page
-    assert "A file of detections does not tell what came before them." in page
+    assert "A file of detections does not show what came before them." in page
     pictures = re.findall(
         r'src="data:image/jpeg;base64,([^"]+)" width="(\d+)" height="(\d+)"', page
     )
@@ -148,10 +148,10 @@ def test_a_report_may_be_written_again_and_nothing_else_over(scenes, cache, tmp_
     report(folder, evaluate_file(scenes, "test", boxes, cache, EvalConfig()))
     require_report_folder(folder)
     (folder / "report.json").write_text('["mine"]')
-    with pytest.raises(ConfigError, match=r"no report of frcnn; name another folder"):
+    with pytest.raises(ConfigError, match=r"not a report of frcnn; name another folder"):
         require_report_folder(folder)
     (folder / "report.json").unlink()
-    with pytest.raises(ConfigError, match=r"no report of frcnn"):
+    with pytest.raises(ConfigError, match=r"not a report of frcnn"):
         require_report_folder(folder)
-    with pytest.raises(ConfigError, match=r"boxes\.json: is no folder"):
+    with pytest.raises(ConfigError, match=r"boxes\.json: is not a folder"):
         require_report_folder(Path(boxes))

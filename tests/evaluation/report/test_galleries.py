@@ -1,4 +1,4 @@
-"""What is written under the pictures of mistakes."""
+"""What is written under the pictures of errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from frcnn_cli.evaluation.analysis import analyse
 from frcnn_cli.evaluation.analysis.error_types import Evidence
 from frcnn_cli.evaluation.metrics.voc import match_split
-from frcnn_cli.evaluation.report.galleries import MistakePictures
+from frcnn_cli.evaluation.report.galleries import ErrorGalleries
 from frcnn_cli.records import Detections, Sample, as_boxes
 
 CLASSES = ("cat", "dog")
@@ -40,11 +40,11 @@ def detections(*found: tuple[int, float, tuple[int, ...]]) -> Detections:
 def captions(samples, found, evidence=None):
     analysis = analyse(match_split(samples, found, CLASSES), "voc07", evidence, resamples=10)
     # All are in use: the last detection of each of these is right.
-    assert analysis.working_point.score == pytest.approx(0.5)
-    misses, alarms = MistakePictures(analysis, samples).galleries()
+    assert analysis.operating_point.score == pytest.approx(0.5)
+    misses, wrong = ErrorGalleries(analysis, samples).galleries()
     return [
         {each.name: [(one.title, one.detail) for one in each.pictures] for each in galleries}
-        for galleries in (misses, alarms)
+        for galleries in (misses, wrong)
     ]
 
 
@@ -54,7 +54,7 @@ def many(tmp_path, count=12):
     return samples, {each.image_id: detections((1, 0.5, CAT)) for each in samples}
 
 
-def test_false_alarms(tmp_path):
+def test_false_wrong(tmp_path):
     samples, found = many(tmp_path)
     samples += [
         objects(tmp_path / "confused.png", (1, CAT)),
@@ -70,8 +70,8 @@ def test_false_alarms(tmp_path):
         "nothing": detections((1, 0.7, FAR)),
         "nearly": detections((2, 0.6, (0, 0, 100, 30))),
     }
-    misses, alarms = captions(samples, found)
-    assert alarms == {
+    misses, wrong = captions(samples, found)
+    assert wrong == {
         "Background": [
             ("cat 0.70", "nothing that is annotated lies there"),
             ("dog 0.60", "IoU 0.30 with the cat, hardly meant for it"),
@@ -94,14 +94,14 @@ def test_misses_of_a_detector_that_was_watched(tmp_path):
         candidate_score=np.array([*sure, 0.0, 0.61, 0.031, 0.0]),
         score_threshold=0.01,
     )
-    misses, alarms = captions(samples, found, evidence)
-    assert alarms == {}
+    misses, wrong = captions(samples, found, evidence)
+    assert wrong == {}
     assert misses == {
         "No proposal": [("cat, 100 × 100 px", "best proposal: IoU 0.49")],
         "Suppressed": [("dog, 100 × 100 px", "its best box scored 0.61 and was suppressed")],
         "Below the threshold": [
             ("cat, 50 × 40 px", "its best box scored 0.031"),
-            ("dog, 50 × 40 px", "no region kept a box on it"),
+            ("dog, 50 × 40 px", "no RoI kept a box on it"),
         ],
     }
 

@@ -208,8 +208,8 @@ def _compare(
     out: Path | None,
 ) -> None:
     from frcnn_cli.cli.evaluate.comparison import as_table
-    from frcnn_cli.evaluation.analysis.comparison import comparison_to_json
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
+    from frcnn_cli.evaluation.report.to_json import comparison_to_json
     from frcnn_cli.files import write_file
 
     comparison, run = compare_files(data, split, files, cache, rules)

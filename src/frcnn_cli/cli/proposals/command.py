@@ -227,8 +227,7 @@ def _report(
     workers: int,
 ) -> None:
     from frcnn_cli.cli.proposals.tables import report_table
-    from frcnn_cli.evaluation.proposals import to_json
-    from frcnn_cli.evaluation.proposals_run import measure_proposals, plot_report
+    from frcnn_cli.evaluation.proposals import measure_proposals, plot_report, to_json
     from frcnn_cli.files import write_file
 
     if len(paths) != 1:

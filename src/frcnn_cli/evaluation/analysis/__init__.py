@@ -1,4 +1,4 @@
-"""Where a detector fails: everything that is told of a split beside its curves and its mAP."""
+"""Where a detector fails: what is reported of a split beside its curves and its mAP."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from frcnn_cli.evaluation.analysis.bootstrap import (
 )
 from frcnn_cli.evaluation.analysis.confusion import confusion_matrix
 from frcnn_cli.evaluation.analysis.counterfactual import (
-    map_without_false_alarms,
-    map_without_misses,
+    map_without_false_negatives,
+    map_without_false_positives,
 )
 from frcnn_cli.evaluation.analysis.error_types import (
     Evidence,
-    FalseAlarm,
-    FalseAlarms,
-    Miss,
-    Misses,
-    find_false_alarms,
-    find_misses,
+    FalseNegatives,
+    FalseNegativeType,
+    FalsePositives,
+    FalsePositiveType,
+    find_false_negatives,
+    find_false_positives,
 )
 from frcnn_cli.evaluation.analysis.operating_point import (
-    WorkingPoint,
-    best_working_point,
+    OperatingPoint,
+    best_operating_point,
     from_score,
 )
-from frcnn_cli.evaluation.analysis.sizes import SizeResult, recall_by_size
+from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, score
 from frcnn_cli.records import IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How often one kind of mistake was made, and what it costs.
+class ErrorCounts:
+    """How often one type of error was made, and what it costs.
 
     Attributes:
-        at_work: count at the working point.
-        in_all: count among all detections.
-        mended_map: the mAP in 0..1 if this kind alone, among all detections, were mended.
+        at_operating_point: count at the operating point.
+        total: count among all detections.
+        fixed_map: the mAP in 0..1 if this type alone, among all detections, were fixed.
     """
 
-    at_work: int
-    in_all: int
-    mended_map: float
+    at_operating_point: int
+    total: int
+    fixed_map: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,42 +65,52 @@ class Analysis:
         evaluation: curves and APs of all detections.
         metric: the rule of every mAP here.
         split: the matched split.
-        at_work: the split, cut at the working point.
-        working_point: the score of the best F1.
+        operating_point: the score of the best F1.
         map_interval: of the mAP.
-        ap_intervals: one a class; None where no resample has an object.
+        ap_intervals: one per class; None where no resample has an object.
         resampled_aps: (K, resamples), AP of each class in each resample, NaN without objects.
-        alarms: false positives at the working point.
-        misses: objects not found at the working point.
+        false_positives: those at the operating point.
+        false_negatives: objects not found at the operating point.
         evidence: what came before the detections, where it is known.
-        alarm_kinds: every kind of false positive.
-        miss_kinds: every kind of miss that can be told apart with this evidence.
-        sizes: recall by size at the working point.
-        sizes_in_all: recall by size of all detections.
-        confusion: (K + 1, K + 1) at the working point; see `confusion_matrix`.
+        false_positive_types: every type of false positive.
+        false_negative_types: every type of missed object that this evidence can tell apart.
+        sizes: recall by size at the operating point.
+        sizes_total: recall by size of all detections.
+        confusion: (K + 1, K + 1) at the operating point; see `confusion_matrix`.
     """
 
     evaluation: Evaluation
     metric: VocMetric
     split: MatchedSplit
-    at_work: MatchedSplit
-    working_point: WorkingPoint
+    operating_point: OperatingPoint
     map_interval: Interval | None
     ap_intervals: tuple[Interval | None, ...]
     resampled_aps: Values
-    alarms: FalseAlarms
-    misses: Misses
+    false_positives: FalsePositives
+    false_negatives: FalseNegatives
     evidence: Evidence | None
-    alarm_kinds: Mapping[FalseAlarm, Kind]
-    miss_kinds: Mapping[Miss, Kind]
-    sizes: tuple[SizeResult, ...]
-    sizes_in_all: tuple[SizeResult, ...]
+    false_positive_types: Mapping[FalsePositiveType, ErrorCounts]
+    false_negative_types: Mapping[FalseNegativeType, ErrorCounts]
+    sizes: tuple[SizeRecall, ...]
+    sizes_total: tuple[SizeRecall, ...]
     confusion: IntArray
 
     @property
     def map(self) -> float:
         """The mAP in 0..1."""
         return self.evaluation.mean_ap(self.metric)
+
+    def false_positives_of(self, label: int) -> dict[FalsePositiveType, int]:
+        """Returns the false positives of label 1..K at the operating point, by type."""
+        mine = self.split.detections.labels[self.false_positives.detections] == label
+        types = self.false_positives.types[mine]
+        return {each: int((types == each).sum()) for each in self.false_positive_types}
+
+    def false_negatives_of(self, label: int) -> dict[FalseNegativeType, int]:
+        """Returns the objects of label 1..K missed at the operating point, by type."""
+        mine = self.split.objects.labels[self.false_negatives.objects] == label
+        types = self.false_negatives.types[mine]
+        return {each: int((types == each).sum()) for each in self.false_negative_types}
 
 
 def analyse(
@@ -117,97 +127,77 @@ def analyse(
         split: the matched split.
         metric: the rule of AP.
         evidence: what came before the detections; without it some misses have no reason.
-        resamples: of the photographs, for the intervals.
+        resamples: of the images, for the intervals.
         seed: of the resamples.
 
     Raises:
         DataError: no class has an object, so that there is no mean.
     """
     evaluation = score(split)
-    weights = draw_weights(len(split.objects.image_ids), resamples, seed)
-    aps = bootstrap_aps(split, metric, weights)
-    point = best_working_point(split)
-    at_work = from_score(split, point.score)
-    alarms, all_alarms = find_false_alarms(at_work), find_false_alarms(split)
-    at_work_evidence = replace(evidence, score_threshold=point.score) if evidence else None
-    misses = find_misses(at_work, alarms, at_work_evidence)
-    all_misses = find_misses(split, all_alarms, evidence)
+    aps = bootstrap_aps(split, metric, draw_weights(evaluation.images, resamples, seed))
+    point = best_operating_point(split)
+    there = from_score(split, point.score)
+    evidence_there = replace(evidence, score_threshold=point.score) if evidence else None
+    wrong, all_wrong = find_false_positives(there), find_false_positives(split)
+    missed = find_false_negatives(there, wrong, evidence_there)
+    all_missed = find_false_negatives(split, all_wrong, evidence)
     return Analysis(
         evaluation=evaluation,
         metric=metric,
         split=split,
-        at_work=at_work,
-        working_point=point,
+        operating_point=point,
         map_interval=share_interval(bootstrap_maps(aps), evaluation.mean_ap(metric)),
         ap_intervals=tuple(
             share_interval(values, each.ap(metric))
             for values, each in zip(aps, evaluation.classes, strict=True)
         ),
         resampled_aps=aps,
-        alarms=alarms,
-        misses=misses,
-        evidence=at_work_evidence,
-        alarm_kinds=_alarm_kinds(split, alarms, all_alarms, metric),
-        miss_kinds=_miss_kinds(split, misses, all_misses, metric, evidence is not None),
-        sizes=recall_by_size(at_work),
-        sizes_in_all=recall_by_size(split),
-        confusion=confusion_matrix(at_work, alarms),
+        false_positives=wrong,
+        false_negatives=missed,
+        evidence=evidence_there,
+        false_positive_types=_false_positive_types(split, wrong, all_wrong, metric),
+        false_negative_types=_false_negative_types(split, missed, all_missed, metric, evidence),
+        sizes=recall_by_size(there),
+        sizes_total=recall_by_size(split),
+        confusion=confusion_matrix(there, wrong),
     )
 
 
-def misses_by_class(analysis: Analysis) -> list[dict[Miss, int]]:
-    """Returns for each class how many of its objects the detector in use missed, by kind."""
-    labels = analysis.split.objects.labels[analysis.misses.objects]
-    return [
-        {
-            kind: int(((labels == label) & (analysis.misses.kinds == kind)).sum())
-            for kind in analysis.miss_kinds
-        }
-        for label in range(1, len(analysis.split.classes) + 1)
-    ]
-
-
-def false_alarms_by_class(analysis: Analysis) -> list[dict[FalseAlarm, int]]:
-    """Returns for each class its false alarms at the working point, by kind."""
-    labels = analysis.split.detections.labels[analysis.alarms.detections]
-    return [
-        {
-            kind: int(((labels == label) & (analysis.alarms.kinds == kind)).sum())
-            for kind in analysis.alarm_kinds
-        }
-        for label in range(1, len(analysis.split.classes) + 1)
-    ]
-
-
-def _alarm_kinds(
-    split: MatchedSplit, at_work: FalseAlarms, in_all: FalseAlarms, metric: VocMetric
-) -> Mapping[FalseAlarm, Kind]:
+def _false_positive_types(
+    split: MatchedSplit, used: FalsePositives, total: FalsePositives, metric: VocMetric
+) -> Mapping[FalsePositiveType, ErrorCounts]:
     return MappingProxyType(
         {
-            kind: Kind(
-                int((at_work.kinds == kind).sum()),
-                int((in_all.kinds == kind).sum()),
-                map_without_false_alarms(split, in_all, kind, metric),
+            each: ErrorCounts(
+                int((used.types == each).sum()),
+                int((total.types == each).sum()),
+                map_without_false_positives(split, total, each, metric),
             )
-            for kind in FalseAlarm
+            for each in FalsePositiveType
         }
     )
 
 
-def _miss_kinds(
-    split: MatchedSplit, at_work: Misses, in_all: Misses, metric: VocMetric, has_evidence: bool
-) -> Mapping[Miss, Kind]:
-    known = set(Miss) - {Miss.UNDETECTED} if has_evidence else _WITHOUT_EVIDENCE
-    seen = {Miss(int(kind)) for kind in np.union1d(at_work.kinds, in_all.kinds)}
-    kinds = {}
-    for kind in sorted(known | seen):
-        mine = Misses(in_all.objects[in_all.kinds == kind], in_all.kinds[in_all.kinds == kind])
-        kinds[kind] = Kind(
-            int((at_work.kinds == kind).sum()),
-            len(mine.objects),
-            map_without_misses(split, mine, metric),
-        )
-    return MappingProxyType(kinds)
-
-
-_WITHOUT_EVIDENCE = {Miss.CONFUSED, Miss.LOCALISATION, Miss.UNDETECTED}
+def _false_negative_types(
+    split: MatchedSplit,
+    used: FalseNegatives,
+    total: FalseNegatives,
+    metric: VocMetric,
+    evidence: Evidence | None,
+) -> Mapping[FalseNegativeType, ErrorCounts]:
+    """Returns the types that the evidence can tell apart, and those that occur."""
+    occurring = {FalseNegativeType(int(each)) for each in np.union1d(used.types, total.types)}
+    known = set(FalseNegativeType) - {FalseNegativeType.UNDETECTED}
+    if evidence is None:
+        known = {FalseNegativeType.CONFUSED, FalseNegativeType.LOCALISATION}
+        known.add(FalseNegativeType.UNDETECTED)
+    return MappingProxyType(
+        {
+            each: ErrorCounts(
+                int((used.types == each).sum()),
+                int((total.types == each).sum()),
+                map_without_false_negatives(split, total.objects[total.types == each], metric),
+            )
+            for each in sorted(known | occurring)
+        }
+    )

@@ -1,21 +1,15 @@
-"""Two detectors on the same photographs: is the difference more than the choice of photographs?
+"""Paired comparison of two detectors on the same images.
 
-Both are resampled with the same photographs (a paired bootstrap), so what makes a photograph hard
-for both cancels out, and the interval of the difference is narrower than those of the mAPs suggest.
+Both are resampled with the same images (a paired bootstrap), so what makes an image hard for both
+cancels out, and the interval of the difference is narrower than those of the mAPs suggest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval, bootstrap_maps, interval
-from frcnn_cli.evaluation.report.analysis_json import interval_to_json
-
-SCHEMA = "frcnn.comparison/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +26,11 @@ class ClassDifference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B held against A.
+    """Detector B compared with A.
 
     Attributes:
         a: the analysis of A.
-        b: the analysis of B, of the same photographs by the same rule and seed.
+        b: the analysis of B, of the same images by the same rule and seed.
         difference: mAP of B - mAP of A.
         interval: of the difference.
         classes: in the order of the labels.
@@ -55,54 +49,28 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in a sentence."""
+        """What the interval means, in a sentence."""
         if not self.is_clear:
-            return "The interval includes 0: these photographs do not tell the two apart."
+            return "The interval includes 0: these images do not tell the two apart."
         better, worse = ("B", "A") if self.difference > 0 else ("A", "B")
-        return f"The interval excludes 0: {better} is better than {worse} on such photographs."
+        return f"The interval excludes 0: {better} is better than {worse} on such images."
 
 
 def compare(a: Analysis, b: Analysis) -> Comparison:
-    """Holds `b` against `a`; both must be of one split, metric, number of resamples and seed."""
+    """Compares `b` with `a`; both must be of one split, metric, number of resamples and seed."""
     assert a.split.objects.image_ids == b.split.objects.image_ids
     assert a.split.classes == b.split.classes
     assert a.metric == b.metric
     assert a.resampled_aps.shape == b.resampled_aps.shape
-    resampled = b.resampled_aps - a.resampled_aps
+    differences = b.resampled_aps - a.resampled_aps
     classes = []
-    pairs = zip(a.evaluation.classes, b.evaluation.classes, resampled, strict=True)
-    for mine, other, differences in pairs:
-        first, second = mine.ap(a.metric), other.ap(b.metric)
-        change = None if first is None or second is None else second - first
-        about = interval(differences, change)
-        classes.append(ClassDifference(mine.name, mine.objects, first, second, change, about))
+    for old, new, resampled in zip(
+        a.evaluation.classes, b.evaluation.classes, differences, strict=True
+    ):
+        ap_a, ap_b = old.ap(a.metric), new.ap(b.metric)
+        change = None if ap_a is None or ap_b is None else ap_b - ap_a
+        about = interval(resampled, change)
+        classes.append(ClassDifference(old.name, old.objects, ap_a, ap_b, change, about))
     difference = b.map - a.map
     resampled_maps = bootstrap_maps(b.resampled_aps) - bootstrap_maps(a.resampled_aps)
     return Comparison(a, b, difference, interval(resampled_maps, difference), tuple(classes))
-
-
-def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
-    """Returns a comparison as `frcnn.comparison/1`; fractions, B - A."""
-    a, b = comparison.a, comparison.b
-    return {
-        "schema": SCHEMA,
-        "metric": a.metric,
-        "iou": a.split.iou,
-        "images": len(a.split.objects.image_ids),
-        "resamples": int(np.shape(a.resampled_aps)[1]),
-        "map_a": a.map,
-        "map_b": b.map,
-        "difference": comparison.difference,
-        "interval": interval_to_json(comparison.interval),
-        "excludes_zero": comparison.is_clear,
-        "classes": {
-            each.name: {
-                "objects": each.objects,
-                "ap_a": each.a,
-                "ap_b": each.b,
-                "difference": each.difference,
-                "interval": interval_to_json(each.interval),
-            }
-            for each in comparison.classes
-        },
-    }

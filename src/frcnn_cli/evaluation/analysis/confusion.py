@@ -1,16 +1,20 @@
-"""Which class is taken for which: a matrix with one row a true class and one for no object."""
+"""The confusion matrix: a matrix with one row per true class and one for no object."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from frcnn_cli.evaluation.analysis.error_types import FalseAlarm, FalseAlarms, objects_found
-from frcnn_cli.evaluation.metrics.matching import falling_order
+from frcnn_cli.evaluation.analysis.error_types import (
+    FalsePositives,
+    FalsePositiveType,
+    objects_found,
+)
+from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 from frcnn_cli.records import IntArray
 
 
-def confusion_matrix(split: MatchedSplit, alarms: FalseAlarms) -> IntArray:
+def confusion_matrix(split: MatchedSplit, wrong: FalsePositives) -> IntArray:
     """Returns the counts (K + 1, K + 1); row and column 0 stand for "nothing", k for class k.
 
     Row k holds each object of class k once, difficult ones excepted: in column k where it is found,
@@ -19,8 +23,8 @@ def confusion_matrix(split: MatchedSplit, alarms: FalseAlarms) -> IntArray:
     number of objects, a column's the number of detections that count.
 
     Args:
-        split: the matched split, best cut at its working point.
-        alarms: its false positives, from `find_false_alarms`.
+        split: the matched split, usually cut at its operating point.
+        wrong: its false positives, from `find_false_positives`.
     """
     k = len(split.classes) + 1
     counts = np.zeros((k, k), np.int64)
@@ -30,16 +34,16 @@ def confusion_matrix(split: MatchedSplit, alarms: FalseAlarms) -> IntArray:
 
     free = ~split.objects.difficult
     free[found] = False
-    takes = np.flatnonzero(alarms.kinds == FalseAlarm.CONFUSED)
-    takes = takes[free[alarms.objects[takes]]]
-    takes = takes[falling_order(split.detections.scores[alarms.detections[takes]])]
-    _, first = np.unique(alarms.objects[takes], return_index=True)
+    takes = np.flatnonzero(wrong.types == FalsePositiveType.CONFUSED)
+    takes = takes[free[wrong.objects[takes]]]
+    takes = takes[decreasing_order(split.detections.scores[wrong.detections[takes]])]
+    _, first = np.unique(wrong.objects[takes], return_index=True)
     takes = takes[first]
-    taken_for = split.detections.labels[alarms.detections[takes]]
-    np.add.at(counts, (labels[alarms.objects[takes]], taken_for), 1)
+    taken_for = split.detections.labels[wrong.detections[takes]]
+    np.add.at(counts, (labels[wrong.objects[takes]], taken_for), 1)
 
-    free[alarms.objects[takes]] = False
+    free[wrong.objects[takes]] = False
     counts[1:, 0] = np.bincount(labels[free], minlength=k)[1:]
-    others = np.delete(split.detections.labels[alarms.detections], takes)
+    others = np.delete(split.detections.labels[wrong.detections], takes)
     counts[0, 1:] = np.bincount(others, minlength=k)[1:]
     return counts

@@ -1,4 +1,4 @@
-"""What the mAP would be if one kind of mistake were mended, each by itself (TIDE §2.3)."""
+"""What the mAP would be if one type of error were fixed, each alone (TIDE §2.3)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,39 @@ from dataclasses import replace
 import numpy as np
 
 from frcnn_cli.config import VocMetric
-from frcnn_cli.evaluation.analysis.error_types import FalseAlarm, FalseAlarms, Misses, objects_found
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, falling_order
+from frcnn_cli.evaluation.analysis.error_types import (
+    FalsePositives,
+    FalsePositiveType,
+    objects_found,
+)
+from frcnn_cli.evaluation.metrics.matching import Matches, Outcome
+from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit, score
 from frcnn_cli.records import IntArray
 
 
-def map_without_false_alarms(
-    split: MatchedSplit, alarms: FalseAlarms, kind: FalseAlarm, metric: VocMetric
+def map_without_false_positives(
+    split: MatchedSplit,
+    false_positives: FalsePositives,
+    error_type: FalsePositiveType,
+    metric: VocMetric,
 ) -> float:
-    """Returns the mAP in 0..1 with the false positives of one kind mended.
+    """Returns the mAP in 0..1 with the false positives of one type fixed.
 
-    Background and duplicates go. A loose box is moved onto its object and a confused one gets its
-    object's class: it is then a true positive where it is the first to find that object, and goes
-    where it is not.
+    Background and duplicates are dropped. A loose box is moved onto its object and a confused one
+    gets its object's class: it is then a true positive if it is the first to find that object, and
+    is dropped if it is not.
+
+    Args:
+        split: the matched split.
+        false_positives: those of the split, from `find_false_positives`.
+        error_type: the type to fix.
+        metric: the rule of AP.
     """
-    mine = alarms.kinds == kind
-    rows, objects = alarms.detections[mine], alarms.objects[mine]
+    mine = false_positives.types == error_type
+    rows, objects = false_positives.detections[mine], false_positives.objects[mine]
     matches = [_without(each, rows) for each in split.matches]
-    if kind in (FalseAlarm.LOCALISATION, FalseAlarm.CONFUSED):
+    if error_type in (FalsePositiveType.LOCALISATION, FalsePositiveType.CONFUSED):
         rows, objects = _first_finders(split, rows, objects)
         labels = split.objects.labels[objects]
         matches = [
@@ -35,10 +49,10 @@ def map_without_false_alarms(
     return score(replace(split, matches=tuple(matches))).mean_ap(metric)
 
 
-def map_without_misses(split: MatchedSplit, misses: Misses, metric: VocMetric) -> float:
-    """Returns the mAP in 0..1 with `misses` no longer counted as objects; 1 where none is left."""
+def map_without_false_negatives(split: MatchedSplit, missed: IntArray, metric: VocMetric) -> float:
+    """Returns the mAP in 0..1 without the objects `missed` (M,); 1 where none is left."""
     difficult = split.objects.difficult.copy()
-    difficult[misses.objects] = True
+    difficult[missed] = True
     if difficult.all():
         return 1.0
     return score(replace(split, objects=replace(split.objects, difficult=difficult))).mean_ap(
@@ -55,8 +69,8 @@ def _without(matches: Matches, rows: IntArray) -> Matches:
 def _first_finders(
     split: MatchedSplit, rows: IntArray, objects: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """Returns the pairs in which a detection is the first to find its object, by falling score."""
-    order = falling_order(split.detections.scores[rows])
+    """Returns the pairs in which a detection, by decreasing score, is the first on its object."""
+    order = decreasing_order(split.detections.scores[rows])
     rows, objects = rows[order], objects[order]
     free = ~split.objects.difficult[objects] & ~np.isin(objects, objects_found(split))
     rows, objects = rows[free], objects[free]
@@ -67,9 +81,9 @@ def _first_finders(
 def _with_found(
     split: MatchedSplit, matches: Matches, rows: IntArray, objects: IntArray
 ) -> Matches:
-    """Returns `matches` with `rows` added as true positives of `objects`, in falling score."""
+    """Returns `matches` with `rows` added as true positives of `objects`, in decreasing score."""
     detections = np.append(matches.detections, rows)
-    order = falling_order(split.detections.scores[detections])
+    order = decreasing_order(split.detections.scores[detections])
     hits = np.full(len(rows), Outcome.TRUE_POSITIVE, np.int8)
     return Matches(
         detections=detections[order],

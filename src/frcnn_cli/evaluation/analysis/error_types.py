@@ -1,6 +1,6 @@
-"""What false alarms are and why objects were missed.
+"""Types of false positives, and reasons for missed objects.
 
-The kinds follow TIDE (Bolya et al., ECCV 2020): a detection that overlaps an object a little was
+The types follow TIDE (Bolya et al., ECCV 2020): a detection that overlaps an object a little was
 meant for it, one that lies on an object of another class confused the two.
 """
 
@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.matching import Outcome, nearest_objects
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
-from frcnn_cli.records import IntArray, ObjectEvidence, Sample
+from frcnn_cli.records import BoolArray, IntArray, ObjectEvidence, Sample
 
 MEANT_IOU = 0.1
-"""Least IoU of a detection with the object that it was meant for (TIDE's t_b)."""
+"""IoU threshold of a detection with the object that it was meant for (TIDE's t_b)."""
 
 
-class FalseAlarm(IntEnum):
-    """What a false positive is; where several fit, the last one here."""
+class FalsePositiveType(IntEnum):
+    """What a false positive is; of several that fit, the last one here."""
 
     BACKGROUND = 0
     """It lies on no object, or on one of another class only loosely."""
@@ -34,8 +34,8 @@ class FalseAlarm(IntEnum):
     """It found an object that a higher score had found."""
 
 
-class Miss(IntEnum):
-    """Why an object was not found; where several fit, the first one here."""
+class FalseNegativeType(IntEnum):
+    """Why an object was not found; of several that fit, the first one here."""
 
     NO_PROPOSAL = 0
     """No proposal overlapped it enough for a match."""
@@ -52,32 +52,32 @@ class Miss(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FalseAlarms:
-    """The F false positives of a split, class by class in falling score.
+class FalsePositives:
+    """The F false positives of a split, class by class in decreasing score.
 
     Attributes:
         detections: (F,) int64, rows of the detection table.
         objects: (F,) int64, row of the object that it found, confused or was meant for; -1 where
             it is background.
-        kinds: (F,) int64 of `FalseAlarm`.
+        types: (F,) int64 of `FalsePositiveType`.
     """
 
     detections: IntArray
     objects: IntArray
-    kinds: IntArray
+    types: IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Misses:
+class FalseNegatives:
     """The M objects of a split that were not found, difficult ones excepted.
 
     Attributes:
-        objects: (M,) int64, rows of the object table, rising.
-        kinds: (M,) int64 of `Miss`.
+        objects: (M,) int64, rows of the object table, increasing.
+        types: (M,) int64 of `FalseNegativeType`.
     """
 
     objects: IntArray
-    kinds: IntArray
+    types: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Evidence:
         candidate_score: (G,) highest score that a box matching the object got for its class,
             before the threshold and non-maximum suppression; 0 where no box matched it, NaN where
             it is not known.
-        score_threshold: least score of a detection.
+        score_threshold: score threshold of the detections.
     """
 
     proposal_iou: npt.NDArray[np.floating]
@@ -105,28 +105,27 @@ def collect_evidence(
     Args:
         samples: the photographs that are scored.
         seen: by image id; of a photograph without an entry nothing is known.
-        score_threshold: least score of a detection.
+        score_threshold: score threshold of the detections.
     """
-    iou, scores = [], []
+    known = []
     for sample in samples:
-        nothing = np.full(len(sample.boxes), np.nan, np.float32)
-        each = seen.get(sample.image_id)
-        iou.append(nothing if each is None else each.proposal_iou)
-        scores.append(nothing if each is None else each.candidate_score)
-    return Evidence(np.concatenate(iou), np.concatenate(scores), score_threshold)
-
-
-def find_false_alarms(split: MatchedSplit) -> FalseAlarms:
-    """Returns every false positive of a split with its kind."""
-    per_class = [_false_alarms_of(split, label) for label in range(1, len(split.classes) + 1)]
-    return FalseAlarms(
-        detections=np.concatenate([each.detections for each in per_class]),
-        objects=np.concatenate([each.objects for each in per_class]),
-        kinds=np.concatenate([each.kinds for each in per_class]),
+        unknown = np.full(len(sample.boxes), np.nan, np.float32)
+        known.append(seen.get(sample.image_id, ObjectEvidence(unknown, unknown)))
+    return Evidence(
+        np.concatenate([each.proposal_iou for each in known]),
+        np.concatenate([each.candidate_score for each in known]),
+        score_threshold,
     )
 
 
-def _false_alarms_of(split: MatchedSplit, label: int) -> FalseAlarms:
+def find_false_positives(split: MatchedSplit) -> FalsePositives:
+    """Returns every false positive of a split with its type."""
+    per_class = [_false_positives_of(split, label) for label in range(1, len(split.classes) + 1)]
+    return FalsePositives(*(np.concatenate(column) for column in zip(*per_class, strict=True)))
+
+
+def _false_positives_of(split: MatchedSplit, label: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Returns one class's part of each column of `FalsePositives`."""
     matches = split.matches[label - 1]
     false = matches.outcomes == Outcome.FALSE_POSITIVE
     rows, own, own_iou = matches.detections[false], matches.objects[false], matches.iou[false]
@@ -134,41 +133,46 @@ def _false_alarms_of(split: MatchedSplit, label: int) -> FalseAlarms:
     other, other_iou = nearest_objects(split.objects, split.detections, others, rows)
     # The first condition that holds decides.
     conditions = (own_iou >= split.iou, own_iou >= MEANT_IOU, other_iou >= split.iou)
-    kinds = np.select(
+    types = np.select(
         conditions,
-        (FalseAlarm.DUPLICATE, FalseAlarm.LOCALISATION, FalseAlarm.CONFUSED),
-        FalseAlarm.BACKGROUND,
+        (FalsePositiveType.DUPLICATE, FalsePositiveType.LOCALISATION, FalsePositiveType.CONFUSED),
+        FalsePositiveType.BACKGROUND,
     )
-    return FalseAlarms(rows, np.select(conditions, (own, own, other), -1), kinds)
+    return rows, np.select(conditions, (own, own, other), -1), types
 
 
-def find_misses(
-    split: MatchedSplit, alarms: FalseAlarms, evidence: Evidence | None = None
-) -> Misses:
+def find_false_negatives(
+    split: MatchedSplit, false_positives: FalsePositives, evidence: Evidence | None = None
+) -> FalseNegatives:
     """Returns every object that was not found, with the reason.
 
     Args:
         split: the matched split.
-        alarms: its false positives, from `find_false_alarms`.
+        false_positives: its false positives, from `find_false_positives`.
         evidence: what came before the detections. Without it the reasons are only
             `CONFUSED`, `LOCALISATION` and `UNDETECTED`.
     """
     found = np.zeros(len(split.objects.labels), np.bool_)
     found[objects_found(split)] = True
     missed = np.flatnonzero(~found & ~split.objects.difficult)
-    confused = np.isin(missed, alarms.objects[alarms.kinds == FalseAlarm.CONFUSED])
-    loose = np.isin(missed, alarms.objects[alarms.kinds == FalseAlarm.LOCALISATION])
     if evidence is None:
-        conditions: tuple[npt.NDArray[np.bool_], ...] = (confused, loose)
-        kinds: tuple[Miss, ...] = (Miss.CONFUSED, Miss.LOCALISATION)
-        return Misses(missed, np.select(conditions, kinds, Miss.UNDETECTED))
-    no_proposal = evidence.proposal_iou[missed] < split.iou
+        unknown = np.full(len(found), np.nan)
+        evidence = Evidence(unknown, unknown, 0.0)
     candidate = evidence.candidate_score[missed]
-    suppressed = candidate >= evidence.score_threshold
-    low = candidate < evidence.score_threshold  # neither holds where the score is not known
-    conditions = (no_proposal, confused, loose, suppressed, low)
-    kinds = (Miss.NO_PROPOSAL, Miss.CONFUSED, Miss.LOCALISATION, Miss.SUPPRESSED, Miss.LOW_SCORE)
-    return Misses(missed, np.select(conditions, kinds, Miss.UNDETECTED))
+
+    def explained_by(error_type: FalsePositiveType) -> BoolArray:
+        return np.isin(missed, false_positives.objects[false_positives.types == error_type])
+
+    # The first condition that holds decides; a comparison with NaN, not known, never holds.
+    reasons = {
+        FalseNegativeType.NO_PROPOSAL: evidence.proposal_iou[missed] < split.iou,
+        FalseNegativeType.CONFUSED: explained_by(FalsePositiveType.CONFUSED),
+        FalseNegativeType.LOCALISATION: explained_by(FalsePositiveType.LOCALISATION),
+        FalseNegativeType.SUPPRESSED: candidate >= evidence.score_threshold,
+        FalseNegativeType.LOW_SCORE: candidate < evidence.score_threshold,
+    }
+    types = np.select(list(reasons.values()), list(reasons), FalseNegativeType.UNDETECTED)
+    return FalseNegatives(missed, types)
 
 
 def objects_found(split: MatchedSplit) -> IntArray:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, falling_order
+from frcnn_cli.evaluation.metrics.matching import Matches, Outcome
+from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingPoint:
+class OperatingPoint:
     """A least score and what it gives over all classes together.
 
     Attributes:
@@ -35,7 +36,7 @@ class WorkingPoint:
         return 2 * self.precision * self.recall / both if both else 0.0
 
 
-def best_working_point(split: MatchedSplit) -> WorkingPoint:
+def best_operating_point(split: MatchedSplit) -> OperatingPoint:
     """Returns the score with the highest F1 of all detections, the higher one of equals.
 
     A split without detections that count works at 1.0, where nothing is found.
@@ -45,15 +46,15 @@ def best_working_point(split: MatchedSplit) -> WorkingPoint:
     rows, outcomes = rows[outcomes != Outcome.IGNORED], outcomes[outcomes != Outcome.IGNORED]
     wanted = int((~split.objects.difficult).sum())
     if not len(rows) or not wanted:
-        return WorkingPoint(1.0, 0.0, 0.0)
-    order = falling_order(split.detections.scores[rows])
+        return OperatingPoint(1.0, 0.0, 0.0)
+    order = decreasing_order(split.detections.scores[rows])
     scores = split.detections.scores[rows][order]
     hits = np.cumsum(outcomes[order] == Outcome.TRUE_POSITIVE)
     reported = np.arange(1, len(rows) + 1)
     f1 = 2 * hits / (reported + wanted)
     f1[:-1][scores[:-1] == scores[1:]] = -1  # a threshold cannot part equal scores
     best = int(np.argmax(f1))
-    return WorkingPoint(
+    return OperatingPoint(
         float(scores[best]), float(hits[best] / reported[best]), float(hits[best] / wanted)
     )
 
@@ -61,7 +62,7 @@ def best_working_point(split: MatchedSplit) -> WorkingPoint:
 def from_score(split: MatchedSplit, score: float) -> MatchedSplit:
     """Returns the split with the detections below `score` left out.
 
-    Objects are given to detections in falling score, so what is left keeps its matches.
+    Objects are given to detections in decreasing score, so what is left keeps its matches.
     """
     return replace(split, matches=tuple(_from_score(split, each, score) for each in split.matches))
 

@@ -1,4 +1,4 @@
-"""How many objects are found, by their size."""
+"""Recall by size of the objects."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import numpy as np
 
 from frcnn_cli.boxes import area
 from frcnn_cli.evaluation.analysis.error_types import objects_found
+from frcnn_cli.evaluation.metrics.tables import rows_by_size
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
-
-SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, np.inf))
-"""COCO's three sizes: name, least area and the area that is too large, square pixels of the box."""
 
 
 @dataclass(frozen=True, slots=True)
-class SizeResult:
+class SizeRecall:
     """The objects of one size, difficult ones excepted.
 
     Attributes:
-        name: "small", "medium" or "large".
+        name: one of `SIZES`.
         objects: how many there are.
         found: how many of them have a true positive.
     """
@@ -34,14 +32,13 @@ class SizeResult:
         return self.found / self.objects if self.objects else None
 
 
-def recall_by_size(split: MatchedSplit) -> tuple[SizeResult, ...]:
+def recall_by_size(split: MatchedSplit) -> tuple[SizeRecall, ...]:
     """Returns how many objects of each size are found, smallest size first."""
-    areas = area(split.objects.boxes)
-    found = np.zeros(len(areas), np.bool_)
-    found[objects_found(split)] = True
     wanted = ~split.objects.difficult
-    results = []
-    for name, least, too_large in SIZES:
-        mine = wanted & (areas >= least) & (areas < too_large)
-        results.append(SizeResult(name, int(mine.sum()), int((mine & found).sum())))
-    return tuple(results)
+    found = np.zeros_like(wanted)
+    found[objects_found(split)] = True
+    sizes = rows_by_size(area(split.objects.boxes))
+    return tuple(
+        SizeRecall(name, int((mine & wanted).sum()), int((mine & wanted & found).sum()))
+        for name, mine in sizes.items()
+    )

@@ -19,7 +19,7 @@ def precision_recall(true_positive: npt.NDArray[np.bool_], objects: int) -> tupl
     """Returns precision (M,) and recall (M,) after each detection.
 
     Args:
-        true_positive: (M,) of the detections that count, in falling score.
+        true_positive: (M,) of the detections that count, in decreasing score.
         objects: how many objects there are to find (not the difficult ones), at least 1.
     """
     found = np.cumsum(true_positive)

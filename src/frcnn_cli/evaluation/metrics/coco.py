@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable
+from frcnn_cli.evaluation.metrics.tables import SIZES, DetectionTable, ObjectTable
 
 _ALL, _MOST = 0, 2
 """Every area, and 100 detections: the first and the last of what COCO reports."""
-_AREAS = ("", "_small", "_medium", "_large")
-"""Of an object's box: up to 32² pixels, up to 96², and larger."""
+_AREAS = ("", *(f"_{size}" for size in SIZES))
+"""Suffixes of the names of what is measured for every area and for each size."""
 _CAPS = (1, 10, 100)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.rules import Rules
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, decreasing_order
 from frcnn_cli.records import BoolArray, FloatArray, IntArray
 
 
@@ -30,7 +30,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The D detections of one class over all photographs, in falling score.
+    """The D detections of one class over all photographs, in decreasing score.
 
     Attributes:
         detections: (D,) int64, rows of the detection table.
@@ -63,11 +63,11 @@ def match(
         rules: what counts as found.
 
     Returns:
-        The matches in falling score; equal scores keep the order of the table, or its reverse.
+        The matches in decreasing score; equal scores keep the order of the table, or its reverse.
     """
     if rules.ties == "last":
         detection_rows = detection_rows[::-1]
-    rows = detection_rows[falling_order(detections.scores[detection_rows])]
+    rows = detection_rows[decreasing_order(detections.scores[detection_rows])]
     pairs = _pairs(objects, detections, object_rows, rows)
     if rules.assignment == "free":
         nearest, iou = _free(pairs, objects, detections.image[rows], rules)
@@ -78,23 +78,10 @@ def match(
     difficult = objects.difficult[nearest[hits]]
     outcomes[hits[difficult]] = Outcome.IGNORED
     hits = hits[~difficult]
-    # The hits are in falling score, so the first of each object is its true positive.
+    # The hits are in decreasing score, so the first of each object is its true positive.
     _, first = np.unique(nearest[hits], return_index=True)
     outcomes[hits[first]] = Outcome.TRUE_POSITIVE
     return Matches(detections=rows, objects=nearest, iou=iou, outcomes=outcomes)
-
-
-def falling_order(scores: FloatArray) -> IntArray:
-    """Returns the order (D,) that sorts `scores` (D,), finite, to fall; equal ones keep theirs.
-
-    The same as `np.argsort(-scores, kind="stable")` and four times as fast: score and position
-    are packed into one integer each, which NumPy sorts with vector instructions.
-    """
-    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0 makes -0 a 0
-    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-    keys = (~rising).astype(np.uint64) << np.uint64(32) | np.arange(len(bits), dtype=np.uint64)
-    keys.sort()
-    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def nearest_objects(
@@ -102,7 +89,7 @@ def nearest_objects(
 ) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
 
-    Only the objects in `object_rows` (rising) are looked at.
+    Only the objects in `object_rows` (increasing) are looked at.
     """
     return _nearest(_pairs(objects, detections, object_rows, rows), len(rows))
 
@@ -163,7 +150,7 @@ def _free(
     difficult one only if there is no other, and that one can be taken again.
 
     Args:
-        pairs: detections, in falling score, and objects.
+        pairs: detections, in decreasing score, and objects.
         objects: the ground truth.
         image: (D,) the photograph of each detection.
         rules: how much is enough.
@@ -193,7 +180,7 @@ def _turns(detection: IntArray, image: IntArray) -> IntArray:
     """Returns for each pair the number of its detection among those of its photograph.
 
     Args:
-        detection: (P,) the detection of each pair, never falling.
+        detection: (P,) the detection of each pair, never decreasing.
         image: (D,) the photograph of each detection.
     """
     active, which = np.unique(detection, return_inverse=True)

@@ -7,7 +7,7 @@ out, as the scorer leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +22,6 @@ LEVELS: Values = np.arange(10, 20) / 20
 """0.5, 0.55, … 0.95, each the double nearest to its fraction."""
 POSITIVE_IOU = 0.5
 """Least IoU of a proposal that training can use as an object (§2.3)."""
-
-SIZES: Mapping[str, tuple[float, float]] = {
-    "small": (0, 32**2),
-    "medium": (32**2, 96**2),
-    "large": (96**2, np.inf),
-}
-"""COCO's sizes: areas of the box, from, to and without, in square pixels of the photograph."""
 
 
 @dataclass(frozen=True, slots=True)

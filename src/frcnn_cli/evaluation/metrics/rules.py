@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
+
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, decreasing_order
+from frcnn_cli.records import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +32,42 @@ class Rules:
     """Decimals that scores are rounded to; None does not round."""
     max_per_image: int = 0
     """Detections of a photograph that count, over all classes, best first; 0 takes all."""
+
+
+def prepare(
+    objects: ObjectTable, detections: DetectionTable, rules: Rules
+) -> tuple[ObjectTable, DetectionTable]:
+    """Returns the tables with boxes, scores, rows and difficult objects as `rules` have them."""
+    if not rules.ignore_difficult:
+        objects = replace(objects, difficult=np.zeros_like(objects.difficult))
+    if not rules.plus_one:
+        objects = replace(objects, boxes=_without_plus_one(objects.boxes))
+        detections = replace(detections, boxes=_without_plus_one(detections.boxes))
+    if rules.score_decimals is not None:
+        rounded = np.round(detections.scores.astype(np.float64), rules.score_decimals)
+        detections = replace(detections, scores=rounded.astype(np.float32))
+    if rules.max_per_image:
+        rows = _best_of_each_image(detections, rules.max_per_image)
+        detections = DetectionTable(
+            detections.image[rows],
+            detections.boxes[rows],
+            detections.scores[rows],
+            detections.labels[rows],
+        )
+    return objects, detections
+
+
+def _without_plus_one(boxes: FloatArray) -> FloatArray:
+    """Returns boxes whose `x2 - x1` is the `xmax - xmin` of their inclusive pixels."""
+    shrunk = boxes.copy()
+    shrunk[:, :2] = np.minimum(boxes[:, :2] + 1, boxes[:, 2:])
+    return shrunk
+
+
+def _best_of_each_image(detections: DetectionTable, limit: int) -> IntArray:
+    """Returns the rows, increasing, of the `limit` highest scores of each image."""
+    order = decreasing_order(detections.scores)
+    order = order[np.argsort(detections.image[order], kind="stable")]
+    image = detections.image[order]
+    rank = np.arange(len(order)) - np.searchsorted(image, image)
+    return np.sort(order[rank < limit])

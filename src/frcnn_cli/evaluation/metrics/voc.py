@@ -17,8 +17,7 @@ from frcnn_cli.evaluation.metrics.average_precision import (
     precision_recall,
 )
 from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, match
-from frcnn_cli.evaluation.metrics.prepare import prepare
-from frcnn_cli.evaluation.metrics.rules import Rules
+from frcnn_cli.evaluation.metrics.rules import Rules, prepare
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
     ObjectTable,
@@ -38,7 +37,7 @@ class ClassResult:
         objects: objects to find, without the difficult ones.
         difficult: difficult objects, which count neither way.
         detections: all of them, also those M' - M that found a difficult object.
-        precision: (M,) float64 after each detection that counts, in falling score.
+        precision: (M,) float64 after each detection that counts, in decreasing score.
         recall: (M,) float64, beside it; all 0 where the class has no objects.
         scores: (M,) float32, beside it.
         voc07: 11-point AP in 0..1, or None where the class has no objects.

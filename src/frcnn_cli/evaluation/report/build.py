@@ -1,4 +1,4 @@
-"""Scored splits → the report of an evaluation, and the comparison of two."""
+"""Report folders: the evaluation of a detector, and the comparison of two."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from frcnn_cli.config import EvalConfig, Metric, VocMetric
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.analysis import Analysis, analyse
 from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
-from frcnn_cli.evaluation.analysis.comparison import SCHEMA as COMPARISON
-from frcnn_cli.evaluation.analysis.comparison import Comparison, compare, comparison_to_json
-from frcnn_cli.evaluation.report.analysis_json import SCHEMA as ANALYSIS
-from frcnn_cli.evaluation.report.analysis_json import analysis_to_json
-from frcnn_cli.evaluation.report.content import About, comparison_page, report_page
-from frcnn_cli.evaluation.report.galleries import MistakePictures
-from frcnn_cli.evaluation.report.html import render_comparison, render_report
+from frcnn_cli.evaluation.analysis.comparison import Comparison, compare
+from frcnn_cli.evaluation.report.galleries import ErrorGalleries
+from frcnn_cli.evaluation.report.html import About, render_comparison, render_report
+from frcnn_cli.evaluation.report.to_json import (
+    ANALYSIS,
+    COMPARISON,
+    analysis_to_json,
+    comparison_to_json,
+)
 from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
 from frcnn_cli.files import write_file
 from frcnn_cli.runtime.progress import Progress, silent
@@ -33,10 +35,10 @@ def require_report_folder(folder: Path) -> None:
     """Refuses a `folder` whose files are not a report's, before the long work.
 
     Raises:
-        ConfigError: it is a file, or holds an `index.html` or a `report.json` of someone else.
+        ConfigError: it is a file, or holds an `index.html` or a `report.json` of another tool.
     """
     if folder.exists() and not folder.is_dir():
-        raise ConfigError("is no folder", remedy="name a folder with --report", file=folder)
+        raise ConfigError("is not a folder", remedy="name a folder with --report", file=folder)
     if not (folder / PAGE).exists() and not (folder / FIGURES).exists():
         return
     try:
@@ -45,7 +47,7 @@ def require_report_folder(folder: Path) -> None:
         schema = None
     if schema not in (ANALYSIS, COMPARISON):
         raise ConfigError(
-            f"holds a {PAGE} or {FIGURES} that is no report of frcnn",
+            f"holds a {PAGE} or {FIGURES} that is not a report of frcnn",
             remedy="name another folder with --report",
             file=folder,
         )
@@ -71,11 +73,11 @@ def write_report(
     Args:
         folder: made if need be.
         run: what was scored.
-        config: how.
+        config: how it was scored.
         title: the data, in a word or two.
         scored: the checkpoint or the file of detections.
         command: what was run.
-        progress: told as pictures are drawn.
+        progress: called as pictures are drawn.
 
     Returns:
         What `report.json` holds.
@@ -84,7 +86,7 @@ def write_report(
         ConfigError: the folder cannot be written to.
     """
     analysis = analyse_run(run, config.metric)
-    galleries = MistakePictures(analysis, run.samples).galleries(progress)
+    galleries = ErrorGalleries(analysis, run.samples).galleries(progress)
     facts = [("Detections" if run.format else "Checkpoint", scored)]
     if run.format:
         facts.append(("Format", run.format))
@@ -92,15 +94,21 @@ def write_report(
         facts.append(("COCO AP", f"{run.coco.mean_ap:.3f}"))
     result = analysis_to_json(analysis)
     about = _about(title, run, config, facts, command=command)
-    page = report_page(analysis, about, galleries)
-    _write(folder, result, render_report(page))
+    _write(folder, result, render_report(analysis, about, galleries))
     return result
 
 
 def compare_files(
     data: Path, split: str, files: tuple[Path, Path], cache: Cache, config: EvalConfig
 ) -> tuple[Comparison, EvaluationRun]:
-    """Holds the second file of detections against the first, on the same photographs.
+    """Compares the second file of detections with the first, on the same images.
+
+    Args:
+        data: folder of the data set.
+        split: the images to score.
+        files: A and B.
+        cache: where splits are kept.
+        config: how detections are scored.
 
     Returns:
         The comparison, and how the second file scored.
@@ -124,16 +132,25 @@ def write_comparison(
 ) -> None:
     """Writes a comparison as `index.html` and `report.json` into `folder`.
 
+    Args:
+        folder: made if need be.
+        comparison: of B with A.
+        run: how B scored.
+        config: how both were scored.
+        title: the data, in a word or two.
+        names: of A and B.
+        command: what was run.
+
     Raises:
         ConfigError: the folder cannot be written to.
     """
     about = _about(title, run, config, [], command=command, compared=True)
-    page = comparison_page(comparison, about, *names)
-    _write(folder, comparison_to_json(comparison), render_comparison(page))
+    page = render_comparison(comparison, about, names)
+    _write(folder, comparison_to_json(comparison), page)
 
 
 def rules_in_words(config: EvalConfig, *, compared: bool = False) -> list[str]:
-    """Returns how was scored, one sentence a rule; `compared` is what the interval is of."""
+    """Returns the rules of scoring in sentences; if `compared`, the interval is of a difference."""
     eleven = "AP is VOC07's: the mean of the highest precision at a recall of 0, 0.1, … 1."
     area = "AP is VOC10's: the area under the curve, made monotone."
     rules = [
@@ -143,11 +160,11 @@ def rules_in_words(config: EvalConfig, *, compared: bool = False) -> list[str]:
         f"{config.match_iou:g} and no higher score has found that object.",
         "Objects marked difficult count neither way.",
         f"The interval holds 95 % of {RESAMPLES:,} {'differences' if compared else 'mAPs'} about "
-        f"this one, each of as many photographs, drawn with replacement (bootstrap)"
+        f"this one, each of as many images, drawn with replacement (bootstrap)"
         f"{', the same for both' if compared else ''}.",
     ]
     if config.metric == "coco":
-        rules.append("COCO's AP stands beside it; everything else here follows these rules.")
+        rules.append("COCO's AP is given too; everything else here follows these rules.")
     return rules
 
 

@@ -1,8 +1,4 @@
-"""What the pages say, as plain values, and their rendering.
-
-The values are made by a pipeline; nothing here knows how they were measured. A page is one file:
-style, drawings and pictures are inside it.
-"""
+"""The pages of a report: one HTML file each, with style, drawings and pictures inside it."""
 
 from __future__ import annotations
 
@@ -11,206 +7,176 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from frcnn_cli.evaluation.analysis import Analysis
+from frcnn_cli.evaluation.analysis.bootstrap import Interval
+from frcnn_cli.evaluation.analysis.comparison import Comparison
+from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
+from frcnn_cli.evaluation.metrics.matching import Outcome
+from frcnn_cli.evaluation.metrics.tables import SIZES
 from frcnn_cli.evaluation.report import charts
-from frcnn_cli.evaluation.report.charts import Curve, Histogram
-from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH, Picture
-from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET, Colour
+from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
+from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH
+from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET
+from frcnn_cli.records import IntArray
 
-MOST_CLASSES = 30
+MAX_CLASSES = 30
 """Classes in the confusion matrix: of more, those that are confused most."""
+MAX_CONFUSIONS = 8
+BINS = 20
+"""Bins of the score histogram."""
+
+_COLOURS: Mapping[str, str] = {
+    name: "#{:02x}{:02x}{:02x}".format(*colour)
+    for name, colour in {
+        "blue": BLUE,
+        "red": RED,
+        "green": GREEN,
+        "violet": VIOLET,
+        "truth": TRUTH,
+        "detected": DETECTED,
+    }.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
-    """What stands above everything.
+class About:
+    """What a report is about.
 
     Attributes:
         title: the data and the split.
-        name: of the number, such as "mAP".
-        value: in 0..1, or a difference.
-        low: lower end of its 95 % interval, or None where there is none.
-        high: upper end.
-        numbers: name and value, in order.
-        facts: likewise, of what may be long.
-        rules: sentences that say how was scored.
+        facts: name and value of what is known beside the figures, such as the checkpoint.
+        rules: sentences that describe the scoring.
         command: what was run.
     """
 
     title: str
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-    numbers: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
     rules: Sequence[str]
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """One class: AP in 0..1 with its interval, None where the split has none to find."""
+def render_report(
+    analysis: Analysis, about: About, galleries: tuple[Sequence[Gallery], Sequence[Gallery]]
+) -> str:
+    """Returns the HTML page of one detector.
 
-    name: str
-    ap: float | None
-    low: float | None
-    high: float | None
-    objects: int
-    difficult: int
-    found: int
-    false_alarms: int
-    detections: int
-
-
-@dataclass(frozen=True, slots=True)
-class KindRow:
-    """One kind of mistake: counts at the working point and in all, and what mending it gives."""
-
-    name: str
-    meaning: str
-    at_work: int
-    in_all: int
-    gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class SizeRow:
-    """Objects of one size, and the recall in 0..1 at the working point and of all detections."""
-
-    name: str
-    meaning: str
-    objects: int
-    at_work: float | None
-    in_all: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """Pictures of one kind of mistake, out of `count` mistakes."""
-
-    name: str
-    meaning: str
-    count: int
-    pictures: Sequence[Picture]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportPage:
-    """Everything that the report of one detector says.
-
-    Attributes:
-        headline: the mAP and what it was measured on.
-        working_score: detections below it count as not reported where the page says "in use".
-        classes: in falling AP.
-        curves: one a class with objects, in the same order.
-        misses: kinds of missed objects.
-        alarms: kinds of false alarms.
-        confusion: names of rows and columns, "nothing" first, and the counts.
-        scores: of right and wrong detections.
-        sizes: smallest first.
-        miss_galleries: one a kind that has pictures.
-        alarm_galleries: likewise.
-        unexplained: why some misses have no reason, or "".
+    Args:
+        analysis: of the detector.
+        about: the data, the detector and the rules.
+        galleries: pictures of missed objects and of false positives, one per type that has some.
     """
 
-    headline: Headline
-    working_score: float
-    classes: Sequence[ClassRow]
-    curves: Sequence[Curve]
-    misses: Sequence[KindRow]
-    alarms: Sequence[KindRow]
-    confusion: tuple[Sequence[str], Sequence[Sequence[int]]]
-    scores: Histogram
-    sizes: Sequence[SizeRow]
-    miss_galleries: Sequence[Gallery]
-    alarm_galleries: Sequence[Gallery]
-    unexplained: str
+    def order(row: tuple[Any, ...]) -> tuple[bool, float]:
+        ap = row[0].ap(analysis.metric)
+        return ap is None, -(ap or 0.0)
 
-
-@dataclass(frozen=True, slots=True)
-class DifferenceRow:
-    """One class of two detectors: APs and B - A with its interval; None without objects."""
-
-    name: str
-    objects: int
-    a: float | None
-    b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class KindPair:
-    """One kind of mistake of two detectors, counted at the working point of each."""
-
-    name: str
-    a: int
-    b: int
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonPage:
-    """Everything that the comparison of two detectors says; B is held against A.
-
-    Attributes:
-        headline: the difference.
-        verdict: what it means, in a sentence.
-        a: name of A.
-        b: name of B.
-        map_a: mAP of A in 0..1.
-        map_b: mAP of B in 0..1.
-        classes: in falling difference.
-        misses: missed objects by kind.
-        alarms: false alarms by kind.
-    """
-
-    headline: Headline
-    verdict: str
-    a: str
-    b: str
-    map_a: float
-    map_b: float
-    classes: Sequence[DifferenceRow]
-    misses: Sequence[KindPair]
-    alarms: Sequence[KindPair]
-
-    @property
-    def reach(self) -> float:
-        """Where the scale of the headline's difference ends."""
-        return _reach(0.02, [self.headline])
-
-    @property
-    def widest(self) -> float:
-        """Where the scale of the classes' differences ends."""
-        return _reach(0.05, self.classes)
-
-
-def _reach(least: float, rows: Sequence[DifferenceRow | Headline]) -> float:
-    ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
-    return 1.05 * max(least, *ends, 0.0)
-
-
-def render_report(page: ReportPage) -> str:
-    """Returns the HTML of a report."""
-    names, counts = page.confusion
+    missed = analysis.split.objects.labels[analysis.false_negatives.objects]
+    wrong = analysis.split.detections.labels[analysis.false_positives.detections]
+    counts = [np.bincount(each, minlength=len(analysis.confusion))[1:] for each in (missed, wrong)]
+    rows = zip(analysis.evaluation.classes, analysis.ap_intervals, *counts, strict=True)
     return _render(
         "report.html.j2",
-        page=page,
-        matrix=charts.confusion_cells(names, counts, MOST_CLASSES),
-        worst_confusions=charts.worst_confusions(names, counts),
+        about=about,
+        name="mAP",
+        value=analysis.map,
+        interval=analysis.map_interval,
+        analysis=analysis,
+        classes=sorted(rows, key=order),
+        histogram=_histogram(analysis),
+        sizes=list(zip(analysis.sizes, analysis.sizes_total, strict=True)),
+        confusion=analysis.confusion.tolist(),
+        shown=most_confused_classes(analysis.confusion),
+        worst=worst_confusions(analysis.confusion),
+        miss_galleries=galleries[0],
+        false_positive_galleries=galleries[1],
+        unexplained=_unexplained(analysis),
     )
 
 
-def render_comparison(page: ComparisonPage) -> str:
-    """Returns the HTML of a comparison."""
-    return _render("comparison.html.j2", page=page)
+def render_comparison(comparison: Comparison, about: About, names: tuple[str, str]) -> str:
+    """Returns the HTML page of a comparison of two detectors.
+
+    Args:
+        comparison: of B with A.
+        about: the data and the rules.
+        names: of A and of B.
+    """
+    known = [each for each in comparison.classes if each.difference is not None]
+    return _render(
+        "comparison.html.j2",
+        about=about,
+        name="mAP of B − A",
+        value=comparison.difference,
+        interval=comparison.interval,
+        analysis=comparison.a,
+        comparison=comparison,
+        names=names,
+        classes=sorted(known, key=lambda each: -(each.difference or 0.0)),
+        reach=_reach(0.02, [comparison.interval]),
+        widest=_reach(0.05, [each.interval for each in known]),
+    )
+
+
+def most_confused_classes(confusion: IntArray, limit: int = MAX_CLASSES) -> list[int]:
+    """Returns the labels to show of a matrix (K + 1, K + 1), at most `limit`, and 0 last."""
+    between = confusion[1:, 1:]
+    confused = between.sum(axis=0) + between.sum(axis=1) - 2 * np.diag(between)
+    return [*np.sort(1 + np.argsort(-confused, kind="stable")[:limit]).tolist(), 0]
+
+
+def worst_confusions(confusion: IntArray, limit: int = MAX_CONFUSIONS) -> list[tuple[int, int]]:
+    """Returns the most frequent (true label, label of the detection), at most `limit`.
+
+    Args:
+        confusion: (K + 1, K + 1), row and column 0 of which do not count.
+        limit: of the pairs.
+    """
+    table = confusion.copy()
+    table[0], table[:, 0] = 0, 0
+    np.fill_diagonal(table, 0)
+    order = np.argsort(-table, axis=None, kind="stable")[:limit]
+    pairs = [divmod(int(each), len(table)) for each in order]
+    return [pair for pair in pairs if table[pair]]
+
+
+def _histogram(analysis: Analysis) -> Markup:
+    matches = analysis.split.matches
+    outcomes = np.concatenate([each.outcomes for each in matches])
+    scores = analysis.split.detections.scores[np.concatenate([each.detections for each in matches])]
+    # Other tools may score otherwise than from 0 to 1.
+    low, high = float(scores.min(initial=0)), float(scores.max(initial=1))
+    edges = np.linspace(low, high, BINS + 1)
+    right, wrong = (
+        np.histogram(scores[outcomes == outcome], edges)[0].tolist()
+        for outcome in (Outcome.TRUE_POSITIVE, Outcome.FALSE_POSITIVE)
+    )
+    return charts.score_histogram(edges, right, wrong, analysis.operating_point.score)
+
+
+def _unexplained(analysis: Analysis) -> str:
+    unknown = analysis.false_negative_types.get(FalseNegativeType.UNDETECTED)
+    if unknown is None or not (unknown.total or unknown.at_operating_point):
+        return ""
+    if analysis.evidence is None:
+        return (
+            "A file of detections does not show what came before them. Run the detector with "
+            "frcnn eval to see which objects had no proposal, were suppressed or scored too low."
+        )
+    return "For some images it is not known what came before the detections."
+
+
+def _reach(smallest: float, intervals: Sequence[Interval | None]) -> float:
+    """Returns where the scale of differences with these intervals ends."""
+    ends = [abs(end) for each in intervals if each for end in (each.low, each.high)]
+    return 1.05 * max(smallest, *ends, 0.0)
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values, colours=_COLOURS)
+    return _environment().get_template(template).render(**values)
 
 
 @lru_cache(maxsize=1)
@@ -222,47 +188,29 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "signed": _signed, "count": _count, "steps": _steps}
+    environment.filters |= {
+        "share": lambda value: "–" if value is None else f"{value:.3f}",
+        "signed": _signed,
+        "count": lambda value: f"{value:,}",
+        "steps": lambda value: f"{value:+,}".replace("-", "−") if value else "0",
+        "percent": lambda value: f"{100 * value:.1f}%",
+    }
     environment.globals |= {
+        "colours": _COLOURS,
         "pr_chart": charts.precision_recall,
-        "score_chart": charts.score_histogram,
-        "interval_chart": charts.interval_strip,
-        "difference_chart": charts.difference_strip,
+        "false_negative_words": FALSE_NEGATIVES,
+        "false_positive_words": FALSE_POSITIVES,
+        "size_words": {
+            name: f"below {high**0.5:.0f}² px" if np.isfinite(high) else f"from {low**0.5:.0f}² px"
+            for name, (low, high) in SIZES.items()
+        },
     }
     return environment
-
-
-def _share(value: float | None) -> str:
-    """Returns a fraction with three digits, a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _signed(value: float | None) -> str:
     """Returns a difference with its sign; zero has none."""
     if value is None:
         return "–"
-    text = f"{value:+.3f}".replace("-", "−")
-    return "0.000" if float(f"{value:.3f}") == 0 else text
-
-
-def _count(value: int) -> str:
-    return f"{value:,}"
-
-
-def _steps(value: int) -> str:
-    """Returns a difference of counts with its sign."""
-    return f"{value:+,}".replace("-", "−") if value else "0"
-
-
-def _css(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-_COLOURS: Mapping[str, str] = {
-    "blue": _css(BLUE),
-    "red": _css(RED),
-    "green": _css(GREEN),
-    "violet": _css(VIOLET),
-    "truth": _css(TRUTH),
-    "detected": _css(DETECTED),
-}
+    text = f"{value:+.3f}"
+    return "0.000" if float(text) == 0 else text.replace("-", "−")

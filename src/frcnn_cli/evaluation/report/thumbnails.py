@@ -1,4 +1,4 @@
-"""Thumbnails of mistakes: the part of a photograph that matters, with its boxes."""
+"""Thumbnails of errors: the part of a photograph that matters, with its boxes."""
 
 from __future__ import annotations
 

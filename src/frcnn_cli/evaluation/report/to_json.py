@@ -1,4 +1,7 @@
-"""The JSON report of an evaluation, `frcnn.evaluation/1`. Fractions, never per cent."""
+"""The JSON reports: `frcnn.evaluation/1`, `frcnn.analysis/1` and `frcnn.comparison/1`.
+
+Fractions, never per cent.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,16 @@ import dataclasses
 from typing import Any
 
 from frcnn_cli.config import Metric
+from frcnn_cli.evaluation.analysis import Analysis, ErrorCounts
+from frcnn_cli.evaluation.analysis.bootstrap import CONFIDENCE, Interval
+from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.explain import Explanation
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
 from frcnn_cli.evaluation.metrics.voc import Evaluation
 
-SCHEMA = "frcnn.evaluation/1"
+EVALUATION = "frcnn.evaluation/1"
+ANALYSIS = "frcnn.analysis/1"
+COMPARISON = "frcnn.comparison/1"
 
 
 def to_json(
@@ -26,8 +34,8 @@ def to_json(
     Args:
         evaluation: by the VOC rules.
         metric: what `map` and `ap` are; `coco` needs `coco`.
-        coco: COCO's numbers, told under `coco`.
-        explanation: told under `explanation`.
+        coco: COCO's numbers, reported under `coco`.
+        explanation: reported under `explanation`.
     """
     if metric == "coco":
         assert coco is not None
@@ -35,7 +43,7 @@ def to_json(
     else:
         mean, aps = evaluation.mean_ap(metric), [each.ap(metric) for each in evaluation.classes]
     report: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": EVALUATION,
         "metric": metric,
         "map": mean,
         "map_voc07": evaluation.mean_ap("voc07"),
@@ -58,8 +66,96 @@ def to_json(
     if coco is not None:
         report["coco"] = coco.summary
         for each in coco.classes:
-            numbers = {"ap": each.ap, "ap50": each.ap50, "ap75": each.ap75, "ar_100": each.ar_100}
-            report["classes"][each.name]["coco"] = numbers
+            numbers = dataclasses.asdict(each)
+            report["classes"][numbers.pop("name")]["coco"] = numbers
     if explanation is not None:
         report["explanation"] = dataclasses.asdict(explanation)
     return report
+
+
+def analysis_to_json(analysis: Analysis) -> dict[str, Any]:
+    """Returns an analysis; counts "in_use" are those from the operating point's score on."""
+    point = analysis.operating_point
+    names = analysis.split.classes
+    intervals = map(_interval, analysis.ap_intervals)
+    return {
+        "schema": ANALYSIS,
+        "evaluation": to_json(analysis.evaluation, analysis.metric),
+        "bootstrap": {
+            "resamples": analysis.resampled_aps.shape[1],
+            "confidence": CONFIDENCE,
+            "map": _interval(analysis.map_interval),
+            "classes": dict(zip(names, intervals, strict=True)),
+        },
+        "working_point": {**dataclasses.asdict(point), "f1": point.f1},
+        "misses": {
+            each.name.lower(): _counts(counts, analysis.map)
+            for each, counts in analysis.false_negative_types.items()
+        },
+        "false_alarms": {
+            each.name.lower(): _counts(counts, analysis.map)
+            for each, counts in analysis.false_positive_types.items()
+        },
+        "classes_in_use": {
+            name: {
+                "misses": {
+                    each.name.lower(): count
+                    for each, count in analysis.false_negatives_of(label).items()
+                },
+                "false_alarms": {
+                    each.name.lower(): count
+                    for each, count in analysis.false_positives_of(label).items()
+                },
+            }
+            for label, name in enumerate(names, start=1)
+        },
+        "sizes": {
+            used.name: {
+                "objects": used.objects,
+                "found_in_use": used.found,
+                "found_in_all": total.found,
+            }
+            for used, total in zip(analysis.sizes, analysis.sizes_total, strict=True)
+        },
+        "confusion": {"names": ["nothing", *names], "counts": analysis.confusion.tolist()},
+    }
+
+
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
+    """Returns a comparison; differences are B - A."""
+    a, b = comparison.a, comparison.b
+    return {
+        "schema": COMPARISON,
+        "metric": a.metric,
+        "iou": a.split.iou,
+        "images": a.evaluation.images,
+        "resamples": a.resampled_aps.shape[1],
+        "map_a": a.map,
+        "map_b": b.map,
+        "difference": comparison.difference,
+        "interval": _interval(comparison.interval),
+        "excludes_zero": comparison.is_clear,
+        "classes": {
+            each.name: {
+                "objects": each.objects,
+                "ap_a": each.a,
+                "ap_b": each.b,
+                "difference": each.difference,
+                "interval": _interval(each.interval),
+            }
+            for each in comparison.classes
+        },
+    }
+
+
+def _interval(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _counts(counts: ErrorCounts, before: float) -> dict[str, Any]:
+    return {
+        "in_use": counts.at_operating_point,
+        "in_all": counts.total,
+        "map_if_mended": counts.fixed_map,
+        "gain": counts.fixed_map - before,
+    }
