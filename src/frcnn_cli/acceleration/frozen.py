@@ -82,7 +82,7 @@ class FrozenLayers:
 
     def _copy(self, device: torch.device) -> nn.Module:
         layers = copy.deepcopy(self._trunk[: self.count]).to(self._dtype)
-        return pack(layers) if can_pack(device) else layers
+        return pack(layers) if can_pack(device, self._dtype) else layers
 
 
 def _is_frozen(layer: nn.Module) -> bool:

@@ -50,7 +50,7 @@ class Inference:
         for layers in (backbone.trunk, backbone.head):
             layers.to(self.dtype).requires_grad_(False)
         self._flat = _take_channels_last(backbone.head, backbone.spec.channels)
-        if speed.fused and can_pack(self.device):
+        if speed.fused and can_pack(self.device, self.dtype):
             pack(backbone.trunk)
             pack(backbone.head)
 

@@ -1,8 +1,8 @@
-"""Layers rearranged for one pass over memory on a CPU, by oneDNN, which torch brings along.
+"""Layers packed for one pass over memory on a CPU, by oneDNN, which is part of torch.
 
-Torch's own convolution brings its weights into oneDNN's order at every call, and its activation
-reads and writes the whole map once more. The operators used here are those that torch's compiler
-emits; where a build of torch lacks them, layers stay as they are.
+Torch's own convolution reorders its weights for oneDNN at every call, and its activation reads and
+writes the whole map once more. The operators used here are those that torch's compiler emits;
+where a build of torch lacks them, or oneDNN lacks the type on this CPU, layers stay as they are.
 """
 
 from __future__ import annotations
@@ -23,21 +23,31 @@ _ATTRIBUTES: Mapping[Activation, tuple[str, list[float]]] = {
     "relu6": ("hardtanh", [0.0, 6.0]),
 }
 _OPERATORS = ("_convolution_pointwise", "_reorder_convolution_weight")
+_ASK_CPU: Mapping[torch.dtype, str] = {
+    torch.bfloat16: "_is_mkldnn_bf16_supported",
+    torch.float16: "_is_mkldnn_fp16_supported",
+}
+"""Operators that return whether oneDNN computes in a type on this CPU. Where
+it does not (AVX2 alone), packed convolutions raise, but torch's own take every type."""
 
 
-def can_pack(device: torch.device) -> bool:
-    """Returns whether `pack` does anything on `device`."""
-    return (
-        device.type == "cpu"
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
-    )
+def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
+    """Returns whether layers of `dtype` on `device` can be packed."""
+    operators = torch.ops.mkldnn
+    if (
+        device.type != "cpu"
+        or not torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        or not all(hasattr(operators, name) for name in _OPERATORS)
+    ):
+        return False
+    ask = _ASK_CPU.get(dtype)
+    return ask is None or (hasattr(operators, ask) and bool(getattr(operators, ask)()))
 
 
 def pack(module: nn.Module) -> nn.Module:
-    """Replaces the convolutions in `module` and the activations behind them; returns it.
+    """Replaces the convolutions in `module` and the activations after them; returns it.
 
-    The weights have their final type already; they can no longer be trained.
+    The weights must have their final type, see `can_pack`; they can no longer be trained.
     """
     if isinstance(module, ConvUnit):
         return PackedConv(module, module.edges, module.activation)
@@ -49,7 +59,7 @@ def pack(module: nn.Module) -> nn.Module:
 
 
 def _pack_sequence(layers: nn.Sequential) -> None:
-    """Packs what it takes two neighbours to recognise; the layers keep their names."""
+    """Packs pairs of neighbouring layers; the layers keep their names."""
     named = list(layers.named_children())
     for (name, layer), (following_name, following) in pairwise([*named, ("", nn.Identity())]):
         if type(layer) is nn.Conv2d and _is_simple(layer):
@@ -62,7 +72,7 @@ def _pack_sequence(layers: nn.Sequential) -> None:
 
 
 def _activation(layer: nn.Module) -> Activation:
-    """Returns what a layer is as an activation; a ReLU6 is no subclass of ReLU."""
+    """Returns which activation a layer is; a ReLU6 is not a subclass of ReLU."""
     if isinstance(layer, nn.ReLU6):
         return "relu6"
     return "relu" if isinstance(layer, nn.ReLU) else "none"
@@ -91,7 +101,7 @@ class PackedConv(nn.Module):
 
     Args:
         conv: on a CPU, with weights of the type that it computes in.
-        edges: zeros before and behind the input, where they differ from `conv.padding`.
+        edges: zeros before and after the input, where they differ from `conv.padding`.
         activation: applied to the output.
     """
 
@@ -101,8 +111,8 @@ class PackedConv(nn.Module):
         super().__init__()
         weight, padding = conv.weight.detach(), conv.padding
         if edges is not None and edges[0] != edges[1]:
-            # oneDNN wants as many zeros on both sides. A kernel with a first row and column of
-            # zeros computes the same from one more of them.
+            # oneDNN needs equal padding on both sides. A kernel with a first row and column of
+            # zeros computes the same from a larger padding before the input.
             before, after = edges
             weight = F.pad(weight, (after - before, 0, after - before, 0))
             padding = (after, after)
@@ -117,7 +127,7 @@ class PackedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Returns (B, O, h, w) of (B, I, H, W)."""
         if self._packed is None:
-            # The best order depends on the size of the map; it is right for every size.
+            # The best order depends on the size of the map; it is correct for every size.
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(
                 self._weight, *self._geometry, list(x.shape)
             )
@@ -129,7 +139,7 @@ class PackedConv(nn.Module):
 
 
 class HalvingMaxPool(nn.Module):
-    """Max pooling 2×2 with stride 2 of a map without negative numbers, as an activation leaves it.
+    """Max pooling 2×2 with stride 2 of a map without negative numbers, the output of a ReLU.
 
     Non-negative 16-bit floats are ordered like the integers of the same bits, whose maxima are
     several times faster on a CPU.
