@@ -51,7 +51,7 @@ def test_a_pixel_that_is_no_number_is_found(tmp_path: Path) -> None:
     replayed = replay(kept(build_model(info.model, 2), batch, tmp_path, info), CPU)
     assert (replayed.step, replayed.term) == (1, "classification")
     first = replayed.findings[0]
-    assert (first.photograph, first.tensor) == ("0-1", "photograph, pixels")
+    assert (first.photograph, first.tensor) == ("0-1", "image, pixels")
     assert (first.nan, first.inf, first.size) == (1, 0, 3 * 64 * 64)
     assert math.isfinite(replayed.losses["0-0"]["classification"])
     assert not math.isfinite(replayed.losses["0-1"]["classification"])
@@ -71,7 +71,7 @@ def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path)
     batch.deltas[1, 2] = torch.inf
     replayed = replay(kept(model, batch, tmp_path), CPU)
     assert replayed.term == "box"
-    assert replayed.findings[0].tensor == "regions, box targets"
+    assert replayed.findings[0].tensor == "proposals, box targets"
 
 
 def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_path: Path) -> None:

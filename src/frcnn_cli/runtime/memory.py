@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import torch
 
 from frcnn_cli.errors import TrainingError
+
+if sys.platform != "win32":
+    import resource
 
 _PROCESS = Path("/proc/self")
 
@@ -24,15 +28,18 @@ def reset_peak(device: torch.device) -> None:
 def peak_memory(device: torch.device) -> int | None:
     """Returns the peak number of bytes held since `reset_peak`.
 
-    On a GPU by torch's count, else the resident memory of this process; None where the system does
-    not report it.
+    On a GPU by torch's count, else the resident memory of this process: without a Linux `/proc`
+    since its start, and None where the system does not report it.
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     try:
         lines = (_PROCESS / "status").read_text(encoding="ascii").splitlines()
     except OSError:
-        return None
+        if sys.platform == "win32":
+            return None
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     peak = next(line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) * 1024
 

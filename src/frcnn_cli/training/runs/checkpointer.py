@@ -17,7 +17,7 @@ from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.detection.dataset import detect_samples
 from frcnn_cli.detection.detector import Detector
-from frcnn_cli.errors import TrainingError
+from frcnn_cli.errors import CacheError, TrainingError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
@@ -137,7 +137,7 @@ class Checkpointer:
         path = self.path / f"replay-{error.step}{rank}.safetensors"
         try:
             save_replay(path, error, self.trainer.model, self.info, self.config)
-        except OSError:
+        except CacheError:
             return error  # the first error matters more
         return TrainingError(
             error.problem, remedy=f"{error.remedy}; frcnn train --replay {path} shows where"
