@@ -56,9 +56,10 @@ class DistributedContext:
         """Returns what the launcher wrote into the environment; without a launcher, one process."""
         if not started_by_launcher():
             return cls()
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        defaults = ("0", "1", "0", "1")
-        return cls(*(int(os.environ.get(n, d)) for n, d in zip(names, defaults, strict=True)))
+        rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return cls(rank, world_size, local_rank, local_world_size)
 
     @property
     def is_main_process(self) -> bool:
