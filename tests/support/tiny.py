@@ -36,23 +36,23 @@ def model(classes: int = 2, seed: int = 0) -> FastRCNN:
     return network
 
 
-def batch(step: int = 0, photographs: int = 2, rois: int = 6, classes: int = 2) -> Batch:
-    """Returns random photographs of 64×64 pixels, with a third of the RoIs background."""
+def batch(step: int = 0, count: int = 2, rois: int = 6, classes: int = 2) -> Batch:
+    """Returns random images of 64×64 pixels, with a third of the RoIs background."""
     generator = torch.Generator().manual_seed(step)
     images, boxes = [], []
-    for _ in range(photographs):
+    for _ in range(count):
         images.append(torch.randn(1, 3, 64, 64, generator=generator))
         corners = torch.rand(rois, 2, generator=generator) * 32
         sizes = 8 + torch.rand(rois, 2, generator=generator) * 24
         boxes.append(torch.cat((corners, corners + sizes), dim=1))
-    labels = torch.arange(photographs * rois) % (classes + 1)
-    deltas = torch.randn(photographs * rois, 4, generator=generator) * (labels > 0)[:, None]
-    names = tuple(f"{step}-{i}" for i in range(photographs))
+    labels = torch.arange(count * rois) % (classes + 1)
+    deltas = torch.randn(count * rois, 4, generator=generator) * (labels > 0)[:, None]
+    names = tuple(f"{step}-{i}" for i in range(count))
     return Batch(tuple(images), tuple(boxes), labels, deltas, names)
 
 
 def share(whole: Batch, first: int, end: int) -> Batch:
-    """Returns some of a batch's photographs."""
+    """Returns some of a batch's images."""
     counts = [len(rois) for rois in whole.rois]
     rows = slice(sum(counts[:first]), sum(counts[:end]))
     return Batch(

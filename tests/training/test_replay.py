@@ -75,7 +75,7 @@ def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path)
 
 
 def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_path: Path) -> None:
-    """The second process's photographs are slots 2 and 3: other draws, and so another loss."""
+    """The second process's images are slots 2 and 3: other draws, and so another loss."""
     config = changed(CONFIG, precision="float32")
     batch = tiny.batch()
     batch.deltas[1, 2] = torch.inf

@@ -66,15 +66,15 @@ def test_three_families_go_through_every_command(name, scenes, cache, tmp_path):
     assert len(losses) == STEPS
     assert sum(losses[-4:]) / 4 < 0.85 * losses[0], losses
     detector = Detector.load(result.best, device="cpu", regions=REGIONS)
-    photograph = min(Path(scenes).glob("JPEGImages/*.jpg"))
-    found = detector.detect(photograph, score=0.0)
+    image = min(Path(scenes).glob("JPEGImages/*.jpg"))
+    found = detector.detect(image, score=0.0)
     assert len(found)
     assert len(detector.evaluate(scenes, split="test").classes) == len(detector.classes)
     smaller = tmp_path / "smaller.safetensors"
     done = compress_to(result.best, smaller, {"fc6": 32, "fc7": 0})
     assert done.after.parameters < done.before.parameters
     again = Detector.load(smaller, device="cpu", regions=REGIONS)
-    assert len(again.detect(photograph, score=0.0))
+    assert len(again.detect(image, score=0.0))
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     exported = export_onnx(smaller, tmp_path / "model.onnx")  # refuses what differs too much

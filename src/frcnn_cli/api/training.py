@@ -33,7 +33,7 @@ def train(
 
     Args:
         data: folder of the data set.
-        split: photographs to train on.
+        split: images to train on.
         model: backbone, pooling, depth of fine-tuning.
         schedule: steps, rates and sizes; None is the backbone's default recipe.
         weights: "imagenet", "none", or a file to start from.
@@ -44,7 +44,7 @@ def train(
         events: who is told of steps and validation.
 
     Returns:
-        The run's folder, its best checkpoint, and the photographs that were left out.
+        The run's folder, its best checkpoint, and the images that were left out.
 
     Raises:
         FrcnnError: the data, the weights, the device or the loss do not allow it.

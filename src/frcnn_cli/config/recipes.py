@@ -83,7 +83,7 @@ def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
     return override(train, scaled)
 
 
-def for_photographs(train: TrainConfig, count: int) -> TrainConfig:
+def for_images(train: TrainConfig, count: int) -> TrainConfig:
     """Returns the recipe with the number of steps that its `epochs` take, if they are more."""
     schedule = train.schedule
     steps = round(schedule.epochs * count / schedule.images_per_batch)

@@ -1,1 +1,1 @@
-"""The training loop, its optimiser and its order of photographs."""
+"""The training loop, its optimiser and its order of images."""

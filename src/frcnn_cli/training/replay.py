@@ -161,7 +161,7 @@ def _load(path: Path) -> tuple[dict[str, Any], FastRCNN, Batch, TrainConfig]:
 def _split(batch: Batch) -> Iterator[Batch]:
     """Yields a batch of each image."""
     counts = [len(rois) for rois in batch.rois]
-    rows = zip(batch.labels.split(counts), batch.deltas.split(counts), strict=True)
+    rows = zip(torch.split(batch.labels, counts), torch.split(batch.deltas, counts), strict=True)
     parts = zip(batch.images, batch.rois, rows, batch.image_ids, strict=True)
     for image, rois, (labels, deltas), image_id in parts:
         yield Batch((image,), (rois,), labels, deltas, (image_id,))

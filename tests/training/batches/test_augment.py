@@ -1,4 +1,4 @@
-"""Photographs, boxes and proposals move together; nothing is drawn but from the generator."""
+"""Images, boxes and proposals move together; nothing is drawn but from the generator."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_crops_differ_and_repeat() -> None:
     assert torch.equal(one.proposals, same.proposals)
 
 
-def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() -> None:
-    """The object is all of it: a crop would have to be at least half of the photograph."""
+def test_an_object_that_no_crop_shows_enough_of_leaves_the_image_whole() -> None:
+    """The object is all of it: a crop would have to be at least half of the image."""
     whole = torch.tensor([[0.0, 0, 100, 80]])
     full = scene()._replace(boxes=whole, proposals=whole, labels=torch.tensor([1]))
     sizes = set()
@@ -104,7 +104,7 @@ def test_an_object_that_no_crop_shows_enough_of_leaves_the_photograph_whole() ->
     assert min(sizes) >= 4000
 
 
-def test_a_photograph_without_objects_is_cropped_too() -> None:
+def test_an_image_without_objects_is_cropped_too() -> None:
     empty = scene()._replace(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
     shapes = {
         random_flip_crop(

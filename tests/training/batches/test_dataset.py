@@ -80,7 +80,7 @@ def test_workers_change_nothing(searched) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_photograph_that_is_gone_is_an_error_for_people(searched, workers: int) -> None:
+def test_an_image_that_is_gone_is_an_error_for_people(searched, workers: int) -> None:
     samples, run = searched
     gone = [dataclasses.replace(samples[0], path=Path("gone.jpg"))]
     with pytest.raises(ImageError, match=r"gone\.jpg: does not exist"):
@@ -98,7 +98,7 @@ def test_proposals_of_difficult_objects_are_no_background(searched) -> None:
     assert box_ops.iou(rois.astype(np.float32), sample.boxes).max() < 0.51  # sizes are rounded
 
 
-def test_a_photograph_without_objects_trains_as_background(searched) -> None:
+def test_an_image_without_objects_trains_as_background(searched) -> None:
     samples, run = searched
     empty = dataclasses.replace(
         samples[0],
@@ -122,7 +122,7 @@ def test_a_photograph_without_objects_trains_as_background(searched) -> None:
 
 
 def test_copies_are_flipped_once_in_each_pass_and_nothing_is_drawn(searched) -> None:
-    """The Caffe release: 2 photographs are 4 in a pass, 2 of them flipped."""
+    """The Caffe release: 2 images are 4 in a pass, 2 of them flipped."""
     samples, run = searched
     config = changed(
         CONFIG,
@@ -151,8 +151,8 @@ def test_difficult_objects_train_where_the_recipe_wants_them(searched) -> None:
     assert TrainingSet([hidden], run, config, SPEC).first().labels.any()
 
 
-def test_photographs_of_a_rare_class_are_seen_more_often(searched) -> None:
-    """Nine photographs of class 1 and one of class 2, which is in less than 0.9 of them.
+def test_images_of_a_rare_class_are_seen_more_often(searched) -> None:
+    """Nine images of class 1 and one of class 2, which is in less than 0.9 of them.
 
     It is repeated √(0.9 / 0.1) = 3 times: 10 · 3/12 = 2 or 3 of the 10 draws of a pass.
     """

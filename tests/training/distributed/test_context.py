@@ -1,4 +1,4 @@
-"""Processes that train together do what one process does with the same photographs."""
+"""Processes that train together do what one process does with the same images."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_launcher_sets_rank_and_world_size(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    """One has one photograph, the other two; dropout, momentum and averaging are on."""
+    """One has one image, the other two; dropout, momentum and averaging are on."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     subprocess.run([*launcher, "--nproc-per-node=2", TOGETHER, tmp_path], check=True)
     whole, _ = train(SINGLE_PROCESS)

@@ -1,4 +1,4 @@
-"""Dropout: the draws of a photograph are its own."""
+"""Dropout: the draws of an image are its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_quarter_is_dropped_and_the_mean_is_kept() -> None:
     assert torch.equal(model.eval()(ones), ones)
 
 
-def test_a_photograph_is_dropped_alike_alone_among_others_and_in_pieces() -> None:
+def test_an_image_is_dropped_alike_alone_among_others_and_in_pieces() -> None:
     model, dropout = layers()
     ones = torch.ones(10, 50)
     model.train()

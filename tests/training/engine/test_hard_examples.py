@@ -27,8 +27,8 @@ def undecided() -> FastRCNN:
     return model
 
 
-def photograph(*misses: float) -> Batch:
-    """One photograph, with RoIs side by side whose objects are so far off in x."""
+def image(*misses: float) -> Batch:
+    """One image, with RoIs side by side whose objects are so far off in x."""
     corners = torch.tensor([[8.0 * i, 0, 8 * i + 8, 8] for i in range(len(misses))])
     deltas = torch.tensor([[miss, 0, 0, 0] for miss in misses])
     labels = (deltas[:, 0] > 0).long()
@@ -37,7 +37,7 @@ def photograph(*misses: float) -> Batch:
 
 def test_the_hardest_stay_by_the_sum_of_both_losses() -> None:
     """Log losses are log 3 for all; box losses are 0, 0.5 · 0.5², 2 - 0.5 and 1 - 0.5."""
-    batch = photograph(0.0, 0.5, 2.0, 1.0)
+    batch = image(0.0, 0.5, 2.0, 1.0)
     chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.deltas[:, 0].tolist() == [2.0, 1.0]
     assert chosen.rois[0][:, 0].tolist() == [16.0, 24.0]
@@ -49,21 +49,21 @@ def test_the_hardest_stay_by_the_sum_of_both_losses() -> None:
 
 def test_of_two_that_are_nearly_one_the_harder_stays() -> None:
     """The second covers 7.5 of the third's 8 pixels: IoU 0.94 > 0.7."""
-    batch = photograph(0.0, 1.0, 2.0, 0.5)
+    batch = image(0.0, 1.0, 2.0, 0.5)
     batch.rois[0][1] = torch.tensor([16.0, 0, 24, 7.5])
     chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.deltas[:, 0].tolist() == [2.0, 0.5]
 
 
 def test_a_loss_that_is_no_number_is_the_hardest() -> None:
-    batch = photograph(0.5, 2.0, 1.0, 1.0)
+    batch = image(0.5, 2.0, 1.0, 1.0)
     batch.deltas[3] = torch.nan
     chosen = HardExamples(Forward(undecided()), CONFIG)(batch)
     assert chosen.rois[0][:, 0].tolist() == [24.0, 8.0]
 
 
-def test_each_photograph_keeps_its_own_and_few_are_all_kept() -> None:
-    one, other = photograph(0.5, 2.0, 1.0), photograph(1.0)
+def test_each_image_keeps_its_own_and_few_are_all_kept() -> None:
+    one, other = image(0.5, 2.0, 1.0), image(1.0)
     both = Batch(
         one.images + other.images,
         one.rois + other.rois,
@@ -92,7 +92,7 @@ def test_a_step_learns_from_the_hardest_alone() -> None:
     reports: list[StepReport] = []
     trainer = Trainer(tiny.model(), CONFIG, CPU)
     reports += trainer.run([tiny.batch()])
-    assert reports[0].rois == 4  # 2 photographs × 2, of 6 each
+    assert reports[0].rois == 4  # 2 images × 2, of 6 each
     by_hand = Trainer(tiny.model(), changed(CONFIG, ohem_factor=0), CPU)
     reports += by_hand.run([HardExamples(Forward(by_hand.model), CONFIG)(tiny.batch())])
     ours, theirs = trainer.model.state_dict(), by_hand.model.state_dict()

@@ -57,7 +57,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     poisoned = batch._replace(**{field: value})
     trainer = Trainer(tiny.model(), CONFIG, CPU)
     before = trainer.model.class_score.weight.clone()
-    told = f"the {term} loss is nan at step 2, photographs 0-0, 0-1"
+    told = f"the {term} loss is nan at step 2, images 0-0, 0-1"
     with pytest.raises(NotFiniteError, match=told) as caught:
         list(trainer.run([tiny.batch(), poisoned]))
     assert (caught.value.step, caught.value.term) == (2, term)
@@ -103,7 +103,7 @@ class SmallMemory:
             raise torch.OutOfMemoryError
 
 
-# 12 RoIs; 6 a photograph; in two and four pieces 3 and at most 2.
+# 12 RoIs; 6 an image; in two and four pieces 3 and at most 2.
 @pytest.mark.parametrize(("most", "failures"), [(12, 0), (6, 1), (3, 2), (2, 3)])
 def test_out_of_memory_makes_the_pieces_smaller_and_changes_no_result(
     most: int, failures: int

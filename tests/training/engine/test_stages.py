@@ -77,7 +77,7 @@ def test_targets_are_normalised_by_the_class_of_their_region() -> None:
     disable_box_regression(model)
     use_per_class_delta_stats(model)
     model.delta_mean[1], model.delta_std[1] = 1.0, 2.0
-    batch = tiny.batch(photographs=1, rois=3)  # background, class 1, class 2
+    batch = tiny.batch(count=1, rois=3)  # background, class 1, class 2
     batch = batch._replace(deltas=torch.tensor([[0.0] * 4, [2.0] * 4, [0.5] * 4]))
     passes = TrainStep(Forward(model), TrainConfig(), SINGLE_PROCESS)
     box = passes(batch, StepInputs(0, 3, 1.0)).box

@@ -37,7 +37,7 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_split(
     shutil.copytree(scenes, tmp_path / "scenes")
     dataset = open_dataset(tmp_path / "scenes", Cache(tmp_path / "cache"))
     text, outside, far = dataset.split("trainval")[1:4]
-    (tmp_path / f"scenes/JPEGImages/{text}.jpg").write_text("not a photograph")
+    (tmp_path / f"scenes/JPEGImages/{text}.jpg").write_text("not an image")
     for name, digits in ((outside, "-"), (far, "9")):
         xml = tmp_path / f"scenes/Annotations/{name}.xml"
         xml.write_text(xml.read_text().replace("<xmax>", f"<xmax>{digits}", 1))
@@ -66,12 +66,12 @@ def test_objects_are_counted_by_class_and_rare_ones_named() -> None:
     ]
     check = DataCheck.of("train", samples, [], ("cat", "dog", "owl"))
     assert check.objects == {"cat": 11, "dog": 2, "owl": 0}
-    assert (check.photographs, check.background, check.difficult) == (3, 1, 1)
+    assert (check.images, check.background, check.difficult) == (3, 1, 1)
     assert check.warnings() == ["few objects to learn from: dog 2, owl 0"]
 
 
 def test_coverage_by_hand(tmp_path: Path) -> None:
-    """IoU 0.5 exactly counts; difficult objects and photographs not yet searched do not."""
+    """IoU 0.5 exactly counts; difficult objects and images not yet searched do not."""
     cache, config = Cache(tmp_path), ProposalConfig()
     one, other = tmp_path / "one.jpg", tmp_path / "other.jpg"
     one.write_bytes(b"1")
@@ -84,7 +84,7 @@ def test_coverage_by_hand(tmp_path: Path) -> None:
         sample(other, boxes[:1], [1], [False]),
     ]
     coverage = cover(samples, config, cache)
-    assert coverage == Coverage(photographs=1, objects=2, covered=1)
+    assert coverage == Coverage(images=1, objects=2, covered=1)
     assert coverage.recall == 0.5
     assert Coverage(0, 0, 0).recall is None
 

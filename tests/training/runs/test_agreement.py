@@ -49,14 +49,14 @@ def data(tmp_path: Path, ids: Sequence[str]) -> SplitData:
     return SplitData("train", samples, ProposalRun(ProposalConfig(), Cache(tmp_path)), [])
 
 
-def test_photographs_that_one_process_cannot_use_are_left_out_everywhere(
+def test_images_that_one_process_cannot_use_are_left_out_everywhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = data(tmp_path, ["a", "b", "c", "d"])
     both = intersect_across_ranks(mine, Two(others=["d", "b", "a"]))
     assert both is not None
     assert [sample.image_id for sample in both.samples] == ["a", "b", "d"]
-    assert "1 photographs of train are left out" in caplog.text
+    assert "1 images of train are left out" in caplog.text
     assert intersect_across_ranks(mine, Two(others=[])) is None
     assert intersect_across_ranks(None, Two(others=["a"])) is None
     assert intersect_across_ranks(mine, SINGLE_PROCESS) is mine
@@ -85,7 +85,7 @@ def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> N
     dataset, patient = open_dataset(scenes, Cache(tmp_path)), ValidationConfig(patience=3)
     require_evaluation(dataset, "train", patient)
     require_evaluation(dataset, "trainval", ValidationConfig())
-    with pytest.raises(ConfigError, match="patience is 3, and no photographs of 'val'"):
+    with pytest.raises(ConfigError, match="patience is 3, and no images of 'val'"):
         require_evaluation(dataset, "trainval", patient)
     with pytest.raises(ConfigError, match="set validation_images"):
         require_evaluation(dataset, "train", replace(patient, validation_images=0))

@@ -1,4 +1,4 @@
-"""`frcnn train`: train a detector on annotated photographs."""
+"""`frcnn train`: train a detector on annotated images."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def train(
     verbose: options.Verbose = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Train a detector on annotated photographs; regions not yet searched are searched first."""
+    """Train a detector on annotated images; regions not yet searched are searched first."""
     with Terminal(quiet or not _is_first(), verbose and _is_first(), as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext
@@ -231,9 +231,9 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
         return ""
     split = result.score.split
     told = f"{result.score.map:.3f} (11-point) on "
-    told += f"{count(result.score.photographs, 'photograph')} of {split}"
+    told += f"{count(result.score.images, 'image')} of {split}"
     if result.best_map is not None and split == job.recipe.train.validation.eval_split:
-        told += ", which chose the checkpoint too: other photographs may score lower"
+        told += ", which chose the checkpoint too: other images may score lower"
     return told
 
 
@@ -255,13 +255,13 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         {
             "ended": _ended_early(job, result),
             "checkpoint": str(result.best),
-            "chosen by": "the last step, as no photographs were left to validate on"
+            "chosen by": "the last step, as no images were left to validate on"
             if result.best_map is None
-            else f"mAP on held-out photographs, {result.best_map:.3f}",
+            else f"mAP on held-out images, {result.best_map:.3f}",
             "mAP": _scored(job, result),
             "curves": str(result.run / "curves.png"),
             "again": result.command,
-            "left out": count(len(result.failures), "photograph") if result.failures else "",
+            "left out": count(len(result.failures), "image") if result.failures else "",
             "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",
         },
         complete=not result.failures,

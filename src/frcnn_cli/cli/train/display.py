@@ -87,18 +87,16 @@ class TrainingDisplay:
                 f"Training {start.run.name}",
                 {
                     "data": start.dataset,
-                    "trains on": f"{count(start.photographs, 'photograph')}, "
+                    "trains on": f"{count(start.images, 'image')}, "
                     f"{count(start.objects, 'object')}, {len(start.classes)} classes",
                     "steps": f"{start.first_step:,} to {start.iterations:,}"
                     if start.first_step
                     else f"{start.iterations:,}",
                     "recipe": _recipe(start),
-                    "schedule": f"{count(start.batch, 'photograph')} a step, learning rate "
-                    f"{start.lr:g}",
-                    "evaluates": f"on {count(start.evaluated, 'photograph')} of {start.eval_split}"
+                    "schedule": f"{count(start.batch, 'image')} a step, learning rate {start.lr:g}",
+                    "evaluates": f"on {count(start.evaluated, 'image')} of {start.eval_split}"
                     if start.evaluated
-                    else f"nothing while it trains: no photographs of {start.eval_split} are held "
-                    "out",
+                    else f"nothing while it trains: no images of {start.eval_split} are held out",
                     "weights": f"{start.trainable / 1e6:.1f} million trained",
                     "device": start.device
                     if start.processes == 1
@@ -118,8 +116,8 @@ class TrainingDisplay:
             _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
 
     def evaluated(self, step: int, score: float) -> None:
-        """Tells the mAP of a checkpoint on photographs that are not trained on."""
-        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out photographs")
+        """Tells the mAP of a checkpoint on images that are not trained on."""
+        self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out images")
 
     def _show(self, step: str, done: int, total: int, line: str = "") -> None:
         assert self._live is not None

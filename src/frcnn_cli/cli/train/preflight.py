@@ -23,17 +23,17 @@ def render_data_check(check: DataCheck) -> RenderableType:
     used = [problem for problem in check.problems if not problem.dropped]
     rows = {
         "objects": f"{objects:,} in {len(check.objects)} classes{hidden}",
-        "background": count(check.background, "photograph") + " without objects"
+        "background": count(check.background, "image") + " without objects"
         if check.background
         else "",
         "mended": count(len(used), "box") if len(used) == 1 else f"{len(used)} boxes",
-        "left out": count(len(check.failures), "photograph"),
+        "left out": count(len(check.failures), "image"),
     }
     if not used:
         del rows["mended"]
     if not check.failures:
         del rows["left out"]
-    headline = f"Read {count(check.photographs, 'photograph')} of {check.split}"
+    headline = f"Read {count(check.images, 'image')} of {check.split}"
     problems = [
         Text(str(error), "dim", overflow="fold")
         for problem in check.problems
@@ -64,7 +64,7 @@ def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
     return {
         "schema": "frcnn.preflight/1",
         "split": check.split,
-        "photographs": check.photographs,
+        "photographs": check.images,
         "background": check.background,
         "objects": dict(check.objects),
         "difficult": check.difficult,
@@ -74,7 +74,7 @@ def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
             for error in each.errors
         ],
         "regions": {
-            "photographs": coverage.photographs,
+            "photographs": coverage.images,
             "objects": coverage.objects,
             "recall": coverage.recall,
         },
@@ -94,7 +94,7 @@ def _coverage(coverage: Coverage) -> str:
         return "not searched yet"
     return (
         f"cover {coverage.recall:.1%} of {count(coverage.objects, 'object')} at IoU 0.5, in "
-        f"{count(coverage.photographs, 'photograph')} searched so far"
+        f"{count(coverage.images, 'image')} searched so far"
     )
 
 

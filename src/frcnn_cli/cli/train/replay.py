@@ -21,7 +21,7 @@ _MOST = 12
 
 
 def replay_shown(replayed: Replayed) -> RenderableType:
-    """Returns the losses of each photograph, and the tensors that are not finite."""
+    """Returns the losses of each image, and the tensors that are not finite."""
     told = facts(
         f"Step {replayed.step}, whose {replayed.what} was not finite",
         {
@@ -33,7 +33,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
     if not replayed.findings:
         return Group(told, Text("  Every tensor is finite now: another device, or precision?"))
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("photograph", "tensor"):
+    for heading in ("image", "tensor"):
         table.add_column(heading, overflow="fold")
     for heading in ("nan", "inf", "of", "largest"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -48,7 +48,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
         )
     more = len(replayed.findings) - _MOST
     first = replayed.findings[0]
-    of = f" of photograph {first.photograph}" if first.photograph else ""
+    of = f" of image {first.photograph}" if first.photograph else ""
     lines = [
         *([Text(f"    … and {more} more", "dim")] if more > 0 else []),
         Text(f"  It begins with: {first.tensor}{of}"),

@@ -1,4 +1,4 @@
-"""Random changes of a photograph for training; its boxes and its proposals move along.
+"""Random changes of an image for training; its boxes and its proposals move along.
 
 All chance comes from the generator that is passed. A crop or a recolouring that is switched off
 draws nothing, so that the rest of a recipe draws what it drew without them.
@@ -18,7 +18,7 @@ from frcnn_cli.data.resize import Pixels
 from frcnn_cli.model.targets import of_ignored
 
 _LEAST_SIDE = 0.5
-"""Of a crop, as a part of the photograph's."""
+"""Of a crop, as a part of the image's."""
 _LEAST_LEFT = 0.5
 """Of a box's area, for it to be one of the crop's."""
 _TRIES = 10
@@ -27,7 +27,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class TrainingExample(NamedTuple):
-    """A photograph to train on.
+    """An image to train on.
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB.
@@ -75,7 +75,7 @@ def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) ->
 
 
 def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: float) -> Pixels:
-    """Returns the photograph (H, W, 3) with these three multiplied, in their order.
+    """Returns the image (H, W, 3) with these three multiplied, in their order.
 
     Contrast is about the mean grey, saturation about each pixel's grey.
     """

@@ -30,22 +30,22 @@ from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.batches.augment import TrainingExample, color_jitter, random_flip_crop
-from frcnn_cli.training.batches.sampler import photographs_of_step, repeat_factors, seed_for
+from frcnn_cli.training.batches.sampler import images_of_step, repeat_factors, seed_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 
 _LOADERS = 8
-"""Most processes that load photographs ahead of a GPU."""
+"""Most processes that load images ahead of a GPU."""
 
 
 class TrainingSet(Dataset[Batch | FrcnnError]):
-    """Batch `i` is what step `i` trains on: photographs drawn, changed, resized, RoIs sampled.
+    """Batch `i` is what step `i` trains on: images drawn, changed, resized, RoIs sampled.
 
     Args:
-        samples: the photographs.
+        samples: the images.
         proposals: their proposals, read from the cache when they are needed.
         config: the recipe.
         spec: of the backbone: preprocessing and stride.
-        context: batches hold this process's share of a step's photographs.
+        context: batches hold this process's share of a step's images.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         config = self._config
         count = len(self._samples)
         batch = config.schedule.images_per_batch
-        drawn = photographs_of_step(step, batch, config.seed, self._shares)
+        drawn = images_of_step(step, batch, config.seed, self._shares)
         images, rois, targets = [], [], []
         share = self._context.shard(list(enumerate(drawn)))
         for slot, index in share:
             generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
-            image, scaled, sampled = self._photograph(
+            image, scaled, sampled = self._image(
                 self._samples[index % count], generator, flipped=index >= count
             )
             images.append(image)
@@ -97,9 +97,9 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         )
 
     def _shares_of_a_pass(self) -> Tensor:
-        """Returns how often a pass takes each photograph, relative to each other (N,).
+        """Returns how often a pass takes each image, relative to each other (N,).
 
-        Flipped copies are photographs N, N + 1, … of 2 N.
+        Flipped copies are images N, N + 1, … of 2 N.
         """
         sampling, samples = self._config.sampling, self._samples
         shares = torch.ones(len(samples))
@@ -108,7 +108,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             shares = repeat_factors(taught, sampling.class_balance)
         return shares.repeat(2) if self._config.augmentation.flip_copies else shares
 
-    def _photograph(
+    def _image(
         self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
         """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
@@ -159,7 +159,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         """Returns the batch of the first step.
 
         Raises:
-            FrcnnError: a photograph or its proposals cannot be read.
+            FrcnnError: an image or its proposals cannot be read.
         """
         return self._batch(0)
 
@@ -167,7 +167,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         """Yields the batches from step `start`, loaded ahead by `workers` processes, or a thread.
 
         Raises:
-            FrcnnError: a photograph or its proposals cannot be read any more.
+            FrcnnError: an image or its proposals cannot be read any more.
         """
         steps = range(start, len(self))
         for batch in self._by_processes(steps, workers) if workers else self._by_thread(steps):
@@ -200,7 +200,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
 
 
 def loaders_for(device: torch.device, context: DistributedContext) -> int:
-    """Returns how many processes load photographs; 0 for a CPU, which is busy: a thread does."""
+    """Returns how many processes load images; 0 for a CPU, which is busy: a thread does."""
     if device.type == "cpu":
         return 0
     return min(_LOADERS, max(1, all_cores() // context.local_world_size))

@@ -20,16 +20,16 @@ def seed_for(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
-def photographs_of_step(step: int, batch: int, seed: int, shares: Tensor) -> list[int]:
-    """Returns which photographs step `step` (from 0) trains on.
+def images_of_step(step: int, batch: int, seed: int, shares: Tensor) -> list[int]:
+    """Returns which images step `step` (from 0) trains on.
 
-    Each pass is as many draws as there are photographs, N, in a new order; a batch may straddle two
-    passes. A pass holds a photograph of share s either ⌊N s / Σ s⌋ times or once more, and so each
+    Each pass is as many draws as there are images, N, in a new order; a batch may straddle two
+    passes. A pass holds an image of share s either ⌊N s / Σ s⌋ times or once more, and so each
     one once where all shares are equal.
 
     Args:
         step: from 0.
-        batch: photographs a step.
+        batch: images a step.
         seed: of the run.
         shares: (N,) > 0, relative to each other.
     """
@@ -40,15 +40,15 @@ def photographs_of_step(step: int, batch: int, seed: int, shares: Tensor) -> lis
 
 
 def repeat_factors(labels: Sequence[IntArray], threshold: float) -> Tensor:
-    """Returns how often a photograph is to be seen (N,), from its rarest class.
+    """Returns how often an image is to be seen (N,), from its rarest class.
 
-    Repeat-factor sampling (LVIS, Gupta et al. 2019). A class that a fraction f of the photographs
-    hold is repeated max(1, √(threshold / f)) times, a photograph as often as its most repeated
+    Repeat-factor sampling (LVIS, Gupta et al. 2019). A class that a fraction f of the images
+    hold is repeated max(1, √(threshold / f)) times, an image as often as its most repeated
     class; one without objects once.
 
     Args:
-        labels: for each of N photographs, the classes of its objects.
-        threshold: fraction of the photographs below which a class is rare.
+        labels: for each of N images, the classes of its objects.
+        threshold: fraction of the images below which a class is rare.
     """
     held = [np.unique(each) for each in labels]
     classes, holders = np.unique(np.concatenate([*held, np.zeros(0, np.int64)]), return_counts=True)

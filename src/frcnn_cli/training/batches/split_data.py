@@ -1,4 +1,4 @@
-"""The photographs that a run trains on and is evaluated on, with their proposals."""
+"""The images that a run trains on and is evaluated on, with their proposals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SplitData:
-    """Photographs that can be used.
+    """Images that can be used.
 
     Attributes:
         split: their split.
@@ -39,7 +39,7 @@ class SplitData:
 
 @dataclass(frozen=True)
 class SplitSource:
-    """Where a run's photographs come from.
+    """Where a run's images come from.
 
     Attributes:
         dataset: the data set.
@@ -56,10 +56,10 @@ class SplitSource:
     def search(
         self, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
     ) -> SplitData:
-        """Returns the photographs that have proposals; those that are missing are made.
+        """Returns the images that have proposals; those that are missing are made.
 
         Raises:
-            DataError: not one photograph with an object is left.
+            DataError: not one image with an object is left.
         """
         proposals = ensure_proposals(
             [sample.path for sample in samples],
@@ -73,7 +73,7 @@ class SplitSource:
         return SplitData(split, usable, proposals, failures)
 
     def held_out(self, split: str, config: ValidationConfig) -> SplitData | None:
-        """Returns photographs of `config.eval_split`, if there is such and `split` shares none.
+        """Returns images of `config.eval_split`, if there is such and `split` shares none.
 
         They are at most `validation_images`, spread over it: its order may be that of the classes.
         """
@@ -106,19 +106,19 @@ def require_objects(
     """Makes sure that there is something to learn.
 
     Raises:
-        DataError: no photograph has an object.
+        DataError: no image has an object.
     """
     if not any(len(sample.boxes) for sample in samples):
         because = f", the first problem is: {failures[0]}" if failures else ""
         raise DataError(
-            f"split {split!r} has no photograph with an object that can be used{because}",
-            remedy="mend the photographs or choose another --split",
+            f"split {split!r} has no image with an object that can be used{because}",
+            remedy="mend the images or choose another --split",
             file=dataset.root,
         )
 
 
 def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -> None:
-    """Makes sure that photographs to evaluate on, where they were asked for, can be had.
+    """Makes sure that images to evaluate on, where they were asked for, can be had.
 
     Raises:
         DataError: a split was named that the data set does not have.
@@ -129,8 +129,7 @@ def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -
         dataset.split(name)
     if config.patience and not (config.validation_images and are_apart(dataset, split, name)):
         raise ConfigError(
-            f"patience is {config.patience}, and no photographs of {name!r} are held out to "
-            "evaluate on",
+            f"patience is {config.patience}, and no images of {name!r} are held out to evaluate on",
             remedy="train on another --split, such as train, or name another --eval-split"
             if config.validation_images
             else "set validation_images in [train]",
@@ -138,6 +137,6 @@ def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -
 
 
 def are_apart(dataset: Dataset, split: str, other: str) -> bool:
-    """Returns whether the split `other` exists and shares no photograph with `split`."""
+    """Returns whether the split `other` exists and shares no image with `split`."""
     ids = set(dataset.splits.get(other, ()))
     return bool(ids) and ids.isdisjoint(dataset.split(split))

@@ -1,7 +1,7 @@
-"""Dropout whose draws follow from the seed, the step and the photograph alone.
+"""Dropout whose draws follow from the seed, the step and the image alone.
 
-A photograph's RoIs lose the same units whichever process computes them, beside which other
-photographs and in however many pieces.
+An image's RoIs lose the same units whichever process computes them, beside which other
+images and in however many pieces.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RegionDropout:
     def __init__(self, model: nn.Module, seed: int) -> None:
         self._layers = [m for m in model.modules() if isinstance(m, nn.Dropout)]
         self._seed = seed
-        self._photographs: Sequence[tuple[int, int]] = ()
+        self._images: Sequence[tuple[int, int]] = ()
         self._step = 0
         self._rows = slice(None)
         self._active = False
@@ -39,14 +39,14 @@ class RegionDropout:
             layer.register_forward_hook(partial(self._drop, index))
 
     @contextmanager
-    def step(self, step: int, photographs: Sequence[tuple[int, int]]) -> Iterator[None]:
+    def step(self, step: int, images: Sequence[tuple[int, int]]) -> Iterator[None]:
         """Drops in this block.
 
         Args:
             step: from 0.
-            photographs: slot in the step, and number of RoIs, of each photograph of a forward pass.
+            images: slot in the step, and number of RoIs, of each image of a forward pass.
         """
-        self._step, self._photographs, self._active = step, photographs, True
+        self._step, self._images, self._active = step, images, True
         for layer in self._layers:
             layer.eval()  # its own draws come from the global state
         try:
@@ -68,7 +68,7 @@ class RegionDropout:
             return None
         kept = [
             torch.rand(count, output.shape[1], generator=self._generator(slot, index)) >= layer.p
-            for slot, count in self._photographs
+            for slot, count in self._images
         ]
         mask = torch.cat(kept)[self._rows].to(output.device)
         return output * mask / (1 - layer.p)

@@ -35,7 +35,7 @@ class HardExamples:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
-        """Returns the batch with at most `rois_per_image` RoIs of each photograph, hardest first.
+        """Returns the batch with at most `rois_per_image` RoIs of each image, hardest first.
 
         Of RoIs that overlap by more than 0.7 the hardest stays.
         """
@@ -74,7 +74,7 @@ class HardExamples:
         return losses.nan_to_num(nan=torch.inf)  # the step has to meet what is not finite
 
     def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
-        """Returns what the network says of a photograph's RoIs, no more at once than train."""
+        """Returns what the network says of an image's RoIs, no more at once than train."""
         features = self._forward.features(image)
         return [
             self._forward.regions(features, part)
@@ -82,7 +82,7 @@ class HardExamples:
         ]
 
     def _hardest(self, rois: Tensor, losses: Tensor) -> Tensor:
-        """Returns the places of the RoIs of a photograph that train."""
+        """Returns the places of the RoIs of an image that train."""
         places = suppress(
             rois.cpu().numpy(),
             losses.cpu().numpy(),

@@ -39,16 +39,15 @@ class NotFiniteError(TrainingError):
         term: "classification", "box" or "gradient".
         value: the loss, or the gradient's norm.
         batch: what the step was about to learn from.
-        first_slot: place in the step of the batch's first photograph.
+        first_slot: place in the step of the batch's first image.
     """
 
     def __init__(
         self, step: int, term: str, value: float, batch: Batch, first_slot: int = 0
     ) -> None:
         super().__init__(
-            f"the {name_of(term)} is {value} at step {step}, "
-            f"photographs {', '.join(batch.image_ids)}",
-            remedy="lower --lr, or look at the boxes of these photographs",
+            f"the {name_of(term)} is {value} at step {step}, images {', '.join(batch.image_ids)}",
+            remedy="lower --lr, or look at the boxes of these images",
         )
         self.step, self.term, self.value = step, term, value
         self.batch, self.first_slot = batch, first_slot
@@ -77,18 +76,18 @@ class StepInputs:
 class TrainStep:
     """Computes losses and gradients of a batch with a model.
 
-    Where the GPU has no room for the whole batch, the photographs are computed one by one and
+    Where the GPU has no room for the whole batch, the images are computed one by one and
     their RoIs in pieces, the gradients summed; from then on that is so for every step.
 
     Attributes:
         model: on its device.
-        first_slot: place in the step of the first photograph of a batch.
+        first_slot: place in the step of the first image of a batch.
 
     Args:
         forward: the model, and how it computes.
         config: the recipe.
         context: this process's place among those of the run.
-        first_slot: place in the step of the first photograph of a batch; None: by the rank.
+        first_slot: place in the step of the first image of a batch; None: by the rank.
     """
 
     def __init__(
@@ -107,18 +106,18 @@ class TrainStep:
         share = context.shard(range(config.schedule.images_per_batch))
         self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
-        """Pieces that the RoIs of a photograph are computed in; 0 is the whole batch at once."""
+        """Pieces that the RoIs of an image are computed in; 0 is the whole batch at once."""
 
     def __call__(self, batch: Batch, inputs: StepInputs) -> Losses:
-        """Returns the losses of this process's photographs, gradients left in the parameters.
+        """Returns the losses of this process's images, gradients left in the parameters.
 
         Raises:
             NotFiniteError: a loss is not, before any gradient is averaged over processes.
             RankLostError: another process has such a loss, or ended.
             TrainingError: there is no room for the smallest pieces.
         """
-        photographs = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
-        with self._dropout.step(inputs.step, photographs):
+        images = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
+        with self._dropout.step(inputs.step, images):
             while True:
                 self.model.zero_grad(set_to_none=True)
                 try:
@@ -142,7 +141,7 @@ class TrainStep:
             ) from error
         self._pieces = 2 * self._pieces or 1
         _LOGGER.warning(
-            "the GPU has no memory for a step; from now on photographs are computed one by one"
+            "the GPU has no memory for a step; from now on images are computed one by one"
             + (f", their RoIs in {self._pieces} pieces" if self._pieces > 1 else "")
         )
 

@@ -37,12 +37,12 @@ class Coverage:
     """How many objects the regions in the cache cover with an IoU of 0.5 or more.
 
     Attributes:
-        photographs: those whose regions are in the cache.
+        images: those whose regions are in the cache.
         objects: theirs, without the difficult ones.
         covered: of these.
     """
 
-    photographs: int
+    images: int
     objects: int
     covered: int
 
@@ -60,16 +60,16 @@ class DataCheck:
     """What was found in the annotations.
 
     Attributes:
-        split: the photographs that were looked at.
-        photographs: those that can be used.
+        split: the images that were looked at.
+        images: those that can be used.
         background: those among them without an object; they train as background.
         objects: to train on, by class.
         difficult: objects that are not trained on.
-        problems: photographs that are left out or mended, and why.
+        problems: images that are left out or mended, and why.
     """
 
     split: str
-    photographs: int
+    images: int
     background: int
     objects: Mapping[str, int]
     difficult: int
@@ -98,7 +98,7 @@ class DataCheck:
 
     @property
     def failures(self) -> list[FrcnnError]:
-        """Why photographs are left out."""
+        """Why images are left out."""
         return [problem.error for problem in self.problems if problem.dropped]
 
     def warnings(self) -> list[str]:
@@ -138,10 +138,10 @@ class RunEstimate:
 def read_all(
     dataset: Dataset, split: str, progress: Progress = silent
 ) -> tuple[list[Sample], list[Problem]]:
-    """Reads every annotation and photograph header of a split, in parallel.
+    """Reads every annotation and image header of a split, in parallel.
 
     Returns:
-        The photographs that can be used, and all that is wrong, both in the split's order.
+        The images that can be used, and all that is wrong, both in the split's order.
 
     Raises:
         DataError: the data set has no such split, or no object at all.
@@ -174,23 +174,23 @@ def cover(
     progress: Progress = silent,
 ) -> Coverage:
     """Returns how well the regions that are in the cache cover the objects."""
-    photographs = objects = covered = 0
+    images = objects = covered = 0
     key_of = proposal_keys(config)
     with ThreadPoolExecutor(2 * all_cores()) as pool:
         counts = pool.map(lambda sample: _covered(sample, config, cache, key_of), samples)
         for done, found in enumerate(counts, start=1):
             if found is not None:
-                photographs += 1
+                images += 1
                 objects += found[0]
                 covered += found[1]
             progress(LOOKING, done, len(samples))
-    return Coverage(photographs, objects, covered)
+    return Coverage(images, objects, covered)
 
 
 def _covered(
     sample: Sample, config: ProposalConfig, cache: Cache, key_of: Callable[[str], str]
 ) -> tuple[int, int] | None:
-    """Returns the objects of a photograph, and how many are covered; None without regions."""
+    """Returns the objects of an image, and how many are covered; None without regions."""
     try:
         regions = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
     except FrcnnError:

@@ -19,7 +19,7 @@ def check_batch_divides(config: TrainConfig, context: DistributedContext) -> Non
     """Refuses what several processes cannot do.
 
     Raises:
-        ConfigError: there are more processes than photographs in a step, or stages.
+        ConfigError: there are more processes than images in a step, or stages.
     """
     batch, world = config.schedule.images_per_batch, context.world_size
     if world > 1 and config.schedule.stage_wise:
@@ -32,10 +32,10 @@ def check_batch_divides(config: TrainConfig, context: DistributedContext) -> Non
 
 
 def intersect_across_ranks(data: SplitData | None, context: DistributedContext) -> SplitData | None:
-    """Returns the photographs that every process can use; None where there are none.
+    """Returns the images that every process can use; None where there are none.
 
-    A photograph may be missing on one machine, or its search may fail in one process alone. The
-    order of training follows from the number of photographs, so all have to have the same.
+    An image may be missing on one machine, or its search may fail in one process alone. The
+    order of training follows from the number of images, so all have to have the same.
     """
     if context.world_size == 1:
         return data
@@ -46,7 +46,7 @@ def intersect_across_ranks(data: SplitData | None, context: DistributedContext) 
     samples = [sample for sample in data.samples if sample.image_id in everywhere]
     if len(samples) < len(mine):
         _LOGGER.warning(
-            "%d photographs of %s are left out, as another process cannot use them",
+            "%d images of %s are left out, as another process cannot use them",
             len(mine) - len(samples),
             data.split,
         )

@@ -18,7 +18,7 @@ class TrainStart:
 
     run: Path
     dataset: str
-    photographs: int
+    images: int
     objects: int
     classes: tuple[str, ...]
     iterations: int
@@ -33,7 +33,7 @@ class TrainStart:
     changes: Mapping[str, object]
     """Its fields that were changed."""
     evaluated: int
-    """Photographs that choose the best checkpoint."""
+    """Images that choose the best checkpoint."""
     eval_split: str
     """Where they would be from."""
 
@@ -52,11 +52,11 @@ class TrainEvents:
 
 @dataclass(frozen=True)
 class FinalScore:
-    """The 11-point mAP of a run's best checkpoint on photographs that it was not trained on."""
+    """The 11-point mAP of a run's best checkpoint on images that it was not trained on."""
 
     map: float
     split: str
-    photographs: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class TrainResult:
         best: the checkpoint to use.
         steps: steps taken in all.
         iterations: steps of the recipe; more, where the run lost its patience.
-        best_map: mAP of `best` on the photographs that it was chosen by, if there were any.
-        score: mAP at the end, on which split and how many photographs; None without such a split.
+        best_map: mAP of `best` on the images that it was chosen by, if there were any.
+        score: mAP at the end, on which split and how many images; None without such a split.
         command: repeats the run.
         seconds: wall time of this call.
-        failures: photographs that were left out.
+        failures: images that were left out.
     """
 
     run: Path

@@ -144,7 +144,7 @@ class RunFolder:
         job: TrainJob,
         config: TrainConfig,
         classes: tuple[str, ...],
-        photographs: int,
+        images: int,
         resume_at: int,
     ) -> None:
         """Writes the resolved configuration and cuts the metrics off behind step `resume_at`.
@@ -156,7 +156,7 @@ class RunFolder:
             **job.to_json(),
             "train": dataclasses.asdict(config),
             "classes": list(classes),
-            "photographs": photographs,
+            "photographs": images,
         }
         for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed at its writing
             abandoned.unlink(missing_ok=True)
@@ -190,17 +190,17 @@ class RunFolder:
                 f"cannot be used ({error})", remedy="start a new run", file=path
             ) from error
 
-    def require_same_data(self, classes: tuple[str, ...], photographs: int) -> None:
+    def require_same_data(self, classes: tuple[str, ...], images: int) -> None:
         """Makes sure that a run goes on with the data that it began with.
 
         Raises:
-            CheckpointError: the classes, or the number of photographs, are others.
+            CheckpointError: the classes, or the number of images, are others.
         """
         saved = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
-        if saved["classes"] != list(classes) or saved["photographs"] != photographs:
+        if saved["classes"] != list(classes) or saved["photographs"] != images:
             raise CheckpointError(
-                f"the run began with {saved['photographs']} photographs of "
-                f"{len(saved['classes'])} classes, and {saved['data']} now has {photographs} of "
+                f"the run began with {saved['photographs']} images of "
+                f"{len(saved['classes'])} classes, and {saved['data']} now has {images} of "
                 f"{len(classes)}, or other classes",
                 remedy="start a new run, with --weights naming this one's best checkpoint",
                 file=self.path,

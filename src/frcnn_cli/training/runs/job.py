@@ -16,9 +16,9 @@ class TrainJob:
 
     Attributes:
         data: folder of the data set.
-        split: photographs to train on.
+        split: images to train on.
         model: the network.
-        recipe: how it is trained, and the size of photographs that it will expect.
+        recipe: how it is trained, and the size of images that it will expect.
         proposals: how regions are searched.
         weights: "imagenet", "none" or a file.
     """

@@ -8,7 +8,7 @@ import torch
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import TrainConfig
-from frcnn_cli.config.recipes import for_photographs
+from frcnn_cli.config.recipes import for_images
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
 from frcnn_cli.model.build import build_model
@@ -180,7 +180,7 @@ def check_training(
     source, samples, check = _read(job, cache, events)
     require_objects(source.dataset, job.split, samples, check.failures)
     data = SplitData(job.split, samples, ProposalRun(job.proposals, cache), check.failures)
-    config = for_photographs(job.recipe.train, len(samples))
+    config = for_images(job.recipe.train, len(samples))
     classes = len(source.dataset.classes)
     trainer, batches = build_trainer(job, data, classes, config, device, shard=first)
     expected = estimate_run(

@@ -10,7 +10,7 @@ import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config.recipes import for_photographs, nearest
+from frcnn_cli.config.recipes import for_images, nearest
 from frcnn_cli.runtime.device import describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 from frcnn_cli.runtime.memory import translate_out_of_memory
@@ -66,7 +66,7 @@ def train_detector(
     check_batch_divides(job.recipe.train, context)
     data = open_data(job, cache, context, events)
     classes, images = data.classes, len(data.train.samples)
-    config = for_photographs(job.recipe.train, images)
+    config = for_images(job.recipe.train, images)
     if resume is not None:
         resume.require_same_data(classes, images)
         check_same_state(resume, context)
@@ -142,7 +142,7 @@ def _start(
     return TrainStart(
         run=folder.path,
         dataset=str(data.source.dataset),
-        photographs=len(samples),
+        images=len(samples),
         objects=sum(len(sample.boxes) for sample in samples),
         classes=data.classes,
         iterations=config.schedule.iterations,
