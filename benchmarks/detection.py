@@ -27,8 +27,9 @@ from processor import processor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig
-from frcnn_cli.detection.detector import Detector, Laps
+from frcnn_cli.detection.detector import Detector, on_cpu
 from frcnn_cli.detection.prefetch import views_of
+from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_model
 from frcnn_cli.runtime.device import describe, pick_device
 
@@ -62,9 +63,12 @@ def network_throughput(gpus: int) -> dict[str, Any]:
     corners = np.sort(random.uniform((0, 0), (800, 600), (2000, 2, 2)), axis=1)
     boxes = corners.reshape(2000, 4).astype(np.float32)
     views = views_of(image, boxes, detector.sizes(DetectConfig()))
+    proposals = torch.from_numpy(boxes)
 
+    @torch.inference_mode()
     def once() -> None:
-        detector.detect_views(views, boxes, (800, 600), DetectConfig(), Laps(device))
+        output = on_cpu(detector.forward_views(views, lambda _: None))
+        postprocess_with_votes(output, proposals, detector.model, (800, 600), DetectConfig())
 
     for _ in range(3):
         once()

@@ -122,6 +122,8 @@ class DetectedImage:
         proposals: how many regions were classified.
         detections: what was found.
         seconds: wall time of each step ("decode", "proposals", "network", "postprocess").
+        diagnostics: what the detector saw of the ground truth, where that was asked for; not in
+            the entry.
     """
 
     file: str
@@ -130,27 +132,7 @@ class DetectedImage:
     proposals: int
     detections: Detections
     seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> DetectedImage:
-        """Undoes `to_json`, but for what that rounds; of what it gives, `to_json` makes the same.
-
-        Raises:
-            KeyError: the entry was not made by `to_json`.
-        """
-        found = entry["detections"]
-        return cls(
-            entry["file"],
-            entry["width"],
-            entry["height"],
-            entry["proposals"],
-            Detections(
-                as_boxes([each["box"] for each in found]),
-                np.array([each["score"] for each in found], np.float32),
-                np.array([each["category_id"] for each in found], np.int64),
-            ),
-            entry["seconds"],
-        )
+    diagnostics: ObjectEvidence | None = None
 
     def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""

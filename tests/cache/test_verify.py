@@ -15,10 +15,10 @@ from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.cache.verify import repair, verify
 from frcnn_cli.config import InputConfig, ModelConfig
-from frcnn_cli.records import Detections, ObjectEvidence, as_boxes
+from frcnn_cli.records import DetectedImage, Detections, ObjectEvidence
 
-NOTHING = Detections(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
-EVIDENCE = ObjectEvidence(np.zeros(0, np.float32), np.zeros(0, np.float32))
+DIAGNOSTICS = ObjectEvidence(np.zeros(0, np.float32), np.zeros(0, np.float32))
+DETECTED = DetectedImage("a.jpg", 9, 9, 0, Detections.empty(), {}, DIAGNOSTICS)
 KEYS = [f"{i:02x}" + "0" * 62 for i in range(3)]
 
 
@@ -28,7 +28,7 @@ def cache(tmp_path) -> Cache:
     cache = Cache(tmp_path / "cache")
     for key in KEYS:
         save_proposals(cache, key, np.ones((3, 4), np.float32))
-        save_detections(cache, key, NOTHING, EVIDENCE)
+        save_detections(cache, key, DETECTED)
         records.save(cache, "hashes", key, {"sha256": key})
         records.save(cache, "splits", key, {"splits": {}})
     run = make_run_folder(cache, "run")

@@ -55,12 +55,11 @@ def timeless(file: Path) -> dict[str, Any]:
     return document
 
 
-def stop_after(folder: Path, lines: int, with_signal: int, *words: str) -> int:
-    """Stops a run when so many photographs are in its journal; returns its exit code."""
-    journal = folder / ".out.json.part"
+def stop_after(folder: Path, images: int, with_signal: int, *words: str) -> int:
+    """Stops a run when so many images are in the cache; returns its exit code."""
     process = start(folder, "--out", "out.json", *words)
     while process.poll() is None:
-        if journal.is_file() and journal.read_bytes().count(b"\n") > lines:
+        if sum(path.is_file() for path in (folder / ".frcnn" / "detections").rglob("*")) >= images:
             process.send_signal(with_signal)
             break
         time.sleep(0.01)
@@ -69,8 +68,7 @@ def stop_after(folder: Path, lines: int, with_signal: int, *words: str) -> int:
 
 
 def test_stopped_and_resumed_it_ends_as_if_never_stopped(folder: Path) -> None:
-    finish(folder, "--out", "whole.json", "--workers", "0")
-    assert not (folder / ".whole.json.part").exists()
+    finish(folder, "--out", "whole.json", "--workers", "0", "--cache-dir", "whole")
     whole = timeless(folder / "whole.json")
     assert len(whole["images"]) == 8
 
@@ -82,12 +80,14 @@ def test_stopped_and_resumed_it_ends_as_if_never_stopped(folder: Path) -> None:
     assert 4 <= len(partial["images"]) <= 8
     assert partial["images"] == whole["images"][: len(partial["images"])]
 
-    finish(folder, "--out", "out.json", "--workers", "0", "--resume")
+    finish(folder, "--out", "out.json", "--workers", "0", "--resume", "--draw", "drawn")
     assert timeless(folder / "out.json") == whole
-
-
-def test_resume_says_what_it_cannot_do(folder: Path) -> None:
-    assert "goes on with a file" in finish(folder, "--out", "-", "--resume", code=1)
-    stop_after(folder, 1, signal.SIGKILL, "--workers", "0")
-    stderr = finish(folder, "--out", "out.json", "--score", "0.5", "--resume", code=1)
-    assert "other settings" in stderr
+    assert len(list((folder / "drawn").iterdir())) == 8
+    other = finish(folder, "--out", "other.json", "--score", "0.5", "--resume")
+    assert "nothing to resume" in other
+    scores = [
+        found["score"]
+        for image in timeless(folder / "other.json")["images"]
+        for found in image["detections"]
+    ]
+    assert all(score > 0.5 for score in scores)

@@ -14,13 +14,21 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
-from frcnn_cli.detection.detector import BUNDLED, Detector
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector
+from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.build import build_model
+from frcnn_cli.records import Detections
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
 BOXES = np.array([[0, 0, 80, 100], [30, 40, 150, 110]], np.float32)
+
+
+def detected(checkpoint: Path, config: DetectConfig) -> Detections:
+    job = DetectionJob(Detector.load(checkpoint, CPU), None, ProposalConfig(), config)
+    return detect_image(ImageInput(None, PIXELS, BOXES), job).detections
 
 
 def test_what_is_written_detects(tmp_path: Path) -> None:
@@ -31,16 +39,14 @@ def test_what_is_written_detects(tmp_path: Path) -> None:
     assert info.classes == load_checkpoint(BUNDLED)[1].classes
     assert out.stat().st_size < BUNDLED.stat().st_size * 2  # float32, the bundled one is float16
     assert result.after.parameters == 64 * (11520 + 256) + 256 * 256
-    Detector.load(out, CPU).detect(PIXELS, BOXES, DetectConfig())
+    detected(out, DetectConfig())
 
 
 def test_full_rank_says_what_the_whole_says(tmp_path: Path) -> None:
     out = tmp_path / "same.safetensors"
     compress_to(BUNDLED, out, {"fc6": 256, "fc7": 256})
     config = DetectConfig(score_threshold=0.0)
-    (one, _), (other, _) = (
-        Detector.load(path, CPU).detect(PIXELS, BOXES, config) for path in (BUNDLED, out)
-    )
+    one, other = (detected(path, config) for path in (BUNDLED, out))
     np.testing.assert_allclose(one.scores[:5], other.scores[:5], atol=0.02)
 
 

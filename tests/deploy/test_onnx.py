@@ -15,7 +15,9 @@ from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
-from frcnn_cli.detection.detector import BUNDLED, Detector, load_model
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector, load_model
+from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import prepare
 
@@ -67,7 +69,8 @@ def assert_detections_are_ours(path, image, scores, boxes):
     """The best box of the best class is what detection finds, its speed-ups in float32 included."""
     detector = Detector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
     regions = find_proposals(path, ProposalConfig(max_proposals=300))
-    found, _ = detector.detect(image, regions, DetectConfig(vote=0))
+    job = DetectionJob(detector, None, ProposalConfig(), DetectConfig(vote=0))
+    found = detect_image(ImageInput(None, image, regions), job).detections
     if not len(found):
         return
     label = int(found.labels[0])

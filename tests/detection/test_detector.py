@@ -10,9 +10,9 @@ import torch
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
-from frcnn_cli.detection.detector import BUNDLED, Detector
-from frcnn_cli.detection.photographs import choose_checkpoint, detect_photographs
-from frcnn_cli.records import DetectedImage
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector, choose_checkpoint
+from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.prefetch import ImageInput
 
 CPU = torch.device("cpu")
 
@@ -28,15 +28,9 @@ def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
     """The photograph that matplotlib ships: one person, from the hat to the lower edge."""
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     cache = Cache(tmp_path)
-    (found,) = detect_photographs(
-        [portrait],
-        Detector.load(choose_checkpoint(None, cache), CPU),
-        cache,
-        proposals=ProposalConfig(),
-        config=DetectConfig(),
-    )
-    assert isinstance(found, DetectedImage)
-    detector = Detector.load(BUNDLED, CPU)
+    detector = Detector.load(choose_checkpoint(None, cache), CPU)
+    job = DetectionJob(detector, cache, ProposalConfig(), DetectConfig())
+    found = detect_image(ImageInput(portrait), job)
     person = detector.info.classes.index("person") + 1
     assert found.detections.labels[0] == person
     assert found.detections.scores[0] > 0.5
@@ -63,14 +57,9 @@ def test_detections_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> No
     scores = []
     for n in (1, 2):
         torch.set_num_threads(n)
-        (found,) = detect_photographs(
-            [portrait],
-            Detector.load(BUNDLED, CPU),
-            cache,
-            proposals=ProposalConfig(),
-            config=DetectConfig(),
-        )
-        assert isinstance(found, DetectedImage)
+        detector = Detector.load(BUNDLED, CPU)
+        job = DetectionJob(detector, cache, ProposalConfig(), DetectConfig())
+        found = detect_image(ImageInput(portrait), job)
         scores.append(found.detections.scores)
     torch.set_num_threads(threads)
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)

@@ -9,8 +9,15 @@ import pytest
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.detection import prefetch as look_ahead
-from frcnn_cli.detection.prefetch import LookTask, Prepared, prepare_all, views_of
+from frcnn_cli.detection import prefetch as prefetching
+from frcnn_cli.detection.prefetch import (
+    ImageInput,
+    ImageTask,
+    Prepared,
+    prefetch,
+    prepare,
+    views_of,
+)
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import as_boxes
 
@@ -41,12 +48,13 @@ def test_a_size_for_no_box_is_left_out_but_one_stays() -> None:
     assert only.rois.shape == (0, 4)
 
 
-def tasks(scenes: Path, cache: Path, damaged: Path) -> list[LookTask]:
+def tasks(scenes: Path, cache: Path, damaged: Path) -> list[ImageTask]:
     photographs = sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]
     damaged.write_bytes(b"no photograph")
     paths = [photographs[0], damaged, *photographs[1:]]
     single = ProposalConfig(preset="single")
-    return [LookTask(path, single, Cache(cache), (InputConfig(96, 160),)) for path in paths]
+    sizes = (InputConfig(96, 160),)
+    return [ImageTask(ImageInput(path), single, Cache(cache), sizes) for path in paths]
 
 
 @pytest.mark.slow
@@ -54,9 +62,9 @@ def test_processes_give_the_same_in_the_same_order(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With pixels kept for none that waits, too: they are then made again."""
-    here = list(prepare_all(tasks(scenes, tmp_path / "a", tmp_path / "x.jpg"), 0))
-    monkeypatch.setattr(look_ahead, "_MOST_WAITING", 0)
-    there = list(prepare_all(tasks(scenes, tmp_path / "b", tmp_path / "x.jpg"), 3))
+    here = [prepare(each) for each in tasks(scenes, tmp_path / "a", tmp_path / "x.jpg")]
+    monkeypatch.setattr(prefetching, "_MOST_WAITING", 0)
+    there = list(prefetch(tasks(scenes, tmp_path / "b", tmp_path / "x.jpg"), 3))
     assert isinstance(here[1], FrcnnError)
     assert str(there[1]) == str(here[1])
     for one, other in zip(here, there, strict=True):
@@ -68,9 +76,9 @@ def test_processes_give_the_same_in_the_same_order(
 
 
 def test_answers_wait_for_their_turn_without_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look_ahead, "_MOST_WAITING", 1)
-    task = LookTask(Path("a.jpg"), ProposalConfig(), Cache(Path()), SIZES)
+    monkeypatch.setattr(prefetching, "_MOST_WAITING", 1)
+    task = ImageTask(ImageInput(Path("a.jpg")), ProposalConfig(), None, SIZES)
     view = views_of(np.zeros((9, 9, 3), np.uint8), as_boxes([]), SIZES)
     answers = [(n, task, Prepared((n, 9), as_boxes([]), view, {})) for n in (2, 1, 3, 0, 4)]
-    found = [each for _, each in look_ahead._in_order(answers)]
+    found = [each for _, each in prefetching._in_order(answers)]
     assert [each and each.size[0] for each in found] == [0, None, 2, None, 4]

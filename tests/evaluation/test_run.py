@@ -12,7 +12,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.detection.formats.choose import WORDS, open_writer
+from frcnn_cli.detection.formats.registry import WORDS, open_writer
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.run import evaluate_file

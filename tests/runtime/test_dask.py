@@ -17,7 +17,7 @@ from PIL import Image
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.detection.prefetch import LookTask, prepare_all
+from frcnn_cli.detection.prefetch import ImageInput, ImageTask, prefetch, prepare
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.process_pool import TimedOut
@@ -150,8 +150,9 @@ def test_a_folder_is_detected_in_order_though_others_search(scheduler, tmp_path)
     config, sizes = ProposalConfig(preset="single"), (InputConfig(96, 160),)
     here, there = Cache(tmp_path / "here"), Cache(tmp_path / "there")
     ensure_proposals(paths[1:3], config, there, workers=1)
-    expected = prepare_all([LookTask(path, config, here, sizes) for path in paths], 0)
-    found = prepare_all([LookTask(path, config, there, sizes) for path in paths], 0, scheduler)
+    expected = [prepare(ImageTask(ImageInput(path), config, here, sizes)) for path in paths]
+    tasks = [ImageTask(ImageInput(path), config, there, sizes) for path in paths]
+    found = prefetch(tasks, 0, scheduler)
     for path, one, other in zip(paths, expected, found, strict=True):
         if path == paths[3]:
             assert str(one) == str(other)

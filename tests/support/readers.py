@@ -25,8 +25,8 @@ from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.data.inspect.summary import summarize, to_json
 from frcnn_cli.data.open import open_dataset
-from frcnn_cli.detection.formats.choose import read_detections
-from frcnn_cli.detection.formats.context import Known
+from frcnn_cli.detection.formats.context import SplitIndex
+from frcnn_cli.detection.formats.registry import read_detections
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import Sample, as_boxes
 from frcnn_cli.training.pretrained import read_weights
@@ -130,7 +130,9 @@ def _detections(folder: Path, content: bytes) -> None:
     photograph = _write(folder / "a.png", PNG)
     none = as_boxes([])
     sample = Sample("a", photograph, none, np.zeros(0, np.int64), np.zeros(0, bool))
-    read_detections(_write(folder / "boxes.json", content), Known([sample], ["dog"], image_size))
+    read_detections(
+        _write(folder / "boxes.json", content), SplitIndex([sample], ["dog"], image_size)
+    )
 
 
 def _toml(folder: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frcnn_cli.detection.formats.context import Known
+from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.records import DetectedImage, Detections, Sample, as_boxes
 
 
@@ -33,7 +33,7 @@ def detected(*found):
 
 def known(samples, classes, **numbers):
     """What a file of detections may speak of; each photograph has 500×375 pixels."""
-    return Known(samples, classes, lambda _: (500, 375), **numbers)
+    return SplitIndex(samples, classes, lambda _: (500, 375), **numbers)
 
 
 def image(file, *found):

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 
 from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
-from frcnn_cli.api.regions import regions_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.detection.detector import DetectionJob, choose_checkpoint
 from frcnn_cli.detection.detector import Detector as Network
-from frcnn_cli.detection.photographs import choose_checkpoint
+from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import DeviceError, ProposalError
 from frcnn_cli.evaluation.metrics.voc import Evaluation
 from frcnn_cli.evaluation.run import evaluate_detector
@@ -32,7 +33,7 @@ class Detector:
 
     Attributes:
         checkpoint: the file that its weights came from.
-        classes: the names that it knows; label k is `classes[k - 1]`.
+        classes: names of the labels; label k is `classes[k - 1]`.
         device: where it computes.
     """
 
@@ -62,11 +63,11 @@ class Detector:
                 that comes with the package.
             device: "cpu", "cuda" or "cuda:1"; None is a GPU if there is one.
             regions: how regions are searched.
-            cache: a folder that keeps the regions of photographs given as files, such as the
+            cache: a folder that keeps the proposals of images given as files, such as the
                 command line's ".frcnn"; None keeps nothing.
 
         Raises:
-            CheckpointError: the file is missing, damaged or no checkpoint of this project.
+            CheckpointError: the file is missing, damaged or not a checkpoint of this project.
             DeviceError: there is no such device.
         """
         store = None if cache is None else Cache(Path(cache))
@@ -83,36 +84,36 @@ class Detector:
         vote: float = DetectConfig.vote,
         proposals: npt.ArrayLike | None = None,
     ) -> DetectedPhotograph:
-        """Finds the objects of a photograph.
+        """Finds the objects in an image.
 
         Args:
             photograph: a file, RGB pixels (H, W, 3) uint8, or a Pillow image.
-            score: least score of an object.
-            nms: overlap (IoU) above which the weaker of two boxes of a class goes.
-            max_objects: most objects, over all classes; 0 keeps all.
-            vote: overlap from which a class's boxes vote on the one that stays; 0: none.
+            score: score threshold of an object.
+            nms: IoU above which the lower-scoring of two boxes of a class is dropped.
+            max_objects: maximum number of objects, over all classes; 0 keeps all.
+            vote: IoU from which a class's boxes vote on the one that stays; 0: no voting.
             proposals: (N, 4) regions to classify, xyxy in its pixels; None searches them.
 
         Raises:
-            ImageError: the photograph cannot be read.
-            FrcnnError: its regions cannot be searched, or `proposals` are no boxes.
+            ImageError: the image cannot be read.
+            FrcnnError: its regions cannot be searched, or `proposals` are not boxes.
         """
         config = DetectConfig(score, nms, max_objects, vote)
+        job = DetectionJob(self._network, self._cache, self._regions, config)
         pixels = pixels_of(photograph)
-        if proposals is None:
-            boxes = regions_of(photograph, pixels, self._regions, self._cache)
-        else:
-            boxes = _boxes_of(proposals)
-        found, seconds = self._network.detect(pixels, boxes, config)
+        file = os.fspath(photograph) if isinstance(photograph, str | os.PathLike) else ""
+        boxes = None if proposals is None else _boxes_of(proposals)
+        image = detect_image(ImageInput(Path(file) if file else None, pixels, boxes), job)
+        found = image.detections
         return DetectedPhotograph(
             pixels,
-            os.fspath(photograph) if isinstance(photograph, str | os.PathLike) else "",
+            file,
             found.boxes,
             found.scores,
             found.labels,
             self.classes,
-            len(boxes),
-            seconds,
+            image.proposals,
+            dict(image.seconds),
         )
 
     def evaluate(
@@ -126,17 +127,17 @@ class Detector:
         vote: float = DetectConfig.vote,
         progress: Progress = silent,
     ) -> Evaluation:
-        """Scores the detector on annotated photographs; those that cannot be used are left out.
+        """Scores the detector on annotated images; those that cannot be used are left out.
 
-        Without a cache (see `load`) the regions of all photographs are searched at every call.
+        Without a cache (see `load`) the regions of all images are searched at every call.
 
         Args:
             data: folder of the data set.
-            split: photographs to score.
-            iou: least IoU of a true positive.
-            score: least score of a detection that counts.
-            nms: overlap above which the weaker of two boxes of a class goes.
-            vote: overlap from which a class's boxes vote on the one that stays; 0: none.
+            split: the images to score.
+            iou: IoU threshold of a true positive.
+            score: score threshold of a detection that counts.
+            nms: IoU above which the lower-scoring of two boxes of a class is dropped.
+            vote: IoU from which a class's boxes vote on the one that stays; 0: no voting.
             progress: called as `progress(step, done, total)`.
 
         Returns:
@@ -176,7 +177,7 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise DeviceError(
-            f"{wanted!r} is no device", remedy='use "cpu", "cuda" or "cuda:1"'
+            f"{wanted!r} is not a device", remedy='use "cpu", "cuda" or "cuda:1"'
         ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"{wanted!r}, but torch sees no GPU here", remedy='use device="cpu"')
@@ -187,13 +188,13 @@ def _boxes_of(proposals: npt.ArrayLike) -> FloatArray:
     """Returns a caller's regions as boxes (N, 4).
 
     Raises:
-        ProposalError: they have another shape, or are no numbers to compute with.
+        ProposalError: they have another shape, or are not finite numbers.
     """
     remedy = "give x1, y1, x2, y2 of each: (N, 4)"
     try:
         array = np.asarray(proposals, np.float32)
     except (TypeError, ValueError) as error:
-        raise ProposalError(f"proposals are no boxes ({error})", remedy=remedy) from error
+        raise ProposalError(f"proposals are not boxes ({error})", remedy=remedy) from error
     if array.size and array.shape[1:] != (4,):
         raise ProposalError(f"proposals have the shape {array.shape}", remedy=remedy)
     if not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""A photograph as it is given, and what was found in it."""
+"""An image as it is given to the Python API, and the objects that were found in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DetectedObject:
     Attributes:
         name: of its class.
         score: 0 to 1.
-        box: x1, y1, x2, y2 in pixels of the upright photograph, from its left and upper edge.
+        box: x1, y1, x2, y2 in pixels of the upright image, from its left and upper edge.
     """
 
     name: str
@@ -41,17 +41,17 @@ class DetectedObject:
 
 @dataclass(frozen=True)
 class DetectedPhotograph:
-    """What was found in one photograph; iterating gives its objects, in falling score.
+    """The objects found in one image; iterating gives them by decreasing score.
 
     Attributes:
-        pixels: (H, W, 3) uint8, RGB: the upright photograph.
+        pixels: (H, W, 3) uint8, RGB: the upright image.
         file: its path as given; "" for one that was given as pixels.
         boxes: (N, 4) float32, x1, y1, x2, y2 in its pixels.
         scores: (N,) float32.
         labels: (N,) int64; label k is `classes[k - 1]`.
-        classes: the names that the detector knows.
+        classes: names of the detector's labels.
         proposals: how many regions were classified.
-        seconds: wall time of "network" and "postprocess".
+        seconds: wall time of "decode" (with resizing), "proposals", "network" and "postprocess".
     """
 
     pixels: Pixels
@@ -77,7 +77,7 @@ class DetectedPhotograph:
             yield DetectedObject(name, float(score), (x1, y1, x2, y2))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what `boxes.json` says of a photograph: JSON values."""
+        """Returns the entry of the image in `boxes.json`: JSON values."""
         height, width = self.pixels.shape[:2]
         entry = DetectedImage(
             self.file, width, height, self.proposals, self._detections(), self.seconds
@@ -85,7 +85,7 @@ class DetectedPhotograph:
         return entry.to_json(self.classes)
 
     def draw(self, min_score: float = 0.5) -> Image.Image:
-        """Returns the photograph with the boxes of at least `min_score` and their names."""
+        """Returns the image with the boxes that score at least `min_score`, and their names."""
         return draw(self.pixels, self._detections(), self.classes, min_score=min_score)
 
     def _detections(self) -> Detections:

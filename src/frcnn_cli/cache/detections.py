@@ -3,52 +3,75 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import numpy as np
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.errors import DataError
-from frcnn_cli.records import Detections, ObjectEvidence
+from frcnn_cli.records import DetectedImage, Detections, ObjectEvidence
 
 KIND = "detections"
 
 
-def load_detections(cache: Cache, key: str) -> tuple[Detections, ObjectEvidence] | None:
-    """Returns what lies under `key`; None if it is missing or, with a warning, damaged.
+def load_detections(cache: Cache, key: str, file: str) -> DetectedImage | None:
+    """Returns the entry `key`; None if it is missing or, with a warning, damaged.
+
+    Args:
+        cache: where it is kept.
+        key: of the entry, which depends on the content of the image and not on its name.
+        file: the image, as it is named now.
 
     Raises:
         CacheError: the entry is there and may not be read.
     """
-    return cache.load(KIND, key, detections_of)
+    return cache.load(KIND, key, lambda payload: detections_of(payload, file))
 
 
-def detections_of(payload: bytes) -> tuple[Detections, ObjectEvidence] | None:
-    """Returns what an entry's payload holds; None if it holds something else."""
+def detections_of(payload: bytes, file: str = "") -> DetectedImage | None:
+    """Returns the detections in an entry's payload; None if it holds something else."""
     try:
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            return (
+            about = json.loads(arrays["about"].item())
+            diagnosed = "proposal_iou" in arrays
+            return DetectedImage(
+                file,
+                about["width"],
+                about["height"],
+                about["proposals"],
                 Detections(arrays["boxes"], arrays["scores"], arrays["labels"]),
-                ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"]),
+                about["seconds"],
+                ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"])
+                if diagnosed
+                else None,
             )
     except (TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
-        return None  # a TypeError where the payload is one array, not an archive
+        return None  # a TypeError where the payload is one array and not an archive
 
 
-def save_detections(cache: Cache, key: str, found: Detections, evidence: ObjectEvidence) -> None:
-    """Writes the detections of an image, and the evidence about its objects.
+def save_detections(cache: Cache, key: str, found: DetectedImage) -> None:
+    """Writes the detections of an image, with its diagnostics where there are some.
 
     Raises:
         CacheError: the cache cannot be written.
     """
     stream = io.BytesIO()
-    np.savez(
-        stream,
-        boxes=found.boxes,
-        scores=found.scores,
-        labels=found.labels,
-        proposal_iou=evidence.proposal_iou,
-        candidate_score=evidence.candidate_score,
-    )
-    # Losing one to a power cut costs the detection of one image, so it is not synced.
+    about = {
+        "width": found.width,
+        "height": found.height,
+        "proposals": found.proposals,
+        "seconds": dict(found.seconds),
+    }
+    arrays = {
+        "about": np.array(json.dumps(about)),
+        "boxes": found.detections.boxes,
+        "scores": found.detections.scores,
+        "labels": found.detections.labels,
+    }
+    if found.diagnostics is not None:
+        arrays["proposal_iou"] = found.diagnostics.proposal_iou
+        arrays["candidate_score"] = found.diagnostics.candidate_score
+    np.savez(stream, allow_pickle=False, **arrays)
+    # Losing one to a power cut costs one image's detection, so it is not synced.
     cache.write(KIND, key, stream.getvalue(), durable=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _CONFIG = DetectConfig()
 _STDOUT = Path("-")
+_LOGGER = logging.getLogger(__name__)
 _NAMED = 8
 """Classes that the closing lines name."""
 
@@ -123,83 +126,64 @@ def detect(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.detection.detector import Detector
-        from frcnn_cli.detection.formats.registry import (
-            DEFAULT_TARGETS,
-            check_output,
-            open_output,
-        )
-        from frcnn_cli.detection.photographs import (
-            choose_checkpoint,
-            detect_photographs,
-            journal_settings,
-            open_journal,
-        )
+        from frcnn_cli.detection.detector import DetectionJob, Detector, choose_checkpoint
+        from frcnn_cli.detection.formats import registry
+        from frcnn_cli.detection.kept import KeptDetections
+        from frcnn_cli.detection.loop import STEP, detect_images
+        from frcnn_cli.detection.pictures import draw_each
+        from frcnn_cli.detection.prefetch import ImageInput
         from frcnn_cli.runtime.device import pick_device
 
-        settings = options.Settings.load(config)
-        cache = Cache(cache_dir)
-        device = pick_device(gpus)
-        photographs = find_images(paths)
-        out = out or DEFAULT_TARGETS[output_format]
-        check_output(output_format, out, photographs)
+        cache, device = Cache(cache_dir), pick_device(gpus)
+        files = find_images(paths)
+        out = out or registry.DEFAULT_TARGETS[output_format]
+        registry.check_target(output_format, out)
+        registry.check_names(output_format, files)
         chosen = choose_checkpoint(checkpoint, cache)
+        settings = options.Settings.load(config)
         speed = settings.apply("speed", SpeedConfig(), precision=precision)
-        detector = Detector.load(chosen, device, speed)
-        search = settings.apply("proposals", ProposalConfig())
-        rules = settings.apply(
-            "detect",
-            _CONFIG,
-            score_threshold=score,
-            nms_iou=nms,
-            vote=vote,
-            scales=_sides(scales),
+        job = DetectionJob(
+            detector=Detector.load(chosen, device, speed),
+            cache=cache,
+            proposals=settings.apply("proposals", ProposalConfig()),
+            config=settings.apply(
+                "detect",
+                _CONFIG,
+                score_threshold=score,
+                nms_iou=nms,
+                vote=vote,
+                scales=_sides(scales),
+            ),
         )
-        kept = open_journal(
-            out,
-            output_format,
-            journal_settings(chosen, detector, search, rules),
-            detector.info.classes,
-            resume=resume,
-        )
-        terminal.if_interrupted = f"what was detected is in {out}"
-        tally = _Tally()
-        writer = open_output(
+        info = job.detector.info
+        writer = registry.open_writer(
             output_format,
             sys.stdout if out == _STDOUT else out,
+            classes=info.classes,
             checkpoint=str(chosen),
-            backbone=detector.info.model.backbone,
-            classes=detector.info.classes,
+            backbone=info.model.backbone,
+            annotations=True,
         )
-        interrupted = None
-        with terminal.progress() as report, kept as journal, writer:
-            if journal is not None:
-                terminal.if_interrupted += "; --resume goes on"
-            results = detect_photographs(
-                photographs,
-                detector,
-                cache,
-                proposals=search,
-                config=rules,
-                draw_to=draw,
-                journal=journal,
-                workers=workers,
-                scheduler=scheduler,
-            )
+        images = [ImageInput(file) for file in files]
+        kept = KeptDetections.of(job, cache, chosen, reads=resume)
+        if resume and not any(map(kept.holds, images)):
+            _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
+        results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
+        if draw is not None:
+            results = draw_each(results, draw, files, info.classes)
+        tally, interrupted = _Tally(info.classes), None
+        terminal.if_interrupted = f"what was detected is in {out}; --resume goes on"
+        with terminal.progress() as report, writer, closing(results):
             try:
                 for done, result in enumerate(results, start=1):
-                    if isinstance(result, FrcnnError):
-                        tally.failures.append(result)
-                    else:
+                    tally.add(result)
+                    if not isinstance(result, FrcnnError):
                         writer.write(result)
-                        tally.add(result, detector.info.classes)
-                    report("Detecting", done, len(photographs))
+                    report(STEP, done, len(files))
             except KeyboardInterrupt as stop:
                 interrupted = stop  # the file is finished first
         if interrupted is not None:
             raise interrupted
-        if journal is not None:
-            journal.discard()
         summary = _as_summary(tally, chosen, out, draw)
         if out == _STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
@@ -225,21 +209,25 @@ def _sides(text: str | None) -> list[int] | None:
 
 
 class _Tally:
-    """What was found so far, for the closing lines; memory stays flat."""
+    """The results so far, for the closing lines; memory stays flat."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._classes = classes
         self.images = 0
         self.labels: Counter[str] = Counter()
         self.failures: list[FrcnnError] = []
         self._seconds: Counter[str] = Counter()
 
-    def add(self, image: DetectedImage, classes: tuple[str, ...]) -> None:
+    def add(self, image: DetectedImage | FrcnnError) -> None:
+        if isinstance(image, FrcnnError):
+            self.failures.append(image)
+            return
         self.images += 1
-        self.labels.update(classes[int(label) - 1] for label in image.detections.labels)
+        self.labels.update(self._classes[int(label) - 1] for label in image.detections.labels)
         self._seconds.update(image.seconds)
 
     def seconds(self) -> dict[str, float]:
-        """Returns the mean time of each step for a photograph."""
+        """Returns the mean time of each step per image."""
         return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
 
 
@@ -262,7 +250,7 @@ def _as_summary(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -
     named = ", ".join(f"{name} {number}" for name, number in found)
     detections = count(sum(tally.labels.values()), "detection")
     return facts(
-        f"{detections} in {count(tally.images, 'photograph')}",
+        f"{detections} in {count(tally.images, 'image')}",
         {
             "found": named + (", …" if len(tally.labels) > _NAMED else ""),
             "boxes": "" if out == _STDOUT else str(out),

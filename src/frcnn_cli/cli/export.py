@@ -40,7 +40,7 @@ def export(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.onnx import export_onnx
-        from frcnn_cli.detection.photographs import choose_checkpoint
+        from frcnn_cli.detection.detector import choose_checkpoint
 
         chosen = choose_checkpoint(checkpoint, Cache(options.DEFAULT_CACHE))
         terminal.say("Translating the network, which takes up to a minute")

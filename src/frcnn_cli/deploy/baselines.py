@@ -23,7 +23,7 @@ RCNN_SIDE = 224
 
 @dataclass(frozen=True)
 class Photograph:
-    """What a contender sees.
+    """What a variant sees.
 
     Attributes:
         image: (H, W, 3) uint8, RGB.
@@ -50,21 +50,21 @@ class Plain:
         self.device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
         """Returns the output for all R boxes."""
         spec = self.model.backbone.spec
         pixels = torch.from_numpy(photograph.resized).permute(2, 0, 1).contiguous().to(self.device)
         features = self.model.backbone.trunk(prepare(pixels, spec.preprocessing, spec.stride))
-        lap("trunk")
+        on_stage("trunk")
         moved = self.model.to_feature_coords(torch.from_numpy(photograph.rois).to(self.device))
         rois = F.pad(moved, (1, 0))  # the image's index is 0
         if self.model.pool == "roi_pool":
             pooled = roi_pool(features, rois, spec.pool_size, 1.0 / spec.stride)
         else:
             pooled = roi_align(features, rois, spec.pool_size, 1.0 / spec.stride, 2, aligned=True)
-        lap("pooling")
+        on_stage("pooling")
         output = self.model.regions(pooled)
-        lap("head")
+        on_stage("head")
         return output
 
 
@@ -82,7 +82,7 @@ class RCNN:
         self._device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
         """Returns the output for the first `regions` boxes."""
         spec = self._model.backbone.spec
         outputs = []
@@ -90,11 +90,11 @@ class RCNN:
             pixels = torch.from_numpy(_warped(photograph.image, box)).permute(2, 0, 1)
             crop = prepare(pixels.contiguous().to(self._device), spec.preprocessing, spec.stride)
             features = self._model.backbone.trunk(crop)
-            lap("trunk")
+            on_stage("trunk")
             pooled: Tensor = F.adaptive_max_pool2d(features, spec.pool_size)
-            lap("pooling")
+            on_stage("pooling")
             outputs.append(self._model.regions(pooled))
-            lap("head")
+            on_stage("head")
         return RegionOutput(*map(torch.cat, zip(*outputs, strict=True)))
 
 

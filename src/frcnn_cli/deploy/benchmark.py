@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frcnn_cli.acceleration.inference import Inference, Lap
+from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import Resized, resize
 from frcnn_cli.deploy.baselines import Photograph, Plain
-from frcnn_cli.deploy.benchmark_runner import BenchConfig, Contender, Course, Row, Step
-from frcnn_cli.detection.detector import look
+from frcnn_cli.deploy.benchmark_runner import BenchConfig, BenchmarkRunner, Row, Step, Variant
+from frcnn_cli.detection.detector import Detector
 from frcnn_cli.detection.prefetch import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
@@ -71,7 +71,7 @@ def measure(
     config: BenchConfig,
     progress: Progress = silent,
 ) -> Bench:
-    """Measures every contender on the same photographs and regions, one after another.
+    """Measures every variant on the same photographs and regions, one after another.
 
     Nothing is read from a cache. The plain pipeline and R-CNN search with OpenCV, ours as
     `proposals` says; all are then given the regions that ours finds.
@@ -83,30 +83,30 @@ def measure(
         proposals: how regions are searched.
         detect: thresholds.
         config: how much is measured.
-        progress: told after each contender.
+        progress: told after each variant.
 
     Raises:
         FrcnnError: a photograph cannot be read or searched.
     """
     photographs, before = _before_network(paths, proposals, info, config)
     searched = {**before, "proposals": _opencv_seconds(photographs, proposals, config.repeat)}
-    course = Course(photographs, model, info, detect, config)
+    runner = BenchmarkRunner(photographs, model, info, detect, config)
     steps = list(_our_steps(model, info, config))
     number = len(steps) + 2
     progress(STEP, 0, number)
-    plain = course.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
+    plain = runner.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
     progress(STEP, 1, number)
-    rcnn = course.run_rcnn(searched)
+    rcnn = runner.run_rcnn(searched)
     rows = []
     for done, step in enumerate(steps, start=2):
         progress(STEP, done, number)
-        rows.append(course.run(step, before))
+        rows.append(runner.run(step, before))
     progress(STEP, number, number)
     return Bench(
         rcnn,
         plain,
         tuple(rows),
-        {str(dtype).removeprefix("torch."): peak for dtype, peak in course.peaks.items()},
+        {str(dtype).removeprefix("torch."): peak for dtype, peak in runner.peaks.items()},
         mean(len(each.boxes) for each in photographs),
         min(config.rcnn_regions, max(len(each.boxes) for each in photographs)),
         short_name(compute_dtype("auto", model.class_score.weight.device)),
@@ -125,12 +125,12 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
     fast = compute_dtype("auto", device)
     exact, auto = SpeedConfig("float32"), SpeedConfig()
 
-    def inference(speed: SpeedConfig) -> Callable[[], Contender]:
-        return lambda: _Ours(copy.deepcopy(model), speed)
+    def inference(speed: SpeedConfig) -> Callable[[], Variant]:
+        return lambda: _Ours(copy.deepcopy(model), info, speed)
 
     yield Step("tables", inference(replace(exact, distinct_rois=False, fused=False)))
     if device.type == "cpu":
-        yield Step("+ once", inference(replace(exact, fused=False)))
+        yield Step("+ one-time", inference(replace(exact, fused=False)))
         yield Step("+ fused", inference(exact))
     if fast != torch.float32:
         yield Step(f"+ {short_name(fast)}", inference(auto), fast)
@@ -138,8 +138,8 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
     if any(ranks):
         small = replace(info.model, fc6_rank=ranks[0], fc7_rank=ranks[1])
 
-        def build() -> Contender:
-            return _Ours(build_model(small, model.num_classes).to(device), auto)
+        def build() -> Variant:
+            return _Ours(build_model(small, model.num_classes).to(device), info, auto)
 
         yield Step("+ SVD", build, fast, ranks)
 
@@ -161,14 +161,13 @@ def _useful_ranks(model: FastRCNN, config: BenchConfig) -> tuple[int, int]:
 class _Ours:
     """The network that `frcnn detect` runs."""
 
-    def __init__(self, model: FastRCNN, speed: SpeedConfig) -> None:
-        self._model = model
-        self._network = Inference(model, speed)
+    def __init__(self, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig) -> None:
+        self._detector = Detector.of(model, info, speed)
 
-    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
         places = np.arange(len(photograph.rois))
         view = View(photograph.resized, photograph.rois, places)
-        return look(self._network, self._model, [view], lap)
+        return self._detector.forward_views([view], on_stage)
 
 
 def _before_network(

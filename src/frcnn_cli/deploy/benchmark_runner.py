@@ -1,4 +1,4 @@
-"""Contenders timed on the same photographs and regions."""
+"""Variants timed on the same photographs and regions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, Photograph
 from frcnn_cli.deploy.flops import matrix_peak, network_flops
-from frcnn_cli.detection.detector import Laps, fetched
+from frcnn_cli.detection.detector import on_cpu
+from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
@@ -32,7 +33,7 @@ class BenchConfig:
 
     Attributes:
         rois: most regions a photograph.
-        repeat: measurements of each contender, of which the fastest is taken.
+        repeat: measurements of each variant, of which the fastest is taken.
         rcnn_regions: regions that R-CNN is run on; its time is scaled to all.
         ranks: of fc6 and fc7 in the step with truncated SVD (§4.4), where a head has larger ones.
     """
@@ -45,7 +46,7 @@ class BenchConfig:
 
 @dataclass(frozen=True)
 class Row:
-    """One contender, as means over the photographs.
+    """One variant, as means over the photographs.
 
     Attributes:
         name: what it is, or what it adds to the one before it.
@@ -77,25 +78,25 @@ class Row:
         return sum(self.seconds.values())
 
 
-class Contender(Protocol):
+class Variant(Protocol):
     """Runs the network over a photograph."""
 
-    def __call__(self, photograph: Photograph, lap: Lap) -> RegionOutput:
+    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
         """Returns the output, telling `lap` as each stage is done."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is switched on, and how to build it: only one contender is in memory at a time."""
+    """What is switched on, and how to build it: only one variant is in memory at a time."""
 
     name: str
-    build: Callable[[], Contender]
+    build: Callable[[], Variant]
     dtype: torch.dtype = torch.float32
     ranks: tuple[int, int] = (0, 0)
 
 
-class Course:
-    """Runs contenders over the same photographs."""
+class BenchmarkRunner:
+    """Runs variants over the same photographs."""
 
     def __init__(
         self,
@@ -112,9 +113,9 @@ class Course:
         self._expected: list[RegionOutput] = []
 
     def run(self, step: Step, before: Mapping[str, float]) -> Row:
-        """Measures one contender; the first one's output is what others are compared with."""
-        contender = step.build()
-        seconds, memory, outputs = self._timed(contender)
+        """Measures one variant; the first one's output is what others are compared with."""
+        variant = step.build()
+        seconds, memory, outputs = self._timed(variant)
         self._expected = self._expected or outputs
         scores, pixels = (None, None) if any(step.ranks) else self._differences(outputs)
         flops = mean(map(self._flops(step.ranks), self._photographs))
@@ -130,8 +131,8 @@ class Course:
 
     def run_rcnn(self, before: Mapping[str, float]) -> Row:
         """Measures R-CNN on some regions and scales the time to all of them."""
-        contender = RCNN(copy.deepcopy(self._model), self._config.rcnn_regions)
-        seconds, memory, _ = self._timed(contender)
+        variant = RCNN(copy.deepcopy(self._model), self._config.rcnn_regions)
+        seconds, memory, _ = self._timed(variant)
         regions = mean(len(each.boxes) for each in self._photographs)
         measured = mean(
             min(len(each.boxes), self._config.rcnn_regions) for each in self._photographs
@@ -142,16 +143,14 @@ class Course:
         floor = flops / self._peak(torch.float32)
         return Row("R-CNN", {**before, **seconds}, flops, floor, memory, None, None)
 
-    def _timed(
-        self, contender: Contender
-    ) -> tuple[dict[str, float], int | None, list[RegionOutput]]:
+    def _timed(self, variant: Variant) -> tuple[dict[str, float], int | None, list[RegionOutput]]:
         """Returns the mean seconds of each stage, the peak memory and the outputs."""
         laps_of: list[dict[str, float]] = []
         outputs = []
         reset_peak(self._device)
         for photograph in self._photographs:
-            self._once(contender, photograph)  # warms up for its size
-            runs = [self._once(contender, photograph) for _ in range(self._config.repeat)]
+            self._once(variant, photograph)  # warms up for its size
+            runs = [self._once(variant, photograph) for _ in range(self._config.repeat)]
             # The fastest, since other work on the machine can only make a run slower.
             laps_of.append(min((laps for laps, _ in runs), key=lambda laps: sum(laps.values())))
             outputs.append(RegionOutput(*(part.cpu() for part in runs[-1][1])))
@@ -159,16 +158,16 @@ class Course:
         return {s: mean(laps[s] for laps in laps_of) for s in NETWORK}, memory, outputs
 
     def _once(
-        self, contender: Contender, photograph: Photograph
+        self, variant: Variant, photograph: Photograph
     ) -> tuple[dict[str, float], RegionOutput]:
-        laps = Laps(self._device, exact=True)
-        output = contender(photograph, laps)
+        timer = StageTimer(self._device, exact=True)
+        output = variant(photograph, timer)
         boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)])
-        output = fetched(output)
+        output = on_cpu(output)
         height, width = photograph.image.shape[:2]
         postprocess_with_votes(output, boxes, self._model, (width, height), self._detect)
-        laps("postprocess")
-        return laps.seconds, output
+        timer("postprocess")
+        return timer.seconds, output
 
     def _differences(self, outputs: Sequence[RegionOutput]) -> tuple[float, float]:
         """Returns the largest difference of a probability, and of an edge in pixels."""

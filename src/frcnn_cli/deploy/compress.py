@@ -15,7 +15,9 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.detection.detector import Detector, load_model, model_of
+from frcnn_cli.detection.detector import DetectionJob, Detector, load_model, model_of
+from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -254,21 +256,17 @@ class _Scorer:
         """Returns mAP and time at `ranks`."""
         tensors, info = self._compressor.at(ranks)
         model = model_of(tensors, info).to(self._validation.device)
-        detector = Detector.of(model, info)
+        rules = self._validation
+        job = DetectionJob(Detector.of(model, info), rules.cache, rules.proposals, rules.detect)
+        images = [ImageInput(sample.path) for sample in self._samples]
+        detect_image(images[0], job)  # the first one also sets things up
         found: dict[str, Detections] = {}
-        self._detect(detector, self._samples[0])  # the first one also sets things up
-        seconds: dict[str, float] = {}
+        seconds = 0.0
         for done, sample in enumerate(self._samples):
             self._progress(step, done, self.photographs)
-            found[sample.image_id], spent = self._detect(detector, sample)
-            for stage, value in spent.items():
-                seconds[stage] = seconds.get(stage, 0.0) + value / self.photographs
+            image = detect_image(images[done], job)
+            found[sample.image_id] = image.detections
+            seconds += image.seconds["network"] + image.seconds["postprocess"]
         mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
-        return replace(
-            self._compressor.trial(ranks), mean_ap=mean_ap, seconds=sum(seconds.values())
-        )
-
-    def _detect(self, detector: Detector, sample: Sample) -> tuple[Detections, Mapping[str, float]]:
-        image = load_image(sample.path)
-        boxes = self._run.proposals_for(sample.path, image)
-        return detector.detect(image, boxes, self._validation.detect)
+        trial = self._compressor.trial(ranks)
+        return replace(trial, mean_ap=mean_ap, seconds=seconds / self.photographs)

@@ -1,9 +1,8 @@
-"""A trained network and what it needs to look at a photograph."""
+"""A trained network, and what it needs to detect in images."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,23 +13,19 @@ import torch
 
 from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
-from frcnn_cli.config import DetectConfig, InputConfig, SpeedConfig
-from frcnn_cli.detection.prefetch import View, views_of
-from frcnn_cli.detection.voting import postprocess_with_votes
+from frcnn_cli.cache.runs import newest_checkpoint
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import DetectConfig, InputConfig, ProposalConfig, SpeedConfig
+from frcnn_cli.detection.prefetch import View
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.records import Detections, FloatArray
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
-"""The detector in the box: the 20 VOC classes."""
+"""The detector shipped with frcnn: the 20 VOC classes."""
 SPEED = SpeedConfig()
-"""All that makes detection faster is on."""
-
-
-Watch = Callable[[RegionOutput, torch.Tensor, FastRCNN], None]
-"""Takes the output for the proposals (R, 4), in pixels of the photograph, and the network."""
+"""Everything that makes detection faster is on."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +35,8 @@ class Detector:
     Attributes:
         network: the trained network, made fast.
         model: its normalisation and preprocessing.
-        info: its classes and the size of the photographs it expects.
-        device: where it is.
+        info: its classes and the size of the images that it expects.
+        device: where it computes.
     """
 
     network: Inference
@@ -54,105 +49,81 @@ class Detector:
         """Reads a checkpoint onto `device`.
 
         Raises:
-            CheckpointError: the file is missing, damaged or no checkpoint of this project.
+            CheckpointError: the file is missing, damaged or not a checkpoint of this project.
         """
         model, info = load_model(path)
         return cls.of(model.to(device), info, speed)
 
     @classmethod
     def of(cls, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig = SPEED) -> Self:
-        """Makes a detector of a network, whose layers are changed: give it a copy to keep yours."""
+        """Makes a detector of `model`, which is modified in place: pass a copy to keep yours."""
         network = Inference(model, speed)
         return cls(network, model, info, network.device)
 
-    def detect(
-        self,
-        image: npt.NDArray[np.uint8],
-        proposals: FloatArray,
-        config: DetectConfig,
-        watch: Watch | None = None,
-    ) -> tuple[Detections, dict[str, float]]:
-        """Detects the objects of one photograph.
-
-        Args:
-            image: (H, W, 3) RGB.
-            proposals: (N, 4) xyxy in its pixels.
-            config: thresholds.
-            watch: shown what the network says of the proposals, before the thresholds.
-
-        Returns:
-            The detections, and the seconds of "network" and "postprocess".
-        """
-        laps = Laps(self.device)
-        height, width = image.shape[:2]
-        views = views_of(image, proposals, self.sizes(config))
-        found = self.detect_views(views, proposals, (width, height), config, laps, watch=watch)
-        return found, laps.by_stage()
-
     def sizes(self, config: DetectConfig) -> tuple[InputConfig, ...]:
-        """Returns the sizes at which photographs are looked at."""
+        """Returns the sizes at which images are given to the network."""
         if not config.scales:
             return (self.info.input,)
         return tuple(InputConfig(side, max(side, config.longest_side)) for side in config.scales)
 
     @torch.inference_mode()
-    def detect_views(
-        self,
-        views: Sequence[View],
-        proposals: FloatArray,
-        size: tuple[int, int],
-        config: DetectConfig,
-        laps: Laps,
-        *,
-        watch: Watch | None = None,
-    ) -> Detections:
-        """Detects the objects of a photograph that is resized already.
+    def forward_views(self, views: Sequence[View], on_stage: Lap) -> RegionOutput:
+        """Runs the network on an image.
 
         Args:
-            views: what the network sees; each proposal is in one of them.
-            proposals: (N, 4) xyxy in pixels of the photograph.
-            size: width and height of the photograph.
-            config: thresholds.
-            laps: takes the time of each step.
-            watch: told what the network says of every proposal.
+            views: the image at each size; each of its R proposals is in one of them.
+            on_stage: called with the name of each stage when it is done.
+
+        Returns:
+            Class logits (R, K + 1) and deltas (R, K + 1, 4) on its device, in the order of the
+            proposals.
         """
-        output = fetched(look(self.network, self.model, views, laps))
-        laps("network")
-        boxes = torch.from_numpy(proposals)
-        if watch is not None:
-            watch(output, boxes, self.model)
-            laps("watch")
-        found = postprocess_with_votes(output, boxes, self.model, size, config)
-        laps("postprocess")
-        return found
+        spec = self.model.backbone.spec
+        images, rois = [], []
+        for view in views:
+            pixels = _on(self.device, view.pixels).permute(2, 0, 1)
+            images.append(prepare(pixels, spec.preprocessing, spec.stride))
+            rois.append(_on(self.device, view.rois))
+        output = self.network(images, rois, on_stage)
+        if len(views) == 1:
+            return output
+        places = np.concatenate([view.places for view in views])
+        order = _on(self.device, np.argsort(places))
+        return RegionOutput(output.class_logits[order], output.deltas[order])
 
 
-@torch.inference_mode()
-def look(network: Inference, model: FastRCNN, views: Sequence[View], lap: Lap) -> RegionOutput:
-    """Returns what the network says of the proposals in the views of a photograph, in their order.
+@dataclass(frozen=True)
+class DetectionJob:
+    """What detections of an image follow from.
 
-    Args:
-        network: what detects.
-        model: its preprocessing.
-        views: the photograph at each size.
-        lap: told as each step is done.
+    Attributes:
+        detector: the network.
+        cache: where proposals are kept; None keeps none.
+        proposals: how regions are searched.
+        config: thresholds.
+        match_iou: IoU from which a box matches an object, for the diagnostics of the ground truth
+            of images that have one; None: no diagnostics.
     """
-    spec = model.backbone.spec
-    images, rois = [], []
-    for view in views:
-        pixels = _on(network.device, view.pixels).permute(2, 0, 1)
-        images.append(prepare(pixels, spec.preprocessing, spec.stride))
-        rois.append(_on(network.device, view.rois))
-    output = network(images, rois, lap)
-    if len(views) == 1:
-        return output
-    places = np.concatenate([view.places for view in views])
-    order = _on(network.device, np.argsort(places))
-    return RegionOutput(output.class_logits[order], output.deltas[order])
+
+    detector: Detector
+    cache: Cache | None
+    proposals: ProposalConfig
+    config: DetectConfig
+    match_iou: float | None = None
 
 
-def fetched(output: RegionOutput) -> RegionOutput:
-    """Returns the output on the CPU: the one moment at which a GPU is waited for."""
+def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
+    """Returns the checkpoint that is named, else the cache's newest best, else the bundled one.
+
+    The name "bundled" stands for the bundled one.
+    """
+    if named == Path("bundled"):
+        return BUNDLED
+    return named or newest_checkpoint(cache) or BUNDLED
+
+
+def on_cpu(output: RegionOutput) -> RegionOutput:
+    """Returns the output on the CPU, waiting for a GPU; nothing else in detection waits for it."""
     if output.deltas.device.type == "cpu":
         return output
     rows, classes = output.class_logits.shape
@@ -161,7 +132,7 @@ def fetched(output: RegionOutput) -> RegionOutput:
 
 
 def _on(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
-    """Returns an array on `device`; a GPU fetches it while it computes."""
+    """Returns an array on `device`; a GPU copies it while it computes."""
     tensor = torch.from_numpy(array)
     if device.type != "cuda":
         return tensor
@@ -169,10 +140,10 @@ def _on(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
 
 
 def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
-    """Reads a checkpoint as a network in float32 on the CPU, and what it is.
+    """Reads a checkpoint as a network in float32 on the CPU, with its description.
 
     Raises:
-        CheckpointError: the file is missing, damaged or no checkpoint of this project.
+        CheckpointError: the file is missing, damaged or not a checkpoint of this project.
     """
     tensors, info = load_checkpoint(path)
     try:
@@ -194,33 +165,3 @@ def model_of(tensors: Mapping[str, torch.Tensor], info: CheckpointInfo) -> FastR
     model = build_model(info.model, len(info.classes))
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return model
-
-
-class Laps:
-    """A stopwatch that gives each step the time since the one before it.
-
-    Args:
-        device: what is timed.
-        exact: whether to wait for a GPU after each step; else the step that waits gets all of it.
-    """
-
-    def __init__(self, device: torch.device, *, exact: bool = False) -> None:
-        self.seconds: dict[str, float] = {}
-        self._device = device
-        self._waits = exact and device.type == "cuda"
-        self._last = time.perf_counter()
-
-    def __call__(self, step: str) -> None:
-        """Ends `step`."""
-        if self._waits:
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._last
-        self._last = now
-
-    def by_stage(self) -> dict[str, float]:
-        """Returns the seconds of "network" and of "postprocess"; watching is neither."""
-        seconds = dict(self.seconds)
-        seconds.pop("watch", None)
-        rest = seconds.pop("postprocess")
-        return {"network": sum(seconds.values()), "postprocess": rest}

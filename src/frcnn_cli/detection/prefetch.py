@@ -1,7 +1,7 @@
-"""What is done for a photograph before the network, in processes of their own; without torch.
+"""Images decoded, searched and resized ahead of the network, in other processes; without torch.
 
 Decoding and region search take most of the time and one core each, so a folder keeps all cores busy
-when several photographs are in work while the network looks at another.
+when several images are prepared while the network runs on another.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError, ProposalError
+from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import error_of, missing_key, proposals_for
 from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
-from frcnn_cli.records import FloatArray
+from frcnn_cli.records import FloatArray, Sample
 from frcnn_cli.runtime.process_pool import Lost, run_all
 
 NEAREST_AREA = 224.0**2
 """Pixels of a RoI at the scale that is right for it (§2.4, after SPPnet)."""
 _MOST_WAITING = 8
-"""Photographs whose pixels are kept while an earlier one is searched for long."""
+"""Images whose pixels are kept while an earlier one is still searched."""
+_ASKED = 16
+"""Images whose proposals are looked up in the cache before worker processes are started."""
 
 
 class View(NamedTuple):
-    """A photograph at one size, and the proposals that are looked at there.
+    """An image at one size, and the proposals that the network gets at this size.
 
     Attributes:
         pixels: (h, w, 3) uint8, RGB.
@@ -49,12 +52,12 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photograph that the network can look at.
+    """An image that the network can take.
 
     Attributes:
-        size: width and height of the photograph.
+        size: width and height of the image.
         proposals: (N, 4) float32 xyxy in its pixels.
-        views: the photograph at each size of the network.
+        views: the image at each size of the network.
         seconds: of "decode" and "proposals".
     """
 
@@ -65,41 +68,80 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class LookTask:
-    """A photograph to prepare.
+class ImageInput:
+    """An image as it is given.
 
     Attributes:
-        path: the photograph.
-        proposals: how its regions are searched.
-        cache: where they are kept.
+        path: its file; None for one that is given as pixels.
+        pixels: (H, W, 3) uint8, RGB and upright, if it is decoded already.
+        proposals: (N, 4) float32 xyxy in its pixels, if they are not to be searched.
+        truth: its objects, where they are known.
+    """
+
+    path: Path | None
+    pixels: npt.NDArray[np.uint8] | None = None
+    proposals: FloatArray | None = None
+    truth: Sample | None = None
+
+    @property
+    def file(self) -> str:
+        """Its path as it is given, or ""."""
+        return "" if self.path is None else str(self.path)
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """An image to prepare.
+
+    Attributes:
+        image: the image.
+        config: how its regions are searched.
+        cache: where proposals are kept; None keeps none.
         sizes: of the network.
     """
 
-    path: Path
-    proposals: ProposalConfig
-    cache: Cache
+    image: ImageInput
+    config: ProposalConfig
+    cache: Cache | None
     sizes: tuple[InputConfig, ...]
+
+    def missing_key(self) -> str:
+        """Returns the key of the proposals, if they are to be searched; else ""."""
+        image = self.image
+        if image.path is None or image.proposals is not None or self.cache is None:
+            return ""
+        return missing_key(image.path, self.config, self.cache)
 
 
 _Outcome = Prepared | FrcnnError | Lost | None
-"""None: to be prepared here when it is its turn."""
-_Answer = tuple[int, LookTask, _Outcome]
-"""The number of a photograph, itself, and what came of it."""
+"""None: it is prepared here when it is its turn."""
+_Answer = tuple[int, ImageTask, _Outcome]
+"""The number of an image, its task, and the outcome."""
 
 
-def prepare(task: LookTask) -> Prepared | FrcnnError:
-    """Decodes a photograph, searches its regions and resizes it, or returns why it cannot."""
+def prepare(task: ImageTask) -> Prepared | FrcnnError:
+    """Decodes an image, searches its regions and resizes it, or returns why it cannot."""
+    given, config = task.image, task.config
     try:
         start = time.perf_counter()
-        image = load_image(task.path)
+        if given.pixels is not None:
+            image = given.pixels
+        else:
+            assert given.path is not None, "an image is a file or pixels"
+            image = load_image(given.path)
         decoded = time.perf_counter()
-        boxes = proposals_for(task.path, task.proposals, task.cache, image)
+        if given.proposals is not None:
+            boxes = given.proposals
+        elif given.path is None or task.cache is None:
+            boxes = search(image, config).boxes[: config.max_proposals or None]
+        else:
+            boxes = proposals_for(given.path, config, task.cache, image)
         searched = time.perf_counter()
         views = views_of(image, boxes, task.sizes)
     except FrcnnError as error:
         return error
-    except Exception as error:  # whatever it is, it must not stop the other photographs
-        return ProposalError(f"{type(error).__name__}: {error}", file=task.path)
+    except Exception as error:  # whatever it is, it must not stop the other images
+        return ProposalError(f"{type(error).__name__}: {error}", file=given.path)
     seconds = {
         "decode": decoded - start + time.perf_counter() - searched,
         "proposals": searched - decoded,
@@ -107,38 +149,41 @@ def prepare(task: LookTask) -> Prepared | FrcnnError:
     return Prepared((image.shape[1], image.shape[0]), boxes, views, seconds)
 
 
-def prepare_all(
-    tasks: Sequence[LookTask], workers: int, scheduler: str = ""
-) -> Generator[Prepared | FrcnnError]:
-    """Yields what `prepare` returns, in the order of the tasks.
+def needs_search(tasks: Sequence[ImageTask]) -> bool:
+    """Returns whether some of a few images, evenly spread, have no proposals in the cache."""
+    return any(task.missing_key() for task in tasks[:: max(1, len(tasks) // _ASKED)])
 
-    Memory stays flat: where a photograph takes so long that many later ones wait for it, these lose
+
+def prefetch(
+    tasks: Sequence[ImageTask], workers: int, scheduler: str = ""
+) -> Generator[Prepared | FrcnnError]:
+    """Yields what `prepare` returns, in the order of the tasks, prepared by other processes.
+
+    Memory stays flat: where an image takes so long that many later ones wait for it, these lose
     their pixels and are decoded again when it is their turn.
 
     Args:
-        tasks: photographs.
-        workers: processes; 0 prepares in this one.
+        tasks: at least one; with a scheduler, files.
+        workers: processes.
         scheduler: address of a Dask scheduler, whose workers search instead.
 
     Raises:
         FrcnnError: the processes or the cluster cannot be used.
     """
-    if not scheduler and (not workers or len(tasks) <= 1):
-        yield from map(prepare, tasks)
-        return
     answers = _from_cluster(tasks, scheduler) if scheduler else _from_processes(tasks, workers)
     with closing(answers):
         for task, answer in _in_order(answers):
             if answer is None:
                 yield prepare(task)
             elif isinstance(answer, Lost):
-                yield error_of(task.path, answer)
+                assert task.image.path is not None
+                yield error_of(task.image.path, answer)
             else:
                 yield answer
 
 
-def _from_processes(tasks: Sequence[LookTask], workers: int) -> Generator[_Answer]:
-    config = tasks[0].proposals
+def _from_processes(tasks: Sequence[ImageTask], workers: int) -> Generator[_Answer]:
+    config = tasks[0].config
     set_up = partial(set_up_worker, config, alone=False)
     numbered = enumerate(tasks)
     with closing(run_all(_prepare_numbered, numbered, workers, set_up, config.time_limit)) as found:
@@ -146,18 +191,18 @@ def _from_processes(tasks: Sequence[LookTask], workers: int) -> Generator[_Answe
             yield number, task, answer
 
 
-def _from_cluster(tasks: Sequence[LookTask], scheduler: str) -> Generator[_Answer]:
-    """Has regions searched elsewhere where the cache has none; the rest is done here, in turn."""
+def _from_cluster(tasks: Sequence[ImageTask], scheduler: str) -> Generator[_Answer]:
+    """Has regions that the cache lacks searched elsewhere; the rest is done here, in turn."""
     from frcnn_cli.proposals.remote import search_on_cluster  # noqa: PLC0415  needs Dask
 
-    numbers = {task.path: number for number, task in enumerate(tasks)}
+    numbers = {task.image.path: number for number, task in enumerate(tasks)}
     ready: list[int] = []
 
     def missing() -> Iterator[SearchTask]:
         for number, task in enumerate(tasks):
-            key = missing_key(task.path, task.proposals, task.cache)
-            if key:
-                yield SearchTask(task.path, key, task.proposals, task.cache)
+            path, cache, key = task.image.path, task.cache, task.missing_key()
+            if key and path is not None and cache is not None:
+                yield SearchTask(path, key, task.config, cache)
             else:
                 ready.append(number)
 
@@ -166,7 +211,7 @@ def _from_cluster(tasks: Sequence[LookTask], scheduler: str) -> Generator[_Answe
             number = ready.pop()
             yield number, tasks[number], None
 
-    with closing(search_on_cluster(missing(), tasks[0].proposals, scheduler)) as found:
+    with closing(search_on_cluster(missing(), tasks[0].config, scheduler)) as found:
         for search, outcome in found:
             number = numbers[search.path]
             if isinstance(outcome, Found):
@@ -180,10 +225,10 @@ def _from_cluster(tasks: Sequence[LookTask], scheduler: str) -> Generator[_Answe
 def views_of(
     image: npt.NDArray[np.uint8], boxes: FloatArray, sizes: Sequence[InputConfig]
 ) -> tuple[View, ...]:
-    """Returns a photograph at the sizes of the network, each box at the one where it is best.
+    """Returns an image at the sizes of the network, each box at the one where it is best.
 
-    Best is the size at which the box's area is nearest to 224² pixels (§2.4). A size that no box
-    is best at is left out, but for one.
+    Best is the size at which the box's area is nearest to 224² pixels (§2.4). A size at which
+    no box is best is left out, but for one.
 
     Args:
         image: (H, W, 3) uint8.
@@ -202,13 +247,13 @@ def views_of(
     return tuple(views)
 
 
-def _prepare_numbered(task: tuple[int, LookTask]) -> Prepared | FrcnnError:
+def _prepare_numbered(task: tuple[int, ImageTask]) -> Prepared | FrcnnError:
     return prepare(task[1])
 
 
-def _in_order(answers: Iterable[_Answer]) -> Iterator[tuple[LookTask, _Outcome]]:
+def _in_order(answers: Iterable[_Answer]) -> Iterator[tuple[ImageTask, _Outcome]]:
     """Yields answers by number, which come in any order and are all there in the end."""
-    waiting: dict[int, tuple[LookTask, _Outcome]] = {}
+    waiting: dict[int, tuple[ImageTask, _Outcome]] = {}
     following = 0
     for number, task, answer in answers:
         crowded = number != following and len(waiting) >= _MOST_WAITING

@@ -8,7 +8,7 @@ import numpy as np
 
 from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
-from frcnn_cli.detection.formats.choose import open_writer
+from frcnn_cli.detection.formats.registry import open_writer
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.run import EvaluationRun
 from frcnn_cli.records import DetectedImage, Detections

@@ -12,10 +12,12 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
-from frcnn_cli.detection.dataset import KeptDetections, detect_samples
-from frcnn_cli.detection.detector import Detector
-from frcnn_cli.detection.formats.choose import WORDS, read_detections
-from frcnn_cli.detection.formats.context import Known
+from frcnn_cli.detection.detector import DetectionJob, Detector
+from frcnn_cli.detection.formats.context import SplitIndex
+from frcnn_cli.detection.formats.registry import WORDS, read_detections
+from frcnn_cli.detection.kept import KeptDetections
+from frcnn_cli.detection.loop import detect_samples
+from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, DataError, FrcnnError
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
 from frcnn_cli.evaluation.explain import Explanation, explain
@@ -95,16 +97,9 @@ def evaluate_detector(
     """
     dataset = _labelled_for(open_dataset(data, cache), detector)
     samples, failures = read_split(dataset, split)
-    found, seen, unread = _detections(
-        samples,
-        detector,
-        cache,
-        proposals=proposals,
-        detect=detect,
-        iou=config.match_iou,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
+    job = DetectionJob(detector, cache, proposals, detect, config.match_iou)
+    kept = None if checkpoint is None else KeptDetections.of(job, cache, checkpoint)
+    found, seen, unread = _detections(samples, job, cache, kept, progress)
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
     _require_photographs(usable, failures, dataset, split)
@@ -116,42 +111,23 @@ def evaluate_detector(
 
 def _detections(
     samples: Sequence[Sample],
-    detector: Detector,
+    job: DetectionJob,
     cache: Cache,
-    *,
-    proposals: ProposalConfig,
-    detect: DetectConfig,
-    iou: float,
-    checkpoint: Path | None,
+    kept: KeptDetections | None,
     progress: Progress,
 ) -> tuple[dict[str, Detections], dict[str, ObjectEvidence], list[FrcnnError]]:
-    """Returns what is found and what is seen in each photograph, and why in others nothing is."""
-    found: dict[str, Detections] = {}
-    seen: dict[str, ObjectEvidence] = {}
-    kept = None
-    if checkpoint is not None:
-        kept = KeptDetections.of(
-            cache, checkpoint, detector, proposals=proposals, config=detect, iou=iou
+    """Returns detections and diagnostics by image id, and why other images have none."""
+    images = [ImageInput(sample.path, truth=sample) for sample in samples]
+    missing = [image for image in images if kept is None or not kept.holds(image)]
+    if len(missing) < len(images):
+        _LOGGER.info(
+            "%d of %d images were detected before", len(images) - len(missing), len(images)
         )
-        for sample in samples:
-            before = kept.load(sample)
-            if before is not None:
-                found[sample.image_id], seen[sample.image_id] = before
-        if found:
-            _LOGGER.info("%d of %d photographs were detected before", len(found), len(samples))
-    missing = [sample for sample in samples if sample.image_id not in found]
-    run = ensure_proposals([s.path for s in missing], proposals, cache, progress=progress)
-    new, failures = detect_samples(
-        missing,
-        detector,
-        run,
-        detect,
-        progress,
-        seen=seen,
-        iou=iou,
-        keep=None if kept is None else kept.save,
-    )
-    return found | new, seen, failures
+    paths = [image.path for image in missing if image.path is not None]
+    searched = ensure_proposals(paths, job.proposals, cache, progress=progress)
+    usable = [sample for sample in samples if sample.path not in searched.failures]
+    found, seen, failures = detect_samples(usable, job, kept=kept, progress=progress)
+    return found, seen, [*searched.failures.values(), *failures]
 
 
 def evaluate_file(
@@ -172,7 +148,7 @@ def evaluate_file(
     samples, failures = read_split(dataset, split)
     _require_photographs(samples, failures, dataset, split)
     numbers = own_numbers(dataset, (sample.image_id for sample in samples))
-    known = Known(
+    index = SplitIndex(
         samples,
         dataset.classes,
         image_size,
@@ -180,7 +156,7 @@ def evaluate_file(
         image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
-    kind, found = read_detections(detections, known)
+    kind, found = read_detections(detections, index)
     run = _scored(
         dataset, samples, found, split=split, failures=failures, config=config, explained=explained
     )

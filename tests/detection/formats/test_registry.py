@@ -19,8 +19,9 @@ from frcnn_cli.data.open import open_dataset
 from frcnn_cli.detection.formats.registry import (
     DEFAULT_TARGETS,
     STDOUT,
-    check_output,
-    open_output,
+    check_names,
+    check_target,
+    open_writer,
 )
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
@@ -42,7 +43,7 @@ IMAGES = [detected("in/000012.jpg", 40, 1), detected("in/empty.jpg", 0), detecte
 
 
 def written(kind: OutputFormat, target: Path) -> Path:
-    with open_output(kind, target, classes=CLASSES, checkpoint="c", backbone="b") as writer:
+    with open_writer(kind, target, classes=CLASSES, annotations=True) as writer:
         for image in IMAGES:
             writer.write(image)
     return target
@@ -83,7 +84,7 @@ def test_coco_opens_with_pycocotools(tmp_path):
 
     ids = {"in/000012.jpg": 12, "in/7.png": 7}
     file = tmp_path / "coco.json"
-    with open_output("coco", file, classes=CLASSES, checkpoint="c", backbone="b") as writer:
+    with open_writer("coco", file, classes=CLASSES, annotations=True) as writer:
         for image in IMAGES:
             if image.file in ids:
                 writer.write(image)
@@ -152,16 +153,14 @@ def test_lines_are_in_the_pipe_when_a_photograph_is_done(kind):
             self.seen = self.getvalue()
 
     pipe = Pipe()
-    with open_output(kind, pipe, classes=CLASSES, checkpoint="c", backbone="b") as writer:
+    with open_writer(kind, pipe, classes=CLASSES, annotations=True) as writer:
         writer.write(IMAGES[0])
         assert "000012.jpg" in pipe.seen
 
 
 def test_csv_writes_names_that_are_no_unicode(tmp_path):
     image = detected("in/\udcff.jpg", 1)
-    with open_output(
-        "csv", tmp_path / "b.csv", classes=CLASSES, checkpoint="c", backbone="b"
-    ) as writer:
+    with open_writer("csv", tmp_path / "b.csv", classes=CLASSES, annotations=True) as writer:
         writer.write(image)
     assert r"in/\udcff.jpg" in (tmp_path / "b.csv").read_text()
 
@@ -170,9 +169,7 @@ def test_csv_writes_names_that_are_no_unicode(tmp_path):
 def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
     with (
         pytest.raises(RuntimeError),
-        open_output(
-            kind, tmp_path / "out", classes=CLASSES, checkpoint="c", backbone="b"
-        ) as writer,
+        open_writer(kind, tmp_path / "out", classes=CLASSES, annotations=True) as writer,
     ):
         writer.write(IMAGES[0])
         raise RuntimeError
@@ -198,7 +195,8 @@ def test_what_could_not_be_written_is_refused_before_the_work(
     (tmp_path / "full" / "mine.txt").touch()
     with pytest.raises(DataError, match=message):
         where = target if target == STDOUT else tmp_path / target
-        check_output(kind, where, [Path(each) for each in photographs])
+        check_target(kind, where)
+        check_names(kind, [Path(each) for each in photographs])
 
 
 @pytest.mark.parametrize("kind", get_args(OutputFormat))
@@ -206,9 +204,7 @@ def test_a_full_disk_is_one_line(small_disk, kind):
     many = detected("in/a.jpg", 60_000, 3)
     with (
         pytest.raises(DataError, match="No space left on device"),
-        open_output(
-            kind, small_disk / "out", classes=CLASSES, checkpoint="c", backbone="b"
-        ) as writer,
+        open_writer(kind, small_disk / "out", classes=CLASSES, annotations=True) as writer,
     ):
         writer.write(many)
     assert list(small_disk.iterdir()) == []

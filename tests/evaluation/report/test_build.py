@@ -17,7 +17,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.detection.formats.choose import open_writer
+from frcnn_cli.detection.formats.registry import open_writer
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.report.build import (
     compare_files,

@@ -94,7 +94,7 @@ def bench(
         settings = options.Settings.load(config)
         device = pick_device(gpus)
         model, info, weights = _network(backbone, checkpoint, Cache(cache_dir), short_side)
-        with terminal.progress("contenders") as report:
+        with terminal.progress("variants") as report:
             result = measure(
                 find_images([path or _portrait()]),
                 model.to(device),
@@ -122,8 +122,7 @@ def _network(
 
     from frcnn_cli.cache.checkpoints import CheckpointInfo
     from frcnn_cli.config import ModelConfig
-    from frcnn_cli.detection.detector import load_model
-    from frcnn_cli.detection.photographs import choose_checkpoint
+    from frcnn_cli.detection.detector import choose_checkpoint, load_model
     from frcnn_cli.model.build import build_model
 
     if backbone is None:

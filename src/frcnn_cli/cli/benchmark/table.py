@@ -21,7 +21,7 @@ _WORDS = {"postprocess": "post-processing"}
 
 
 def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
-    """Returns a column for each contender and a row for each figure, times in milliseconds."""
+    """Returns a column for each variant and a row for each figure, times in milliseconds."""
     rows = (result.rcnn, result.plain, *result.ours)
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -43,7 +43,7 @@ def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
         "× plain network": lambda row: _times(result.plain.network / row.network),
         "× plain whole": lambda row: _times(result.plain.whole / row.whole),
         "× R-CNN network": lambda row: _times(result.rcnn.network / row.network),
-        "÷ floor": lambda row: _times(row.network / row.floor),
+        "× fastest": lambda row: _times(row.network / row.floor),
     }
     others: Mapping[str, Callable[[Row], str]] = {
         "peak memory MB": lambda row: "–" if row.memory is None else f"{row.memory / 1e6:,.0f}",
@@ -75,15 +75,23 @@ def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
         "R-CNN": f"{result.rcnn_regions} regions measured, scaled to all; searches with OpenCV",
         "plain": "torchvision's RoI pooling, float32; searches with OpenCV",
         "tables": "bins from range-maximum tables, all in channels-last order, float32",
-        "+ once": "RoIs of the same cells of the feature map computed once",
+        "+ one-time": "RoIs of the same cells of the feature map computed once",
         "+ fused": "convolution and activation in one pass, weights in the CPU's order",
         f"+ {data['precision']}": "numbers of 16 bits; what frcnn detect does",
         "+ SVD": f"fc6 and fc7 cut to ranks {ranks[0]} and {ranks[1]}, here with random weights",
         "network": "trunk, pooling, head and post-processing",
-        "÷ floor": f"over the time of its operations at the matrix product's peak: {peaks}",
+        "× fastest": f"over the time of its operations at the matrix product's peak: {peaks}",
         "Δ": "largest difference from plain; of boxes, where a class is above the threshold",
     }
-    shown = {"of", "network", "÷ floor", "Δ", "R-CNN", "plain", *(row.name for row in result.ours)}
+    shown = {
+        "of",
+        "network",
+        "× fastest",
+        "Δ",
+        "R-CNN",
+        "plain",
+        *(row.name for row in result.ours),
+    }
     grid = Table.grid(padding=(0, 2))
     for word, meaning in words.items():
         if word in shown:

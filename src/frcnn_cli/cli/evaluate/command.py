@@ -113,7 +113,7 @@ def evaluate(
     with Terminal(quiet, verbose, as_json) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
-        from frcnn_cli.detection.formats.choose import require_target
+        from frcnn_cli.detection.formats.registry import check_target
         from frcnn_cli.evaluation.export import export_detections
         from frcnn_cli.evaluation.report.build import (
             PAGE,
@@ -125,7 +125,7 @@ def evaluate(
         from frcnn_cli.files import write_file
 
         if export is not None:
-            require_target(export_format, export)
+            check_target(export_format, export)
         if report is not None:
             require_report_folder(report)
         settings = options.Settings.load(config)
@@ -141,8 +141,7 @@ def evaluate(
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
-            from frcnn_cli.detection.detector import Detector
-            from frcnn_cli.detection.photographs import choose_checkpoint
+            from frcnn_cli.detection.detector import Detector, choose_checkpoint
             from frcnn_cli.runtime.device import pick_device
 
             device = pick_device(gpus)

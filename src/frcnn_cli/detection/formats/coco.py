@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TextIO
 
-from frcnn_cli.detection.formats.context import Found, Known, check_box, located
+from frcnn_cli.detection.formats.context import DetectionCollector, SplitIndex, check_box, located
 from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
 from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import DataError
@@ -77,11 +77,11 @@ class CocoWriter(FileWriter):
         return self._category_numbers[label - 1] if self._category_numbers else label
 
 
-def read_coco(path: Path, known: Known) -> dict[str, Detections]:
+def read_coco(path: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads COCO results; further keys, such as `segmentation`, are ignored.
 
     Returns:
-        The detections of each photograph that has some by image id, in falling score.
+        The detections of each photograph that has some by image id, by decreasing score.
 
     Raises:
         DataError: the file cannot be read, is of another format, or an entry has an unknown
@@ -90,18 +90,18 @@ def read_coco(path: Path, known: Known) -> dict[str, Detections]:
     rows = load_json(path)
     if not isinstance(rows, list):
         raise DataError("is no list", remedy="name a file of COCO results", file=path)
-    found = Found()
+    found = DetectionCollector()
     for i, row in enumerate(rows):
         with located(f"[{i}]", path):
-            image_id = known.finder.find_number(field(row, "image_id", int, str))
-            label = known.label_of_category(field(row, "category_id", int))
+            image_id = index.finder.find_number(field(row, "image_id", int, str))
+            label = index.label_of_category(field(row, "category_id", int))
             score = number(field(row, "score"), "score")
             x, y, width, height = numbers(row, "bbox", _FORM)
             box = check_box(
                 (x, y, x + width, y + height),
-                known.size(image_id),
+                index.size(image_id),
                 f"bbox {row['bbox']}",
                 f"use {_FORM} in pixels of the upright photograph",
             )
             found.add(image_id, score, label, box)
-    return found.by_photograph()
+    return found.by_image()

@@ -26,7 +26,7 @@ Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 
 
-class Known:
+class SplitIndex:
     """The photographs and classes of a split.
 
     Args:
@@ -94,7 +94,7 @@ class Known:
         return self._sizes[image_id]
 
 
-class Found:
+class DetectionCollector:
     """Detections as they are read, photograph by photograph."""
 
     def __init__(self) -> None:
@@ -104,12 +104,12 @@ class Found:
         """Notes a detection."""
         self._rows[image_id].append((score, label, box))
 
-    def by_photograph(self) -> dict[str, Detections]:
-        """Returns the detections of each photograph that has some, in falling score."""
-        return {image_id: _in_falling_score(rows) for image_id, rows in self._rows.items()}
+    def by_image(self) -> dict[str, Detections]:
+        """Returns the detections of each photograph that has some, by decreasing score."""
+        return {image_id: _by_decreasing_score(rows) for image_id, rows in self._rows.items()}
 
 
-def _in_falling_score(rows: list[tuple[float, int, Box]]) -> Detections:
+def _by_decreasing_score(rows: list[tuple[float, int, Box]]) -> Detections:
     rows.sort(key=lambda row: -row[0])  # stable, so that equal scores keep the file's order
     return Detections(
         boxes=as_boxes([box for _, _, box in rows]),
@@ -129,13 +129,13 @@ def check_score(score: float) -> float:
     return score
 
 
-def check_box(box: Box, size: Size, told: str, remedy: str) -> Box:
+def check_box(box: Box, size: Size, wording: str, remedy: str) -> Box:
     """Returns `box`, which ends behind where it starts and lies in its photograph.
 
     Args:
         box: xyxy.
         size: (width, height) of the photograph.
-        told: the box as the file writes it.
+        wording: the box as the file writes it.
         remedy: how the file should write it.
 
     Raises:
@@ -144,16 +144,16 @@ def check_box(box: Box, size: Size, told: str, remedy: str) -> Box:
     x1, y1, x2, y2 = box
     width, height = size
     if x2 < x1 or y2 < y1:
-        raise DataError(f"{told} ends before it starts", remedy=remedy)
+        raise DataError(f"{wording} ends before it starts", remedy=remedy)
     slack = BOUNDS_TOLERANCE
     if min(x1, y1) < -slack or x2 > width + slack or y2 > height + slack:
         raise DataError(
-            f"{told} lies outside its photograph of {width}×{height} pixels", remedy=remedy
+            f"{wording} lies outside its photograph of {width}×{height} pixels", remedy=remedy
         )
     return box
 
 
-def text_numbers(fields: Sequence[str], told: str, remedy: str) -> list[float]:
+def text_numbers(fields: Sequence[str], wording: str, remedy: str) -> list[float]:
     """Returns the numbers of a line.
 
     Raises:
@@ -162,9 +162,9 @@ def text_numbers(fields: Sequence[str], told: str, remedy: str) -> list[float]:
     try:
         numbers = [float(field) for field in fields]
     except ValueError as error:
-        raise DataError(told, remedy=remedy) from error
+        raise DataError(wording, remedy=remedy) from error
     if not all(math.isfinite(number) for number in numbers):
-        raise DataError(f"{told} is not finite", remedy="use finite numbers")
+        raise DataError(f"{wording} is not finite", remedy="use finite numbers")
     return numbers
 
 

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from frcnn_cli.detection.formats.context import Found, Known, check_box, check_score, located
+from frcnn_cli.detection.formats.context import (
+    DetectionCollector,
+    SplitIndex,
+    check_box,
+    check_score,
+    located,
+)
 from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
 from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import DataError
@@ -54,13 +60,13 @@ class FrcnnWriter(FileWriter):
         return "\n ]}\n" if self._images else "]}\n"
 
 
-def read_frcnn(path: Path, known: Known) -> dict[str, Detections]:
+def read_frcnn(path: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads a `frcnn.detections/1` file, whoever wrote it.
 
     The file's own order of classes does not matter.
 
     Returns:
-        The detections of each photograph in the file by image id, in falling score.
+        The detections of each photograph in the file by image id, by decreasing score.
 
     Raises:
         DataError: the file cannot be read, is of another format, or an entry names an unknown
@@ -83,26 +89,26 @@ def read_frcnn(path: Path, known: Known) -> dict[str, Detections]:
     found: dict[str, Detections] = {}
     for i, entry in enumerate(document["images"]):
         with located(f"images[{i}]", path):
-            image_id = known.finder.find(field(entry, "file", str))
+            image_id = index.finder.find(field(entry, "file", str))
             if image_id in found:
                 raise DataError(
                     f"photograph {entry['file']!r} is listed twice", remedy="keep one entry"
                 )
-            found[image_id] = _read_image(entry, image_id, known)
+            found[image_id] = _read_image(entry, image_id, index)
     return found
 
 
-def _read_image(entry: Mapping[str, Any], image_id: str, known: Known) -> Detections:
+def _read_image(entry: Mapping[str, Any], image_id: str, index: SplitIndex) -> Detections:
     size = field(entry, "width", int), field(entry, "height", int)
-    found = Found()
+    found = DetectionCollector()
     for i, each in enumerate(field(entry, "detections", list)):
         with located(f"detections[{i}]"):
-            label = known.label(field(each, "label", str))
+            label = index.label(field(each, "label", str))
             score = check_score(number(field(each, "score"), "score"))
             box = numbers(each, "box", _FORM)
             remedy = f"use {_FORM} in pixels of the upright photograph, not [x, y, width, height]"
             found.add(image_id, score, label, check_box(box, size, f"box {each['box']}", remedy))
-    return found.by_photograph().get(image_id, Detections.empty())
+    return found.by_image().get(image_id, Detections.empty())
 
 
 def _dump(value: Any) -> str:

@@ -1,22 +1,23 @@
-"""Detections as `frcnn detect` writes them: for frcnn, other tools, pipes, and annotators."""
+"""The formats of detections: the target, writer and reader of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
-from frcnn_cli.config import OutputFormat
-from frcnn_cli.data.formats.voc_xml import write_annotation
-from frcnn_cli.detection.formats.coco import CocoWriter, image_number
-from frcnn_cli.detection.formats.frcnn import FrcnnWriter
+from frcnn_cli.config import DetectionFormat, OutputFormat
+from frcnn_cli.detection.formats import voc, yolo
+from frcnn_cli.detection.formats.coco import CocoWriter, image_number, read_coco
+from frcnn_cli.detection.formats.context import SplitIndex
+from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
 from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
-from frcnn_cli.detection.formats.writer import FolderWriter, Writer, require_new_folder
-from frcnn_cli.detection.formats.yolo import NAMES, YoloWriter
+from frcnn_cli.detection.formats.voc import VocWriter, VocXmlWriter, read_voc
+from frcnn_cli.detection.formats.writer import Writer, require_new_folder
+from frcnn_cli.detection.formats.yolo import NAMES, YoloWriter, read_yolo
 from frcnn_cli.errors import DataError
-from frcnn_cli.records import DetectedImage
+from frcnn_cli.files import reading
+from frcnn_cli.records import Detections
 
 STDOUT = Path("-")
 DEFAULT_TARGETS: Mapping[OutputFormat, Path] = {
@@ -27,58 +28,53 @@ DEFAULT_TARGETS: Mapping[OutputFormat, Path] = {
     "jsonl": Path("boxes.jsonl"),
     "csv": Path("boxes.csv"),
 }
-"""Where each format goes if nothing is said: a file, or for voc and yolo a folder."""
+"""Where `frcnn detect` writes each format by default: a file, or for voc and yolo a folder."""
 FOLDERS = ("voc", "yolo")
+WORDS: Mapping[DetectionFormat, str] = {
+    "frcnn": SCHEMA,
+    "coco": "COCO results",
+    "voc": "VOC devkit results",
+    "yolo": "YOLO text files",
+}
+"""The formats that are read, in words."""
+
+_READERS: Mapping[DetectionFormat, Callable[[Path, SplitIndex], dict[str, Detections]]] = {
+    "frcnn": read_frcnn,
+    "coco": read_coco,
+    "voc": read_voc,
+    "yolo": read_yolo,
+}
 
 
-class VocXmlWriter(FolderWriter):
-    """Writes a VOC XML a photograph, those without detections included: a start for annotators.
-
-    Edges are rounded to a hundredth of a pixel, as in every other format.
-
-    Args:
-        target: a folder, absent or empty.
-        classes: names of the labels 1..K.
-    """
-
-    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
-
-    def write(self, image: DetectedImage) -> None:
-        """Writes one photograph's file."""
-        found = image.detections
-        with self.told_as_data_error():
-            write_annotation(
-                self.folder / f"{self.name_of(image)}.xml",
-                filename=PurePath(image.file).name,
-                size=(image.width, image.height),
-                names=[self._classes[int(label) - 1] for label in found.labels],
-                boxes=np.round(found.boxes.astype(np.float64), 2),
-            )
-
-
-def check_output(kind: OutputFormat, target: Path, photographs: Sequence[Path]) -> None:
-    """Refuses a target, or photographs, that the writer would refuse, before the long work.
+def check_target(kind: OutputFormat, target: Path) -> None:
+    """Refuses a target that the writer of `kind` would refuse, before the long work.
 
     Raises:
-        DataError: the target is a folder and should be a file, or the other way, or is not empty;
-            or two photographs would be written under one name.
+        DataError: it is a folder and should be a file, or the other way, or is not empty.
     """
     if kind not in FOLDERS:
         if target.is_dir():
-            raise DataError("is a folder", remedy="name a file with --out", file=target)
-        if kind == "coco":
-            _require_apart(photographs, lambda path: image_number(path.name), kind)
-        return
-    if target == STDOUT:
+            raise DataError("is a folder", remedy="name a file", file=target)
+    elif target == STDOUT:
         raise DataError(
-            f"--format {kind} writes a folder, which cannot go to standard output",
+            f"format {kind} is a folder of files, which cannot go to standard output",
             remedy="name a folder with --out, or choose --format jsonl",
         )
-    require_new_folder(target)
-    _require_apart(photographs, lambda path: path.stem, kind)
-    if kind == "yolo" and (taken := [path for path in photographs if f"{path.stem}.txt" == NAMES]):
+    else:
+        require_new_folder(target)
+
+
+def check_names(kind: OutputFormat, images: Sequence[Path]) -> None:
+    """Refuses images that a format cannot tell apart, before the long work.
+
+    Raises:
+        DataError: two images would be written under one name, or one over the names of the classes.
+    """
+    if kind == "coco":
+        _require_distinct(images, lambda path: image_number(path.name), kind)
+    elif kind in FOLDERS:
+        _require_distinct(images, lambda path: path.stem, kind)
+    if kind == "yolo" and (taken := [path for path in images if f"{path.stem}.txt" == NAMES]):
         raise DataError(
             f"would be written over {NAMES}, which names the classes",
             remedy=f"rename it, or choose another format than {kind}",
@@ -86,11 +82,11 @@ def check_output(kind: OutputFormat, target: Path, photographs: Sequence[Path]) 
         )
 
 
-def _require_apart(
-    photographs: Sequence[Path], name_of: Callable[[Path], int | str], kind: OutputFormat
+def _require_distinct(
+    images: Sequence[Path], name_of: Callable[[Path], int | str], kind: OutputFormat
 ) -> None:
     named: dict[int | str, Path] = {}
-    for path in photographs:
+    for path in images:
         other = named.setdefault(name_of(path), path)
         if other != path:
             raise DataError(
@@ -100,13 +96,17 @@ def _require_apart(
             )
 
 
-def open_output(
+def open_writer(
     kind: OutputFormat,
     target: Path | TextIO,
     *,
     classes: Sequence[str],
-    checkpoint: str,
-    backbone: str,
+    checkpoint: str = "",
+    backbone: str = "",
+    annotations: bool = False,
+    split: str = "test",
+    image_numbers: Mapping[str, int | str] | None = None,
+    category_numbers: Sequence[int] = (),
 ) -> Writer:
     """Returns the writer of a format, to be used in a `with` block.
 
@@ -116,17 +116,78 @@ def open_output(
         classes: names of the labels 1..K.
         checkpoint: where the weights came from (frcnn).
         backbone: name of the network (frcnn).
+        annotations: whether the folder is a start for annotators, in the form of ground truth: VOC
+            XML, YOLO without confidences; else it can be scored.
+        split: what was detected (voc).
+        image_numbers: the data set's own number of each image, by its file as given (coco).
+        category_numbers: the data set's own number of each label 1..K (coco).
+
+    Raises:
+        DataError: a folder is needed, and `target` is a stream.
     """
     match kind:
         case "frcnn":
             return FrcnnWriter(target, checkpoint=checkpoint, backbone=backbone, classes=classes)
         case "coco":
-            return CocoWriter(target)
+            return CocoWriter(
+                target, image_numbers=image_numbers, category_numbers=category_numbers
+            )
         case "jsonl":
             return JsonLinesWriter(target, classes=classes)
         case "csv":
             return CsvWriter(target, classes=classes)
-    assert isinstance(target, Path), "check_output refuses streams"
-    if kind == "voc":
-        return VocXmlWriter(target, classes=classes)
-    return YoloWriter(target, classes=classes, confidences=False)
+    if not isinstance(target, Path):
+        raise DataError(
+            f"{WORDS[kind]} are a folder of files, not a stream", remedy="name a folder"
+        )
+    if kind == "yolo":
+        return YoloWriter(target, classes=classes, confidences=not annotations)
+    return (
+        VocXmlWriter(target, classes=classes)
+        if annotations
+        else VocWriter(target, classes=classes, split=split)
+    )
+
+
+def read_detections(path: Path, index: SplitIndex) -> tuple[DetectionFormat, dict[str, Detections]]:
+    """Reads detections of any format, which is recognised from the content.
+
+    Returns:
+        The format, and the detections by image id.
+
+    Raises:
+        DataError: the format is unknown, or the reader refuses something.
+    """
+    kind = recognise(path)
+    return kind, _READERS[kind](path, index)
+
+
+def recognise(path: Path) -> DetectionFormat:
+    """Returns the format of a file or folder of detections.
+
+    Raises:
+        DataError: it cannot be read, or its format is unknown.
+    """
+    if path.is_dir():
+        if any(path.glob(voc.PATTERN)):
+            return "voc"
+        if yolo.text_files(path):
+            return "yolo"
+        raise DataError(
+            "holds neither comp4_det_*_CLASS.txt nor text files of images",
+            remedy="name the folder that holds the detections",
+            file=path,
+        )
+    with reading(path), path.open("rb") as stream:
+        start = stream.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"{"):
+        return "frcnn"
+    if start.startswith(b"["):
+        return "coco"
+    if path.suffix == ".txt":
+        raise DataError("is one file of many", remedy=f"name its folder {path.parent}", file=path)
+    raise DataError(
+        "is not of a known format",
+        remedy=f"name a file or folder of one of: {', '.join(WORDS.values())}",
+        file=path,
+    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.detection.formats.context import (
-    Found,
-    Known,
+    DetectionCollector,
+    SplitIndex,
     check_box,
     located,
     text_lines,
@@ -64,23 +65,50 @@ class VocWriter(FolderWriter):
                 self._streams[int(label) - 1].write(line)
 
 
-def read_voc(folder: Path, known: Known) -> dict[str, Detections]:
+class VocXmlWriter(FolderWriter):
+    """Writes a VOC XML per image, those without detections included: a start for annotators.
+
+    Edges are rounded to a hundredth of a pixel, as in every other format.
+
+    Args:
+        target: a folder, absent or empty.
+        classes: names of the labels 1..K.
+    """
+
+    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
+        super().__init__(target)
+        self._classes = tuple(classes)
+
+    def write(self, image: DetectedImage) -> None:
+        """Writes the file of one image."""
+        found = image.detections
+        with self.told_as_data_error():
+            write_annotation(
+                self.folder / f"{self.name_of(image)}.xml",
+                filename=PurePath(image.file).name,
+                size=(image.width, image.height),
+                names=[self._classes[int(label) - 1] for label in found.labels],
+                boxes=found.rounded().boxes,
+            )
+
+
+def read_voc(folder: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads a folder of `*_det_*_CLASS.txt` files; a class without a file has no detections.
 
     Returns:
-        The detections of each photograph that has some by image id, in falling score.
+        The detections of each photograph that has some by image id, by decreasing score.
 
     Raises:
         DataError: there is no such file, one is of an unknown class or there twice, or a line
             cannot be read, names an unknown photograph, or has a box that cannot be.
     """
-    found = Found()
-    for label, path in _files_by_label(folder, known.classes).items():
+    found = DetectionCollector()
+    for label, path in _files_by_label(folder, index.classes).items():
         for number, line in text_lines(path):
             with located(f"line {number}", path):
-                image_id, score, box = _read_line(line, known)
+                image_id, score, box = _read_line(line, index)
                 found.add(image_id, score, label, box)
-    return found.by_photograph()
+    return found.by_image()
 
 
 def _files_by_label(folder: Path, classes: Sequence[str]) -> dict[int, Path]:
@@ -113,18 +141,20 @@ def _label_of(path: Path, classes: Sequence[str]) -> int:
     raise DataError("is of an unknown class", remedy=remedy, file=path)
 
 
-def _read_line(line: str, known: Known) -> tuple[str, float, tuple[float, float, float, float]]:
+def _read_line(
+    line: str, index: SplitIndex
+) -> tuple[str, float, tuple[float, float, float, float]]:
     # From the right, since the name of a photograph may hold spaces.
     image_id, *fields = line.rsplit(maxsplit=5)
     values = text_numbers(fields, repr(line), f"use: {_FORM}")
     if len(values) != 5:
         raise DataError(repr(line), remedy=f"use: {_FORM}")
     score, xmin, ymin, xmax, ymax = values
-    image_id = known.finder.find(image_id)
+    image_id = index.finder.find(image_id)
     box = check_box(
         # In binary 1.01 - 1 is a little more than 0.01, where a box without height ends.
         (round(xmin - 1, 9), round(ymin - 1, 9), xmax, ymax),
-        known.size(image_id),
+        index.size(image_id),
         repr(line),
         "use xmin ymin xmax ymax in pixels from 1, not x y width height",
     )

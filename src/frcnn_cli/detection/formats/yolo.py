@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frcnn_cli.detection.formats.context import (
-    Found,
-    Known,
+    DetectionCollector,
+    SplitIndex,
     check_box,
     check_score,
     located,
@@ -77,11 +77,11 @@ def _home(folder: Path) -> Path:
     return folder / LABELS if (folder / LABELS).is_dir() else folder
 
 
-def read_yolo(folder: Path, known: Known) -> dict[str, Detections]:
+def read_yolo(folder: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads a folder of YOLO's text files; a photograph without one has no detections.
 
     Returns:
-        The detections of each photograph that has some by image id, in falling score.
+        The detections of each photograph that has some by image id, by decreasing score.
 
     Raises:
         DataError: there is no such file, one is of an unknown photograph, or a line cannot be
@@ -90,14 +90,14 @@ def read_yolo(folder: Path, known: Known) -> dict[str, Detections]:
     paths = text_files(folder)
     if not paths:
         raise DataError("has no text files", remedy="name the folder of YOLO results", file=folder)
-    labels = _labels(folder, known)
-    found = Found()
+    labels = _labels(folder, index)
+    found = DetectionCollector()
     for path in paths:
-        image_id = _photograph_of(path, known)
+        image_id = _image_of(path, index)
         for number, line in text_lines(path):
             with located(f"line {number}", path):
                 label, score, box = _read_line(line, labels)
-                width, height = known.size(image_id)
+                width, height = index.size(image_id)
                 x, y, w, h = box[0] * width, box[1] * height, box[2] * width, box[3] * height
                 edges = check_box(
                     (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
@@ -106,25 +106,25 @@ def read_yolo(folder: Path, known: Known) -> dict[str, Detections]:
                     f"use: {_FORM}, as fractions of the photograph's size",
                 )
                 found.add(image_id, score, label, edges)
-    return found.by_photograph()
+    return found.by_image()
 
 
-def _photograph_of(path: Path, known: Known) -> str:
+def _image_of(path: Path, index: SplitIndex) -> str:
     try:
-        return known.finder.find(path.stem)
+        return index.finder.find(path.stem)
     except DataError as error:
         raise DataError(error.problem, remedy=error.remedy, file=path) from error
 
 
-def _labels(folder: Path, known: Known) -> list[int]:
+def _labels(folder: Path, index: SplitIndex) -> list[int]:
     """Returns the label of each class number of the files."""
     names = _home(folder) / NAMES
     if not names.is_file():
-        return list(range(1, len(known.classes) + 1))
+        return list(range(1, len(index.classes) + 1))
     labels = []
     for number, name in text_lines(names):
         with located(f"line {number}", names):
-            labels.append(known.label(name))
+            labels.append(index.label(name))
     return labels
 
 

@@ -15,9 +15,9 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
-from frcnn_cli.detection.dataset import detect_samples
-from frcnn_cli.detection.detector import Detector
-from frcnn_cli.errors import CacheError, TrainingError
+from frcnn_cli.detection.detector import DetectionJob, Detector
+from frcnn_cli.detection.loop import detect_samples
+from frcnn_cli.errors import CacheError, DeviceError, TrainingError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
@@ -177,14 +177,14 @@ def score_split(
     detector: Detector, data: SplitData, context: DistributedContext, progress: Progress = silent
 ) -> float:
     """Returns the 11-point mAP; each rank detects its shard of the images."""
-    found, failures = detect_samples(
-        context.shard(data.samples),
-        detector,
-        data.proposals,
-        DetectConfig(EvalConfig.score_threshold),
-        progress,
-    )
+    searched = data.proposals
+    rules = DetectConfig(EvalConfig.score_threshold)
+    job = DetectionJob(detector, searched.cache, searched.config, rules)
+    samples = [each for each in context.shard(data.samples) if each.path not in searched.failures]
+    found, _, failures = detect_samples(samples, job, progress=progress)
     for failure in failures:
+        if isinstance(failure, DeviceError):
+            raise failure
         _LOGGER.warning("not scored: %s", failure)
     everywhere: dict[str, Detections] = {}
     for part in context.all_gather(found):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from frcnn_cli.detection.formats.choose import WORDS, open_writer, read_detections, recognise
+from frcnn_cli.detection.formats.registry import WORDS, open_writer, read_detections, recognise
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from support.samples import detected, image, known, sample
@@ -91,9 +91,9 @@ def test_what_cannot_be_written_is_told(kind, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("d.csv", "a,b", "is of no known format; name a file or folder of one of: frcnn"),
+        ("d.csv", "a,b", "is not of a known format; name a file or folder of one of: frcnn"),
         ("comp4_det_test_cat.txt", "a 0.5 1 1 2 2", "is one file of many; name its folder"),
-        ("d.json", "", "is of no known format"),
+        ("d.json", "", "is not of a known format"),
     ],
 )
 def test_another_file_is_refused(tmp_path, name, text, told):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
-from frcnn_cli.detection.dataset import STEP
 from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.loop import STEP
 from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.report.to_json import to_json
 from frcnn_cli.evaluation.run import EvaluationRun, evaluate_detector, evaluate_file
@@ -46,17 +47,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 
 
 class Listener:
-    """Notes how many photographs were detected, and presses Ctrl-C after some."""
+    """Counts the images that were detected, and presses Ctrl-C after some."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.detected = 0
         self._stop_after = stop_after
 
     def __call__(self, step: str, *_: int) -> None:
-        if step == STEP:
-            self.detected += 1
-            if self.detected == self._stop_after:
-                raise KeyboardInterrupt
+        if step == STEP and self.detected == self._stop_after:
+            raise KeyboardInterrupt
 
 
 def scored(
@@ -67,6 +66,17 @@ def scored(
     proposals: ProposalConfig = SEARCHED,
     **changes: object,
 ) -> EvaluationRun:
+    forward_views = Detector.forward_views
+
+    def counted(*given: object) -> object:
+        listener.detected += 1
+        return forward_views(*given)  # type: ignore[arg-type]
+
+    with mock.patch.object(Detector, "forward_views", counted):
+        return evaluate(data, checkpoint, cache, listener, proposals, **changes)
+
+
+def evaluate(data, checkpoint, cache, listener, proposals, **changes) -> EvaluationRun:
     return evaluate_detector(
         data,
         "test",
@@ -127,7 +137,7 @@ def test_a_cache_that_cannot_keep_detections_does_not_end_an_evaluation(
 def test_other_settings_are_detected_anew(scenes, checkpoint, cache):
     scored(scenes, checkpoint, cache, Listener())
     other = Listener()
-    scored(scenes, checkpoint, cache, other, nms=0.5)
+    scored(scenes, checkpoint, cache, other, nms_iou=0.5)
     assert other.detected == 4
 
 

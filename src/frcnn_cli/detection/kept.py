@@ -1,0 +1,109 @@
+"""The detections of one detector with one set of settings, in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from frcnn_cli._version import __version__
+from frcnn_cli.cache.detections import KIND, load_detections, save_detections
+from frcnn_cli.cache.keys import cached_content_hash, key_of
+from frcnn_cli.cache.proposals import load_proposals
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig
+from frcnn_cli.detection.detector import DetectionJob
+from frcnn_cli.detection.prefetch import ImageInput
+from frcnn_cli.errors import DataError
+from frcnn_cli.proposals.service import proposal_keys
+from frcnn_cli.records import DetectedImage
+
+
+@dataclass(frozen=True)
+class KeptDetections:
+    """What `job` found in images before, by the content of each image.
+
+    Attributes:
+        cache: where detections are kept.
+        settings: all that they follow from, but for the image.
+        proposals: how regions are searched, or that they were imported.
+        diagnoses: whether the ground truth of images is diagnosed, on which an entry depends then.
+        reads: whether what was found before is used; else it is detected again and replaced.
+    """
+
+    cache: Cache
+    settings: Mapping[str, Any]
+    proposals: ProposalConfig
+    diagnoses: bool
+    reads: bool = True
+
+    @classmethod
+    def of(cls, job: DetectionJob, cache: Cache, checkpoint: Path, *, reads: bool = True) -> Self:
+        """Returns the detections of the detector in the file `checkpoint`.
+
+        Args:
+            job: the detector and its settings.
+            cache: where detections are kept.
+            checkpoint: what the detector was read from; its content is part of the key.
+            reads: whether what was found before is used.
+
+        Raises:
+            DataError: the file cannot be read.
+            ProposalError: the engine is not installed.
+        """
+        settings = {
+            "checkpoint": cached_content_hash(cache, checkpoint),
+            "device": job.detector.device.type,
+            "precision": str(job.detector.network.dtype),
+            "search": proposal_keys(job.proposals)(""),
+            "max_proposals": job.proposals.max_proposals,
+            "detect": dataclasses.asdict(job.config),
+            "iou": job.match_iou,
+            "code": [__version__, torch.__version__],
+        }
+        return cls(cache, settings, job.proposals, job.match_iou is not None, reads)
+
+    def holds(self, image: ImageInput) -> bool:
+        """Returns whether an entry of an image is there; it may still turn out to be damaged."""
+        try:
+            return self.reads and self.cache.path(KIND, self._key(image)).is_file()
+        except DataError:
+            return False  # whatever is wrong with the image is reported when it is detected
+
+    def load(self, image: ImageInput) -> DetectedImage | None:
+        """Returns what was found in an image, or None.
+
+        Raises:
+            CacheError: the cache may not be read.
+        """
+        return load_detections(self.cache, self._key(image), image.file) if self.reads else None
+
+    def save(self, image: ImageInput, found: DetectedImage) -> None:
+        """Keeps what was found in an image.
+
+        Raises:
+            CacheError: the cache cannot be written.
+            DataError: the image is not there any more.
+        """
+        save_detections(self.cache, self._key(image), found)
+
+    def _key(self, image: ImageInput) -> str:
+        assert image.path is not None, "only files are kept"
+        content = cached_content_hash(self.cache, image.path)
+        truth = image.truth if self.diagnoses else None
+        objects = truth and [truth.boxes.tolist(), truth.labels.tolist()]
+        return key_of(
+            image=content, regions=self._imported(content), objects=objects, **self.settings
+        )
+
+    def _imported(self, content: str) -> str:
+        """Returns the hash of imported regions; those searched follow from `settings`."""
+        if self.proposals.engine != "imported":
+            return ""
+        boxes = load_proposals(self.cache, proposal_keys(self.proposals)(content))
+        return "" if boxes is None else hashlib.sha256(boxes.tobytes()).hexdigest()
