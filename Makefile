@@ -20,9 +20,16 @@ $(VENV)/.installed: pyproject.toml
 demo: install  ## proposals, train, eval and detect on a small generated data set
 	$(BIN)/frcnn demo
 
+# Two test processes share two cores, so a thread pool that waits must not spin. A file's tests run in
+# one process, which keeps its fixtures. The limit is for a test that hangs, not a measure of speed.
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+export PYTEST_TIMEOUT ?= 900
+export OMP_WAIT_POLICY ?= PASSIVE
+
 test: install  ## run the tests, the fast ones first
-	$(BIN)/python -m pytest -m 'not slow'
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m slow
 
 # 30 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 10 minutes.
 FUZZ_EXAMPLES ?= 2000

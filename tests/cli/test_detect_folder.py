@@ -43,7 +43,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def finish(folder: Path, *words: str, code: int = 3) -> str:
     process = start(folder, *words)
-    _, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate()
     assert process.returncode == code, stderr
     return stderr
 
@@ -63,7 +63,7 @@ def stop_after(folder: Path, images: int, with_signal: int, *words: str) -> int:
             process.send_signal(with_signal)
             break
         time.sleep(0.01)
-    process.communicate(timeout=300)
+    process.communicate()
     return process.returncode
 
 

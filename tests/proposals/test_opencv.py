@@ -62,8 +62,12 @@ def test_paper_drops_small_boxes_and_finds_more_than_fast():
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (5, 5)])
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_odd_sizes_are_searched(size, preset):
-    boxes = opencv.search(blobs(*size), preset)
+    width, height = size
+    boxes = opencv.search(blobs(width, height), preset)
     assert boxes.shape[1] == 4
+    assert (boxes >= 0).all()
+    assert (boxes <= [width, height, width, height]).all()
+    assert (boxes[:, :2] < boxes[:, 2:]).all()
 
 
 def test_shrink_keeps_the_shape():

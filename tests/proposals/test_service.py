@@ -26,6 +26,7 @@ from frcnn_cli.proposals.interchange.export import check_export, export_proposal
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import ensure_proposals, proposals_for
 from frcnn_cli.proposals.worker import Found, SearchTask, search_once
+from frcnn_cli.runtime.process_pool import run_all
 from support.images import blobs, flat
 
 CONFIG = ProposalConfig()
@@ -44,11 +45,28 @@ def photographs(tmp_path) -> list[Path]:
     return paths
 
 
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch) -> None:
+    """Searches in this process, which takes a fraction of a second; see `processes`."""
+
+    def serially(function, tasks, workers, setup, time_limit=0):
+        for task in tasks:
+            yield task, function(task)
+
+    monkeypatch.setattr(pipeline, "run_all", serially)
+
+
+@pytest.fixture
+def processes(no_processes, monkeypatch) -> None:
+    """Searches in worker processes, as commands do."""
+    monkeypatch.setattr(pipeline, "run_all", run_all)
+
+
 def entries(cache: Cache) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in cache.root.glob("proposals/*/*")}
 
 
-def test_any_number_of_workers_gives_the_same_bytes(photographs, tmp_path):
+def test_any_number_of_workers_gives_the_same_bytes(processes, photographs, tmp_path):
     one, two = Cache(tmp_path / "one"), Cache(tmp_path / "two")
     ensure_proposals(photographs, CONFIG, one, workers=1)
     ensure_proposals(photographs, CONFIG, two, workers=2)
@@ -137,7 +155,10 @@ def search_or_misbehave(task):
     return search_once(task)
 
 
-def test_a_photograph_that_kills_its_worker_or_hangs_is_listed(photographs, cache, monkeypatch):
+@pytest.mark.slow
+def test_a_photograph_that_kills_its_worker_or_hangs_is_listed(
+    processes, photographs, cache, monkeypatch
+):
     monkeypatch.setattr(pipeline, "search_once", search_or_misbehave)
     run = ensure_proposals(photographs, replace(CONFIG, time_limit=3), cache, workers=2)
     dead, hung = run.failures[photographs[2]], run.failures[photographs[1]]
@@ -147,9 +168,10 @@ def test_a_photograph_that_kills_its_worker_or_hangs_is_listed(photographs, cach
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("index", "reason"), [(2, "SIGSEGV"), (1, "more than 1 s")])
 def test_a_single_photograph_cannot_end_or_hang_the_process(
-    photographs, cache, monkeypatch, index, reason
+    processes, photographs, cache, monkeypatch, index, reason
 ):
     monkeypatch.setattr(pipeline, "search_once", search_or_misbehave)
     path = photographs[index]
@@ -194,7 +216,7 @@ def test_a_cache_that_cannot_be_written_is_told_before_the_search(photographs, t
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_a_flat_photograph_gets_windows_and_a_warning(tmp_path, cache, caplog, copies):
+def test_a_flat_photograph_gets_windows_and_a_warning(processes, tmp_path, cache, caplog, copies):
     paths = [tmp_path / f"{i}.png" for i in range(copies)]
     for i, path in enumerate(paths):
         Image.fromarray(flat()[i:]).save(path)

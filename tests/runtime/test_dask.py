@@ -21,7 +21,9 @@ from frcnn_cli.detection.prefetch import ImageInput, ImageTask, prefetch, prepar
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.process_pool import TimedOut
+from support.commands import frcnn
 from support.images import blobs, flat
+from support.waiting import wait_until
 
 cluster = pytest.importorskip("frcnn_cli.runtime.dask", exc_type=ConfigError)
 
@@ -78,9 +80,7 @@ def started(folder):
         )
         for command in commands
     ]
-    while not listens(address):
-        assert processes[0].poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: listens(address), processes[0])
     yield address, processes[0]
     for process in reversed(processes):
         with suppress(ProcessLookupError):
@@ -226,16 +226,6 @@ def test_a_scheduler_that_is_lost_is_one_line(tmp_path):
 def test_the_command(scheduler, tmp_path):
     for seed in range(3):
         Image.fromarray(blobs(seed=seed)).save(tmp_path / f"{seed}.png")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "frcnn_cli", "proposals", "."),
-            *("--scheduler", scheduler, "--json"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = frcnn(tmp_path, "proposals", ".", "--scheduler", scheduler, "--json")
     assert json.loads(done.stdout)["searched"] == 3
     assert done.stderr == ""

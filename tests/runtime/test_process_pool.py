@@ -15,6 +15,7 @@ import pytest
 
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.runtime.process_pool import TimedOut, WorkerDied, all_cores, run_all
+from support.waiting import wait_until
 
 
 def work(task):
@@ -96,12 +97,10 @@ def test_workers_that_cannot_start_are_an_error():
 
 
 def test_closing_ends_workers_in_the_middle_of_their_work():
-    began = time.monotonic()
-    done = run_all(work, [1, ("sleep", 600)], 2, nothing)
+    done = run_all(work, [1, ("sleep", 3600)], 2, nothing)
     assert next(done) == (1, 1)
     done.close()
     assert not multiprocessing.active_children()
-    assert time.monotonic() - began < 60
 
 
 def test_log_records_come_home(caplog):
@@ -123,8 +122,15 @@ def test_tasks_are_read_only_as_they_are_worked_on():
     done.close()
 
 
-def test_all_cores_is_positive():
-    assert all_cores() >= 1
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away")
+def test_all_cores_counts_those_that_this_process_may_use():
+    cores = os.sched_getaffinity(0)
+    assert all_cores() == len(cores)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert all_cores() == 1
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 ORPHANED = """
@@ -148,14 +154,10 @@ def test_workers_do_not_outlive_a_killed_parent_even_when_they_hang(tmp_path):
     script.write_text(ORPHANED)
     names = [tmp_path / "a", tmp_path / "b"]
     parent = subprocess.Popen([sys.executable, script, *names])
-    while not all(name.exists() and name.read_text() for name in names):
-        assert parent.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: all(name.exists() and name.read_text() for name in names), parent)
     parent.kill()
     parent.wait()
-    for name in names:
-        while is_alive(int(name.read_text())):
-            time.sleep(0.01)
+    wait_until(lambda: not any(is_alive(int(name.read_text())) for name in names))
 
 
 def is_alive(pid):

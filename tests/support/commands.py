@@ -8,8 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -72,13 +70,6 @@ def start(folder: Path, *words: str, new_session: bool = False) -> subprocess.Po
         text=True,
         start_new_session=new_session,
     )
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    """Waits for `condition`, and fails if `process` ends before; pytest-timeout is the limit."""
-    while not condition():
-        assert process is None or process.poll() is None, process.communicate()
-        time.sleep(0.02)
 
 
 def has_content(file: Path) -> bool:

@@ -16,8 +16,9 @@ from PIL import Image
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.proposals.search import search
-from support.commands import frcnn, frcnn_process, start, wait_until
+from support.commands import frcnn, frcnn_process, start
 from support.images import blobs
+from support.waiting import wait_until
 
 
 def proposals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -122,6 +123,7 @@ def group_is_gone(group: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_kill_9_loses_only_what_was_in_work(tmp_path):
     process = start_and_wait_for_some(tmp_path)
     process.kill()
@@ -133,6 +135,7 @@ def test_kill_9_loses_only_what_was_in_work(tmp_path):
     assert (resumed["cached"], resumed["searched"]) == (kept, 16 - kept)
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
     process = start_and_wait_for_some(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
@@ -147,6 +150,7 @@ def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
     assert len(entries(tmp_path)) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
     make_photographs(tmp_path / "images", 4, 320, 240)
@@ -158,6 +162,7 @@ def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_cache_share_the_work(tmp_path):
     make_photographs(tmp_path / "images", 12, 320, 240)
     words = ("proposals", "images", "--json", "--workers", "1")
@@ -170,6 +175,7 @@ def test_two_runs_on_one_cache_share_the_work(tmp_path):
     assert (again["cached"], again["searched"], again["failures"]) == (12, 0, [])
 
 
+@pytest.mark.slow
 def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
     images = make_photographs(tmp_path / "images", 2)
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)

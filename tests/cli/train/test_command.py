@@ -14,7 +14,8 @@ import torch
 from frcnn_cli.cache.checkpoints import load_checkpoint
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.scenes import CLASSES
-from support.commands import SETTINGS, frcnn, has_content, start, trained_run, wait_until
+from support.commands import SETTINGS, frcnn, has_content, start, trained_run
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

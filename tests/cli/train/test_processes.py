@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from frcnn_cli.cache.checkpoints import load_checkpoint
-from support.commands import SETTINGS, frcnn, frcnn_process, has_content, start, wait_until
+from support.commands import SETTINGS, frcnn, frcnn_process, has_content, start
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
