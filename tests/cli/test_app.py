@@ -90,9 +90,9 @@ def test_operating_system_error_names_its_file(capsys):
 
 def test_interruption_says_what_is_kept(capsys):
     terminal = Terminal()
-    terminal.if_interrupted = "12 photographs are kept"
+    terminal.if_interrupted = "12 images are kept"
     assert exit_code(terminal, KeyboardInterrupt()) == 130
-    assert "12 photographs are kept" in capsys.readouterr().err
+    assert "12 images are kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("succeeded", "code"), [(5, 3), (0, 1)])

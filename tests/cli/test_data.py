@@ -22,7 +22,7 @@ def test_it_lists_problems_and_ends_with_3(tmp_path: Path, monkeypatch: pytest.M
     assert run.stdout == ""
     for said in ("pets/labels/b.txt: line 1 is 'x'", "pets/labels/b.txt: line 2 is 'y'"):
         assert said in " ".join(run.stderr.split())
-    assert "1 photograph, 1 object, 2 classes" in run.stderr
+    assert "1 image, 1 object, 2 classes" in run.stderr
     # What it tells people it tells programs.
     found = json.loads(CliRunner().invoke(app, ["data", "pets", "--json"]).stdout)
     assert found["schema"] == "frcnn.data/1"

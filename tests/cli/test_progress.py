@@ -17,11 +17,11 @@ def test_a_bar_a_step_with_count_and_rate():
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=100)
     with bars(console, "images") as report:
-        report("Searching regions", 0, 4)
-        report("Searching regions", 3, 4)
+        report("Finding proposals", 0, 4)
+        report("Finding proposals", 3, 4)
         report("Scoring", 1, 2)
     shown = stream.getvalue()
-    assert "Searching regions" in shown
+    assert "Finding proposals" in shown
     assert "3/4" in shown
     assert "1/2" in shown
 
@@ -33,10 +33,10 @@ def test_lines_come_now_and_then(monkeypatch, caplog):
     report = log_lines(logging.getLogger("frcnn_cli"), "images")
     for done in range(41):
         now = done * 1.0
-        report("Searching regions", done, 100)
+        report("Finding proposals", done, 100)
     assert caplog.messages == [
-        "Searching regions: 15 of 100, 1.0 images/s",
-        "Searching regions: 30 of 100, 1.0 images/s",
+        "Finding proposals: 15 of 100, 1.0 images/s",
+        "Finding proposals: 30 of 100, 1.0 images/s",
     ]
 
 
@@ -59,6 +59,6 @@ def test_a_step_that_has_just_begun_has_no_line(monkeypatch, caplog):
 
 def test_nothing_is_drawn_where_stderr_is_no_terminal(capsys):
     with Terminal() as terminal, terminal.progress() as report:
-        report("Searching regions", 1, 2)
+        report("Finding proposals", 1, 2)
     assert capsys.readouterr() == ("", "")
     assert not terminal.shows_progress

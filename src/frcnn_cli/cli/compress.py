@@ -127,7 +127,7 @@ def _as_summary(result: Compression, target: Path, split: str) -> RenderableType
     before, after = result.before, result.after
     scored = not math.isnan(after.mean_ap)
     ranks = ", ".join(f"{name} {rank or 'whole'}" for name, rank in after.ranks.items())
-    on = f" on {count(result.photographs, 'photograph')} of {split}"
+    on = f" on {count(result.photographs, 'image')} of {split}"
     tried = "; ".join(
         f"{each.ranks['fc6'] or 'whole'}, {each.ranks['fc7'] or 'whole'}: {100 * each.mean_ap:.1f}"
         for each in result.trials
@@ -138,7 +138,7 @@ def _as_summary(result: Compression, target: Path, split: str) -> RenderableType
             "ranks": ranks,
             "weights": f"{before.parameters:,} → {after.parameters:,}",
             "mAP": f"{100 * before.mean_ap:.1f} → {100 * after.mean_ap:.1f}{on}" if scored else "",
-            "network": f"{duration(before.seconds)} → {duration(after.seconds)} a photograph"
+            "network": f"{duration(before.seconds)} → {duration(after.seconds)} per image"
             if scored
             else "",
             "tried": tried,

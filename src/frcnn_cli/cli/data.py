@@ -125,7 +125,7 @@ def _report(
 ) -> RenderableType:
     headline = ", ".join(
         (
-            count(summary.photographs, "photograph"),
+            count(summary.photographs, "image"),
             count(summary.objects, "object"),
             f"{len(summary.classes):,} {'class' if len(summary.classes) == 1 else 'classes'}",
         )
@@ -135,8 +135,8 @@ def _report(
     if summary.left_out or summary.mended or dataset.notes:
         parts += [_problems(dataset, summary), Text()]
     rows = {
-        "without objects": count(summary.empty, "photograph") if summary.empty else "",
-        "left out": count(summary.left_out, "photograph") if summary.left_out else "",
+        "without objects": count(summary.empty, "image") if summary.empty else "",
+        "left out": count(summary.left_out, "image") if summary.left_out else "",
         "clipped": _boxes(summary.mended) if summary.mended else "",
         "pictures": "" if not drawn else f"{len(drawn)} in {drawn[0].parent}",
     }
@@ -151,7 +151,7 @@ def _report(
 def _splits(summary: Summary) -> Table:
     table = _table()
     table.add_column("split")
-    table.add_column("photographs", justify="right")
+    table.add_column("images", justify="right")
     table.add_column("objects", justify="right")
     for name, each in summary.splits.items():
         table.add_row(Text(name), f"{each.photographs:,}", f"{each.objects:,}")
@@ -161,7 +161,7 @@ def _splits(summary: Summary) -> Table:
 def _classes(summary: Summary) -> Table:
     table = _table()
     table.add_column("class", overflow="fold")
-    for title in ("objects", "photographs"):
+    for title in ("objects", "images"):
         table.add_column(title, justify="right")
     flagged = any(each.difficult for each in summary.classes.values())
     if flagged:

@@ -54,7 +54,7 @@ def demo(
         (folder / "frcnn.toml").write_text(_SETTINGS, encoding="utf-8")
         terminal.say(
             f"Made {count(_TRAIN + _TEST, 'scene')} with VOC annotations in {folder / 'scenes'}. "
-            f"What follows are the commands as you would type them in {folder}."
+            f"The following commands can also be typed in {folder}."
         )
         images = Path("scenes", "JPEGImages")
         photograph = images / f"{_most_varied(folder / 'scenes')}.jpg"
@@ -112,7 +112,7 @@ def _start_afresh(folder: Path) -> None:
     ours = settings.is_file() and settings.read_text(encoding="utf-8") == _SETTINGS
     if folder.is_dir() and any(folder.iterdir()) and not ours:
         raise ConfigError(
-            "holds files that are no demo's", remedy="name a new folder with --dir", file=folder
+            "has files that are not from a demo", remedy="name a new folder with --dir", file=folder
         )
     for name in ("scenes", ".frcnn", "drawn"):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -172,7 +172,7 @@ def detect(
         if draw is not None:
             results = draw_each(results, draw, files, info.classes)
         tally, interrupted = _Tally(info.classes), None
-        terminal.if_interrupted = f"what was detected is in {out}; --resume goes on"
+        terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
             try:
                 for done, result in enumerate(results, start=1):

@@ -31,7 +31,7 @@ from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, all_cores, run_all
 from frcnn_cli.runtime.progress import Progress, silent
 
-STEP = "Searching regions"
+STEP = "Finding proposals"
 
 
 @dataclass

@@ -41,7 +41,7 @@ def test_a_folder_as_written_in_the_readme(tmp_path):
     first = frcnn_process(tmp_path, "proposals", "images/")
     assert first.returncode == 0
     assert first.stdout == ""
-    assert "3 photographs" in first.stderr
+    assert "3 images" in first.stderr
     assert len(entries(tmp_path)) == 3
     second = json.loads(proposals(tmp_path, "images/", "--json").stdout)
     assert (second["cached"], second["searched"], second["failures"]) == (3, 0, [])
@@ -144,7 +144,7 @@ def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1] == (
         "frcnn: interrupted: what was searched is kept in .frcnn; "
-        "the same command goes on from there"
+        "the same command continues"
     )
     wait_until(lambda: group_is_gone(process.pid))
     assert len(entries(tmp_path)) >= 2
@@ -225,7 +225,7 @@ def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
     assert proposals(tmp_path, *images, "--export", "boxes.json").returncode == 0
     done = proposals(tmp_path, str(scenes), "--import", "boxes.json", "--imported", "mine")
     assert done.returncode == 0, done.stderr
-    assert "Imported 3 photographs" in done.stderr
+    assert "Imported 3 images" in done.stderr
     assert "x1, y1, x2, y2 in pixel edges counted from 0, as its format says" in " ".join(
         done.stderr.split()
     )

@@ -52,7 +52,7 @@ def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) ->
     assert done.returncode == 0, done.stderr
     told = " ".join(done.stderr.split())
     assert "recipe default, but short_sides (96,), long_side 160, checkpoint_every 2" in told
-    assert "photographs of val, which chose the checkpoint too" in told
+    assert "images of val, which selected the checkpoint too" in told
     again = project / ".frcnn" / "runs" / "again"
     ours, theirs = (load_checkpoint(each / "last.safetensors")[0] for each in (again, run))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -60,9 +60,9 @@ def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
 def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
     width, height = result.sizes[0]
     photographs = (
-        f"1 photograph of {width}×{height}"
+        f"1 image of {width}×{height}"
         if len(result.sizes) == 1
-        else f"{count(len(result.sizes), 'photograph')}, the first {width}×{height}"
+        else f"{count(len(result.sizes), 'image')}, the first {width}×{height}"
     )
     peaks = ", ".join(
         f"{peak:,.0f} GFLOP/s in {kind}" for kind, peak in data["peak_gflops"].items()
@@ -71,17 +71,17 @@ def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
     ranks = result.ranks
     words = {
         "of": f"{data['backbone']}, {'random weights' if weights == 'random' else weights}; "
-        f"{photographs}, {result.regions:,.0f} regions; {data['device']}",
-        "R-CNN": f"{result.rcnn_regions} regions measured, scaled to all; searches with OpenCV",
+        f"{photographs}, {result.regions:,.0f} RoIs; {data['device']}",
+        "R-CNN": f"{result.rcnn_regions} RoIs measured, scaled to all; searches with OpenCV",
         "plain": "torchvision's RoI pooling, float32; searches with OpenCV",
         "tables": "bins from range-maximum tables, all in channels-last order, float32",
-        "+ one-time": "RoIs of the same cells of the feature map computed once",
-        "+ fused": "convolution and activation in one pass, weights in the CPU's order",
-        f"+ {data['precision']}": "numbers of 16 bits; what frcnn detect does",
+        "+ one-time": "RoIs that cover the same cells of the feature map computed once",
+        "+ fused": "convolution and activation in one pass, weights in the CPU's layout",
+        f"+ {data['precision']}": "16-bit numbers; the default of frcnn detect",
         "+ SVD": f"fc6 and fc7 cut to ranks {ranks[0]} and {ranks[1]}, here with random weights",
         "network": "trunk, pooling, head and post-processing",
         "× fastest": f"over the time of its operations at the matrix product's peak: {peaks}",
-        "Δ": "largest difference from plain; of boxes, where a class is above the threshold",
+        "Δ": "largest difference from plain; of boxes, for classes above the threshold",
     }
     shown = {
         "of",

@@ -30,7 +30,7 @@ def _gpu(torch: Outcome, installed: list[str]) -> Check:
         names = ", ".join(seen)
         if facts["gpu_bf16"]:
             return Check("gpu", "ok", f"{names}, bfloat16")
-        remedy = "nothing to mend: training uses float32, with more memory and time"
+        remedy = "no action needed: training uses float32, with more memory and time"
         return Check("gpu", "warning", f"{names}, without bfloat16", remedy)
     if not installed:
         return Check("gpu", "ok", "none; everything runs on the CPU")

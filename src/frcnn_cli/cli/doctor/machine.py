@@ -49,7 +49,7 @@ def _space(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     found = f"{_gibibytes(free)} free where the cache is"
     if free < _NO_DISK:
-        return Check("disk", "broken", found, f"make room, or {_CHOOSE}")
+        return Check("disk", "broken", found, f"free space, or {_CHOOSE}")
     if free < _LITTLE_DISK:
         return Check("disk", "warning", f"{found}, a long training fills it", "frcnn cache gc")
     return Check("disk", "ok", found)
@@ -57,7 +57,7 @@ def _space(folder: Path) -> Check:
 
 def _shared_memory(shared: Path) -> Check:
     total = shutil.disk_usage(shared).total
-    found = f"{_gibibytes(total)} for the processes that load photographs for a GPU"
+    found = f"{_gibibytes(total)} for the processes that load images for a GPU"
     if total < _LITTLE_SHARED:
         remedy = "start the container with --shm-size 2g; training on a CPU does not need it"
         return Check("shared memory", "warning", found, remedy)

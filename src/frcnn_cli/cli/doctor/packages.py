@@ -108,7 +108,7 @@ def _numba(outcome: Outcome) -> Check:
     return Check(
         name,
         "warning",
-        "numba is not installed: OpenCV searches regions, which takes longer",
+        "numba is not installed: OpenCV finds the proposals, which takes longer",
         remedy,
     )
 
@@ -123,7 +123,7 @@ def _others(outcome: Outcome) -> Check:
 def _weights(outcome: Outcome) -> Check:
     name = "weights"
     if outcome.fine:
-        return Check(name, "ok", "ImageNet's and the bundled detector are whole")
+        return Check(name, "ok", "the ImageNet weights and the bundled detector are intact")
     remedy = outcome.remedy or "pip install --force-reinstall frcnn-cli"
     return Check(name, "broken", outcome.problem, remedy)
 

@@ -39,7 +39,7 @@ def try_out(probe: str) -> Outcome:
         return Outcome(**json.loads(answers[-1].removeprefix(ANSWER)))
     if done.returncode < 0:
         return Outcome(problem=f"it crashed at import ({_signal_name(-done.returncode)})")
-    said = done.stderr.strip().splitlines() or ["nothing was said"]
+    said = done.stderr.strip().splitlines() or ["no message"]
     return Outcome(problem=f"exit code {done.returncode}: {said[-1]}")
 
 

@@ -147,7 +147,7 @@ def evaluate(
             device = pick_device(gpus)
             chosen = choose_checkpoint(checkpoint, cache)
             scored = str(chosen)
-            terminal.if_interrupted = "what was detected is kept; the same command goes on"
+            terminal.if_interrupted = "the detections so far are kept; the same command continues"
             with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
@@ -190,7 +190,7 @@ def evaluate(
 def _refuse_with_compare(*others: object) -> None:
     if any(others):
         raise typer.BadParameter(
-            "--compare scores two files of detections; it goes with --split, --metric, --report "
+            "--compare scores two files of detections; combine it with --split, --metric, --report "
             "and --out, not with --checkpoint, --detections, --explain, --export or --plot"
         )
 

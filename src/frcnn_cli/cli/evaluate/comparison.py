@@ -19,7 +19,7 @@ def as_table(comparison: Comparison) -> RenderableType:
     a, b = comparison.a, comparison.b
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} photographs",
+        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} images",
         caption_justify="left",
         show_footer=True,
     )

@@ -35,7 +35,7 @@ def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
 
 def _voc_table(run: EvaluationRun, metric: VocMetric) -> Table:
     evaluation = run.evaluation
-    caption = f"IoU ≥ {evaluation.iou:g}; {evaluation.images:,} photographs"
+    caption = f"IoU ≥ {evaluation.iou:g}; {evaluation.images:,} images"
     table = _class_table(run, caption)
     for rule, name in _VOC_COLUMNS.items():
         _add_number(table, name, evaluation.mean_ap(rule), bold=rule == metric)
@@ -47,7 +47,7 @@ def _voc_table(run: EvaluationRun, metric: VocMetric) -> Table:
 
 
 def _coco_table(run: EvaluationRun, coco: CocoEvaluation) -> Table:
-    table = _class_table(run, f"COCO's rules; {run.evaluation.images:,} photographs")
+    table = _class_table(run, f"COCO's rules; {run.evaluation.images:,} images")
     for key, name in {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}.items():
         _add_number(table, name, coco.summary[key], bold=key == "ap")
     table.add_column("")
@@ -59,7 +59,7 @@ def _coco_table(run: EvaluationRun, coco: CocoEvaluation) -> Table:
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
     caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
-    caption = f"AR with 1, 10 and 100 detections of a class in a photograph: {caps}"
+    caption = f"AR with 1, 10 and 100 detections of a class per image: {caps}"
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     table.add_column("size of the object")
     for name in ("small", "medium", "large"):
@@ -73,7 +73,7 @@ def _coco_summary(coco: CocoEvaluation) -> Table:
 def _explanation_table(explanation: Explanation, iou: float) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
-        title="What other conventions make of it, each switched alone",
+        title="The mAP under other conventions, one changed at a time",
         title_justify="left",
         title_style="bold",
     )

@@ -169,7 +169,7 @@ def proposals(
             imported=imported,
         )
         terminal.if_interrupted = (
-            f"what was searched is kept in {cache_dir}; the same command goes on from there"
+            f"the proposals so far are kept in {cache_dir}; the same command continues"
         )
         if import_from is not None:
             _import(terminal, paths, import_from, split, settings.imported, Cache(cache_dir))
@@ -239,7 +239,7 @@ def _report(
             paths[0], split, settings, cache, workers=workers, progress=progress
         )
     report = run.report
-    photographs = count(len(report.overlaps.proposals), "photograph")
+    photographs = count(len(report.overlaps.proposals), "image")
     title = f"{run.dataset_name} {split}: {photographs}, preset {settings.preset}"
     data = {"data": str(paths[0]), "split": split, **to_json(report)}
     write_file(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
@@ -272,11 +272,11 @@ def _as_data(run: ProposalRun, export: Path | None) -> dict[str, Any]:
 
 def _as_summary(run: ProposalRun, export: Path | None) -> RenderableType:
     rate = f"{run.searched / run.seconds:.1f} images/s" if run.searched else ""
-    photographs = count(len(run.counts), "photograph")
+    photographs = count(len(run.counts), "image")
     return facts(
         f"{photographs} with {_median(run):,} boxes each (median)"
         if run.counts
-        else "No photograph could be searched",
+        else "No image could be searched",
         {
             "searched": f"{run.searched:,} in {duration(run.seconds)}, {rate}" if rate else "",
             "cached": f"{run.cached:,}" if run.cached else "",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}
 """Columns of the table, and their place among `recall.LEVELS`."""
 _STYLES = {"0.5": "bold cyan", "mean": "dim", "ceiling": "dim"}
-_CAPTION = """0.5, 0.7, 0.9: share of objects that a proposal overlaps by this IoU
+_CAPTION = """0.5, 0.7, 0.9: fraction of objects that a proposal overlaps by this IoU
 mean: the same over the ten steps from 0.5 to 0.95
 ABO: average best overlap; in the last line the mean of the classes
 ceiling: VOC07 AP of a perfect classifier that moves no box
@@ -66,8 +66,8 @@ def _photographs(report: ProposalReport) -> RenderableType:
     positives = overlaps.positives[overlaps.objects > 0]
     without = int((positives == 0).sum())
     rows = {
-        "proposals a photograph": f"{overlaps.proposals.mean():,.0f} (mean)",
-        "positives a photograph": f"{positives.mean():,.1f} (mean, IoU ≥ 0.5), "
+        "proposals per image": f"{overlaps.proposals.mean():,.0f} (mean)",
+        "positives per image": f"{positives.mean():,.1f} (mean, IoU ≥ 0.5), "
         f"none in {without:,} of {len(positives):,}",
         "mAP ceiling": f"{report.ceiling.mean_ap('voc07'):.3f} by VOC07's rule, "
         f"{report.ceiling.mean_ap('voc10'):.3f} by VOC10's",
@@ -89,7 +89,7 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
     second = (
         f"next best {run.second.best_overlap:.4f} as {run.second.convention}"
         if run.second
-        else "no other convention keeps the boxes inside their photographs"
+        else "no other convention keeps the boxes inside their images"
     )
     fit = (
         f"recall {chosen.recall:.3f} at IoU 0.5, average best overlap {chosen.best_overlap:.4f} of "
@@ -99,20 +99,18 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
     )
     median = round(statistics.median(run.counts.values())) if run.counts else 0
     others = [
-        f"{run.unmatched_entries:,} entries of photographs that are not here"
+        f"{run.unmatched_entries:,} entries of images that are not here"
         if run.unmatched_entries
         else "",
-        f"{count(run.missing_images, 'photograph')} here without an entry"
-        if run.missing_images
-        else "",
+        f"{count(run.missing_images, 'image')} here without an entry" if run.missing_images else "",
     ]
     mended = [
-        f"clipped {run.clipped:,} that left their photographs" if run.clipped else "",
+        f"clipped {run.clipped:,} that extended beyond their images" if run.clipped else "",
         f"left out {run.dropped:,} without area" if run.dropped else "",
     ]
     engine = 'engine = "imported"' + ("" if name == "default" else f', imported = "{name}"')
     return facts(
-        f"Imported {count(len(run.counts), 'photograph')} with {median:,} boxes each (median)",
+        f"Imported {count(len(run.counts), 'image')} with {median:,} boxes each (median)",
         {
             "file": f"{file}: {run.format}",
             "read as": f"{chosen.convention}, {agrees}",

@@ -176,7 +176,7 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.train import train_detector
 
-    terminal.if_interrupted = f"the regions searched so far are kept in {cache.root}"
+    terminal.if_interrupted = f"the proposals found so far are kept in {cache.root}"
     with ExitStack() as stack:
         distributed = stack.enter_context(connected(device))
         folder = None
@@ -191,7 +191,7 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
 
         def started(about: TrainStart) -> None:
             terminal.if_interrupted = (
-                f"its steps are kept; frcnn train --resume --run {about.run.name} goes on"
+                f"its steps are kept; frcnn train --resume --run {about.run.name} continues it"
             )
             display.started(about)
 
@@ -233,7 +233,7 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
     told = f"{result.score.map:.3f} (11-point) on "
     told += f"{count(result.score.images, 'image')} of {split}"
     if result.best_map is not None and split == job.recipe.train.validation.eval_split:
-        told += ", which chose the checkpoint too: other images may score lower"
+        told += ", which selected the checkpoint too: other images may score lower"
     return told
 
 
@@ -253,14 +253,14 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
     summary = facts(
         f"Trained {result.steps:,} steps in {duration(result.seconds)}",
         {
-            "ended": _ended_early(job, result),
+            "finished": _ended_early(job, result),
             "checkpoint": str(result.best),
-            "chosen by": "the last step, as no images were left to validate on"
+            "selected by": "the last step, as there are no images to validate on"
             if result.best_map is None
             else f"mAP on held-out images, {result.best_map:.3f}",
             "mAP": _scored(job, result),
             "curves": str(result.run / "curves.png"),
-            "again": result.command,
+            "rerun": result.command,
             "left out": count(len(result.failures), "image") if result.failures else "",
             "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",
         },

@@ -93,10 +93,10 @@ class TrainingDisplay:
                     if start.first_step
                     else f"{start.iterations:,}",
                     "recipe": _recipe(start),
-                    "schedule": f"{count(start.batch, 'image')} a step, learning rate {start.lr:g}",
+                    "schedule": f"{count(start.batch, 'image')} per step, learning rate {start.lr:g}",
                     "evaluates": f"on {count(start.evaluated, 'image')} of {start.eval_split}"
                     if start.evaluated
-                    else f"nothing while it trains: no images of {start.eval_split} are held out",
+                    else f"nothing during training: no images of {start.eval_split} are held out",
                     "weights": f"{start.trainable / 1e6:.1f} million trained",
                     "device": start.device
                     if start.processes == 1

@@ -48,7 +48,7 @@ def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
     for parameter in context.command.params:
         if parameter.name in given.keys() - _WHEN_RESUMED:
             raise ConfigError(
-                f"{parameter.opts[0]} is given with --resume, and a run goes on as it began",
+                f"{parameter.opts[0]} is given with --resume, but a resumed run keeps its settings",
                 remedy="leave it out, or start a new run",
             )
     changes = {name: given[name] for name in _SCHEDULE if name in given}

@@ -48,9 +48,9 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
     """Returns what to expect of the run."""
     cost = estimate.cost
     rows = {
-        "regions": _coverage(estimate.coverage),
+        "proposals": _coverage(estimate.coverage),
         "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
-        f"{cost.seconds_a_step:.2f} s, measured on the first one; evaluations come on top",
+        f"{cost.seconds_a_step:.2f} s, measured on the first one; without evaluations",
         "memory": _memory(cost),
         "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
     }
