@@ -93,7 +93,8 @@ class TrainingDisplay:
                     if start.first_step
                     else f"{start.iterations:,}",
                     "recipe": _recipe(start),
-                    "schedule": f"{count(start.batch, 'image')} per step, learning rate {start.lr:g}",
+                    "schedule": f"{count(start.batch, 'image')} per step, "
+                    f"learning rate {start.lr:g}",
                     "evaluates": f"on {count(start.evaluated, 'image')} of {start.eval_split}"
                     if start.evaluated
                     else f"nothing during training: no images of {start.eval_split} are held out",
