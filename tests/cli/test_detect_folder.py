@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.commands import start
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SETTINGS = '[proposals]\npreset = "single"\n'
@@ -28,21 +29,12 @@ def folder(scenes: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "frcnn_cli", "detect", "photographs", "--checkpoint"),
-            *("bundled", "--gpus", "0", *words),
-        ],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def detect(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return start(folder, "detect", "photographs", "--checkpoint", "bundled", "--gpus", "0", *words)
 
 
 def finish(folder: Path, *words: str, code: int = 3) -> str:
-    process = start(folder, *words)
+    process = detect(folder, *words)
     _, stderr = process.communicate()
     assert process.returncode == code, stderr
     return stderr
@@ -57,12 +49,10 @@ def timeless(file: Path) -> dict[str, Any]:
 
 def stop_after(folder: Path, images: int, with_signal: int, *words: str) -> int:
     """Stops a run when so many images are in the cache; returns its exit code."""
-    process = start(folder, "--out", "out.json", *words)
-    while process.poll() is None:
-        if sum(path.is_file() for path in (folder / ".frcnn" / "detections").rglob("*")) >= images:
-            process.send_signal(with_signal)
-            break
-        time.sleep(0.01)
+    process = detect(folder, "--out", "out.json", *words)
+    kept = folder / ".frcnn" / "detections"
+    wait_until(lambda: sum(path.is_file() for path in kept.rglob("*")) >= images, process)
+    process.send_signal(with_signal)
     process.communicate()
     return process.returncode
 

@@ -63,7 +63,7 @@ def test_processes_give_the_same_in_the_same_order(
 ) -> None:
     """With pixels kept for none that waits, too: they are then made again."""
     here = [prepare(each) for each in tasks(scenes, tmp_path / "a", tmp_path / "x.jpg")]
-    monkeypatch.setattr(prefetching, "_MOST_WAITING", 0)
+    monkeypatch.setattr(prefetching, "MAX_WAITING", 0)
     there = list(prefetch(tasks(scenes, tmp_path / "b", tmp_path / "x.jpg"), 3))
     assert isinstance(here[1], FrcnnError)
     assert str(there[1]) == str(here[1])
@@ -76,9 +76,9 @@ def test_processes_give_the_same_in_the_same_order(
 
 
 def test_answers_wait_for_their_turn_without_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetching, "_MOST_WAITING", 1)
+    monkeypatch.setattr(prefetching, "MAX_WAITING", 1)
     task = ImageTask(ImageInput(Path("a.jpg")), ProposalConfig(), None, SIZES)
     view = views_of(np.zeros((9, 9, 3), np.uint8), as_boxes([]), SIZES)
     answers = [(n, task, Prepared((n, 9), as_boxes([]), view, {})) for n in (2, 1, 3, 0, 4)]
-    found = [each for _, each in prefetching._in_order(answers)]
+    found = [each for _, each in prefetching.in_order(answers)]
     assert [each and each.size[0] for each in found] == [0, None, 2, None, 4]

@@ -1,13 +1,17 @@
-"""Made photographs in which selective search finds regions, and some in which it does not."""
+"""Generated images: some that selective search likes, and some that are hard for it."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+KINDS = ("noise", "flat", "two colours", "smooth")
+"""What `patterned` makes."""
+
 
 def blobs(width: int = 120, height: int = 90, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Returns a textured RGB picture (H, W, 3) of coloured rectangles."""
+    """Returns a textured RGB image (H, W, 3) of coloured rectangles."""
     rng = np.random.default_rng(seed)
     image = np.full((height, width, 3), rng.integers(60, 200, 3), np.float64)
     for _ in range(12):
@@ -19,5 +23,19 @@ def blobs(width: int = 120, height: int = 90, seed: int = 0) -> npt.NDArray[np.u
 
 
 def flat(width: int = 120, height: int = 90) -> npt.NDArray[np.uint8]:
-    """Returns a picture of one colour."""
+    """Returns an image of one colour."""
     return np.full((height, width, 3), 127, np.uint8)
+
+
+def patterned(kind: str, height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Returns an RGB image (H, W, 3) of one of the kinds."""
+    rng = np.random.default_rng(seed)
+    if kind == "noise":
+        return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    if kind == "flat":
+        return flat(width, height)
+    if kind == "two colours":
+        blocks = np.where(rng.random((height // 4 + 1, width // 4 + 1, 1)) < 0.5, 30, 200)
+        return np.kron(blocks, np.ones((4, 4, 3)))[:height, :width].astype(np.uint8)
+    coarse = rng.integers(0, 256, (height // 10 + 2, width // 10 + 2, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height))

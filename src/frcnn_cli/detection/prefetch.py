@@ -30,7 +30,7 @@ from frcnn_cli.runtime.process_pool import Lost, run_all
 
 NEAREST_AREA = 224.0**2
 """Pixels of a RoI at the scale that is right for it (§2.4, after SPPnet)."""
-_MOST_WAITING = 8
+MAX_WAITING = 8
 """Images whose pixels are kept while an earlier one is still searched."""
 _ASKED = 16
 """Images whose proposals are looked up in the cache before worker processes are started."""
@@ -172,7 +172,7 @@ def prefetch(
     """
     answers = _from_cluster(tasks, scheduler) if scheduler else _from_processes(tasks, workers)
     with closing(answers):
-        for task, answer in _in_order(answers):
+        for task, answer in in_order(answers):
             if answer is None:
                 yield prepare(task)
             elif isinstance(answer, Lost):
@@ -251,12 +251,12 @@ def _prepare_numbered(task: tuple[int, ImageTask]) -> Prepared | FrcnnError:
     return prepare(task[1])
 
 
-def _in_order(answers: Iterable[_Answer]) -> Iterator[tuple[ImageTask, _Outcome]]:
+def in_order(answers: Iterable[_Answer]) -> Iterator[tuple[ImageTask, _Outcome]]:
     """Yields answers by number, which come in any order and are all there in the end."""
     waiting: dict[int, tuple[ImageTask, _Outcome]] = {}
     following = 0
     for number, task, answer in answers:
-        crowded = number != following and len(waiting) >= _MOST_WAITING
+        crowded = number != following and len(waiting) >= MAX_WAITING
         waiting[number] = task, None if crowded and isinstance(answer, Prepared) else answer
         while following in waiting:
             yield waiting.pop(following)

@@ -15,7 +15,7 @@ from frcnn_cli.proposals import fast, opencv
 from frcnn_cli.proposals.fast.engine import find_regions
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import ensure_proposals
-from support.pictures import KINDS, picture
+from support.images import KINDS, patterned
 
 pytestmark = pytest.mark.slow  # the first call compiles
 
@@ -42,14 +42,14 @@ def assert_same_boxes(image, preset):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_boxes_are_opencvs(preset, kind, size):
-    assert_same_boxes(picture(kind, *size), preset)
+    assert_same_boxes(patterned(kind, *size), preset)
 
 
 @pytest.mark.parametrize("size", LONG, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_boxes_of_long_pictures_are_opencvs(kind, size):
     height, width = size
-    image = picture(kind, height, width)
+    image = patterned(kind, height, width)
     if kind == "two colours":
         image = image[:1500, :1500]
     assert_same_boxes(image, "single")
@@ -64,7 +64,7 @@ def test_boxes_of_long_pictures_are_opencvs(kind, size):
     st.integers(0, 2**32),
 )
 def test_boxes_are_opencvs_whatever_the_picture(preset, kind, height, width, seed):
-    assert_same_boxes(picture(kind, height, width, seed), preset)
+    assert_same_boxes(patterned(kind, height, width, seed), preset)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -91,7 +91,7 @@ def test_workers_give_the_same_lists_as_opencvs(scenes, tmp_path):
 
 @pytest.mark.parametrize("preset", ["fast", "quality"])
 def test_threads_change_nothing(preset):
-    image = picture("smooth", 80, 100)
+    image = patterned("smooth", 80, 100)
     alone = find_regions(image, preset)
     for threads in (2, 7):
         np.testing.assert_array_equal(find_regions(image, preset, threads=threads), alone)
