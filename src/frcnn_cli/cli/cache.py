@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import ago, count, facts, headline, size
 
 if TYPE_CHECKING:
@@ -39,24 +38,24 @@ checkpoints[/]
 
 
 @app.command("ls", epilog=LS_EXAMPLES)
+@options.command(without=("config",))
 def ls(
-    *,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
+    context: options.CommandContext,
 ) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.inventory import list_contents
         from frcnn_cli.cache.store import Cache
 
-        contents = list_contents(Cache(cache_dir))
-        terminal.result(_contents_as_data(contents, cache_dir), _shown(contents, cache_dir))
+        folder = context.cache_dir
+        contents = list_contents(Cache(folder))
+        terminal.result(_contents_as_data(contents, folder), _shown(contents, folder))
 
 
 @app.command("verify", epilog=VERIFY_EXAMPLES)
+@options.command(without=("config",))
 def verify(
+    context: options.CommandContext,
     *,
     repair: Annotated[
         bool,
@@ -66,22 +65,18 @@ def verify(
             help="Remove damaged entries and rename damaged checkpoints to .damaged.",
         ),
     ] = False,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Check the checksum, format and version of every file; list damaged files."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cache.verify import verify_all
 
         with terminal.progress("files") as report:
-            found = verify_all(Cache(cache_dir), repair_damaged=repair, progress=report)
+            found = verify_all(Cache(context.cache_dir), repair_damaged=repair, progress=report)
         wrong = found.unrepaired
         data = {
             "schema": "frcnn.cache-verify/1",
-            "cache": str(cache_dir),
+            "cache": str(context.cache_dir),
             "whole": found.whole,
             "damaged": [_named(each.path, each.problem) for each in found.damaged],
             "later": [_named(each.path, each.problem) for each in found.later],
@@ -101,7 +96,9 @@ def verify(
 
 
 @app.command("gc", epilog=GC_EXAMPLES)
+@options.command(without=("config",))
 def gc(
+    context: options.CommandContext,
     *,
     unused_for: Annotated[
         float,
@@ -119,20 +116,16 @@ def gc(
         bool,
         typer.Option("--dry-run", metavar="", help="List what would be removed, remove nothing."),
     ] = False,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Remove temporary and unused entries; runs only if named."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.gc import collect_garbage
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.proposals.search import libraries
 
         with terminal.progress("files") as report:
             items = collect_garbage(
-                Cache(cache_dir),
+                Cache(context.cache_dir),
                 unused_days=unused_for,
                 libraries=libraries(),
                 run_names=run or (),
@@ -145,7 +138,7 @@ def gc(
             by_reason[item.reason].append(item.bytes)
         data = {
             "schema": "frcnn.cache-gc/1",
-            "cache": str(cache_dir),
+            "cache": str(context.cache_dir),
             "dry_run": dry_run,
             "bytes": freed,
             "removed": [_named(item.path, item.reason, "reason") for item in items],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.errors import ConfigError
@@ -30,7 +29,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command()
 def compress(
+    context: options.CommandContext,
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The detector.")],
     *,
     fc6: Annotated[
@@ -64,14 +65,9 @@ def compress(
         int, typer.Option(min=0, metavar="N", help="Number of images to score on; 0: all.")
     ] = 0,
     gpus: options.Gpus = None,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1)."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
         from frcnn_cli.runtime.device import pick_device
@@ -84,13 +80,13 @@ def compress(
         if max_drop is None:
             result = compress_to(checkpoint, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
         else:
-            settings = options.Settings.load(config)
+            settings = context.settings()
             detect = settings.apply("detect", DetectConfig())
             validation = Validation(
                 data,
                 split,
                 images,
-                Cache(cache_dir),
+                Cache(context.cache_dir),
                 settings.apply("proposals", ProposalConfig()),
                 replace(detect, score_threshold=EvalConfig.score_threshold),
                 pick_device(gpus),

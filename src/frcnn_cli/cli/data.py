@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import SOME_FAILED, Terminal
+from frcnn_cli.cli.terminal import SOME_FAILED
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.errors import ConfigError
 
@@ -37,7 +37,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command(without=("config",))
 def data(
+    context: options.CommandContext,
     folder: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of the data set.")
     ] = Path(),
@@ -77,13 +79,9 @@ def data(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Seed of --pictures and --make-split.")
     ] = 0,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Show the contents and problems of a data set; convert it, draw a sample or make a split."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data import open as datasets
         from frcnn_cli.data.inspect.convert import convert
@@ -91,7 +89,7 @@ def data(
         from frcnn_cli.data.inspect.summary import summarize, to_json
 
         _check(to, out)
-        cache = Cache(cache_dir)
+        cache = Cache(context.cache_dir)
         found = datasets.open_dataset(folder, cache)
         if make_split is not None:
             found = datasets.make_split(found, make_split, share, seed, cache)

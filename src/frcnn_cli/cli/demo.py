@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.errors import ConfigError
 
@@ -36,17 +35,16 @@ EXAMPLES = """[bold]Example[/]
 """
 
 
+@options.command(without=("cache_dir", "config", "as_json"))
 def demo(
+    context: options.CommandContext,
     folder: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="Output folder; created if missing.")
     ] = Path("demo"),
-    *,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Run proposals, train, eval and detect on a small generated data set."""
     began = time.monotonic()
-    with Terminal(quiet, verbose) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.data.scenes import generate
 
         _start_afresh(folder)
@@ -58,7 +56,8 @@ def demo(
         )
         images = Path("scenes", "JPEGImages")
         photograph = images / f"{_most_varied(folder / 'scenes')}.jpg"
-        flags = [flag for flag, given in (("--quiet", quiet), ("--verbose", verbose)) if given]
+        given = {"--quiet": context.quiet, "--verbose": context.verbose}
+        flags = [flag for flag, is_given in given.items() if is_given]
         with chdir(folder):
             for command in (
                 f"proposals {images}",

@@ -13,7 +13,6 @@ import typer
 from rich.console import RenderableType
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
 from frcnn_cli.errors import ConfigError, FrcnnError
@@ -37,7 +36,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command()
 def detect(
+    context: options.CommandContext,
     paths: Annotated[
         list[Path],
         typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
@@ -63,27 +64,9 @@ def detect(
         Path | None,
         typer.Option(metavar="DIR", help="Also write annotated images.", show_default=False),
     ] = None,
-    score: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="P",
-            help="Score threshold.",
-            show_default=str(_CONFIG.score_threshold),
-        ),
-    ] = None,
-    nms: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="IOU",
-            help="IoU above which the lower-scoring of two boxes of a class is dropped (NMS).",
-            show_default=str(_CONFIG.nms_iou),
-        ),
-    ] = None,
-    vote: options.Vote = None,
+    score: Annotated[float | None, options.flag(DetectConfig, "score_threshold")] = None,
+    nms: Annotated[float | None, options.flag(DetectConfig, "nms_iou")] = None,
+    vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     scales: Annotated[
         str | None,
         typer.Option(
@@ -92,14 +75,7 @@ def detect(
             show_default="the detector's one size",
         ),
     ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(
-            metavar="TYPE",
-            help="float32, bfloat16 or float16; auto: bfloat16 if the device supports it.",
-            show_default=SpeedConfig().precision,
-        ),
-    ] = None,
+    precision: Annotated[Precision | None, options.flag(SpeedConfig, "precision")] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -116,14 +92,9 @@ def detect(
     ] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Detect objects in images and write their boxes."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
         from frcnn_cli.detection.detector import DetectionJob, Detector, choose_checkpoint
@@ -134,13 +105,13 @@ def detect(
         from frcnn_cli.detection.prefetch import ImageInput
         from frcnn_cli.runtime.device import pick_device
 
-        cache, device = Cache(cache_dir), pick_device(gpus)
+        cache, device = Cache(context.cache_dir), pick_device(gpus)
         files = find_images(paths)
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
         chosen = choose_checkpoint(checkpoint, cache)
-        settings = options.Settings.load(config)
+        settings = context.settings()
         speed = settings.apply("speed", SpeedConfig(), precision=precision)
         job = DetectionJob(
             detector=Detector.load(chosen, device, speed),

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import facts, size
 
 EXAMPLES = """[bold]Examples[/]
@@ -19,7 +18,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command(without=("cache_dir", "config"))
 def export(
+    context: options.CommandContext,
     checkpoint: Annotated[
         Path,
         typer.Argument(
@@ -31,13 +32,9 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.onnx", help="Output file.", show_default=False)
     ],
-    *,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Export a detector as ONNX; onnxruntime's result is compared with our own."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.onnx import export_onnx
         from frcnn_cli.detection.detector import choose_checkpoint

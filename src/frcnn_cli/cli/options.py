@@ -1,22 +1,27 @@
-"""What every command has in common: its shared options and the settings of `frcnn.toml`."""
+"""What every command has in common: its shared options, flags of settings, and `frcnn.toml`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
+from msgspec import Meta
 
 from frcnn_cli import config as configuration
+from frcnn_cli.cli.terminal import Terminal
+from frcnn_cli.config.fields import Setting
 from frcnn_cli.errors import ConfigError
 
 _PANEL = "Common options"
 _DEFAULT_FILE = Path("frcnn.toml")
 DEFAULT_CACHE = Path(".frcnn")
 
-CacheDir = Annotated[
+_CacheDir = Annotated[
     Path,
     typer.Option(
         "--cache-dir",
@@ -26,7 +31,7 @@ CacheDir = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-ConfigFile = Annotated[
+_ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
@@ -36,11 +41,11 @@ ConfigFile = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Quiet = Annotated[
+_Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", metavar="", help="Print errors only.", rich_help_panel=_PANEL),
 ]
-Verbose = Annotated[
+_Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose",
@@ -50,7 +55,7 @@ Verbose = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-AsJson = Annotated[
+_AsJson = Annotated[
     bool,
     typer.Option(
         "--json",
@@ -59,6 +64,15 @@ AsJson = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+
+_SHARED: Mapping[str, tuple[Any, Any]] = {
+    "cache_dir": (_CacheDir, DEFAULT_CACHE),
+    "config": (_ConfigFile, None),
+    "quiet": (_Quiet, False),
+    "verbose": (_Verbose, False),
+    "as_json": (_AsJson, False),
+}
+"""Types and defaults of the options that every command shares, in the order of its help."""
 
 Gpus = Annotated[
     int | None,
@@ -75,7 +89,7 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="FILE",
-        help="The detector; bundled is the one in the box.",
+        help="The detector; bundled: the detector shipped with frcnn.",
         show_default="the newest best of the cache, else the bundled one",
     ),
 ]
@@ -88,19 +102,6 @@ Scheduler = Annotated[
         show_default=False,
     ),
 ]
-Vote = Annotated[
-    float | None,
-    typer.Option(
-        "--vote",
-        min=0,
-        max=1,
-        metavar="IOU",
-        help="Overlap from which a class's boxes vote on the one that stays; 0: none, as in the "
-        "paper.",
-        show_default=str(configuration.DetectConfig.vote),
-    ),
-]
-
 ConfigT = TypeVar("ConfigT", bound=configuration.Config)
 
 
@@ -141,3 +142,92 @@ class Settings:
                 f"[{section}] {error.problem}", remedy=error.remedy, file=self.file
             ) from error
         return configuration.override(from_file, flags)
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """What the shared options of a command say.
+
+    Attributes:
+        cache_dir: where proposals, splits and runs are kept.
+        config: the file of settings; None is `frcnn.toml`, if there is one.
+        quiet: whether errors alone are printed.
+        verbose: whether each decision is printed.
+        as_json: whether the result is printed as JSON.
+    """
+
+    cache_dir: Path = DEFAULT_CACHE
+    config: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+    def terminal(self, silent: bool = False) -> Terminal:
+        """Returns the frame of the command; where it is `silent` it prints errors only."""
+        return Terminal(self.quiet or silent, self.verbose and not silent, self.as_json)
+
+    def settings(self) -> Settings:
+        """Reads the file of settings."""
+        return Settings.load(self.config)
+
+
+def command(
+    *, without: Collection[str] = (), flags: type[configuration.Config] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds the shared options to a command, which takes them as a `CommandContext`.
+
+    Args:
+        without: shared options that the command does not have.
+        flags: settings whose flags the command has too; it takes them as `**flags`.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(function, eval_str=True)
+        own = list(signature.parameters.values())[1:]
+        added = (
+            {}
+            if flags is None
+            else {
+                name: (Annotated[get_args(each.hint)[0] | None, flag(flags, name)], None)
+                for name, each in flagged(flags).items()
+            }
+        )
+        shared = {name: each for name, each in _SHARED.items() if name not in without}
+
+        @functools.wraps(function)
+        def run(**values: Any) -> None:
+            context = CommandContext(**{name: values.pop(name) for name in shared})
+            function(context, **values)
+
+        parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=hint)
+            for name, (hint, value) in {**added, **shared}.items()
+        ]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+def flagged(section: type[configuration.Config]) -> Mapping[str, Setting]:
+    """Returns the settings of a section that have a flag, by name."""
+    return {name: each for name, each in section.settings().items() if each.flag is not None}
+
+
+def flag(section: type[configuration.Config], name: str) -> Any:
+    """Returns the option that sets a field: its range, help and default are the field's."""
+    setting = section.settings()[name]
+    declared = setting.flag
+    assert declared is not None
+    ranges = [each for each in get_args(setting.hint) if isinstance(each, Meta)]
+    return typer.Option(
+        declared.name or f"--{name.replace('_', '-')}",
+        min=next((each.ge for each in ranges if each.ge is not None), None),
+        max=next((each.le for each in ranges if each.le is not None), None),
+        metavar=declared.metavar,
+        help=setting.help.replace("`", ""),
+        show_default=declared.default or str(setting.default),
+        rich_help_panel=declared.panel or None,
+    )

@@ -70,6 +70,25 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """Marks a setting that is a flag of the command line too; stands in the type of its field.
+
+    Attributes:
+        metavar: what its help calls the value.
+        panel: heading in the help under which it is listed; "" is the command's own.
+        default: what its help shows as the default; "" is the field's.
+        name: of the flag; "" is the field's.
+        when_resumed: whether a run that goes on may change it.
+    """
+
+    metavar: str
+    panel: str = ""
+    default: str = ""
+    name: str = ""
+    when_resumed: bool = False
+
+
+@dataclass(frozen=True)
 class Setting:
     """A field as it was declared.
 
@@ -86,6 +105,11 @@ class Setting:
     hint: Any
     help: str
     default: Any
+
+    @property
+    def flag(self) -> Flag | None:
+        """The flag that sets it; None where only `frcnn.toml` does."""
+        return next((each for each in get_args(self.hint)[1:] if isinstance(each, Flag)), None)
 
     def of(self, config: Config) -> Any:
         """Returns the value that a section has for it."""

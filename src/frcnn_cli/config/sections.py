@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from frcnn_cli.config.fields import Amount, Config, Count, Fraction, Side, agree
+from frcnn_cli.config.fields import Amount, Config, Count, Flag, Fraction, Side, agree
 from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
@@ -88,15 +88,15 @@ class InputConfig(Config):
 class DetectConfig(Config):
     """How class scores and deltas become detections."""
 
-    score_threshold: Fraction = 0.05
+    score_threshold: Annotated[Fraction, Flag("P", name="--score")] = 0.05
     """Detections with a lower score are dropped."""
-    nms_iou: Fraction = 0.3
+    nms_iou: Annotated[Fraction, Flag("IOU", name="--nms")] = 0.3
     """IoU above which the lower-scoring of two boxes of a class is dropped (NMS; §4, 0.3)."""
     max_per_image: Count = 100
     """Detections kept per image, over all classes; 0 keeps all."""
-    vote: Fraction = 0.5
-    """IoU from which a class's boxes take part in the place and the score of one that stays
-    (Gidaris & Komodakis 2015); 0: boxes and scores are the network's own (the paper)."""
+    vote: Annotated[Fraction, Flag("IOU")] = 0.5
+    """IoU from which a class's boxes vote on the place and the score of a kept box (Gidaris &
+    Komodakis 2015); 0: no votes (the paper)."""
     support: Amount = 1.0
     """A box for which boxes with a total score of w vote has its score times w / (w + this)."""
     scales: tuple[Side, ...] = ()
@@ -109,8 +109,9 @@ class DetectConfig(Config):
 class SpeedConfig(Config):
     """What a detector does to be fast; it computes the same function, but for rounding."""
 
-    precision: Precision = "auto"
-    """Numbers of the network; auto is the device's fastest: bfloat16, else float16 on a GPU."""
+    precision: Annotated[Precision, Flag("TYPE")] = "auto"
+    """Precision of the network; auto is the fastest of the device: bfloat16, else float16 on a GPU,
+    else float32."""
     distinct_rois: bool = True
     """RoIs that cover the same cells of the feature map are computed once (the Caffe release)."""
     fused: bool = True

@@ -11,6 +11,7 @@ from frcnn_cli.config.fields import (
     Amount,
     Config,
     Count,
+    Flag,
     Fraction,
     FractionBelowOne,
     PositiveFloat,
@@ -19,6 +20,9 @@ from frcnn_cli.config.fields import (
     agree,
 )
 
+_SCHEDULE, _EVALUATION = "Schedule", "Checkpoints and evaluation"
+_RECIPE = "the recipe's"
+
 
 @dataclass(frozen=True)
 class OptimizerConfig(Config):
@@ -26,7 +30,7 @@ class OptimizerConfig(Config):
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum (§2.3), or AdamW."""
-    lr: PositiveFloat = 0.001
+    lr: Annotated[PositiveFloat, Flag("RATE", _SCHEDULE, _RECIPE)] = 0.001
     """Learning rate of the first steps, for `images_per_batch` images per step (§2.3)."""
     backbone_lr_factor: Amount = 1.0
     """Factor on `lr` for the layers before RoI pooling (1 in the paper)."""
@@ -50,7 +54,7 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """How many steps are taken, of how many images, and how the learning rate changes."""
 
-    iterations: PositiveInt = 40_000
+    iterations: Annotated[PositiveInt, Flag("N", _SCHEDULE, _RECIPE, when_resumed=True)] = 40_000
     """Steps of the optimiser."""
     epochs: Amount = 0.0
     """Passes over the images; where they take more steps than `iterations`, these count."""
@@ -134,17 +138,19 @@ class AugmentationConfig(Config):
 class ValidationConfig(Config):
     """When a run is saved and scored, and on what."""
 
-    checkpoint_every: PositiveInt = 500
+    checkpoint_every: Annotated[PositiveInt, Flag("N", _EVALUATION, _RECIPE, when_resumed=True)] = (
+        500
+    )
     """Steps between checkpoints."""
-    eval_every: Count = 0
+    eval_every: Annotated[Count, Flag("N", _EVALUATION, when_resumed=True)] = 0
     """Steps between evaluations on `eval_split`; 0 evaluates at each checkpoint."""
-    eval_split: str = "val"
+    eval_split: Annotated[str, Flag("NAME", _EVALUATION, when_resumed=True)] = "val"
     """Images that choose the best checkpoint, where none of them is trained on."""
     validation_images: Count = 200
     """Images of `eval_split` scored at each evaluation, spread over it; 0: none."""
     final_eval: bool = True
     """At its end a run is scored on all of `eval_split`, or else of `test`, if that is held out."""
-    patience: Count = 0
+    patience: Annotated[Count, Flag("N", _EVALUATION, when_resumed=True)] = 0
     """Evaluations without a better mAP after which the run ends; 0 never ends it."""
 
 
@@ -161,9 +167,9 @@ class TrainConfig(Config):
     loss: LossConfig = field(default_factory=LossConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers of the forward pass: auto is bfloat16 where the device computes in it, or float32."""
-    seed: Count = 0
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], Flag("NAME", _SCHEDULE)] = "auto"
+    """Precision of the forward pass; auto is bfloat16 if the device supports it, else float32."""
+    seed: Annotated[Count, Flag("N", _SCHEDULE)] = 0
     """Seed of all random numbers: initialisation, order, flips, scales, RoIs and dropout."""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config import BackboneName, DetectConfig, InputConfig, Preset, ProposalConfig
 from frcnn_cli.errors import ConfigError
 
@@ -31,7 +30,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command()
 def bench(
+    context: options.CommandContext,
     path: Annotated[
         Path | None,
         typer.Argument(
@@ -72,14 +73,9 @@ def bench(
         typer.Option(metavar="FILE", help="Write the figures as JSON.", show_default=False),
     ] = None,
     gpus: options.Gpus = None,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Compare the speed of detection with R-CNN and the plain pipeline, step by step."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
         from frcnn_cli.deploy.benchmark import measure
@@ -91,9 +87,9 @@ def bench(
             raise ConfigError(
                 "--backbone has random weights, --checkpoint its own", remedy="use one of the two"
             )
-        settings = options.Settings.load(config)
+        settings = context.settings()
         device = pick_device(gpus)
-        model, info, weights = _network(backbone, checkpoint, Cache(cache_dir), short_side)
+        model, info, weights = _network(backbone, checkpoint, Cache(context.cache_dir), short_side)
         with terminal.progress("variants") as report:
             result = measure(
                 find_images([path or _portrait()]),

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import FAILED, Terminal
+from frcnn_cli.cli.terminal import FAILED
 from frcnn_cli.cli.text import count, headline
 
 if TYPE_CHECKING:
@@ -26,22 +26,19 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command(without=("config",))
 def doctor(
-    *,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
+    context: options.CommandContext,
 ) -> None:
     """Check packages, devices, cache and disk; print problems with their remedy.
 
     The exit code is 1 if something is broken.
     """
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cli.doctor import examine
 
         with terminal.progress("parts") as report:
-            checks = examine(cache_dir, report)
+            checks = examine(context.cache_dir, report)
         states = Counter(check.state for check in checks)
         data = {
             "schema": "frcnn.doctor/1",

@@ -41,7 +41,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command()
 def evaluate(
+    context: options.CommandContext,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set.")] = Path(),
     *,
     checkpoint: options.Checkpoint = None,
@@ -101,16 +103,11 @@ def evaluate(
             metavar="FILE.png", help="Draw the precision-recall curves.", show_default=False
         ),
     ] = None,
-    vote: options.Vote = None,
+    vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     gpus: options.Gpus = None,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Score a detector on annotated images: average precision by class, and their mean."""
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
         from frcnn_cli.detection.formats.registry import check_target
@@ -128,9 +125,9 @@ def evaluate(
             check_target(export_format, export)
         if report is not None:
             require_report_folder(report)
-        settings = options.Settings.load(config)
+        settings = context.settings()
         rules = settings.apply("eval", _CONFIG, metric=metric)
-        cache = Cache(cache_dir)
+        cache = Cache(context.cache_dir)
         if compare is not None:
             _refuse_with_compare(checkpoint, detections, explain, export, plot)
             _compare(

@@ -35,7 +35,9 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command()
 def proposals(
+    context: options.CommandContext,
     paths: Annotated[
         list[Path],
         typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
@@ -141,23 +143,18 @@ def proposals(
             metavar="NAME", help="Split for --report, or in the order of --import's file."
         ),
     ] = "trainval",
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Find boxes that may contain an object, and cache them.
 
     The cache is keyed by image content: a second run, train and eval reuse the boxes.
     """
-    with Terminal(quiet, verbose, as_json) as terminal:
+    with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
         from frcnn_cli.proposals.interchange.export import check_export, export_proposals
         from frcnn_cli.proposals.service import ensure_proposals
 
-        settings = options.Settings.load(config).apply(
+        settings = context.settings().apply(
             "proposals",
             _DEFAULTS,
             preset=preset,
@@ -169,10 +166,12 @@ def proposals(
             imported=imported,
         )
         terminal.if_interrupted = (
-            f"the proposals so far are kept in {cache_dir}; the same command continues"
+            f"the proposals so far are kept in {context.cache_dir}; the same command continues"
         )
         if import_from is not None:
-            _import(terminal, paths, import_from, split, settings.imported, Cache(cache_dir))
+            _import(
+                terminal, paths, import_from, split, settings.imported, Cache(context.cache_dir)
+            )
             return
         if report_to is not None:
             _report(
@@ -181,7 +180,7 @@ def proposals(
                 report_to,
                 split=split,
                 settings=settings,
-                cache=Cache(cache_dir),
+                cache=Cache(context.cache_dir),
                 workers=workers,
             )
             return
@@ -192,7 +191,7 @@ def proposals(
             run = ensure_proposals(
                 photographs,
                 settings,
-                Cache(cache_dir),
+                Cache(context.cache_dir),
                 workers=workers,
                 force=force,
                 scheduler=scheduler,

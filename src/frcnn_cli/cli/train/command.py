@@ -19,6 +19,7 @@ from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.cli.train import job as choices
 from frcnn_cli.cli.train import options as flags
 from frcnn_cli.cli.train.preflight import preflight_json
+from frcnn_cli.config import TrainConfig
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +41,10 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
+@options.command(flags=TrainConfig)
 def train(
-    context: typer.Context,
+    context: options.CommandContext,
+    click: typer.Context,
     data: flags.Data = Path(),
     *,
     gpus: flags.Gpus = None,
@@ -53,30 +56,18 @@ def train(
     finetune_from: flags.FinetuneFrom = None,
     recipe_name: flags.RecipeOption = "default",
     batch: flags.BatchSize = None,
-    precision: flags.PrecisionName = None,
-    iterations: flags.Iterations = None,
-    lr: flags.Rate = None,
     no_box_regression: flags.NoBoxRegression = False,
     stage_wise: flags.StageWise = False,
     scales: flags.Scales = None,
-    seed: flags.Seed = None,
-    checkpoint_every: flags.CheckpointEvery = None,
-    eval_every: flags.EvalEvery = None,
-    eval_split: flags.EvalSplit = None,
-    patience: flags.Patience = None,
     tensorboard: flags.TensorBoard = False,
     run: flags.Run = None,
     resume: flags.Resume = False,
     dry_run: flags.DryRun = False,
     replay: flags.Replay = None,
-    cache_dir: options.CacheDir = options.DEFAULT_CACHE,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    as_json: options.AsJson = False,
+    **_: Any,
 ) -> None:
     """Train a detector on annotated images; regions not yet searched are searched first."""
-    with Terminal(quiet or not _is_first(), verbose and _is_first(), as_json) as terminal:
+    with context.terminal(silent=not _is_first()) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext
         from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
@@ -93,17 +84,17 @@ def train(
                 raise typer.Exit(code)
             return
         device = device_of(distributed, gpus)  # before the work that would come to nothing
-        cache = Cache(cache_dir)
+        cache = Cache(context.cache_dir)
         if replay is not None:
             _replay(terminal, replay, device)
             return
         old = RunFolder.existing(cache, run) if resume else None
         if old is None:
-            job = choices.new_job(options.Settings.load(config), context.params, wanted)
-            if scaling := choices.scaling(job, context.params):
+            job = choices.new_job(context.settings(), click.params, wanted)
+            if scaling := choices.scaling(job, click.params):
                 terminal.say(scaling)
         else:
-            job = choices.resumed_job(old.job(), context)
+            job = choices.resumed_job(old.job(), click)
         if dry_run:
             _check(terminal, job, cache, device, wanted)
             return

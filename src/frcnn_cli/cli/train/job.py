@@ -16,20 +16,12 @@ from frcnn_cli.errors import ConfigError
 if TYPE_CHECKING:
     from frcnn_cli.training.runs.job import TrainJob
 
-_SCHEDULE = (
-    "precision",
-    "iterations",
-    "lr",
-    "seed",
-    "checkpoint_every",
-    "eval_every",
-    "eval_split",
-    "patience",
-)
+_FIELDS = options.flagged(TrainConfig)
 """Options that are fields of `[train]`."""
 _WHEN_RESUMED = {
     *("data", "gpus", "processes", "run", "resume", "cache_dir", "quiet", "verbose", "as_json"),
-    *("iterations", "checkpoint_every", "eval_every", "eval_split", "patience", "tensorboard"),
+    "tensorboard",
+    *(name for name, each in _FIELDS.items() if each.flag and each.flag.when_resumed),
 }
 """Options that a run may go on with; the others would make it another run."""
 
@@ -51,7 +43,7 @@ def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
                 f"{parameter.opts[0]} is given with --resume, but a resumed run keeps its settings",
                 remedy="leave it out, or start a new run",
             )
-    changes = {name: given[name] for name in _SCHEDULE if name in given}
+    changes = {name: given[name] for name in _FIELDS if name in given}
     schedule = override(job.recipe.train, changes)
     return replace(
         job, data=given.get("data", job.data), recipe=replace(job.recipe, train=schedule)
@@ -80,7 +72,7 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
         epochs=0.0 if _counts_steps(chosen["iterations"], settings) else None,
         images_per_batch=batch,
         **_variant_flags(chosen),
-        **{name: chosen[name] for name in _SCHEDULE},
+        **{name: chosen[name] for name in _FIELDS},
     )
     return TrainJob(
         chosen["data"],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import ModelConfig, Pool, Precision
+from frcnn_cli.config import ModelConfig, Pool
 from frcnn_cli.config.recipes import RecipeName
 
 _MODEL = ModelConfig()
@@ -125,31 +125,6 @@ BatchSize = Annotated[
         rich_help_panel=_SCHEDULE,
     ),
 ]
-PrecisionName = Annotated[
-    Precision | None,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        help="float32 or bfloat16 in the forward pass; auto is bfloat16 where the device has it.",
-        show_default="auto",
-        rich_help_panel=_SCHEDULE,
-    ),
-]
-Iterations = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="N", help="Steps.", show_default=_RECIPES, rich_help_panel=_SCHEDULE
-    ),
-]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        metavar="RATE",
-        help="Learning rate.",
-        show_default=_RECIPES,
-        rich_help_panel=_SCHEDULE,
-    ),
-]
 NoBoxRegression = Annotated[
     bool,
     typer.Option(
@@ -177,56 +152,7 @@ Scales = Annotated[
         rich_help_panel=_SCHEDULE,
     ),
 ]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Decides every draw.",
-        show_default="0",
-        rich_help_panel=_SCHEDULE,
-    ),
-]
 
-CheckpointEvery = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Steps between checkpoints.",
-        show_default=_RECIPES,
-        rich_help_panel=_EVALUATION,
-    ),
-]
-EvalEvery = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Steps between evaluations.",
-        show_default="each checkpoint",
-        rich_help_panel=_EVALUATION,
-    ),
-]
-EvalSplit = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Photographs that choose the best checkpoint, if none of them is trained on.",
-        show_default="val",
-        rich_help_panel=_EVALUATION,
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="End after N evaluations in a row without a better mAP; 0: never.",
-        show_default="0",
-        rich_help_panel=_EVALUATION,
-    ),
-]
 TensorBoard = Annotated[
     bool,
     typer.Option(
