@@ -27,7 +27,7 @@ _CacheDir = Annotated[
         "--cache-dir",
         envvar="FRCNN_CACHE_DIR",
         metavar="DIR",
-        help="Where proposals, splits and runs are kept.",
+        help="Folder for proposals, detections, splits and runs.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -36,7 +36,7 @@ _ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Settings; flags win over it.",
+        help="Settings file; flags override it.",
         show_default="frcnn.toml, if there is one",
         rich_help_panel=_PANEL,
     ),
@@ -51,7 +51,7 @@ _Verbose = Annotated[
         "--verbose",
         "-v",
         metavar="",
-        help="Print each decision, and tracebacks.",
+        help="Print more messages, and tracebacks.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -90,7 +90,7 @@ Checkpoint = Annotated[
         "--checkpoint",
         metavar="FILE",
         help="The detector; bundled: the detector shipped with frcnn.",
-        show_default="the newest best of the cache, else the bundled one",
+        show_default="the newest one in the cache, else the bundled one",
     ),
 ]
 Scheduler = Annotated[

@@ -33,11 +33,11 @@ _LOGGER = logging.getLogger(__name__)
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn train[/]  [dim]the data set in this folder, the default network[/]
+[cyan]frcnn train[/]  [dim]the data set of this folder, the default network[/]
 
 [cyan]frcnn train data/ --gpus 1 --backbone vgg16 --recipe paper[/]  [dim]as Girshick 2015[/]
 
-[cyan]frcnn train --resume[/]  [dim]go on with the run that was stopped[/]
+[cyan]frcnn train --resume[/]  [dim]continue an interrupted run[/]
 """
 
 
@@ -66,7 +66,7 @@ def train(
     replay: flags.Replay = None,
     **_: Any,
 ) -> None:
-    """Train a detector on annotated images; regions not yet searched are searched first."""
+    """Train a detector on annotated images; missing proposals are searched for first."""
     with context.terminal(silent=not _is_first()) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext

@@ -16,15 +16,15 @@ _SCHEDULE = "Schedule"
 _EVALUATION = "Checkpoints and evaluation"
 _RECIPES = "the recipe's"
 
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that holds the data set.")]
-Split = Annotated[str, typer.Option(metavar="NAME", help="Photographs to train on.")]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set.")]
+Split = Annotated[str, typer.Option(metavar="NAME", help="Split to train on.")]
 Gpus = Annotated[
     int | None,
     typer.Option(
         "--gpus",
         min=0,
         metavar="N",
-        help="GPUs, a process each; 0: the CPU.",
+        help="Number of GPUs, one process each; 0: the CPU.",
         show_default="a GPU if there is one",
     ),
 ]
@@ -34,20 +34,18 @@ Processes = Annotated[
         "--processes",
         min=1,
         metavar="N",
-        help="Processes on the CPU, with --gpus 0.",
+        help="Number of CPU processes, with --gpus 0.",
         show_default="1",
     ),
 ]
 Run = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="Name of the run.", show_default="the backbone's and a number"
-    ),
+    typer.Option(metavar="NAME", help="Name of the run.", show_default="the backbone and a number"),
 ]
 Resume = Annotated[
     bool,
     typer.Option(
-        "--resume", metavar="", help="Go on with --run, or with the newest run, as it began."
+        "--resume", metavar="", help="Continue --run, or the newest run, with its settings."
     ),
 ]
 Replay = Annotated[
@@ -55,7 +53,7 @@ Replay = Annotated[
     typer.Option(
         "--replay",
         metavar="FILE",
-        help="Go through a step whose loss was not finite, kept in FILE, and show where it began.",
+        help="Repeat the step in FILE, whose loss was not finite, and show where it began.",
         show_default=False,
     ),
 ]
@@ -73,7 +71,7 @@ Backbone = Annotated[
     typer.Option(
         metavar="NAME",
         help="efficientnet_lite0, vgg16 (L), vgg_cnn_m_1024 (M), alexnet (S), resnet50, or "
-        "timm/ and the name of one of timm's networks.",
+        "timm/NAME for a timm network.",
         show_default=_MODEL.backbone,
         rich_help_panel=_NETWORK,
     ),
@@ -90,7 +88,7 @@ PoolName = Annotated[
     Pool | None,
     typer.Option(
         metavar="NAME",
-        help="roi_pool (the paper's maxima) or roi_align.",
+        help="roi_pool (max pooling, the paper) or roi_align.",
         show_default=_MODEL.pool,
         rich_help_panel=_NETWORK,
     ),
@@ -99,7 +97,7 @@ FinetuneFrom = Annotated[
     str | None,
     typer.Option(
         metavar="LAYER",
-        help="First layer that is trained, such as conv3_1; all trains everything.",
+        help="First layer to train, such as conv3_1; all: every layer.",
         show_default="the backbone's",
         rich_help_panel=_NETWORK,
     ),
@@ -110,7 +108,7 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="default (what was measured to work), paper, or caffe (the release).",
+        help="default (tuned for the backbone), paper, or caffe (the release).",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -120,8 +118,8 @@ BatchSize = Annotated[
         "--batch",
         min=1,
         metavar="N",
-        help="Photographs a step, over all processes; sets the learning rate and the steps.",
-        show_default="2 for each process",
+        help="Images per step, over all processes; scales the learning rate and the steps.",
+        show_default="2 per process",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -130,7 +128,7 @@ NoBoxRegression = Annotated[
     typer.Option(
         "--no-box-regression",
         metavar="",
-        help="Learn classes only: regions are not moved onto objects (Table 6).",
+        help="Train classification only, without box regression (Table 6).",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -139,7 +137,7 @@ StageWise = Annotated[
     typer.Option(
         "--stage-wise",
         metavar="",
-        help="Learn classes first, then boxes alone in as many steps again (Table 6).",
+        help="Train classification first, then boxes only for as many steps (Table 6).",
         rich_help_panel=_SCHEDULE,
     ),
 ]
@@ -147,7 +145,7 @@ Scales = Annotated[
     str | None,
     typer.Option(
         metavar="N,N,…",
-        help="Short sides of the photographs in pixels, one drawn for each (Table 7).",
+        help="Short sides in pixels, one drawn per image (Table 7).",
         show_default=_RECIPES,
         rich_help_panel=_SCHEDULE,
     ),
@@ -158,7 +156,7 @@ TensorBoard = Annotated[
     typer.Option(
         "--tensorboard",
         metavar="",
-        help="Write the metrics for TensorBoard too, into the run's folder.",
+        help="Also write TensorBoard metrics into the run's folder.",
         rich_help_panel=_EVALUATION,
     ),
 ]
