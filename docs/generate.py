@@ -21,8 +21,8 @@ from frcnn_cli.cli.app import app
 from frcnn_cli.config import BackboneName
 from frcnn_cli.config.fields import expected
 from frcnn_cli.config.recipes import DEFAULTS
+from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.model.batch import CAFFE_BGR, IMAGENET_RGB, Preprocessing
-from frcnn_cli.model.build import BACKBONES
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)

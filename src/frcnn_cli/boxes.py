@@ -65,8 +65,9 @@ def encode(rois: Array, gt_boxes: Array) -> Array:
     log = _namespace(rois).log
     x, y, width, height = _center_and_size(rois)
     gt_x, gt_y, gt_width, gt_height = _center_and_size(gt_boxes)
-    shift_x, shift_y = (gt_x - x) / width, (gt_y - y) / height
-    return _stack(shift_x, shift_y, log(gt_width / width), log(gt_height / height))
+    scale_x: Array = log(gt_width / width)
+    scale_y: Array = log(gt_height / height)
+    return _stack((gt_x - x) / width, (gt_y - y) / height, scale_x, scale_y)
 
 
 def decode(rois: Array, deltas: Array) -> Array:
@@ -74,8 +75,8 @@ def decode(rois: Array, deltas: Array) -> Array:
     exp = _namespace(rois).exp
     x, y, width, height = _center_and_size(rois)
     x, y = x + deltas[..., 0] * width, y + deltas[..., 1] * height
-    half_width = 0.5 * width * exp(deltas[..., 2].clip(max=MAX_LOG_SCALE))
-    half_height = 0.5 * height * exp(deltas[..., 3].clip(max=MAX_LOG_SCALE))
+    half_width: Array = 0.5 * width * exp(deltas[..., 2].clip(max=MAX_LOG_SCALE))
+    half_height: Array = 0.5 * height * exp(deltas[..., 3].clip(max=MAX_LOG_SCALE))
     return _stack(x - half_width, y - half_height, x + half_width, y + half_height)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from frcnn_cli.config import BackboneName, InputConfig, flat
 from frcnn_cli.config.recipes import for_batch, nearest, recipe
-from frcnn_cli.model.build import BACKBONES
+from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.training.engine.optimizer import rate_factor
 from support.settings import changed, train_config
 

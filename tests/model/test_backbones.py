@@ -14,8 +14,8 @@ from PIL import Image
 
 from frcnn_cli.config import ModelConfig
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.model.backbones import alexnet, resnet50, vgg16
-from frcnn_cli.model.build import BACKBONES, build_model
+from frcnn_cli.model.backbones import BACKBONES, alexnet, resnet50, vgg16
+from frcnn_cli.model.build import build_model
 from frcnn_cli.training.pretrained import load_initial_weights
 
 MILITARY_UNIFORM = 652

@@ -7,7 +7,6 @@ import torch
 
 from frcnn_cli.config import SamplingConfig
 from frcnn_cli.model.targets import (
-    normalised,
     sample_rois,
 )
 
@@ -36,15 +35,6 @@ def test_a_quarter_is_foreground_and_background_is_hard() -> None:
     # No background RoI lies below IoU 0.1.
     heights = targets.rois[targets.labels == 0][:, 3]
     assert torch.equal(heights, torch.full((48,), 30.0))
-
-
-def test_normalised_by_hand_for_all_classes_and_for_each() -> None:
-    deltas, labels = torch.tensor([[1.0, 2, 3, 4], [1, 1, 1, 1]]), torch.tensor([1, 0])
-    ones, twos = torch.ones(4), torch.full((4,), 2.0)
-    assert normalised(deltas, labels, ones, twos).tolist() == [[0, 0.5, 1, 1.5], [0, 0, 0, 0]]
-    mean, deviation = torch.stack((twos, ones)), torch.stack((twos, ones))
-    each = normalised(deltas, labels, mean, deviation)
-    assert each.tolist() == [[0, 1, 2, 3], [-0.5, -0.5, -0.5, -0.5]]
 
 
 def test_hard_examples_are_chosen_from_more() -> None:

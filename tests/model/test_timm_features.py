@@ -13,6 +13,7 @@ from frcnn_cli.config.recipes import recipe
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.backbones import timm_features
 from frcnn_cli.model.build import build_model
+from frcnn_cli.training.engine.dropout import set_dropout
 
 timm = pytest.importorskip("timm")
 
@@ -93,7 +94,7 @@ def test_no_batch_norm_learns_or_counts():
 
 def test_dropout_is_the_heads():
     model = build_model(ModelConfig(backbone="timm/convnext_atto"), 2)
-    model.set_dropout(0.5)
+    set_dropout(model, 0.5)
     assert not any(isinstance(m, torch.nn.Dropout) for m in model.backbone.trunk.modules())
 
 

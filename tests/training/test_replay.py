@@ -16,6 +16,7 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS
+from frcnn_cli.training.engine.dropout import set_dropout
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep
@@ -87,7 +88,7 @@ def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_
         inputs = StepInputs(0, 6, box_weight=1.0, must_be_finite=False)
         one = tiny.share(batch, 0, 1)
         passes = TrainStep(Forward(model.train()), config, SINGLE_PROCESS, first_slot=slot)
-        model.set_dropout(config.optimizer.dropout)
+        set_dropout(model, config.optimizer.dropout)
         expected = passes(one, inputs).classification.item()
         assert replayed.losses["0-0"]["classification"] == pytest.approx(expected)
         losses.append(expected)

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import torch
 
 from frcnn_cli.config import ModelConfig
-from frcnn_cli.model.backbones import (
-    alexnet,
-    efficientnet_lite0,
-    resnet50,
-    timm_features,
-    vgg16,
-    vgg_cnn_m_1024,
-)
+from frcnn_cli.model.backbones import BACKBONES, timm_features
 from frcnn_cli.model.backbones.base import Backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import split_head
-
-BACKBONES: Mapping[str, Callable[[], Backbone]] = {
-    "efficientnet_lite0": efficientnet_lite0.build,
-    "vgg16": vgg16.build,
-    "vgg_cnn_m_1024": vgg_cnn_m_1024.build,
-    "alexnet": alexnet.build,
-    "resnet50": resnet50.build,
-}
 
 
 def build_backbone(config: ModelConfig) -> Backbone:

@@ -14,11 +14,6 @@ from frcnn_cli.model.backbones.base import Backbone
 from frcnn_cli.model.roi_align import roi_align
 from frcnn_cli.model.roi_pool import roi_pool
 
-CLASS_STD = 0.01
-"""Initial weights of the classifier are N(0, 0.01) (§2.3)."""
-BOX_STD = 0.001
-"""Initial weights of the box regressor are N(0, 0.001) (§2.3)."""
-
 
 class RegionOutput(NamedTuple):
     """The network's output for R RoIs: K classes and background (class 0).
@@ -56,8 +51,8 @@ class FastRCNN(nn.Module):
         self.register_buffer("delta_std", torch.ones(4))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draws the two sibling layers as §2.3 does; biases are 0."""
-        for layer, std in ((self.class_score, CLASS_STD), (self.box_delta, BOX_STD)):
+        """Draws the weights of the sibling layers from N(0, std) (§2.3); biases are 0."""
+        for layer, std in ((self.class_score, 0.01), (self.box_delta, 0.001)):
             nn.init.normal_(layer.weight, 0.0, std, generator=generator)
             nn.init.zeros_(layer.bias)
 
@@ -80,7 +75,7 @@ class FastRCNN(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""
         features: Tensor = self.backbone.trunk(image.contiguous(memory_format=torch.channels_last))
-        return features
+        return features  # (1, C, H / stride, W / stride)
 
     def pooled(self, features: Tensor, rois: Tensor) -> Tensor:
         """Returns (R, C, P, P): each RoI's part of the feature map on a fixed grid.
@@ -93,8 +88,7 @@ class FastRCNN(nn.Module):
         rois, scale = self.to_feature_coords(rois), 1.0 / spec.stride
         if self.pool == "roi_align":
             return roi_align(features, rois, spec.pool_size, scale)
-        image_index = 0
-        return roi_pool(features, F.pad(rois, (1, 0), value=image_index), spec.pool_size, scale)
+        return roi_pool(features, F.pad(rois, (1, 0)), spec.pool_size, scale)  # image 0
 
     def to_feature_coords(self, rois: Tensor) -> Tensor:
         """Returns RoIs (R, 4) in pixels relative to the cells, as the pooling takes them."""
@@ -111,9 +105,3 @@ class FastRCNN(nn.Module):
         """Returns what the two sibling layers compute of the head's vectors (R, D)."""
         deltas = self.box_delta(vectors)  # (R, 4 · (K + 1))
         return RegionOutput(self.class_score(vectors), deltas.view(-1, self.num_classes + 1, 4))
-
-    def set_dropout(self, p: float) -> None:
-        """Sets the probability of every dropout layer."""
-        for module in self.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = p

@@ -62,7 +62,7 @@ def multi_task_loss(
     few foreground RoIs do not weigh more.
 
     Args:
-        output: logits (R, K + 1) and normalised deltas (R, K + 1, 4).
+        output: as in `region_losses`.
         labels: u, (R,) int64.
         targets: v, (R, 4), normalised.
         box_weight: λ.

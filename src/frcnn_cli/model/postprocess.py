@@ -39,15 +39,15 @@ def decode_candidates(
     size: tuple[int, int],
     score_threshold: float,
 ) -> Detections:
-    """Returns the boxes of every class with a score above the threshold, before NMS, unsorted.
+    """Returns the boxes of all classes above the threshold, before NMS and unsorted.
 
-    Boxes are clipped to the image; those narrower or lower than a pixel are left out.
+    Boxes are clipped to the image; those less than a pixel wide or high are dropped.
 
     Args:
-        output: as in `postprocess`, like `proposals`, `model` and `size`.
-        proposals: (R, 4).
+        output: for the R proposals.
+        proposals: (R, 4) xyxy in pixels of the image.
         model: holds the mean and deviation of its deltas.
-        size: width and height.
+        size: width and height of the image.
         score_threshold: in 0..1.
     """
     scores = output.class_logits.float().softmax(dim=1)[:, 1:]  # (R, K), without background

@@ -1,8 +1,4 @@
-"""RoI max pooling (Fast R-CNN §2.1) and its backward pass (§2.3, Eq. 4), on any device.
-
-Each RoI is cropped from the map and pooled by itself; the backward pass needs the cell that each
-maximum came from.
-"""
+"""RoI max pooling (Fast R-CNN §2.1) and its backward pass (§2.3, Eq. 4), on any device."""
 
 from __future__ import annotations
 
@@ -31,8 +27,7 @@ def roi_pool(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
     Returns:
         (R, C, P, P) of the features' type.
     """
-    corners = cell_corners(rois[:, 1:], scale)
-    images = rois[:, 0].long()
+    images, corners = rois[:, 0].long(), cell_corners(rois[:, 1:], scale)
     pooled: Tensor = _RoIPool.apply(features, images, corners, size)
     return pooled  # (R, C, P, P)
 
@@ -87,20 +82,16 @@ def _pool_by_crops(
         x2, y2 = max(x1, x2), max(y1, y2)  # noqa: PLW2901  a RoI has at least one cell
         inside = (..., slice(max(y1, 0), max(y2 + 1, 0)), slice(max(x1, 0), max(x2 + 1, 0)))
         crop, numbers = features[image : image + 1][inside], cells[image][inside]
-        if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):
-            crop = _extend(crop, (x1, y1, x2, y2), -torch.inf)
-            numbers = _extend(numbers, (x1, y1, x2, y2), nowhere)
+        if crop.shape[2:] != (y2 - y1 + 1, x2 - x1 + 1):  # the RoI leaves the map
+            bottom, right = y2 - y1 + 1 - crop.shape[2], x2 - x1 + 1 - crop.shape[3]
+            top, left = min(max(-y1, 0), bottom), min(max(-x1, 0), right)
+            edges = (left, right - left, top, bottom - top)
+            crop, numbers = (
+                F.pad(crop, edges, value=-torch.inf),
+                F.pad(numbers, edges, value=nowhere),
+            )
         pooled, places = F.adaptive_max_pool2d(crop, size, return_indices=True)  # (1, C, P, P)
         values[roi] = pooled[0].permute(1, 2, 0)
         torch.take(numbers, places[0].permute(1, 2, 0), out=winners[roi])
     values.masked_fill_(winners == nowhere, 0)
     return values.permute(0, 3, 1, 2), winners.permute(0, 3, 1, 2)
-
-
-def _extend(crop: Tensor, corners: tuple[int, int, int, int], outside: float) -> Tensor:
-    """Returns the map (..., h, w) of a RoI, with `outside` where the RoI leaves the feature map."""
-    x1, y1, x2, y2 = corners
-    whole = crop.new_full((*crop.shape[:-2], y2 - y1 + 1, x2 - x1 + 1), outside)
-    top, left = max(-y1, 0), max(-x1, 0)
-    whole[..., top : top + crop.shape[-2], left : left + crop.shape[-1]] = crop
-    return whole

@@ -66,35 +66,6 @@ def sample_rois(
     return RegionTargets(proposals[chosen], labels, deltas)
 
 
-def of_ignored(proposals: Tensor, boxes: Tensor, ignored: Tensor, foreground_iou: float) -> Tensor:
-    """Returns which proposals (N,) match only ignored boxes, and so must not train.
-
-    They overlap an ignored box by `foreground_iou`, and none of the others as much.
-
-    Args:
-        proposals: (N, 4) xyxy.
-        boxes: (G, 4) xyxy.
-        ignored: (G,) bool.
-        foreground_iou: IoU from which a proposal matches.
-    """
-    near = box_ops.iou(proposals, boxes) >= foreground_iou
-    return near[:, ignored].any(dim=1) & ~near[:, ~ignored].any(dim=1)
-
-
-def normalised(deltas: Tensor, labels: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
-    """Returns normalised deltas (R, 4), which the box layer regresses.
-
-    Args:
-        deltas: (R, 4), not normalised.
-        labels: (R,), classes of the RoIs.
-        mean: (4,), or (K + 1, 4) per class.
-        deviation: of the same shape.
-    """
-    if mean.ndim == 2:
-        mean, deviation = mean[labels], deviation[labels]
-    return (deltas - mean) / deviation
-
-
 def best_match(proposals: Tensor, gt_boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Returns each proposal's highest IoU (N,) with an object, and the index (N,) of the object."""
     if not len(gt_boxes):

@@ -20,6 +20,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.runtime.device import autocast_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS
+from frcnn_cli.training.engine.dropout import set_dropout
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep, name_of
 
@@ -110,7 +111,7 @@ def replay(path: Path, device: torch.device) -> Replayed:
     """
     about, model, batch, config = _load(path)
     model, batch = model.to(device).train(), batch.to(device)
-    model.set_dropout(config.optimizer.dropout)
+    set_dropout(model, config.optimizer.dropout)
     forward = Forward(model, autocast_for(device, config.precision), apart=False)
     step = TrainStep(forward, config, SINGLE_PROCESS, about["first_slot"])
     finder = _Finder(model)

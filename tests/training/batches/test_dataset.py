@@ -15,8 +15,8 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.errors import ImageError
+from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.model.batch import Batch
-from frcnn_cli.model.build import BACKBONES
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
 from frcnn_cli.training.batches.dataset import TrainingSet

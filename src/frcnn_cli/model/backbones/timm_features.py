@@ -194,7 +194,7 @@ def _preprocessing(cfg: Any) -> Preprocessing:
 
 
 def _remove_dropout(network: nn.Module) -> None:
-    """Takes timm's dropout out, so that `FastRCNN.set_dropout` sets the head's alone."""
+    """Takes timm's dropout out, so that the setting of dropout is of the head alone."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Dropout):

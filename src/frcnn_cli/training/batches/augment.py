@@ -15,7 +15,6 @@ from torch import Tensor
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.data.resize import Pixels
-from frcnn_cli.model.targets import of_ignored
 
 _LEAST_SIDE = 0.5
 """Of a crop, as a part of the image's."""
@@ -110,6 +109,21 @@ def crop(
     return TrainingExample(
         scene.pixels[y1:y2, x1:x2], proposals[whole], boxes[kept], scene.labels[kept]
     )
+
+
+def of_ignored(proposals: Tensor, boxes: Tensor, ignored: Tensor, foreground_iou: float) -> Tensor:
+    """Returns which proposals (N,) match only ignored boxes, and so must not train.
+
+    They overlap an ignored box by `foreground_iou`, and none of the others as much.
+
+    Args:
+        proposals: (N, 4) xyxy.
+        boxes: (G, 4) xyxy.
+        ignored: (G,) bool.
+        foreground_iou: IoU from which a proposal matches.
+    """
+    near = box_ops.iou(proposals, boxes) >= foreground_iou
+    return near[:, ignored].any(dim=1) & ~near[:, ~ignored].any(dim=1)
 
 
 def _happens(probability: float, generator: torch.Generator) -> bool:

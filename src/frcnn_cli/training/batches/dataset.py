@@ -18,18 +18,22 @@ from frcnn_cli.data.resize import resize
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
+from frcnn_cli.model.delta_normalization import class_target_statistics, target_statistics
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.target_statistics import class_target_statistics, target_statistics
 from frcnn_cli.model.targets import (
     RegionTargets,
-    of_ignored,
     sample_rois,
 )
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
-from frcnn_cli.training.batches.augment import TrainingExample, color_jitter, random_flip_crop
+from frcnn_cli.training.batches.augment import (
+    TrainingExample,
+    color_jitter,
+    of_ignored,
+    random_flip_crop,
+)
 from frcnn_cli.training.batches.sampler import images_of_step, repeat_factors, seed_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 

@@ -20,6 +20,13 @@ _STREAM = 1
 """Tells these draws from the others of a step."""
 
 
+def set_dropout(model: nn.Module, p: float) -> None:
+    """Sets the probability of every dropout layer."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = p
+
+
 class RegionDropout:
     """Takes the place of the draws of a model's dropout layers, inside `step`.
 

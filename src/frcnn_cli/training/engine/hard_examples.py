@@ -8,10 +8,10 @@ from torch import Tensor
 
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.delta_normalization import normalize_deltas
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import region_losses
 from frcnn_cli.model.suppression import suppress
-from frcnn_cli.model.targets import normalised
 from frcnn_cli.training.engine.forward import Forward
 
 _SAME = 0.7
@@ -67,7 +67,7 @@ class HardExamples:
             for output in self._outputs(image, rois)
         ]
         output = RegionOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
-        targets = normalised(batch.deltas, batch.labels, model.delta_mean, model.delta_std)
+        targets = normalize_deltas(batch.deltas, batch.labels, model.delta_mean, model.delta_std)
         smoothing = config.loss.label_smoothing
         classification, box = region_losses(output, batch.labels, targets, smoothing)
         losses = classification + config.loss.box_loss_weight * box

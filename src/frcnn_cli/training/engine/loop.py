@@ -13,6 +13,7 @@ from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.engine.dropout import set_dropout
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
 from frcnn_cli.training.engine.optimizer import (
@@ -79,7 +80,7 @@ class Trainer:
         self.average = AveragedWeights(model, ema) if ema else None
         self.step = 0
         self._context = context
-        model.set_dropout(config.optimizer.dropout)
+        set_dropout(model, config.optimizer.dropout)
         self._stages = Stages(model, config)
         forward = Forward(model, autocast)
         self._train_step = TrainStep(forward, config, context)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.delta_normalization import normalize_deltas
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import Losses, multi_task_loss
-from frcnn_cli.model.targets import normalised
 from frcnn_cli.training.distributed.context import DistributedContext, RankLostError
 from frcnn_cli.training.engine.dropout import RegionDropout
 from frcnn_cli.training.engine.forward import Forward
@@ -179,7 +179,7 @@ class TrainStep:
     ) -> Losses:
         labels = batch.labels[rows]
         model = self.model
-        targets = normalised(batch.deltas[rows], labels, model.delta_mean, model.delta_std)
+        targets = normalize_deltas(batch.deltas[rows], labels, model.delta_mean, model.delta_std)
         return multi_task_loss(
             output,
             labels,

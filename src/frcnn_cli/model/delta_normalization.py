@@ -1,4 +1,4 @@
-"""Mean and deviation by which box targets are normalised (Fast R-CNN §2.3)."""
+"""Normalization of box targets to mean 0 and deviation 1 (Fast R-CNN §2.3)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.model.targets import best_match
+
+
+def normalize_deltas(deltas: Tensor, labels: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Returns normalised deltas (R, 4), which the box layer regresses.
+
+    Args:
+        deltas: (R, 4), not normalised.
+        labels: (R,), classes of the RoIs.
+        mean: (4,), or (K + 1, 4) per class.
+        deviation: of the same shape.
+    """
+    if mean.ndim == 2:
+        mean, deviation = mean[labels], deviation[labels]
+    return (deltas - mean) / deviation
 
 
 def target_statistics(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from frcnn_cli.model.target_statistics import class_target_statistics, target_statistics
+from frcnn_cli.model.delta_normalization import (
+    class_target_statistics,
+    normalize_deltas,
+    target_statistics,
+)
 
 OBJECT = torch.tensor([[0.0, 0, 100, 100]])
 
@@ -35,3 +39,12 @@ def test_statistics_of_a_class_by_hand() -> None:
     assert deviation[1, 0].item() == pytest.approx((0.08 / 4) ** 0.5)
     assert deviation[1, 1:].max().item() < 1e-3
     assert deviation[2].tolist() == [1.0] * 4
+
+
+def test_normalised_by_hand_for_all_classes_and_for_each() -> None:
+    deltas, labels = torch.tensor([[1.0, 2, 3, 4], [1, 1, 1, 1]]), torch.tensor([1, 0])
+    ones, twos = torch.ones(4), torch.full((4,), 2.0)
+    assert normalize_deltas(deltas, labels, ones, twos).tolist() == [[0, 0.5, 1, 1.5], [0, 0, 0, 0]]
+    mean, deviation = torch.stack((twos, ones)), torch.stack((twos, ones))
+    each = normalize_deltas(deltas, labels, mean, deviation)
+    assert each.tolist() == [[0, 1, 2, 3], [-0.5, -0.5, -0.5, -0.5]]
