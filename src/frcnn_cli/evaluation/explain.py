@@ -1,4 +1,4 @@
-"""What each convention that evaluators differ in does to one mAP, each switched alone."""
+"""The mAP under other conventions that evaluators use, each switched alone."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ SWITCHES: Sequence[tuple[str, str, Mapping[str, object]]] = (
     ("equal scores", "the last one first", {"ties": "last"}),
     ("scores", "rounded to 3 decimals", {"score_decimals": 3}),
     ("scores", "rounded to 2 decimals", {"score_decimals": 2}),
-    ("detections", "the best 100 of a photograph", {"max_per_image": 100}),
-    ("detections", "the best 20 of a photograph", {"max_per_image": 20}),
+    ("detections", "the best 100 per image", {"max_per_image": 100}),
+    ("detections", "the best 20 per image", {"max_per_image": 20}),
 )
 """What is switched, in words, and the fields of `Rules` that do it."""
 
@@ -91,7 +91,7 @@ def explain(
         detections: what was found.
         classes: names of the labels 1..K.
         metric: the rule that is varied; `coco` stands for its 101 points at the one IoU.
-        iou: least IoU of a match, in (0, 1].
+        iou: IoU threshold of a match, in (0, 1].
 
     Raises:
         DataError: no class has an object, so that there is no mean.

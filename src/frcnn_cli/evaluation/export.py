@@ -24,7 +24,7 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
         source: where the detections came from, as told to the reader.
 
     Raises:
-        DataError: the target cannot be written, or the format cannot hold the photographs.
+        DataError: the target cannot be written, or the format cannot hold the images.
     """
     numbers = {
         str(sample.path): run.numbers.images[sample.image_id]

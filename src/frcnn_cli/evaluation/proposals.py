@@ -49,7 +49,7 @@ class ProposalReport:
     """How well the proposals of a split cover its objects, difficult ones left out.
 
     Attributes:
-        overlaps: the measurements, object by object and photograph by photograph.
+        overlaps: the measurements, object by object and image by image.
         everything: recall of all objects.
         classes: recall by class, in the order of the labels; None where a class has no object.
         sizes: recall by COCO's sizes; None where there is no object of a size.
@@ -84,7 +84,7 @@ class ReportRun:
         dataset: the data set, in words.
         dataset_name: the name of its folder.
         proposals: the search.
-        failures: photographs that could not be read or searched.
+        failures: images that could not be read or searched.
     """
 
     report: ProposalReport
@@ -103,10 +103,18 @@ def measure_proposals(
     workers: int = 0,
     progress: Progress = silent,
 ) -> ReportRun:
-    """Compares the proposals of a split with its objects; those that are missing are made.
+    """Compares the proposals of a split with its objects; missing ones are computed.
+
+    Args:
+        data: folder of the data set.
+        split: the images to measure.
+        config: settings of the search.
+        cache: where proposals are kept.
+        workers: processes of the search.
+        progress: called after each image.
 
     Raises:
-        DataError: there is no such data set or split, or none of its photographs can be used.
+        DataError: there is no such data set or split, or none of its images can be used.
     """
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
@@ -116,7 +124,7 @@ def measure_proposals(
     usable = [sample for sample in samples if sample.path not in run.failures]
     if not usable:
         because = f", the first because {failures[0]}" if failures else ": it is empty"
-        raise DataError(f"no photograph of split {split!r} can be used{because}", file=dataset.root)
+        raise DataError(f"no image of split {split!r} can be used{because}", file=dataset.root)
 
     def with_proposals() -> Iterable[tuple[Sample, FloatArray]]:
         for done, sample in enumerate(usable, start=1):
@@ -130,6 +138,11 @@ def measure_proposals(
 
 def plot_report(report: ProposalReport, path: Path, title: str) -> None:
     """Draws a report into a PNG.
+
+    Args:
+        report: the measurements.
+        path: the file; it is overwritten.
+        title: the headline.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -152,22 +165,22 @@ def plot_report(report: ProposalReport, path: Path, title: str) -> None:
 
 
 def report_proposals(
-    photographs: Iterable[tuple[Sample, FloatArray]], classes: Sequence[str]
+    images: Iterable[tuple[Sample, FloatArray]], classes: Sequence[str]
 ) -> ProposalReport:
-    """Measures the proposals (N, 4), best first, of each photograph.
+    """Measures the proposals (N, 4), best first, of each image.
 
     Args:
-        photographs: read once, one at a time.
+        images: read once, one at a time.
         classes: names of the labels 1..K.
 
     Raises:
-        DataError: there is no photograph, or none has an object that is not difficult.
+        DataError: there is no image, or none has an object that is not difficult.
     """
     samples: list[Sample] = []
     perfect = {}
 
     def noted() -> Iterable[tuple[Sample, FloatArray]]:
-        for sample, proposals in photographs:
+        for sample, proposals in images:
             samples.append(sample)
             perfect[sample.image_id] = perfect_detections(sample, proposals, POSITIVE_IOU)
             yield sample, proposals
@@ -189,15 +202,15 @@ def report_proposals(
 
 
 def perfect_detections(sample: Sample, proposals: FloatArray, iou: float) -> Detections:
-    """Returns what a perfect classifier makes of `proposals` (N, 4): one box an object at most.
+    """Returns what a perfect classifier makes of `proposals` (N, 4): at most one box per object.
 
     The scorer matches a box with the object of its class that it overlaps most. So one box never
     finds two objects, and an object may go without although some box overlaps it enough.
 
     Args:
-        sample: the photograph's ground truth.
+        sample: the image's ground truth.
         proposals: (N, 4) float32.
-        iou: least IoU of a match, in (0, 1].
+        iou: IoU threshold of a match, in (0, 1].
     """
     found = [
         (label, row)

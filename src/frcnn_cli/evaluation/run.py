@@ -1,4 +1,4 @@
-"""A detector or a file of detections, and a split → its mAP."""
+"""Evaluation of a detector, or of a file of detections, on a split."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """A split, what was found in it, and how that scores.
+    """The evaluation of a split.
 
     Attributes:
-        samples: the photographs that were scored.
+        samples: the images that were scored.
         matched: their objects and detections, matched by the VOC rules.
         evaluation: curves and APs by the VOC rules.
         coco: COCO's numbers, where they are the metric.
         explanation: what other conventions would make of the mAP, where that was asked for.
         dataset: the data set, in words.
         split: name of the split.
-        numbers: what the data itself calls its photographs and classes.
-        failures: photographs that could not be used.
+        numbers: what the data itself calls its images and classes.
+        failures: images that could not be used.
         format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
     """
@@ -76,23 +76,23 @@ def evaluate_detector(
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> EvaluationRun:
-    """Runs a detector over a split and scores it; proposals that are missing are made.
+    """Runs a detector over a split and scores it; missing proposals are computed.
 
     Args:
         data: folder of the data set.
-        split: the photographs to score.
+        split: the images to score.
         detector: the network.
         cache: where splits, proposals and detections are kept.
-        proposals: how regions are searched.
+        proposals: settings of the search.
         detect: thresholds of the detections.
         config: how they are scored.
         explained: whether other conventions are tried too.
         checkpoint: the detector's file. What is found is kept under its content, so that another
-            call with the same settings detects only in photographs that are new to it.
-        progress: told after each photograph.
+            call with the same settings detects only in images that are new to it.
+        progress: called after each image.
 
     Raises:
-        DataError: there is no such data set or split, or none of its photographs can be used.
+        DataError: there is no such data set or split, or none of its images can be used.
         CheckpointError: the data set has classes that the detector does not know.
     """
     dataset = _labelled_for(open_dataset(data, cache), detector)
@@ -102,7 +102,7 @@ def evaluate_detector(
     found, seen, unread = _detections(samples, job, cache, kept, progress)
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
-    _require_photographs(usable, failures, dataset, split)
+    _require_images(usable, failures, dataset, split)
     scored = _scored(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
@@ -146,13 +146,13 @@ def evaluate_file(
     """
     dataset = open_dataset(data, cache)
     samples, failures = read_split(dataset, split)
-    _require_photographs(samples, failures, dataset, split)
+    _require_images(samples, failures, dataset, split)
     numbers = own_numbers(dataset, (sample.image_id for sample in samples))
     index = SplitIndex(
         samples,
         dataset.classes,
         image_size,
-        # Of photographs with one number, from several files, the first counts.
+        # Of images with one number, from several files, the first counts.
         image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
@@ -215,14 +215,14 @@ def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:
     return dataset.with_classes(detector.info.classes)
 
 
-def _require_photographs(
+def _require_images(
     usable: Sequence[Sample], failures: Sequence[FrcnnError], dataset: Dataset, split: str
 ) -> None:
     if usable:
         return
     if failures:
         raise DataError(
-            f"no photograph of split {split!r} can be used, the first because {failures[0]}",
+            f"no image of split {split!r} can be used, the first because {failures[0]}",
             file=dataset.root,
         )
-    raise DataError(f"split {split!r} is empty", remedy="add photographs to it", file=dataset.root)
+    raise DataError(f"split {split!r} is empty", remedy="add images to it", file=dataset.root)

@@ -1,4 +1,4 @@
-"""Photographs with their detections drawn in."""
+"""Images with their detections drawn in."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def draw(
     min_score: float = 0.0,
     show_scores: bool = True,
 ) -> Image.Image:
-    """Draws boxes and labels, higher scores on top, onto a copy of a photograph.
+    """Draws boxes and labels, higher scores on top, onto a copy of an image.
 
     Args:
-        image: (H, W, 3) RGB, the upright photograph.
+        image: (H, W, 3) RGB, the upright image.
         detections: in its pixels, in falling score.
         classes: names of the labels 1..K.
         min_score: detections below this score are left out, so that the picture stays readable.

@@ -71,7 +71,7 @@ def test_a_difficult_object_is_a_crowd():
 
 def test_nothing_found_is_zero_and_nothing_to_find_an_error():
     assert scored([sample("a", (1, BOX))], {}).mean_ap == 0
-    with pytest.raises(DataError, match="no object to find in 1 photographs"):
+    with pytest.raises(DataError, match="no object to find in 1 images"):
         scored([sample("a", (1, BOX, True))], {})
 
 

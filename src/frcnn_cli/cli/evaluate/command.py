@@ -6,9 +6,10 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
@@ -24,6 +25,7 @@ from frcnn_cli.config import (
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
+    from frcnn_cli.evaluation.run import EvaluationRun
 
 _CONFIG = EvalConfig()
 
@@ -35,7 +37,7 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn eval data/ --detections results/ --explain[/]  [dim]why another tool's mAP differs[/]
 
-[cyan]frcnn eval data/ --report report/[/]  [dim]a page of misses and false alarms[/]
+[cyan]frcnn eval data/ --report report/[/]  [dim]a page of missed objects and false positives[/]
 
 [cyan]frcnn eval data/ --compare old.json new.json[/]  [dim]is the new one better?[/]
 """
@@ -112,14 +114,9 @@ def evaluate(
         from frcnn_cli.cli.evaluate.tables import as_tables
         from frcnn_cli.detection.formats.registry import check_target
         from frcnn_cli.evaluation.export import export_detections
-        from frcnn_cli.evaluation.report.build import (
-            PAGE,
-            require_report_folder,
-            write_report,
-        )
+        from frcnn_cli.evaluation.report.build import PAGE, require_report_folder, write_report
         from frcnn_cli.evaluation.report.to_json import to_json
-        from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
-        from frcnn_cli.files import write_file
+        from frcnn_cli.evaluation.run import evaluate_file, plot_curves
 
         if export is not None:
             check_target(export_format, export)
@@ -138,37 +135,25 @@ def evaluate(
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
-            from frcnn_cli.detection.detector import Detector, choose_checkpoint
-            from frcnn_cli.runtime.device import pick_device
-
-            device = pick_device(gpus)
-            chosen = choose_checkpoint(checkpoint, cache)
-            scored = str(chosen)
-            terminal.if_interrupted = "the detections so far are kept; the same command continues"
-            with terminal.progress() as progress:
-                run = evaluate_detector(
-                    data,
-                    split,
-                    Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
-                    cache,
-                    proposals=settings.apply("proposals", ProposalConfig()),
-                    detect=settings.apply(
-                        "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
-                    ),
-                    config=rules,
-                    explained=explain,
-                    checkpoint=chosen,
-                    progress=progress,
-                )
+            run, scored = _run_detector(
+                terminal,
+                data,
+                split,
+                cache,
+                settings=settings,
+                rules=rules,
+                checkpoint=checkpoint,
+                gpus=gpus,
+                vote=vote,
+                explain=explain,
+            )
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
         result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
-        terminal.result(result, as_tables(run, rules.metric))
-        if out is not None:
-            write_file(out, json.dumps(result, indent=1) + "\n")
+        _print_result(terminal, result, as_tables(run, rules.metric), out)
         if plot is not None:
             plot_curves(run.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
         if report is not None:
-            with terminal.progress("kinds") as progress:
+            with terminal.progress("types") as progress:
                 write_report(
                     report,
                     run,
@@ -182,6 +167,45 @@ def evaluate(
         if export is not None:
             export_detections(run, export, export_format, source=scored)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)
+
+
+def _run_detector(
+    terminal: Terminal,
+    data: Path,
+    split: str,
+    cache: Cache,
+    *,
+    settings: options.Settings,
+    rules: EvalConfig,
+    checkpoint: Path | None,
+    gpus: int | None,
+    vote: float | None,
+    explain: bool,
+) -> tuple[EvaluationRun, str]:
+    """Returns the evaluation of a checkpoint, and its path."""
+    from frcnn_cli.detection.detector import Detector, choose_checkpoint
+    from frcnn_cli.evaluation.run import evaluate_detector
+    from frcnn_cli.runtime.device import pick_device
+
+    device = pick_device(gpus)
+    chosen = choose_checkpoint(checkpoint, cache)
+    terminal.if_interrupted = "the detections so far are kept; the same command continues"
+    with terminal.progress() as progress:
+        run = evaluate_detector(
+            data,
+            split,
+            Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
+            cache,
+            proposals=settings.apply("proposals", ProposalConfig()),
+            detect=settings.apply(
+                "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
+            ),
+            config=rules,
+            explained=explain,
+            checkpoint=chosen,
+            progress=progress,
+        )
+    return run, str(chosen)
 
 
 def _refuse_with_compare(*others: object) -> None:
@@ -206,22 +230,26 @@ def _compare(
     from frcnn_cli.cli.evaluate.comparison import as_table
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
     from frcnn_cli.evaluation.report.to_json import comparison_to_json
-    from frcnn_cli.files import write_file
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])
     terminal.say(Text(f"{run.dataset}\nA {names[0]}\nB {names[1]}\non split {split}", "dim"))
-    result = comparison_to_json(comparison)
-    terminal.result(result, as_table(comparison))
-    if out is not None:
-        write_file(out, json.dumps(result, indent=1) + "\n")
+    _print_result(terminal, comparison_to_json(comparison), as_table(comparison), out)
     if report is not None:
-        title = data.resolve().name
-        write_comparison(
-            report, comparison, run, rules, title=title, names=names, command=_command()
-        )
+        title, command = data.resolve().name, _command()
+        write_comparison(report, comparison, run, rules, title=title, names=names, command=command)
         terminal.say(Text(f"report in {report / PAGE}", "dim"))
     terminal.finish(list(run.failures), succeeded=run.evaluation.images)
+
+
+def _print_result(
+    terminal: Terminal, result: dict[str, Any], shown: RenderableType, out: Path | None
+) -> None:
+    from frcnn_cli.files import write_file
+
+    terminal.result(result, shown)
+    if out is not None:
+        write_file(out, json.dumps(result, indent=1) + "\n")
 
 
 def _command() -> str:

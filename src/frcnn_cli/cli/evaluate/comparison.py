@@ -1,4 +1,4 @@
-"""How `frcnn eval --compare` shows two detectors side by side."""
+"""Display of `frcnn eval --compare`: two detectors side by side."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from frcnn_cli.cli.evaluate.tables import coloured, number, signed
 
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.analysis.bootstrap import Interval
@@ -35,16 +37,12 @@ def as_table(comparison: Comparison) -> RenderableType:
         table.add_row(
             Text(each.name),
             f"{each.objects:,}",
-            _number(each.a),
-            _number(each.b),
+            number(each.a),
+            number(each.b),
             _difference(each.difference, each.interval),
             _interval(each.interval),
         )
     return Group(table, Text(comparison.verdict, "bold"))
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _difference(value: float | None, interval: Interval | None) -> Text:
@@ -52,16 +50,10 @@ def _difference(value: float | None, interval: Interval | None) -> Text:
     if value is None:
         return Text("–", "dim")
     clear = interval is not None and interval.excludes_zero
-    style = "dim" if not clear else "green" if value > 0 else "red"
-    return Text(_signed(value), style)
+    return Text(signed(value), coloured(value if clear else 0))
 
 
 def _interval(interval: Interval | None) -> Text:
     if interval is None:
         return Text("–", "dim")
-    return Text(f"{_signed(interval.low)} to {_signed(interval.high)}", "dim")
-
-
-def _signed(value: float) -> str:
-    shown = f"{value:+.3f}"
-    return "0.000" if float(shown) == 0 else shown.replace("-", "−")
+    return Text(f"{signed(interval.low)} to {signed(interval.high)}", "dim")

@@ -1,4 +1,4 @@
-"""How `frcnn eval` shows what was measured."""
+"""Display of `frcnn eval`: tables of the classes and of other conventions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _voc_table(run: EvaluationRun, metric: VocMetric) -> Table:
         _add_number(table, name, evaluation.mean_ap(rule), bold=rule == metric)
     table.add_column("")
     for each, cells in zip(evaluation.classes, _class_cells(run), strict=True):
-        numbers = (_number(each.voc07), _number(each.voc10))
+        numbers = (number(each.voc07), number(each.voc10))
         table.add_row(*cells, *numbers, _bar(each.ap(metric)))
     return table
 
@@ -52,13 +52,13 @@ def _coco_table(run: EvaluationRun, coco: CocoEvaluation) -> Table:
         _add_number(table, name, coco.summary[key], bold=key == "ap")
     table.add_column("")
     for each, cells in zip(coco.classes, _class_cells(run), strict=True):
-        numbers = (_number(value) for value in (each.ap, each.ap50, each.ap75, each.ar_100))
+        numbers = (number(value) for value in (each.ap, each.ap50, each.ap75, each.ar_100))
         table.add_row(*cells, *numbers, _bar(each.ap))
     return table
 
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
-    caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
+    caps = ", ".join(number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
     caption = f"AR with 1, 10 and 100 detections of a class per image: {caps}"
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     table.add_column("size of the object")
@@ -66,7 +66,7 @@ def _coco_summary(coco: CocoEvaluation) -> Table:
         table.add_column(name, justify="right")
     for key, name in {"ap": "AP", "ar": "AR"}.items():
         sizes = (coco.summary[f"{key}_{size}"] for size in ("small", "medium", "large"))
-        table.add_row(name, *map(_number, sizes))
+        table.add_row(name, *map(number, sizes))
     return table
 
 
@@ -84,15 +84,10 @@ def _explanation_table(explanation: Explanation, iou: float) -> Table:
     start = f"{explanation.curve}, VOC rules, IoU ≥ {iou:g}"
     table.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
     for each in explanation.variations:
-        shown = f"{each.difference:+.4f}"
-        nothing = float(shown) == 0
-        style = "dim" if nothing else "green" if each.difference > 0 else "red"
-        table.add_row(
-            Text(each.convention),
-            Text(each.value),
-            f"{each.map:.4f}",
-            Text("0" if nothing else shown.replace("-", "−"), style),
+        change = Text(
+            signed(each.difference, "+.4f", zero="0"), coloured(round(each.difference, 4))
         )
+        table.add_row(Text(each.convention), Text(each.value), f"{each.map:.4f}", change)
     return table
 
 
@@ -112,11 +107,23 @@ def _class_cells(run: EvaluationRun) -> Iterator[tuple[Text, str, str]]:
 
 def _add_number(table: Table, name: str, mean: float | None, *, bold: bool) -> None:
     style = "bold" if bold else "dim"
-    table.add_column(name, footer=_number(mean), justify="right", style=style, footer_style=style)
+    table.add_column(name, footer=number(mean), justify="right", style=style, footer_style=style)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Returns a fraction with three digits, a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
+    """Returns a difference with its sign; zero has none."""
+    shown = format(value, digits)
+    return zero if float(shown) == 0 else shown.replace("-", "−")
+
+
+def coloured(value: float) -> str:
+    """Returns the style of a difference: green for more, red for less."""
+    return "green" if value > 0 else "red" if value < 0 else "dim"
 
 
 def _bar(ap: float | None) -> Text:

@@ -1,7 +1,7 @@
-"""How far the mAP would move with other photographs of the same kind: the bootstrap.
+"""Bootstrap intervals: how far the mAP would move with other images of the same kind.
 
-A resample draws as many photographs as there are, with replacement. Matching is done a photograph
-at a time, so a photograph that is drawn w times has its detections and objects w times, and nothing
+A resample draws as many images as there are, with replacement. Matching is done image
+by image, so an image that is drawn w times has its detections and objects w times, and nothing
 is matched again: every count becomes a weighted one. Of a curve only its true positives are looked
 at, since the precision at a false positive is below that of the true positive before it.
 """
@@ -30,22 +30,22 @@ BLOCK = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where, with 95 % confidence, as many other photographs of the kind would lead on average."""
+    """Where, with 95 % confidence, as many other images of the kind would lead on average."""
 
     low: float
     high: float
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether a difference with this interval is more than the choice of photographs."""
+        """Whether a difference with this interval is more than the choice of images."""
         return self.low > 0 or self.high < 0
 
 
-def draw_weights(photographs: int, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
-    """Returns how often each photograph is drawn, (photographs, resamples); a column sums to N."""
+def draw_weights(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
+    """Returns how often each image is drawn, (images, resamples); a column sums to N."""
     generator = np.random.default_rng(seed)
-    share = np.full(photographs, 1 / photographs)
-    return generator.multinomial(photographs, share, size=resamples).T.astype(np.int32, order="C")
+    share = np.full(images, 1 / images)
+    return generator.multinomial(images, share, size=resamples).T.astype(np.int32, order="C")
 
 
 def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> Values:
@@ -82,7 +82,7 @@ def interval(values: Values, estimate: float | None) -> Interval | None:
     """Returns the interval about `estimate` from its `values` (resamples,), or None without any.
 
     It is the middle 95 % of the resamples, moved as a whole so that their mean is the estimate.
-    Precision made monotone favours small samples, and a resample holds fewer different photographs
+    Precision made monotone favours small samples, and a resample holds fewer different images
     than the split: its mAP is too high on average, and the interval as it stands covers too seldom
     (docs/log.md).
     """
@@ -103,7 +103,7 @@ def share_interval(values: Values, estimate: float | None) -> Interval | None:
 def _class_aps(
     split: MatchedSplit, matches: Matches, wanted: IntArray, weights: Weights, metric: VocMetric
 ) -> Values:
-    """Returns the AP of one class in each resample of `weights` (photographs, B)."""
+    """Returns the AP of one class in each resample of `weights` (images, B)."""
     counts = matches.outcomes != Outcome.IGNORED
     hit = matches.outcomes[counts] == Outcome.TRUE_POSITIVE
     if not hit.any():

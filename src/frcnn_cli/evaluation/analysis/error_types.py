@@ -103,8 +103,8 @@ def collect_evidence(
     """Returns what is known of the objects of `samples`, in the order of their table.
 
     Args:
-        samples: the photographs that are scored.
-        seen: by image id; of a photograph without an entry nothing is known.
+        samples: the images that are scored.
+        seen: by image id; of an image without an entry nothing is known.
         score_threshold: score threshold of the detections.
     """
     known = []

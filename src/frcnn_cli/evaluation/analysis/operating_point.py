@@ -1,7 +1,7 @@
-"""The score at which a detector would be used, and the split as it looks from there.
+"""The operating point: the score at which a detector would be used.
 
 A mAP is made of every detection, most of them unlikely ones that nobody would be shown. What is
-missed and what is wrong is told at one score: the one that balances the two best.
+missed and what is wrong is reported at one score: the one that balances the two best.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A least score and what it gives over all classes together.
+    """A score threshold, and precision and recall over all classes together.
 
     Attributes:
         score: the lowest that is still reported.

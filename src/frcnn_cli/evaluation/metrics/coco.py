@@ -1,7 +1,7 @@
 """COCO's AP and AR, by a C++ port of COCO's own evaluator (faster-coco-eval).
 
 Ten IoUs from 0.5 to 0.95, 101 recall levels, a detection takes the best free object, at most 100
-detections of a class in a photograph. Difficult objects are what COCO calls crowds: not to be
+detections per class and image. Difficult objects are what COCO calls crowds: not to be
 found, and a detection whose area inside one is at least the IoU threshold does not count.
 """
 
@@ -48,8 +48,8 @@ class CocoEvaluation:
 
     Attributes:
         summary: the twelve numbers of COCO's table in 0..1: `ap`, `ap50`, `ap75`, `ap_small`,
-            `ap_medium`, `ap_large`, `ar_1`, `ar_10`, `ar_100` (by detections of a class in a
-            photograph), `ar_small`, `ar_medium`, `ar_large`. None where there is nothing to find.
+            `ap_medium`, `ap_large`, `ar_1`, `ar_10`, `ar_100` (with so many detections per class
+            and image), `ar_small`, `ar_medium`, `ar_large`. None where there is nothing to find.
         classes: one a class, in the order of the labels.
     """
 
@@ -77,7 +77,7 @@ def evaluate_coco(
     """
     if objects.difficult.all():
         raise DataError(
-            f"the split has no object to find in {len(objects.image_ids)} photographs",
+            f"the split has no object to find in {len(objects.image_ids)} images",
             remedy="evaluate a split with annotated objects that are not marked difficult",
         )
     precision, recall = _accumulated(objects, detections, classes)

@@ -1,6 +1,6 @@
-"""Which detection found which object: the matching rule of the VOC devkit, without a loop.
+"""Matching of detections with objects by the rule of the VOC devkit, without a loop.
 
-Source: the VOC devkit's `VOCevaldet.m`. A detection takes the object of its class and photograph
+Source: the VOC devkit's `VOCevaldet.m`. A detection takes the object of its class and image
 with the highest IoU, difficult objects included, and of equal ones the first. With continuous pixel
 edges a width is `x2 - x1`, which is the devkit's `xmax - xmin + 1`.
 """
@@ -30,11 +30,11 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The D detections of one class over all photographs, in decreasing score.
+    """The D detections of one class over all images, in decreasing score.
 
     Attributes:
         detections: (D,) int64, rows of the detection table.
-        objects: (D,) int64, row of the object with the highest IoU, or -1 where the photograph has
+        objects: (D,) int64, row of the object with the highest IoU, or -1 where the image has
             no object of the class or none that the detection touches.
         iou: (D,) float64 with that object, 0 where there is none.
         outcomes: (D,) int8 of `Outcome`.
@@ -96,7 +96,7 @@ def nearest_objects(
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Each of D detections with each object of its photograph, in one flat array of P pairs.
+    """Each of D detections with each object of its image, in one flat array of P pairs.
 
     First detection 0 with its objects, then detection 1 with its objects, and so on.
 
@@ -152,7 +152,7 @@ def _free(
     Args:
         pairs: detections, in decreasing score, and objects.
         objects: the ground truth.
-        image: (D,) the photograph of each detection.
+        image: (D,) the image of each detection.
         rules: how much is enough.
     """
     taken, overlap = np.full(len(image), -1), np.zeros(len(image))
@@ -166,7 +166,7 @@ def _free(
     order = np.lexsort((iou, ~objects.difficult[candidate], detection, turn))
     detection, candidate, iou, turn = detection[order], candidate[order], iou[order], turn[order]
     ends = np.searchsorted(turn, np.arange(turn[-1] + 2))
-    # One detection of each photograph at a time: those of other photographs take other objects.
+    # One detection of each image at a time: those of other images take other objects.
     for start, end in pairwise(ends):
         free = start + np.flatnonzero(is_free[candidate[start:end]])
         taken[detection[free]] = candidate[free]  # the last one written stays
@@ -177,11 +177,11 @@ def _free(
 
 
 def _turns(detection: IntArray, image: IntArray) -> IntArray:
-    """Returns for each pair the number of its detection among those of its photograph.
+    """Returns for each pair the number of its detection among those of its image.
 
     Args:
         detection: (P,) the detection of each pair, never decreasing.
-        image: (D,) the photograph of each detection.
+        image: (D,) the image of each detection.
     """
     active, which = np.unique(detection, return_inverse=True)
     order = np.argsort(image[active], kind="stable")

@@ -1,4 +1,4 @@
-"""How well proposals cover the objects of a split, whatever their class.
+"""Recall of proposals: how well they cover the objects of a split, whatever their class.
 
 Recall at an IoU is the share of objects that some proposal overlaps by that much; the average best
 overlap is the mean of the highest IoU (Uijlings et al., IJCV 2013, §5). Difficult objects are left
@@ -21,12 +21,12 @@ Values = npt.NDArray[np.float64]
 LEVELS: Values = np.arange(10, 20) / 20
 """0.5, 0.55, … 0.95, each the double nearest to its fraction."""
 POSITIVE_IOU = 0.5
-"""Least IoU of a proposal that training can use as an object (§2.3)."""
+"""IoU threshold of a proposal that training can use as an object (§2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
-    """What the proposals of I photographs are to their G objects, difficult ones left out.
+    """Overlaps of the proposals of I images with their G objects, difficult ones left out.
 
     Attributes:
         iou: (G,) highest IoU of a proposal with the object.
@@ -34,9 +34,9 @@ class Overlaps:
             0 where none does.
         labels: (G,) in 1..K.
         areas: (G,) of the object's box, square pixels.
-        proposals: (I,) how many a photograph has.
+        proposals: (I,) how many an image has.
         positives: (I,) how many of them overlap an object by `POSITIVE_IOU`.
-        objects: (I,) how many objects a photograph has.
+        objects: (I,) how many objects an image has.
     """
 
     iou: Values
@@ -68,9 +68,9 @@ class Recall:
         return float(self.by_iou.mean())
 
 
-def measure_overlaps(photographs: Iterable[tuple[Sample, FloatArray]]) -> Overlaps:
-    """Compares proposals (N, 4), best first, with the objects of each photograph."""
-    rows = [_measure(sample, proposals) for sample, proposals in photographs]
+def measure_overlaps(images: Iterable[tuple[Sample, FloatArray]]) -> Overlaps:
+    """Compares proposals (N, 4), best first, with the objects of each image."""
+    rows = [_measure(sample, proposals) for sample, proposals in images]
     nothing = (np.zeros(0), *[np.zeros(0, np.int64)] * 2, np.zeros(0), *[np.zeros(0, np.int64)] * 3)
     return Overlaps(*(np.concatenate(column) for column in zip(nothing, *rows, strict=True)))
 
@@ -83,7 +83,7 @@ def recall(iou: Values) -> Recall | None:
 
 
 def recall_by_count(rank: IntArray, counts: IntArray) -> Values:
-    """Returns the recall at `POSITIVE_IOU` with only the first so many proposals a photograph.
+    """Returns the recall at `POSITIVE_IOU` with only the first so many proposals per image.
 
     Args:
         rank: (G,) as in `Overlaps`, at least one.
@@ -97,7 +97,7 @@ def recall_by_count(rank: IntArray, counts: IntArray) -> Values:
 def _measure(
     sample: Sample, proposals: FloatArray
 ) -> tuple[Values, IntArray, IntArray, Values, IntArray, IntArray, IntArray]:
-    """Returns one photograph's part of each column of `Overlaps`."""
+    """Returns one image's part of each column of `Overlaps`."""
     objects = sample.boxes[~sample.difficult].astype(np.float64)
     # In double precision as the scorer's, so that an IoU of exactly the threshold is one.
     iou = box_ops.iou(proposals.astype(np.float64), objects)

@@ -1,4 +1,4 @@
-"""What counts as found: the conventions that evaluators differ in, as switches."""
+"""Rules of matching: the conventions in which evaluators differ, as switches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Rules:
     """How detections are matched with objects; the defaults are the VOC devkit's."""
 
     iou: float = 0.5
-    """Least IoU of a match, in (0, 1]."""
+    """IoU threshold of a match, in (0, 1]."""
     above: bool = False
     """A match needs more than `iou`; the devkit's rule is >=."""
     assignment: Literal["nearest", "free"] = "nearest"
@@ -31,7 +31,7 @@ class Rules:
     score_decimals: int | None = None
     """Decimals that scores are rounded to; None does not round."""
     max_per_image: int = 0
-    """Detections of a photograph that count, over all classes, best first; 0 takes all."""
+    """Detections of an image that count, over all classes, best first; 0 takes all."""
 
 
 def prepare(

@@ -1,6 +1,6 @@
 """A split's objects and detections as flat columns, the form in which they are matched.
 
-One row is one box; `image` numbers the photographs in the order of the samples.
+One row is one box; `image` numbers the images in the order of the samples.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ SIZES: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class ObjectTable:
-    """The ground truth of a split, G objects in the order of its photographs.
+    """The ground truth of a split, G objects in the order of its images.
 
     Attributes:
-        image_ids: the photographs, those without objects included.
+        image_ids: the images, those without objects included.
         image: (G,) int64, index into `image_ids`, never decreasing.
         boxes: (G, 4) float32.
         labels: (G,) int64 in 1..K.
@@ -43,7 +43,7 @@ class ObjectTable:
 
 @dataclass(frozen=True, slots=True)
 class DetectionTable:
-    """The detections of a split, D rows in the order of its photographs.
+    """The detections of a split, D rows in the order of its images.
 
     Attributes:
         image: (D,) int64, index into the split's `image_ids`, never decreasing.
@@ -67,13 +67,13 @@ def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> Objec
     samples = list(samples)
     image_ids = tuple(sample.image_id for sample in samples)
     if not samples:
-        raise DataError("the split has no photographs", remedy="name a split that has some")
+        raise DataError("the split has no images", remedy="name a split that has some")
     if len(set(image_ids)) != len(image_ids):
         twice = next(name for name in image_ids if image_ids.count(name) > 1)
-        raise DataError(f"photograph {twice!r} is listed twice", remedy="give each its own name")
+        raise DataError(f"image {twice!r} is listed twice", remedy="give each its own name")
     table = ObjectTable(
         image_ids=image_ids,
-        image=_photograph_of_each_row([len(sample.boxes) for sample in samples]),
+        image=_image_of_each_row([len(sample.boxes) for sample in samples]),
         boxes=np.concatenate([sample.boxes for sample in samples]),
         labels=np.concatenate([sample.labels for sample in samples]),
         difficult=np.concatenate([sample.difficult for sample in samples]),
@@ -85,22 +85,22 @@ def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> Objec
 def tabulate_detections(
     detections: Mapping[str, Detections], image_ids: Sequence[str], classes: Sequence[str]
 ) -> DetectionTable:
-    """Returns `detections`, in the order of `image_ids`; a photograph without an entry has none.
+    """Returns `detections`, in the order of `image_ids`; an image without an entry has none.
 
     Raises:
-        DataError: detections in a photograph that the split lacks, or a label outside 1..K.
+        DataError: detections in an image that the split lacks, or a label outside 1..K.
     """
     unknown = detections.keys() - set(image_ids)
     if unknown:
         raise DataError(
-            f"detections in photograph {min(unknown)!r}, which the split does not have "
-            f"({len(unknown)} such photographs)",
+            f"detections in image {min(unknown)!r}, which the split does not have "
+            f"({len(unknown)} such images)",
             remedy="evaluate the split that was detected",
         )
     nothing = Detections.empty()
     found = [detections.get(image_id, nothing) for image_id in image_ids]
     table = DetectionTable(
-        image=_photograph_of_each_row([len(each) for each in found]),
+        image=_image_of_each_row([len(each) for each in found]),
         boxes=np.concatenate([each.boxes for each in found]),
         scores=np.concatenate([each.scores for each in found]),
         labels=np.concatenate([each.labels for each in found]),
@@ -136,7 +136,7 @@ def decreasing_order(scores: FloatArray) -> IntArray:
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _photograph_of_each_row(counts: Sequence[int]) -> IntArray:
+def _image_of_each_row(counts: Sequence[int]) -> IntArray:
     return np.repeat(np.arange(len(counts)), counts)
 
 

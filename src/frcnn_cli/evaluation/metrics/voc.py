@@ -64,9 +64,9 @@ class Evaluation:
     """How a split was detected.
 
     Attributes:
-        classes: one result a class, in the order of the labels.
-        iou: least IoU of a match.
-        images: photographs in the split, those without objects included.
+        classes: one result per class, in the order of the labels.
+        iou: IoU threshold of a match.
+        images: images in the split, those without objects included.
     """
 
     classes: tuple[ClassResult, ...]
@@ -93,7 +93,7 @@ class MatchedSplit:
         objects: the ground truth.
         detections: the detections.
         matches: one for each class; their rows point into the two tables.
-        iou: least IoU of a match.
+        iou: IoU threshold of a match.
     """
 
     classes: tuple[str, ...]
@@ -112,10 +112,10 @@ def match_split(
     """Matches every detection of a split with its ground truth, class by class.
 
     Args:
-        samples: the split's photographs, all of them, also those without objects.
-        detections: by image id; a photograph without an entry has none.
+        samples: the split's images, all of them, also those without objects.
+        detections: by image id; an image without an entry has none.
         classes: names of the labels 1..K.
-        iou: least IoU of a match, in (0, 1].
+        iou: IoU threshold of a match, in (0, 1].
 
     Raises:
         DataError: samples and detections do not belong together.
@@ -164,7 +164,7 @@ def score(split: MatchedSplit) -> Evaluation:
     difficult = np.bincount(split.objects.labels[split.objects.difficult], minlength=k)
     if not (total > difficult).any():
         raise DataError(
-            f"the split has no object to find in {len(split.objects.image_ids)} photographs",
+            f"the split has no object to find in {len(split.objects.image_ids)} images",
             remedy="evaluate a split with annotated objects that are not marked difficult",
         )
     results = [

@@ -1,4 +1,4 @@
-"""Thumbnails of errors: the part of a photograph that matters, with its boxes."""
+"""Thumbnails of errors: the part of an image that matters, with its boxes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AROUND = 0.6
 LEAST_ROOM = 1.1
 """What the boxes need of a side at least, in times their size, before 4 : 3 is given up."""
 LEAST_SIDE = 96
-"""Pixels of the photograph that are shown at least, so that a speck is seen where it stands."""
+"""Pixels of the image that are shown at least, so that a speck is seen where it stands."""
 MOST_BYTES = 40_000
 QUALITIES = (82, 68, 52, 36)
 STYLE = Style(line=2, halo=1, radius=4, text=12)
@@ -41,7 +41,7 @@ class Picture:
         height: pixels.
         title: what is wrong, short.
         detail: how it is wrong.
-        file: the photograph's name.
+        file: the image's name.
     """
 
     source: str
@@ -55,14 +55,14 @@ class Picture:
 def make_picture(
     image: npt.NDArray[np.uint8], marks: Sequence[Mark], *, title: str, detail: str, file: str
 ) -> Picture:
-    """Draws the part of a photograph around `marks`, at most 320 × 240 pixels.
+    """Draws the part of an image around `marks`, at most 320 × 240 pixels.
 
     Args:
         image: (H, W, 3) RGB.
         marks: at least one box, the most important first.
         title: what is wrong.
         detail: how it is wrong.
-        file: the photograph's name.
+        file: the image's name.
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = _crop(np.array([each.box for each in marks], np.float64), width, height)
@@ -76,7 +76,7 @@ def make_picture(
 
 
 def _crop(boxes: npt.NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
-    """Returns the part (x1, y1, x2, y2) to show: 4 : 3 where boxes and photograph allow it."""
+    """Returns the part (x1, y1, x2, y2) to show: 4 : 3 where boxes and image allow it."""
     x1, y1 = boxes[:, :2].min(axis=0)
     x2, y2 = boxes[:, 2:].max(axis=0)
     room = 1 + 2 * AROUND
