@@ -1,10 +1,11 @@
-"""Generated images: some that selective search likes, and some that are hard for it."""
+"""Generated images, some of them hard for selective search, and what can be seen in a drawn one."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 KINDS = ("noise", "flat", "two colours", "smooth")
 """What `patterned` makes."""
@@ -39,3 +40,8 @@ def patterned(kind: str, height: int, width: int, seed: int = 0) -> npt.NDArray[
         return np.kron(blocks, np.ones((4, 4, 3)))[:height, :width].astype(np.uint8)
     coarse = rng.integers(0, 256, (height // 10 + 2, width // 10 + 2, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height))
+
+
+def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
+    """Returns whether a pixel has exactly this colour: a blank canvas has none but its own."""
+    return bool((np.asarray(picture.convert("RGB")) == colour).all(axis=2).any())

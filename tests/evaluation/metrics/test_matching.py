@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from frcnn_cli.evaluation.metrics.matching import Outcome
+from frcnn_cli.evaluation.metrics.matching import MatchOutcome
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import match_split
 from support.samples import detected, sample
@@ -46,10 +46,10 @@ def test_a_match_points_into_the_tables():
     # 8 × 10 of 10 × 10, and 8 × 9 of 8 × 10
     np.testing.assert_allclose(cats.iou, [1, 0, 0.8, 0.9, 0], atol=1e-12)
     assert cats.outcomes.tolist() == [
-        Outcome.IGNORED,
-        Outcome.FALSE_POSITIVE,
-        Outcome.TRUE_POSITIVE,
-        Outcome.FALSE_POSITIVE,
-        Outcome.FALSE_POSITIVE,
+        MatchOutcome.IGNORED,
+        MatchOutcome.FALSE_POSITIVE,
+        MatchOutcome.TRUE_POSITIVE,
+        MatchOutcome.FALSE_POSITIVE,
+        MatchOutcome.FALSE_POSITIVE,
     ]
     assert len(dogs.detections) == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frcnn_cli.evaluation.explain import explain
 from frcnn_cli.evaluation.metrics.average_precision import COCO_LEVELS, at_levels
-from frcnn_cli.evaluation.metrics.matching import Outcome
+from frcnn_cli.evaluation.metrics.matching import MatchOutcome
 from frcnn_cli.evaluation.metrics.rules import Rules
 from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_objects
 from frcnn_cli.evaluation.metrics.voc import match_tables, score
@@ -18,7 +18,7 @@ from support.samples import detected, sample
 from support.splits import split_of, tabled
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
-HIT, MISS, IGNORED = Outcome.TRUE_POSITIVE, Outcome.FALSE_POSITIVE, Outcome.IGNORED
+HIT, MISS, IGNORED = MatchOutcome.TRUE_POSITIVE, MatchOutcome.FALSE_POSITIVE, MatchOutcome.IGNORED
 
 
 def tables(samples, detections, classes):
@@ -116,7 +116,7 @@ def test_an_explanation_switches_each_convention_alone():
     assert by_name["absent classes", "count as 0"] == pytest.approx(14 / 33, abs=1e-12)
     # Recall 1/3, 1/3, 2/3: levels 0 … 0.3 see 1 (4), 0.4 … 0.6 see 2/3 (3). 6/11
     assert by_name["difficult objects", "count as any other"] == pytest.approx(6 / 11, abs=1e-12)
-    unchanged = by_name["detections", "the best 100 of a photograph"]
+    unchanged = by_name["detections", "the best 100 per image"]
     assert unchanged == told.map
     for each in told.variations:
         assert each.difference == pytest.approx(each.map - told.map, abs=1e-12)

@@ -139,12 +139,12 @@ def test_three_of_ten_objects_reach_the_recall_level_of_three_tenths():
 @pytest.mark.parametrize(
     ("samples", "found", "told"),
     [
-        ([], {}, "no photographs"),
+        ([], {}, "no images"),
         ([sample("a"), sample("a")], {}, "'a' is listed twice"),
-        ([sample("a")], {}, "no object to find in 1 photographs"),
+        ([sample("a")], {}, "no object to find in 1 images"),
         ([sample("a", (1, BOX, True))], {}, "no object to find"),
         ([sample("a", (2, BOX))], {}, "an object has label 2"),
-        ([sample("a", (1, BOX))], {"b": detected()}, "photograph 'b'"),
+        ([sample("a", (1, BOX))], {"b": detected()}, "image 'b'"),
         ([sample("a", (1, BOX))], {"a": detected((0, 0.5, BOX))}, "a detection has label 0"),
     ],
 )

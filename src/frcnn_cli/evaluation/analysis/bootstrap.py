@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.metrics.average_precision import RECALL_LEVELS
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome
+from frcnn_cli.evaluation.metrics.matching import Matches, MatchOutcome
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 from frcnn_cli.records import IntArray
 
@@ -104,8 +104,8 @@ def _class_aps(
     split: MatchedSplit, matches: Matches, wanted: IntArray, weights: Weights, metric: VocMetric
 ) -> Values:
     """Returns the AP of one class in each resample of `weights` (images, B)."""
-    counts = matches.outcomes != Outcome.IGNORED
-    hit = matches.outcomes[counts] == Outcome.TRUE_POSITIVE
+    counts = matches.outcomes != MatchOutcome.IGNORED
+    hit = matches.outcomes[counts] == MatchOutcome.TRUE_POSITIVE
     if not hit.any():
         return np.where(weights[wanted].sum(axis=0) > 0, 0.0, np.nan)
     total = weights[wanted].sum(axis=0, dtype=np.int64)  # (B,) objects

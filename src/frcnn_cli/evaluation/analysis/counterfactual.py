@@ -12,7 +12,7 @@ from frcnn_cli.evaluation.analysis.error_types import (
     FalsePositiveType,
     objects_found,
 )
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome
+from frcnn_cli.evaluation.metrics.matching import Matches, MatchOutcome
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit, score
 from frcnn_cli.records import IntArray
@@ -62,7 +62,7 @@ def map_without_false_negatives(split: MatchedSplit, missed: IntArray, metric: V
 
 def _without(matches: Matches, rows: IntArray) -> Matches:
     outcomes = matches.outcomes.copy()
-    outcomes[np.isin(matches.detections, rows)] = Outcome.IGNORED
+    outcomes[np.isin(matches.detections, rows)] = MatchOutcome.IGNORED
     return replace(matches, outcomes=outcomes)
 
 
@@ -84,7 +84,7 @@ def _with_found(
     """Returns `matches` with `rows` added as true positives of `objects`, in decreasing score."""
     detections = np.append(matches.detections, rows)
     order = decreasing_order(split.detections.scores[detections])
-    hits = np.full(len(rows), Outcome.TRUE_POSITIVE, np.int8)
+    hits = np.full(len(rows), MatchOutcome.TRUE_POSITIVE, np.int8)
     return Matches(
         detections=detections[order],
         objects=np.append(matches.objects, objects)[order],

@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.evaluation.metrics.matching import Outcome, nearest_objects
+from frcnn_cli.evaluation.metrics.matching import MatchOutcome, nearest_objects
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 from frcnn_cli.records import BoolArray, IntArray, ObjectEvidence, Sample
 
@@ -127,7 +127,7 @@ def find_false_positives(split: MatchedSplit) -> FalsePositives:
 def _false_positives_of(split: MatchedSplit, label: int) -> tuple[IntArray, IntArray, IntArray]:
     """Returns one class's part of each column of `FalsePositives`."""
     matches = split.matches[label - 1]
-    false = matches.outcomes == Outcome.FALSE_POSITIVE
+    false = matches.outcomes == MatchOutcome.FALSE_POSITIVE
     rows, own, own_iou = matches.detections[false], matches.objects[false], matches.iou[false]
     others = np.flatnonzero(split.objects.labels != label)
     other, other_iou = nearest_objects(split.objects, split.detections, others, rows)
@@ -178,5 +178,5 @@ def find_false_negatives(
 def objects_found(split: MatchedSplit) -> IntArray:
     """Returns the rows of the objects that have a true positive."""
     return np.concatenate(
-        [each.objects[each.outcomes == Outcome.TRUE_POSITIVE] for each in split.matches]
+        [each.objects[each.outcomes == MatchOutcome.TRUE_POSITIVE] for each in split.matches]
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome
+from frcnn_cli.evaluation.metrics.matching import Matches
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 
@@ -41,16 +41,13 @@ def best_operating_point(split: MatchedSplit) -> OperatingPoint:
 
     A split without detections that count works at 1.0, where nothing is found.
     """
-    outcomes = np.concatenate([each.outcomes for each in split.matches])
-    rows = np.concatenate([each.detections for each in split.matches])
-    rows, outcomes = rows[outcomes != Outcome.IGNORED], outcomes[outcomes != Outcome.IGNORED]
+    scores, right = split.counted()
     wanted = int((~split.objects.difficult).sum())
-    if not len(rows) or not wanted:
+    if not len(scores) or not wanted:
         return OperatingPoint(1.0, 0.0, 0.0)
-    order = decreasing_order(split.detections.scores[rows])
-    scores = split.detections.scores[rows][order]
-    hits = np.cumsum(outcomes[order] == Outcome.TRUE_POSITIVE)
-    reported = np.arange(1, len(rows) + 1)
+    order = decreasing_order(scores)
+    scores, hits = scores[order], np.cumsum(right[order])
+    reported = np.arange(1, len(scores) + 1)
     f1 = 2 * hits / (reported + wanted)
     f1[:-1][scores[:-1] == scores[1:]] = -1  # a threshold cannot part equal scores
     best = int(np.argmax(f1))

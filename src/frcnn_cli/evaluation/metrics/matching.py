@@ -19,7 +19,7 @@ from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, dec
 from frcnn_cli.records import BoolArray, FloatArray, IntArray
 
 
-class Outcome(IntEnum):
+class MatchOutcome(IntEnum):
     """What a detection counts as."""
 
     FALSE_POSITIVE = 0
@@ -37,7 +37,7 @@ class Matches:
         objects: (D,) int64, row of the object with the highest IoU, or -1 where the image has
             no object of the class or none that the detection touches.
         iou: (D,) float64 with that object, 0 where there is none.
-        outcomes: (D,) int8 of `Outcome`.
+        outcomes: (D,) int8 of `MatchOutcome`.
     """
 
     detections: IntArray
@@ -74,13 +74,13 @@ def match(
     else:
         nearest, iou = _nearest(pairs, len(rows))
     hits = np.flatnonzero(_enough(iou, rules) & (nearest >= 0))
-    outcomes = np.full(len(rows), Outcome.FALSE_POSITIVE, np.int8)
+    outcomes = np.full(len(rows), MatchOutcome.FALSE_POSITIVE, np.int8)
     difficult = objects.difficult[nearest[hits]]
-    outcomes[hits[difficult]] = Outcome.IGNORED
+    outcomes[hits[difficult]] = MatchOutcome.IGNORED
     hits = hits[~difficult]
     # The hits are in decreasing score, so the first of each object is its true positive.
     _, first = np.unique(nearest[hits], return_index=True)
-    outcomes[hits[first]] = Outcome.TRUE_POSITIVE
+    outcomes[hits[first]] = MatchOutcome.TRUE_POSITIVE
     return Matches(detections=rows, objects=nearest, iou=iou, outcomes=outcomes)
 
 

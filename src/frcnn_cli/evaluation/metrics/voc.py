@@ -16,7 +16,7 @@ from frcnn_cli.evaluation.metrics.average_precision import (
     eleven_point,
     precision_recall,
 )
-from frcnn_cli.evaluation.metrics.matching import Matches, Outcome, match
+from frcnn_cli.evaluation.metrics.matching import Matches, MatchOutcome, match
 from frcnn_cli.evaluation.metrics.rules import Rules, prepare
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
@@ -25,7 +25,7 @@ from frcnn_cli.evaluation.metrics.tables import (
     tabulate_detections,
     tabulate_objects,
 )
-from frcnn_cli.records import Detections, FloatArray, Sample
+from frcnn_cli.records import BoolArray, Detections, FloatArray, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,14 @@ class MatchedSplit:
     detections: DetectionTable
     matches: tuple[Matches, ...]
     iou: float
+
+    def counted(self) -> tuple[FloatArray, BoolArray]:
+        """Returns the scores (N,) of the detections that count, and which are right (N,)."""
+        outcomes = np.concatenate([each.outcomes for each in self.matches])
+        rows = np.concatenate([each.detections for each in self.matches])
+        counts = outcomes != MatchOutcome.IGNORED
+        right = outcomes[counts] == MatchOutcome.TRUE_POSITIVE
+        return self.detections.scores[rows[counts]], right
 
 
 def match_split(
@@ -179,9 +187,9 @@ def score(split: MatchedSplit) -> Evaluation:
 def _score_class(
     name: str, objects: int, difficult: int, matches: Matches, scores: npt.NDArray[np.float32]
 ) -> ClassResult:
-    counts = matches.outcomes != Outcome.IGNORED
+    counts = matches.outcomes != MatchOutcome.IGNORED
     precision, recall = precision_recall(
-        matches.outcomes[counts] == Outcome.TRUE_POSITIVE, max(objects, 1)
+        matches.outcomes[counts] == MatchOutcome.TRUE_POSITIVE, max(objects, 1)
     )
     return ClassResult(
         name=name,

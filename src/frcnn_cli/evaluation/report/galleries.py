@@ -21,7 +21,7 @@ from frcnn_cli.evaluation.analysis.error_types import (
     FalseNegativeType,
     FalsePositiveType,
 )
-from frcnn_cli.evaluation.metrics.matching import Outcome
+from frcnn_cli.evaluation.metrics.matching import MatchOutcome
 from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH, Picture, make_picture
 from frcnn_cli.plotting.draw import Mark
 from frcnn_cli.records import IntArray, Sample
@@ -179,7 +179,7 @@ class ErrorGalleries:
     def _found_by(self, object_row: int) -> str:
         """Returns the score of the detection that found an object, as " at 0.97"."""
         matches = self._split.matches[int(self._split.objects.labels[object_row]) - 1]
-        hit = (matches.objects == object_row) & (matches.outcomes == Outcome.TRUE_POSITIVE)
+        hit = (matches.objects == object_row) & (matches.outcomes == MatchOutcome.TRUE_POSITIVE)
         rows = matches.detections[hit]
         return f" at {float(self._split.detections.scores[rows[0]]):.2f}" if len(rows) else ""
 

@@ -15,7 +15,6 @@ from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
-from frcnn_cli.evaluation.metrics.matching import Outcome
 from frcnn_cli.evaluation.metrics.tables import SIZES
 from frcnn_cli.evaluation.report import charts
 from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
@@ -144,15 +143,12 @@ def worst_confusions(confusion: IntArray, limit: int = MAX_CONFUSIONS) -> list[t
 
 
 def _histogram(analysis: Analysis) -> Markup:
-    matches = analysis.split.matches
-    outcomes = np.concatenate([each.outcomes for each in matches])
-    scores = analysis.split.detections.scores[np.concatenate([each.detections for each in matches])]
+    scores, is_right = analysis.split.counted()
     # Other tools may score otherwise than from 0 to 1.
     low, high = float(scores.min(initial=0)), float(scores.max(initial=1))
     edges = np.linspace(low, high, BINS + 1)
     right, wrong = (
-        np.histogram(scores[outcomes == outcome], edges)[0].tolist()
-        for outcome in (Outcome.TRUE_POSITIVE, Outcome.FALSE_POSITIVE)
+        np.histogram(mine, edges)[0].tolist() for mine in (scores[is_right], scores[~is_right])
     )
     return charts.score_histogram(edges, right, wrong, analysis.operating_point.score)
 
