@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -172,26 +172,23 @@ class CommandContext:
 
 
 def command(
-    *, without: Collection[str] = (), flags: type[configuration.Config] | None = None
+    *, without: Collection[str] = (), flags: Sequence[type[configuration.Config]] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds the shared options to a command, which takes them as a `CommandContext`.
 
     Args:
         without: shared options that the command does not have.
-        flags: settings whose flags the command has too; it takes them as `**flags`.
+        flags: sections of settings whose flags the command has too; it takes them as `**flags`.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
         own = list(signature.parameters.values())[1:]
-        added = (
-            {}
-            if flags is None
-            else {
-                name: (Annotated[get_args(each.hint)[0] | None, flag(flags, name)], None)
-                for name, each in flagged(flags).items()
-            }
-        )
+        added = {
+            name: (Annotated[get_args(each.hint)[0] | None, flag(section, name)], None)
+            for section in flags
+            for name, each in flagged(section).items()
+        }
         shared = {name: each for name, each in _SHARED.items() if name not in without}
 
         @functools.wraps(function)
@@ -228,6 +225,6 @@ def flag(section: type[configuration.Config], name: str) -> Any:
         max=next((each.le for each in ranges if each.le is not None), None),
         metavar=declared.metavar,
         help=setting.help.replace("`", ""),
-        show_default=declared.default or str(setting.default),
+        show_default=declared.default or (setting.default is not False and str(setting.default)),
         rich_help_panel=declared.panel or None,
     )

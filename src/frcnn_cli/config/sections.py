@@ -20,6 +20,8 @@ DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+_NETWORK = "Network"
+
 
 @dataclass(frozen=True)
 class ProposalConfig(Config):
@@ -46,12 +48,14 @@ class ProposalConfig(Config):
 class ModelConfig(Config):
     """What network is built."""
 
-    backbone: str = "efficientnet_lite0"
-    """S is alexnet, M is vgg_cnn_m_1024, L is vgg16 (§4); "timm/NAME" is a network of timm."""
-    pool: Pool = "roi_pool"
-    """RoI max pooling (§2.1), or RoIAlign (Mask R-CNN §3)."""
-    finetune_from: str = ""
-    """First layer that is trained (§4.5); "" is the backbone's default, "all" trains everything."""
+    backbone: Annotated[str, Flag("NAME", _NETWORK)] = "efficientnet_lite0"
+    """efficientnet_lite0, resnet50, the paper's vgg16 (L), vgg_cnn_m_1024 (M) or alexnet (S; §4),
+    or timm/NAME, a network of timm."""
+    pool: Annotated[Pool, Flag("NAME", _NETWORK)] = "roi_pool"
+    """roi_pool: RoI max pooling (§2.1); roi_align: RoIAlign (Mask R-CNN §3)."""
+    finetune_from: Annotated[str, Flag("LAYER", _NETWORK, "the backbone's")] = ""
+    """First layer that is trained, such as conv3_1 (§4.5); all trains everything, "" is the
+    backbone's default."""
     fc6_rank: Count = 0
     """Rank of fc6 after truncated SVD (§3.1), as `frcnn compress` sets it; 0 is the whole layer."""
     fc7_rank: Count = 0

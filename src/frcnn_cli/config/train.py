@@ -68,8 +68,9 @@ class ScheduleConfig(Config):
     """Factor of a drop (§2.3)."""
     warmup_steps: Count = 0
     """Steps of linear warm-up from a tenth of the rate (none in the paper)."""
-    stage_wise: bool = False
-    """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1)."""
+    stage_wise: Annotated[bool, Flag("", _SCHEDULE)] = False
+    """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1, Table 6).
+    The flag doubles the steps."""
 
 
 @dataclass(frozen=True)

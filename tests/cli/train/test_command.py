@@ -39,7 +39,7 @@ def test_a_run_leaves_what_it_should(project: Path) -> None:
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     assert [row["step"] for row in rows if "map" in row] == [2, 4]
     resolved = json.loads((run / "config.json").read_text())
-    assert resolved["train"]["iterations"] == 4
+    assert resolved["train"]["schedule"]["iterations"] == 4
     assert resolved["classes"] == list(CLASSES)
     assert image_size(run / "curves.png")[0] > 400
 

@@ -19,7 +19,7 @@ from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.cli.train import job as choices
 from frcnn_cli.cli.train import options as flags
 from frcnn_cli.cli.train.preflight import preflight_json
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command(flags=TrainConfig)
+@options.command(flags=(ModelConfig, TrainConfig))
 def train(
     context: options.CommandContext,
     click: typer.Context,
@@ -50,14 +50,10 @@ def train(
     gpus: flags.Gpus = None,
     processes: flags.Processes = None,
     split: flags.Split = "trainval",
-    backbone: flags.Backbone = None,
     weights: flags.Weights = "imagenet",
-    pool: flags.PoolName = None,
-    finetune_from: flags.FinetuneFrom = None,
     recipe_name: flags.RecipeOption = "default",
     batch: flags.BatchSize = None,
     no_box_regression: flags.NoBoxRegression = False,
-    stage_wise: flags.StageWise = False,
     scales: flags.Scales = None,
     tensorboard: flags.TensorBoard = False,
     run: flags.Run = None,

@@ -61,7 +61,7 @@ def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: in
     model = settings.apply(
         "model",
         ModelConfig(),
-        **{name: chosen[name] for name in ("backbone", "pool", "finetune_from")},
+        **{name: chosen[name] for name in options.flagged(ModelConfig)},
     )
     base = recipe(chosen["recipe_name"], model.backbone)
     in_file = settings.tables.get("train", {}).get("images_per_batch")
@@ -102,7 +102,6 @@ def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
 def _variant_flags(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of `[train]` that the flags of §5 set; None leaves one as it is."""
     return {
-        "stage_wise": True if chosen["stage_wise"] else None,
         "box_loss_weight": 0.0 if chosen["no_box_regression"] else None,
         "short_sides": None if chosen["scales"] is None else _scales(chosen["scales"]),
     }

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from frcnn_cli.config import ModelConfig, Pool
 from frcnn_cli.config.recipes import RecipeName
 
-_MODEL = ModelConfig()
 _NETWORK = "Network"
 _SCHEDULE = "Schedule"
 _EVALUATION = "Checkpoints and evaluation"
@@ -66,39 +64,11 @@ DryRun = Annotated[
     ),
 ]
 
-Backbone = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="efficientnet_lite0, vgg16 (L), vgg_cnn_m_1024 (M), alexnet (S), resnet50, or "
-        "timm/NAME for a timm network.",
-        show_default=_MODEL.backbone,
-        rich_help_panel=_NETWORK,
-    ),
-]
 Weights = Annotated[
     str,
     typer.Option(
         metavar="WHAT",
         help="imagenet, none, or a .pth or .safetensors file.",
-        rich_help_panel=_NETWORK,
-    ),
-]
-PoolName = Annotated[
-    Pool | None,
-    typer.Option(
-        metavar="NAME",
-        help="roi_pool (max pooling, the paper) or roi_align.",
-        show_default=_MODEL.pool,
-        rich_help_panel=_NETWORK,
-    ),
-]
-FinetuneFrom = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LAYER",
-        help="First layer to train, such as conv3_1; all: every layer.",
-        show_default="the backbone's",
         rich_help_panel=_NETWORK,
     ),
 ]
@@ -129,15 +99,6 @@ NoBoxRegression = Annotated[
         "--no-box-regression",
         metavar="",
         help="Train classification only, without box regression (Table 6).",
-        rich_help_panel=_SCHEDULE,
-    ),
-]
-StageWise = Annotated[
-    bool,
-    typer.Option(
-        "--stage-wise",
-        metavar="",
-        help="Train classification first, then boxes only for as many steps (Table 6).",
         rich_help_panel=_SCHEDULE,
     ),
 ]
