@@ -108,3 +108,29 @@ def test_every_package_is_on_the_map():
     }
     page = ARCHITECTURE.read_text("utf-8").partition("## Where is")[0]
     assert packages <= set(re.findall(r"`(\w+)`", page))
+
+
+FOREIGN = {"operator torchvision::nms does not exist", "No space left on device"}
+"""Messages of torch and of the operating system."""
+
+
+def literals() -> set[str]:
+    """Returns every text in the source, with … for what an f-string fills in."""
+    found = set()
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                values = [getattr(part, "value", "") for part in node.values]
+                found.add("…".join(each for each in values if isinstance(each, str)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_messages_on_the_troubleshooting_page_exist():
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8")
+    known = "\n".join(literals() | FOREIGN)
+    for cell in re.findall(r"^\| (`.+?) \|", page, re.M):
+        for message in re.findall(r"`([^`]+)`", cell):
+            for part in re.split(r"…|nan|'2000'; use a |classification loss|[()]", message):
+                assert part.strip() in known, message
