@@ -20,6 +20,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, ConfigError, DataError, ImageError, ProposalError
+from frcnn_cli.proposals import fast
 from frcnn_cli.proposals import service as pipeline
 from frcnn_cli.proposals import worker as region_search
 from frcnn_cli.proposals.interchange.export import check_export, export_proposals
@@ -191,7 +192,7 @@ def test_what_another_process_has_searched_meanwhile_is_not_searched_again(
 
 
 def test_an_unexpected_exception_is_that_photographs_failure(photographs, cache, monkeypatch):
-    def explode(image, config):
+    def explode(image, config, file):
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(region_search, "search", explode)
@@ -201,10 +202,10 @@ def test_an_unexpected_exception_is_that_photographs_failure(photographs, cache,
 
 
 def test_a_failed_search_names_its_photograph(photographs, cache, monkeypatch):
-    def fail(image, config):
+    def fail(image, preset):
         raise ProposalError("OpenCV gave up")
 
-    monkeypatch.setattr(region_search, "search", fail)
+    monkeypatch.setattr(fast, "search", fail)
     with pytest.raises(ProposalError, match=r"d\.png: OpenCV gave up"):
         proposals_for(photographs[0], CONFIG, cache)
 
@@ -240,7 +241,7 @@ def test_progress_counts_every_photograph_once(photographs, cache, tmp_path):
 
 def test_proposals_for_takes_a_decoded_photograph(photographs, cache, monkeypatch):
     image = load_image(photographs[0])
-    monkeypatch.setattr(region_search, "load_image", pytest.fail)
+    monkeypatch.setattr(pipeline, "load_image", pytest.fail)
     first = proposals_for(photographs[0], CONFIG, cache, image)
     np.testing.assert_array_equal(first, proposals_for(photographs[0], CONFIG, cache))
 

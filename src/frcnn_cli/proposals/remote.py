@@ -1,7 +1,6 @@
-"""Region search on machines that do not see this one's disk.
+"""Region search on machines that do not share this one's disk.
 
-A photograph goes there as the bytes of its file, and its boxes come back; the cache is written
-here.
+The bytes of an image's file travel there and its boxes come back; the cache is written here.
 """
 
 from __future__ import annotations
@@ -18,13 +17,8 @@ from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import DataError, FrcnnError, ProposalError
 from frcnn_cli.files import reading
-from frcnn_cli.proposals.search import library
-from frcnn_cli.proposals.worker import (
-    Found,
-    SearchTask,
-    search_photograph,
-    set_up_worker,
-)
+from frcnn_cli.proposals.search import library, search
+from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime import dask as cluster
 from frcnn_cli.runtime.process_pool import Lost
@@ -32,11 +26,11 @@ from frcnn_cli.runtime.process_pool import Lost
 
 @dataclass(frozen=True)
 class _Parcel:
-    """A photograph on its way.
+    """A search task with the bytes of the image's file.
 
     Attributes:
-        task: what is to be done.
-        content: the bytes of its file.
+        task: the search.
+        content: the bytes.
     """
 
     task: SearchTask
@@ -46,7 +40,7 @@ class _Parcel:
 def search_on_cluster(
     tasks: Iterator[SearchTask], config: ProposalConfig, scheduler: str
 ) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
-    """Yields each photograph with what became of it, as they are done; its boxes are kept here.
+    """Yields each task with its outcome, as they are done; boxes go into the cache here.
 
     Raises:
         FrcnnError: the cluster cannot be used.
@@ -83,7 +77,7 @@ def _parcels(
 
 
 def _set_up_remotely(config: ProposalConfig, expected: str) -> None:
-    """Makes sure that a worker searches as this machine would, since the cache key says so."""
+    """Raises if a worker would search differently from this machine: the cache key names it."""
     if library(config) != expected:
         raise ProposalError(
             f"searches with {library(config)}, and here it is {expected}",
@@ -93,15 +87,15 @@ def _set_up_remotely(config: ProposalConfig, expected: str) -> None:
 
 
 def _search_parcel(parcel: _Parcel) -> FloatArray | FrcnnError:
-    """Returns the boxes of a photograph, or why there are none; runs in a worker."""
+    """Returns the boxes (N, 4) of an image, or why there are none; runs in a worker."""
     path = parcel.task.path
     try:
         with tempfile.TemporaryDirectory(prefix="frcnn-") as folder:
-            file = Path(folder) / "photograph"
+            file = Path(folder) / "image"
             file.write_bytes(parcel.content)
             image = load_image(file)
-        return search_photograph(image, parcel.task)
+        return search(image, parcel.task.config, path).boxes
     except FrcnnError as error:
         return type(error)(error.problem, remedy=error.remedy, file=path)
-    except Exception as error:  # whatever it is, it must not stop the other photographs
+    except Exception as error:  # whatever it is, it must not stop the other images
         return ProposalError(f"{type(error).__name__}: {error}", file=path)

@@ -1,4 +1,4 @@
-"""The one door to region search: a photograph in, ordered boxes of its own pixels out."""
+"""Region search: from an image to its ordered boxes, by either engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
@@ -24,30 +25,23 @@ _ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv, "fast": fast}
 """Each is a module with `require()`, `version()` and `search(image, preset)`."""
 
 _RULES = 2
-"""Raised whenever shrinking, windows or order change, since it is part of every cache key."""
+"""Incremented when shrinking, windows or order change: it is part of every cache key."""
 
 FEWEST_REGIONS = 8
-"""A photograph with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
-
-
+"""An image with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
 _LOGGER = logging.getLogger(__name__)
 
 
 class Regions(NamedTuple):
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        boxes: (N, 4) float32 xyxy, distinct, inside the photograph, best first.
+        boxes: (N, 4) float32 xyxy, distinct, inside the image, best first.
         found: how many of them selective search found; the others are sliding windows.
     """
 
     boxes: FloatArray
     found: int
-
-    @property
-    def has_windows(self) -> bool:
-        """Whether sliding windows stand in for regions."""
-        return self.found < len(self.boxes)
 
 
 def library(config: ProposalConfig) -> str:
@@ -62,7 +56,7 @@ def library(config: ProposalConfig) -> str:
 
 
 def libraries() -> set[str]:
-    """Returns what `library` says of each engine of this installation; empty without OpenCV."""
+    """Returns `library` of each engine of this installation; empty without OpenCV."""
     try:
         return {f"{engine.version()}, rules {_RULES}" for engine in _ENGINES.values()}
     except ProposalError:
@@ -70,30 +64,43 @@ def libraries() -> set[str]:
 
 
 def require_engine(config: ProposalConfig) -> None:
-    """Makes sure that `config` can be searched with, before many photographs fail one by one.
+    """Loads the engine of `config`, so that a missing one fails once, not once per image.
 
     Raises:
-        ProposalError: what is missing, and the remedy.
+        ProposalError: something is missing; with the remedy.
     """
-    if config.engine != "imported":  # nobody searches
+    if config.engine != "imported":
         _engine(config).require()
 
 
-def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
-    """Searches `image` (H, W, 3), RGB and upright, for regions that may hold an object.
+def search(
+    image: npt.NDArray[np.uint8], config: ProposalConfig, file: Path | None = None
+) -> Regions:
+    """Searches an image for regions that may hold an object.
 
-    All boxes are returned: `config.max_proposals` is for those who read them.
+    All boxes are returned: `config.max_proposals` is applied when they are read.
+
+    Args:
+        image: (H, W, 3) RGB, upright.
+        config: settings of the search.
+        file: the image's file, for errors and for the warning that it is flat.
 
     Raises:
         ProposalError: what the engine needs is missing, or it failed.
     """
     height, width = image.shape[:2]
-    small = opencv.shrink(image, config.max_side)
+    try:
+        small = opencv.shrink(image, config.max_side)
+        found = np.unique(_engine(config).search(small, config.preset), axis=0)
+    except ProposalError as error:
+        raise ProposalError(error.problem, remedy=error.remedy, file=file) from error
     small_height, small_width = small.shape[:2]
-    found = np.unique(_engine(config).search(small, config.preset), axis=0)
     candidates = found
     if len(found) < FEWEST_REGIONS:
         candidates = np.concatenate((found, windows(small_width, small_height)))
+        if file is not None:
+            text = "%s: too few regions found (%d), as in a flat picture; sliding windows are added"
+            _LOGGER.warning(text, file, len(found))
     ordered = best_first(candidates, config.seed)
     scale = np.array([width / small_width, height / small_height] * 2)
     boxes = box_arithmetic.clip((ordered * scale).astype(np.float32), width, height)
@@ -101,7 +108,7 @@ def search(image: npt.NDArray[np.uint8], config: ProposalConfig) -> Regions:
 
 
 def _engine(config: ProposalConfig) -> ModuleType:
-    """Returns who searches: OpenCV, which finds the same boxes, where numba is not installed."""
+    """Returns the engine; OpenCV, which finds the same boxes, where numba is not installed."""
     if config.engine == "fast" and importlib.util.find_spec("numba") is None:
         return opencv
     return _ENGINES[config.engine]

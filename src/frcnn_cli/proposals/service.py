@@ -1,9 +1,9 @@
-"""Photographs → proposals in the cache, searched by all cores where they are missing."""
+"""Proposals of many images: read from the cache, or searched by all cores."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,16 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
+from frcnn_cli.cache.proposals import (
+    described,
+    imported_key,
+    load_proposals,
+    proposal_key,
+    save_proposals,
+)
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
-from frcnn_cli.proposals.search import library, require_engine
+from frcnn_cli.proposals.search import library, require_engine, search
 from frcnn_cli.proposals.worker import (
+    AlreadyClaimed,
     Found,
     SearchTask,
-    Taken,
-    search_and_keep,
     search_once,
     set_up_worker,
 )
@@ -36,15 +42,15 @@ STEP = "Finding proposals"
 
 @dataclass
 class ProposalRun:
-    """Which photographs have proposals, and those proposals, read when they are asked for.
+    """The images that have proposals, and those proposals, read on demand.
 
     Attributes:
-        config: how the regions were searched.
-        cache: where they are kept.
-        counts: boxes of each photograph that has them, in input order.
+        config: settings of the search.
+        cache: where the proposals are kept.
+        counts: number of boxes per image that has them, in input order.
         failures: why the others have none, in input order.
-        cached: photographs whose proposals were in the cache, or were put there meanwhile.
-        searched: photographs that were searched.
+        cached: images whose proposals were in the cache, or were put there meanwhile.
+        searched: images that were searched.
         seconds: wall time.
     """
 
@@ -57,10 +63,10 @@ class ProposalRun:
     seconds: float = 0.0
 
     def proposals_for(self, path: Path, image: npt.NDArray[np.uint8] | None = None) -> FloatArray:
-        """Returns the proposals (N, 4) of a photograph, best first; see `proposals_for`.
+        """Returns the proposals (N, 4) of an image, best first; see `proposals_for`.
 
         Raises:
-            FrcnnError: why this photograph has none.
+            FrcnnError: why this image has none.
         """
         if path in self.failures:
             raise self.failures[path]
@@ -73,32 +79,34 @@ def proposals_for(
     cache: Cache,
     image: npt.NDArray[np.uint8] | None = None,
 ) -> FloatArray:
-    """Returns the proposals (N, 4) of one photograph, searched in this process if need be.
+    """Returns the proposals (N, 4) of one image, searched in this process if they are missing.
 
-    They are at most `config.max_proposals`, best first: float32 xyxy in pixels of the photograph.
+    They are at most `config.max_proposals`, best first: float32 xyxy in pixels of the image.
 
     Args:
-        path: the photograph.
-        config: how its regions are searched.
-        cache: where they are kept.
-        image: the photograph (H, W, 3), RGB and upright, if it is decoded already.
+        path: the image.
+        config: settings of the search.
+        cache: where the proposals are kept.
+        image: (H, W, 3) RGB, upright, if it is decoded already.
 
     Raises:
-        FrcnnError: the photograph cannot be read or searched, or the cache not be written.
+        FrcnnError: the image cannot be read or searched, or the cache cannot be written.
     """
     key = proposal_keys(config)(cached_content_hash(cache, path))
     boxes = load_proposals(cache, key)
     if boxes is None:
         if config.engine == "imported":
             raise _not_imported(path, config)
-        boxes = search_and_keep(SearchTask(path, key, config, cache), image)
+        pixels = load_image(path) if image is None else image
+        boxes = search(pixels, config, path).boxes
+        save_proposals(cache, key, boxes, described(config, library(config)))
     return boxes[: config.max_proposals or None]
 
 
 def missing_key(path: Path, config: ProposalConfig, cache: Cache) -> str:
-    """Returns the key of a photograph's proposals if the cache has none and they can be searched.
+    """Returns the key of an image's proposals if they are missing and can be searched, else "".
 
-    Else it is ""; for what is wrong with a photograph ask for its proposals.
+    `proposals_for` raises what is wrong with an image.
     """
     if config.engine == "imported":
         return ""
@@ -119,141 +127,121 @@ def ensure_proposals(
     scheduler: str = "",
     progress: Progress = silent,
 ) -> ProposalRun:
-    """Searches the photographs whose proposals are not in the cache, and keeps what it finds.
+    """Searches the images whose proposals are not in the cache, and keeps the results.
 
-    Each result is in the cache as soon as it is there, so an interrupted call loses only the
-    photographs in work. A photograph that fails, takes too long, or ends the process that searches
-    it is noted and the rest go on. Photographs are searched in processes of their own, a single one
-    too, so neither can end this one.
+    Each result is written as soon as it is there, so an interrupted call loses only the images in
+    work. An image that fails, takes too long, or crashes the process that searches it is noted and
+    the rest go on. Images are searched in processes of their own, a single one too, so that none
+    can crash this one.
 
     Args:
-        paths: photographs; one that is named twice counts once.
-        config: how their regions are searched.
-        cache: where they are kept.
-        workers: processes; 0 is one for each core.
-        force: search again what is in the cache.
-        scheduler: address of a Dask scheduler whose workers search instead; "" searches here.
-        progress: told after each photograph.
+        paths: images; one that is named twice counts once.
+        config: settings of the search.
+        cache: where the proposals are kept.
+        workers: processes; 0: one per core.
+        force: whether to search again what is in the cache.
+        scheduler: address of a Dask scheduler whose workers search instead; "": search here.
+        progress: called after each image.
 
     Raises:
         ProposalError: OpenCV has no selective search.
         CacheError: the cache cannot be written.
     """
-    search_run = _SearchRun(list(dict.fromkeys(paths)), config, cache, force, progress)
-    return search_run.run(workers or all_cores(), scheduler)
-
-
-class _SearchRun:
-    """One call of `ensure_proposals`."""
-
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        config: ProposalConfig,
-        cache: Cache,
-        force: bool,
-        progress: Progress,
-    ) -> None:
-        self._paths = paths
-        self._force = force
-        self._progress = progress
-        self._result = ProposalRun(config, cache)
-        self._key_of = proposal_keys(config)
-
-    def run(self, workers: int, scheduler: str) -> ProposalRun:
-        began = time.monotonic()
-        self._progress(STEP, 0, len(self._paths))
-        missing = self._missing()
-        first = list(islice(missing, 2))
-        if first:
-            require_engine(self._result.config)
-            self._result.cache.require_writable()
-            tasks = chain(first, missing)
-            if scheduler:
-                self._search_on_cluster(tasks, scheduler)
-            else:
-                taken = self._search(tasks, workers, alone=len(first) == 1 < workers)
-                self._search((replace(task, wait=True) for task in taken), workers)
-        return self._in_input_order(time.monotonic() - began)
-
-    def _search(
-        self, tasks: Iterable[SearchTask], workers: int, *, alone: bool = False
-    ) -> list[SearchTask]:
-        """Searches photographs, and returns those that another process is searching."""
-        config = self._result.config
-        set_up = partial(set_up_worker, config, alone=alone)
-        taken = []
-        with closing(run_all(search_once, tasks, workers, set_up, config.time_limit)) as found:
-            for task, outcome in found:
-                if isinstance(outcome, Taken):
-                    taken.append(task)
+    began = time.monotonic()
+    workers = workers or all_cores()
+    tally = _Tally(list(dict.fromkeys(paths)), ProposalRun(config, cache), progress)
+    missing = tally.missing(force)
+    first = list(islice(missing, 2))
+    if first:
+        require_engine(config)
+        cache.require_writable()
+    tasks: Iterable[SearchTask] = chain(first, missing) if first else ()
+    set_up = partial(set_up_worker, config, alone=len(first) == 1 < workers)
+    while tasks:
+        claimed_by_others = []
+        with closing(
+            _search_on_cluster(tasks, config, scheduler)
+            if scheduler
+            else run_all(search_once, tasks, workers, set_up, config.time_limit)
+        ) as outcomes:
+            for task, outcome in outcomes:
+                if isinstance(outcome, AlreadyClaimed):
+                    claimed_by_others.append(replace(task, wait=True))
                 else:
-                    self._note(task.path, outcome)
-        return taken
+                    tally.note(task.path, outcome)
+        tasks = claimed_by_others  # searched, or waited for, once the others are done
+    return tally.result(time.monotonic() - began)
 
-    def _search_on_cluster(self, tasks: Iterator[SearchTask], scheduler: str) -> None:
-        # Dask takes a second to import, and few have it.
-        from frcnn_cli.proposals.remote import search_on_cluster
 
-        for task, outcome in search_on_cluster(tasks, self._result.config, scheduler):
-            self._note(task.path, outcome)
+class _Tally:
+    """Counts the outcomes of `ensure_proposals` and reports progress."""
 
-    def _missing(self) -> Iterator[SearchTask]:
-        """Yields what is to be searched, noting on the way what is not."""
-        result = self._result
+    def __init__(self, paths: Sequence[Path], run: ProposalRun, progress: Progress) -> None:
+        self._paths = paths
+        self._run = run
+        self._progress = progress
+        self._report()
+
+    def missing(self, force: bool) -> Iterator[SearchTask]:
+        """Yields the images to search; notes those that are cached or cannot be read."""
+        run, config = self._run, self._run.config
+        key_of = proposal_keys(config)
+        is_imported = config.engine == "imported"
         for path in self._paths:
             try:
-                content = cached_content_hash(result.cache, path)
-            except CacheError:
-                raise
+                content = cached_content_hash(run.cache, path)
             except FrcnnError as error:
-                self._note(path, error)
+                self.note(path, error)
                 continue
-            key = self._key_of(content)
-            is_imported = result.config.engine == "imported"
-            boxes = load_proposals(result.cache, key) if is_imported or not self._force else None
+            key = key_of(content)
+            boxes = load_proposals(run.cache, key) if is_imported or not force else None
             if boxes is not None:
-                result.cached += 1
-                self._count(path, len(boxes))
+                self.note(path, Found(len(boxes), searched=False))
             elif is_imported:
-                self._note(path, _not_imported(path, result.config))
+                self.note(path, _not_imported(path, config))
             else:
-                yield SearchTask(path, key, result.config, result.cache, self._force)
+                yield SearchTask(path, key, config, run.cache, force)
 
-    def _note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
-        if isinstance(outcome, Found):
-            self._result.searched += outcome.searched
-            self._result.cached += not outcome.searched
-            self._count(path, outcome.boxes)
-            return
-        if isinstance(outcome, CacheError):
-            raise outcome
-        self._result.failures[path] = (
-            outcome if isinstance(outcome, FrcnnError) else error_of(path, outcome)
-        )
-        self._tell()
+    def note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
+        """Counts the outcome of an image; raises if the cache itself failed."""
+        run = self._run
+        match outcome:
+            case Found(boxes, searched):
+                run.searched += searched
+                run.cached += not searched
+                run.counts[path] = min(boxes, run.config.max_proposals or boxes)
+            case CacheError():
+                raise outcome
+            case FrcnnError():
+                run.failures[path] = outcome
+            case _:
+                run.failures[path] = error_of(path, outcome)
+        self._report()
 
-    def _count(self, path: Path, boxes: int) -> None:
-        limit = self._result.config.max_proposals
-        self._result.counts[path] = min(boxes, limit) if limit else boxes
-        self._tell()
+    def result(self, seconds: float) -> ProposalRun:
+        """Returns the run, its images in input order."""
+        run = self._run
+        run.counts = {path: run.counts[path] for path in self._paths if path in run.counts}
+        run.failures = {path: run.failures[path] for path in self._paths if path in run.failures}
+        run.seconds = seconds
+        return run
 
-    def _tell(self) -> None:
-        result = self._result
-        self._progress(STEP, len(result.counts) + len(result.failures), len(self._paths))
+    def _report(self) -> None:
+        done = len(self._run.counts) + len(self._run.failures)
+        self._progress(STEP, done, len(self._paths))
 
-    def _in_input_order(self, seconds: float) -> ProposalRun:
-        result = self._result
-        result.counts = {path: result.counts[path] for path in self._paths if path in result.counts}
-        result.failures = {
-            path: result.failures[path] for path in self._paths if path in result.failures
-        }
-        result.seconds = seconds
-        return result
+
+def _search_on_cluster(
+    tasks: Iterable[SearchTask], config: ProposalConfig, scheduler: str
+) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
+    # Dask takes a second to import, and few have it.
+    from frcnn_cli.proposals.remote import search_on_cluster
+
+    return search_on_cluster(iter(tasks), config, scheduler)
 
 
 def proposal_keys(config: ProposalConfig) -> Callable[[str], str]:
-    """Returns the function from a photograph's content hash to the key of its proposals.
+    """Returns the function from an image's content hash to the key of its proposals.
 
     Raises:
         ProposalError: the engine is not installed.
@@ -272,7 +260,7 @@ def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
 
 
 def error_of(path: Path, lost: Lost) -> ProposalError:
-    """Returns why a photograph whose search did not come back has no proposals."""
+    """Returns why an image has no proposals whose search was lost."""
     match lost:
         case TimedOut(seconds):
             return ProposalError(

@@ -1,13 +1,10 @@
-"""One photograph → its proposals: what a worker process does."""
+"""Region search of one image, as a worker process runs it."""
 
 from __future__ import annotations
 
-import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.cache.claims import claimed
 from frcnn_cli.cache.proposals import described, load_proposals, save_proposals
@@ -17,21 +14,18 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.search import library, require_engine, search
-from frcnn_cli.records import FloatArray
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SearchTask:
-    """A photograph to be searched.
+    """An image to search.
 
     Attributes:
-        path: the photograph.
+        path: the image.
         key: of its proposals in the cache.
-        config: how its regions are searched.
-        cache: where they are kept.
-        force: whether to search it also where the cache has its proposals.
+        config: settings of the search.
+        cache: where the proposals are kept.
+        force: whether to search it even if the cache has its proposals.
         wait: whether to wait for another process that is searching it.
     """
 
@@ -45,11 +39,11 @@ class SearchTask:
 
 @dataclass(frozen=True)
 class Found:
-    """The proposals of a photograph are in the cache.
+    """The proposals of an image are in the cache.
 
     Attributes:
         boxes: how many.
-        searched: whether this task searched them; else another process has done so meanwhile.
+        searched: whether this task searched them; else another process did meanwhile.
     """
 
     boxes: int
@@ -57,15 +51,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Another process is searching the photograph, and the task did not wait."""
+class AlreadyClaimed:
+    """Another process is searching the image, and the task did not wait."""
 
 
 def set_up_worker(config: ProposalConfig, *, alone: bool) -> None:
-    """Prepares a process that searches photographs.
+    """Prepares a process that searches images.
 
     Args:
-        config: how they are searched.
+        config: settings of the search.
         alone: whether it is the only one, and may use all cores.
 
     Raises:
@@ -73,59 +67,27 @@ def set_up_worker(config: ProposalConfig, *, alone: bool) -> None:
     """
     if not alone:
         opencv.use_one_thread()
-    require_engine(config)  # loads compiled code before the clock of the first photograph starts
+    require_engine(config)  # loads compiled code before the clock of the first image starts
 
 
-def search_once(task: SearchTask) -> Found | Taken | FrcnnError:
-    """Searches a photograph and keeps its proposals, unless another process does or has done so.
+def search_once(task: SearchTask) -> Found | AlreadyClaimed | FrcnnError:
+    """Searches an image and keeps its proposals, unless another process does or has done so.
 
-    Returns why there are none instead of raising it, so that the other photographs go on.
+    Returns an error instead of raising it, so that the other images go on.
     """
+    claim = nullcontext(True) if task.force else claimed(task.cache, task.key, wait=task.wait)
     try:
-        if task.force:
-            return Found(len(search_and_keep(task)), searched=True)
-        with claimed(task.cache, task.key, wait=task.wait) as mine:
-            if not mine:
-                return Taken()
-            kept = load_proposals(task.cache, task.key)
+        with claim as is_ours:
+            if not is_ours:
+                return AlreadyClaimed()
+            kept = None if task.force else load_proposals(task.cache, task.key)
             if kept is not None:
                 return Found(len(kept), searched=False)
-            return Found(len(search_and_keep(task)), searched=True)
+            boxes = search(load_image(task.path), task.config, task.path).boxes
+            made_by = described(task.config, library(task.config))
+            save_proposals(task.cache, task.key, boxes, made_by)
+            return Found(len(boxes), searched=True)
     except FrcnnError as error:
         return error
-    except Exception as error:  # whatever it is, it must not stop the other photographs
+    except Exception as error:  # whatever it is, it must not stop the other images
         return ProposalError(f"{type(error).__name__}: {error}", file=task.path)
-
-
-def search_and_keep(task: SearchTask, image: npt.NDArray[np.uint8] | None = None) -> FloatArray:
-    """Returns the proposals (N, 4) of a photograph, best first, having kept them.
-
-    Args:
-        task: the photograph.
-        image: its pixels (H, W, 3), RGB and upright, if it is decoded already.
-
-    Raises:
-        FrcnnError: the photograph cannot be read or searched, or the cache not be written.
-    """
-    boxes = search_photograph(load_image(task.path) if image is None else image, task)
-    save_proposals(task.cache, task.key, boxes, described(task.config, library(task.config)))
-    return boxes
-
-
-def search_photograph(image: npt.NDArray[np.uint8], task: SearchTask) -> FloatArray:
-    """Returns the proposals (N, 4) of a photograph with the pixels `image` (H, W, 3), best first.
-
-    Raises:
-        ProposalError: the search failed.
-    """
-    try:
-        regions = search(image, task.config)
-    except ProposalError as error:
-        raise ProposalError(error.problem, remedy=error.remedy, file=task.path) from error
-    if regions.has_windows:
-        _LOGGER.warning(
-            "%s: too few regions found (%d), as in a flat picture; sliding windows are added",
-            task.path,
-            regions.found,
-        )
-    return regions.boxes
