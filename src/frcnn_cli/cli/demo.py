@@ -38,6 +38,7 @@ EXAMPLES = """[bold]Example[/]
 @options.command(without=("cache_dir", "config", "as_json"))
 def demo(
     context: options.CommandContext,
+    application: typer.Context,
     folder: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="Output folder; created if missing.")
     ] = Path("demo"),
@@ -55,7 +56,7 @@ def demo(
             f"The following commands can also be typed in {folder}."
         )
         images = Path("scenes", "JPEGImages")
-        photograph = images / f"{_most_varied(folder / 'scenes')}.jpg"
+        image = images / f"{_most_varied(folder / 'scenes')}.jpg"
         given = {"--quiet": context.quiet, "--verbose": context.verbose}
         flags = [flag for flag, is_given in given.items() if is_given]
         with chdir(folder):
@@ -63,16 +64,17 @@ def demo(
                 f"proposals {images}",
                 "train",
                 "eval --out report.json --plot curves.png",
-                f"detect {photograph} --out boxes.json --draw drawn",
+                f"detect {image} --out boxes.json --draw drawn",
             ):
                 terminal.say(f"\n[bold]$ frcnn {command}[/]")
-                _run([*shlex.split(command), "--cache-dir", ".frcnn", *flags])
+                words = [*shlex.split(command), "--cache-dir", ".frcnn", *flags]
+                _run(application, words)
         terminal.say("")
         terminal.say(
             facts(
                 f"The demo took {duration(time.monotonic() - began)}",
                 {
-                    "picture": str(folder / "drawn" / photograph.name),
+                    "picture": str(folder / "drawn" / image.name),
                     "boxes": str(folder / "boxes.json"),
                     "report": str(folder / "report.json"),
                 },
@@ -88,15 +90,13 @@ def _most_varied(scenes: Path) -> str:
     return max(tests, key=lambda name: len(set(read_names(scenes / f"Annotations/{name}.xml"))))
 
 
-def _run(words: list[str]) -> None:
-    """Runs a command line in this process, so that torch is loaded once.
+def _run(application: typer.Context, words: list[str]) -> None:
+    """Runs a command of the application in this process, so that torch is loaded once.
 
     Raises:
-        typer.Exit: the command did not end well.
+        typer.Exit: the command failed.
     """
-    from frcnn_cli.cli.app import app
-
-    code = typer.main.get_command(app).main(words, prog_name="frcnn", standalone_mode=False)
+    code = application.find_root().command.main(words, prog_name="frcnn", standalone_mode=False)
     if code:
         raise typer.Exit(code)
 

@@ -1,4 +1,4 @@
-"""One line of the report, and what a probe brings home."""
+"""A line of the report, and the result of a probe."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 State = Literal["ok", "warning", "broken"]
-"""Broken: a command cannot do its work. Warning: it can, though not as well as it could."""
+"""Broken: a command cannot work. Warning: it works, but not optimally."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, and what to do about it."""
+    """The name, state, finding and remedy of one part."""
 
     name: str
     state: State
@@ -22,19 +22,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe found, or why it failed.
+    """The result of a probe.
 
     Attributes:
-        facts: JSON values; empty where it failed.
-        problem: one line; "" where it went well.
-        remedy: what the error itself advised.
+        facts: JSON values; empty if it failed.
+        problem: why it failed, in one line; "" if it did not.
+        remedy: the error's own advice.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
     remedy: str = ""
-
-    @property
-    def fine(self) -> bool:
-        """Whether the probe went well."""
-        return not self.problem

@@ -35,10 +35,10 @@ def doctor(
     The exit code is 1 if something is broken.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cli.doctor import examine
+        from frcnn_cli.cli.doctor import run_checks
 
         with terminal.progress("parts") as report:
-            checks = examine(context.cache_dir, report)
+            checks = run_checks(context.cache_dir, report)
         states = Counter(check.state for check in checks)
         data = {
             "schema": "frcnn.doctor/1",
@@ -67,9 +67,9 @@ def _report(checks: list[Check], states: Counter[State]) -> RenderableType:
         if check.remedy and check.state != "ok":
             found.append(f"\n→ {check.remedy}", "cyan")
         grid.add_row(Text(mark, style), Text(check.name, "dim"), found)
-    told = [
+    counts = [
         count(states["broken"], "thing") + " broken" if states["broken"] else "",
         count(states["warning"], "warning") if states["warning"] else "",
     ]
-    said = ", ".join(filter(None, told)) or "Everything works"
-    return Group(Padding(grid, (0, 0, 1, 0)), headline(said, complete=not any(told)))
+    line = ", ".join(filter(None, counts)) or "Everything works"
+    return Group(Padding(grid, (0, 0, 1, 0)), headline(line, complete=not any(counts)))

@@ -1,20 +1,31 @@
-"""What the probes of packages found, as lines of the report."""
+"""Checks of the packages, from the outcomes of the probes and from `pip check`."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 
 from frcnn_cli._version import __version__
 from frcnn_cli.cli.doctor.check import Check, Outcome
 
-_OPENCVS = (
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
+_PROJECT = "frcnn-cli"
+_OPENCVS = tuple(
+    f"opencv-{contrib}python{headless}"
+    for contrib in ("", "contrib-")
+    for headless in ("", "-headless")
 )
+_EXTRAS = {
+    "timm": ("timm",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "tensorboard": ("tensorboard",),
+    "matlab": ("scipy",),
+    "cluster": ("distributed",),
+}
+_REINSTALL = "pip install --force-reinstall frcnn-cli"
 _REINSTALL_TORCH = (
     "pip install --force-reinstall torch torchvision, both from one index: for a CPU add "
     "--index-url https://download.pytorch.org/whl/cpu"
@@ -22,124 +33,92 @@ _REINSTALL_TORCH = (
 
 
 def check_packages(found: Mapping[str, Outcome]) -> Iterator[Check]:
-    """Yields what the probes by name say of the packages."""
+    """Yields the checks of the packages; `found` has an outcome per probe."""
+    torch, weights = found["torch"], found["weights"]
     machine = f"{platform.system()} {platform.machine()}"
-    here = f"{__version__} on Python {platform.python_version()}, {machine}"
-    yield Check("frcnn", "ok", here)
-    yield _requirements(found["requirements"])
-    yield _torch(found["torch"])
-    if found["torch"].fine:
-        yield _torchvision(found["torchvision"], found["torch"])
+    yield Check("frcnn", "ok", f"{__version__} on Python {platform.python_version()}, {machine}")
+    yield check_versions()
+    build = f"CUDA {torch.facts.get('built_for')}" if torch.facts.get("built_for") else "the CPU"
+    yield _check(
+        "torch", torch, f"{torch.facts.get('version')}, built for {build}", _REINSTALL_TORCH
+    )
+    if not torch.problem:
+        yield _torchvision(found["torchvision"], f"{torch.facts['version']}, built for {build}")
     yield _opencv(found["opencv"])
     yield _numba(found["numba"])
-    yield _others(found["others"])
-    if all(found[name].fine for name in ("torch", "torchvision", "opencv")):
-        yield _weights(found["weights"])
+    yield _check("other packages", found["others"], "imported", _REINSTALL)
+    if not any(found[name].problem for name in ("torch", "torchvision", "opencv")):
+        intact = "the ImageNet weights and the bundled detector are intact"
+        yield _check("weights", weights, intact, _REINSTALL)
     yield _extras()
 
 
-def _requirements(outcome: Outcome) -> Check:
-    name = "versions"
-    if not outcome.fine:
-        return Check(name, "warning", f"could not be compared ({outcome.problem})")
-    problems = outcome.facts["problems"]
+def check_versions() -> Check:
+    """Checks by `pip check` whether all requirements of frcnn, and theirs, are met."""
+    command = [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        requirements = importlib.metadata.requires(_PROJECT) or []
+    except importlib.metadata.PackageNotFoundError:
+        return Check("versions", "ok", "not compared: frcnn runs from its sources")
+    ours = {_PROJECT, *(re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in requirements)}
+    problems = [line for line in done.stdout.splitlines() if line.split(" ", 1)[0] in ours]
     if problems:
-        return Check(name, "broken", "; ".join(problems), "pip install --upgrade frcnn-cli")
-    if not outcome.facts["known"]:
-        return Check(name, "ok", "not compared: frcnn runs from its sources")
-    return Check(name, "ok", "every requirement is met")
+        return Check("versions", "broken", "; ".join(problems), "pip install --upgrade frcnn-cli")
+    if done.returncode and not done.stdout:
+        last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+        return Check("versions", "warning", f"not compared ({last})", "python -m ensurepip")
+    return Check("versions", "ok", "every requirement is met")
 
 
-def _torch(outcome: Outcome) -> Check:
-    if not outcome.fine:
-        remedy = outcome.remedy or _REINSTALL_TORCH
-        return Check("torch", "broken", outcome.problem, remedy)
-    return Check("torch", "ok", f"{outcome.facts['version']}, {_build(outcome)}")
+def _check(name: str, outcome: Outcome, found: str, remedy: str) -> Check:
+    if outcome.problem:
+        return Check(name, "broken", outcome.problem, outcome.remedy or remedy)
+    return Check(name, "ok", found)
 
 
-def _build(torch: Outcome) -> str:
-    built_for = torch.facts["built_for"]
-    return f"built for CUDA {built_for}" if built_for else "built for the CPU only"
-
-
-def _torchvision(outcome: Outcome, torch: Outcome) -> Check:
-    if outcome.fine:
-        return Check("torchvision", "ok", str(outcome.facts["version"]))
-    problem = outcome.problem
-    if "torchvision::nms" in problem:
-        ours = _version_of("torchvision")
-        problem += (
-            f"; torchvision {ours} was not made for torch {torch.facts['version']}, {_build(torch)}"
-        )
-    return Check("torchvision", "broken", problem, _REINSTALL_TORCH)
+def _torchvision(outcome: Outcome, torch: str) -> Check:
+    check = _check("torchvision", outcome, str(outcome.facts.get("version")), _REINSTALL_TORCH)
+    if "torchvision::nms" not in outcome.problem:
+        return check
+    clash = f"; torchvision {_version_of('torchvision')} was not made for torch {torch}"
+    return Check(check.name, check.state, check.found + clash, check.remedy)
 
 
 def _opencv(outcome: Outcome) -> Check:
-    installed = [f"{name} {_version_of(name)}" for name in _OPENCVS if _version_of(name)]
-    several = len(installed) > 1
-    remedy = (
-        f"pip uninstall -y {' '.join(each.split()[0] for each in installed)} && "
-        "pip install opencv-contrib-python"
-    )
-    if not outcome.fine:
-        problem = f"{outcome.problem}; installed: {', '.join(installed) or 'none'}"
-        return Check(
-            "opencv",
-            "broken",
-            problem,
-            remedy if installed else "pip install opencv-contrib-python",
-        )
-    if several:
-        listed = " beside ".join(installed)
-        return Check(
-            "opencv", "warning", f"{listed}: the next upgrade of one breaks the other", remedy
-        )
+    """Packages named opencv-* write the same folder, so the last one installed wins."""
+    installed = [name for name in _OPENCVS if _version_of(name)]
+    versions = [f"{name} {_version_of(name)}" for name in installed]
+    remedy = "pip install opencv-contrib-python"
+    if installed:
+        remedy = f"pip uninstall -y {' '.join(installed)} && {remedy}"
+    if outcome.problem:
+        problem = f"{outcome.problem}; installed: {', '.join(versions) or 'none'}"
+        return Check("opencv", "broken", problem, remedy)
+    if len(installed) > 1:
+        problem = f"{' beside '.join(versions)}: the next upgrade of one breaks the other"
+        return Check("opencv", "warning", problem, remedy)
     return Check("opencv", "ok", f"{outcome.facts['version']}, with selective search")
 
 
 def _numba(outcome: Outcome) -> Check:
-    name = "fast engine"
-    if outcome.fine:
-        return Check(name, "ok", f"numba {outcome.facts['version']}")
-    if _version_of("numba"):
-        remedy = "pip install --upgrade numba"
-        return Check(name, "warning", f"numba {_version_of('numba')}: {outcome.problem}", remedy)
-    remedy = "pip install numba"
-    return Check(
-        name,
-        "warning",
-        "numba is not installed: OpenCV finds the proposals, which takes longer",
-        remedy,
-    )
-
-
-def _others(outcome: Outcome) -> Check:
-    name = "other packages"
-    if outcome.fine:
-        return Check(name, "ok", "imported")
-    return Check(name, "broken", outcome.problem, "pip install --force-reinstall frcnn-cli")
-
-
-def _weights(outcome: Outcome) -> Check:
-    name = "weights"
-    if outcome.fine:
-        return Check(name, "ok", "the ImageNet weights and the bundled detector are intact")
-    remedy = outcome.remedy or "pip install --force-reinstall frcnn-cli"
-    return Check(name, "broken", outcome.problem, remedy)
+    version = _version_of("numba")
+    if not outcome.problem:
+        return Check("fast engine", "ok", f"numba {outcome.facts['version']}")
+    if version:
+        problem, remedy = f"numba {version}: {outcome.problem}", "pip install --upgrade numba"
+    else:
+        problem = "numba is not installed: OpenCV finds the proposals, which takes longer"
+        remedy = "pip install numba"
+    return Check("fast engine", "warning", problem, remedy)
 
 
 def _extras() -> Check:
     there, missing = [], []
-    for extra, packages in {
-        "timm": ("timm",),
-        "onnx": ("onnx", "onnxscript", "onnxruntime"),
-        "tensorboard": ("tensorboard",),
-        "matlab": ("scipy",),
-        "cluster": ("distributed",),
-    }.items():
-        versions = [f"{name} {_version_of(name)}" for name in packages if _version_of(name)]
-        if len(versions) == len(packages):
-            there += versions
+    for extra, packages in _EXTRAS.items():
+        versions = {name: _version_of(name) for name in packages}
+        if all(versions.values()):
+            there += [f"{name} {version}" for name, version in versions.items()]
         else:
             missing.append(f"pip install 'frcnn-cli[{extra}]'")
     found = ", ".join(there) or "none installed"

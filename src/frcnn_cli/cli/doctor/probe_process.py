@@ -1,50 +1,55 @@
-"""Runs a probe in a process of its own."""
+"""Runs a probe in a process of its own: `python -m frcnn_cli.cli.doctor NAME`."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from signal import Signals
+from typing import Any
 
 from frcnn_cli.cli.doctor.check import Outcome
+from frcnn_cli.cli.doctor.probes import PROBES
+from frcnn_cli.errors import FrcnnError
 
-ANSWER = "frcnn-probe "
-"""What the line of stdout that holds the answer begins with: packages print at import."""
+_ANSWER = "frcnn-probe "
+"""Prefix of the line of stdout that holds the answer: packages print at import."""
+_TIMEOUT_SECONDS = 120.0
 
-_PATIENCE = 120.0
 
-
-def try_out(probe: str) -> Outcome:
-    """Returns what the probe of that name found, however its process ended."""
-    command = [sys.executable, "-m", "frcnn_cli.cli.doctor", probe]
+def run_probe(name: str) -> Outcome:
+    """Returns the result of the probe `name`, however its process ends."""
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "frcnn_cli.cli.doctor", name],
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONWARNINGS": "ignore"},
         )
     except subprocess.TimeoutExpired:
-        return Outcome(problem=f"no answer within {_PATIENCE:.0f} s")
-    except OSError as error:
-        return Outcome(problem=f"{sys.executable} cannot be started ({error.strerror})")
-    answers = [line for line in done.stdout.splitlines() if line.startswith(ANSWER)]
+        return Outcome(problem=f"no answer within {_TIMEOUT_SECONDS:.0f} s")
+    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
     if answers:
-        return Outcome(**json.loads(answers[-1].removeprefix(ANSWER)))
-    if done.returncode < 0:
-        return Outcome(problem=f"it crashed at import ({_signal_name(-done.returncode)})")
-    said = done.stderr.strip().splitlines() or ["no message"]
-    return Outcome(problem=f"exit code {done.returncode}: {said[-1]}")
+        return Outcome(**json.loads(answers[-1].removeprefix(_ANSWER)))
+    if -done.returncode in set(Signals):
+        return Outcome(problem=f"it crashed at import ({Signals(-done.returncode).name})")
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return Outcome(problem=f"exit code {done.returncode}: {last}")
 
 
-def _signal_name(number: int) -> str:
+def answer(name: str) -> None:
+    """Runs the probe `name` in this process and prints its outcome for `run_probe`."""
+    outcome: dict[str, Any]
     try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+        outcome = {"facts": PROBES[name]()}
+    except FrcnnError as error:
+        problem = f"{error.file}: {error.problem}" if error.file else error.problem
+        outcome = {"problem": problem, "remedy": error.remedy}
+    except BaseException as error:  # whatever a broken package raises, SystemExit too
+        outcome = {"problem": " ".join(f"{type(error).__name__}: {error}".split())}
+    sys.stdout.write(f"\n{_ANSWER}{json.dumps(outcome)}\n")
