@@ -3,7 +3,7 @@
 FrcnnError
 ├── ConfigError        a setting that is unknown, out of range or contradicts another
 ├── DataError          a data set that is missing, empty or inconsistent
-│   ├── ImageError     a photograph that cannot be read
+│   ├── ImageError     an image that cannot be read
 │   └── AnnotationError  an annotation that cannot be trusted
 ├── ProposalError      a region search that failed
 ├── CheckpointError    weights that are missing, damaged or of another model
@@ -70,7 +70,7 @@ class DataError(FrcnnError):
     """A data set that is missing, empty or inconsistent.
 
     Attributes:
-        others: what else is wrong with the same photograph; not in the line of this error.
+        others: what else is wrong with the same image; not in the line of this error.
     """
 
     others: tuple[DataError, ...] = ()
@@ -80,7 +80,7 @@ class DataError(FrcnnError):
 
 
 class ImageError(DataError):
-    """A photograph that cannot be read."""
+    """An image that cannot be read."""
 
 
 class AnnotationError(DataError):

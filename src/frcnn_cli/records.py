@@ -1,6 +1,6 @@
-"""What flows between the parts: annotated photographs in, detections out. Torch-free.
+"""What flows between the parts: annotated images in, detections out. Torch-free.
 
-Boxes are xyxy float32 in 0-based continuous pixel edges of the upright photograph, so a width is
+Boxes are xyxy float32 in 0-based continuous pixel edges of the upright image, so a width is
 `x2 - x1`. Label 0 is background; classes are 1..K.
 """
 
@@ -29,11 +29,11 @@ def as_boxes(boxes: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photograph and its ground truth.
+    """An image and its ground truth.
 
     Attributes:
         image_id: unique in its data set, such as "000012".
-        path: the photograph.
+        path: the image.
         boxes: (N, 4) float32.
         labels: (N,) int64 in 1..K.
         difficult: (N,) bool; objects that neither count for nor against a detector.
@@ -57,7 +57,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What a detector found in one photograph, in falling score.
+    """What a detector found in one image, in falling score.
 
     Attributes:
         boxes: (N, 4) float32.
@@ -98,7 +98,7 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class ObjectEvidence:
-    """What a detector saw of the N objects of a photograph before it reported detections.
+    """What a detector saw of the N objects of an image before it reported detections.
 
     Attributes:
         proposal_iou: (N,) float32, highest IoU of a proposal with the object; 0 without proposals.
@@ -113,12 +113,12 @@ class ObjectEvidence:
 
 @dataclass(frozen=True, slots=True)
 class DetectedImage:
-    """One photograph's entry in `boxes.json`.
+    """One image's entry in `boxes.json`.
 
     Attributes:
         file: the path as the user gave it.
-        width: pixels of the upright photograph.
-        height: pixels of the upright photograph.
+        width: pixels of the upright image.
+        height: pixels of the upright image.
         proposals: how many regions were classified.
         detections: what was found.
         seconds: wall time of each step ("decode", "proposals", "network", "postprocess").

@@ -13,7 +13,7 @@ from support.datasets import Box, pair, photograph, xml
 
 
 def with_box(folder: Path, *boxes: Box) -> Dataset:
-    """A data set of one photograph, 40 × 30, with dogs in `boxes` (VOC's own numbers)."""
+    """A data set of one image, 40 × 30, with dogs in `boxes` (VOC's own numbers)."""
     photograph(folder / "a.jpg", (40, 30))
     xml(folder / "a.xml", [("dog", box) for box in boxes])
     return find_dataset(folder)
@@ -55,7 +55,7 @@ def test_boxes_are_clipped(tmp_path: Path, box: Box, inside: list[float], mentio
     for problem in problems:
         assert (problem.image_id, problem.dropped) == ("a", False)
         assert str(problem.error).startswith(f"{tmp_path / 'a.xml'}: object 1 (dog) has the box")
-        assert "leaves its photograph of 40 x 30 pixels; it is clipped" in str(problem.error)
+        assert "leaves its image of 40 x 30 pixels; it is clipped" in str(problem.error)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_boxes_are_clipped(tmp_path: Path, box: Box, inside: list[float], mentio
     [
         ((10, 10, 9, 20), "(9, 9, 9, 20) without area"),
         ((20, 10, 5, 20), "(19, 9, 5, 20) without area"),
-        ((41, 1, 60, 20), "(40, 0, 60, 20) outside its photograph of 40 x 30 pixels"),
-        ((-100, -100, 500, 500), "(-101, -101, 500, 500) mostly outside its photograph of 40 x 30"),
-        ((-9, -9, 0, 0), "(-10, -10, 0, 0) outside its photograph of 40 x 30 pixels"),
+        ((41, 1, 60, 20), "(40, 0, 60, 20) outside its image of 40 x 30 pixels"),
+        ((-100, -100, 500, 500), "(-101, -101, 500, 500) mostly outside its image of 40 x 30"),
+        ((-9, -9, 0, 0), "(-10, -10, 0, 0) outside its image of 40 x 30 pixels"),
     ],
 )
 def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
@@ -100,7 +100,7 @@ def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> 
         assert error.file == str(tmp_path / "a.xml")
     again = pickle.loads(pickle.dumps(problem.error))
     assert [str(each) for each in again.others] == [str(each) for each in problem.errors[1:]]
-    (tmp_path / "a.jpg").write_text("no photograph")
+    (tmp_path / "a.jpg").write_text("no image")
     with pytest.raises(ImageError) as caught:
         dataset.read("a")
     assert [each.problem for each in caught.value.others] == [e.problem for e in problem.errors[:2]]
@@ -112,7 +112,7 @@ def test_what_is_told_of_one_photograph_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError) as caught:
         find_dataset(tmp_path).read("a")
     assert len(caught.value.others) == 50
-    assert caught.value.others[-1].problem == "has more wrong objects for the same photograph"
+    assert caught.value.others[-1].problem == "has more wrong objects for the same image"
     xml(tmp_path / "a.xml", [("dog", (9, 9, 2, 2))] * 50)
     with pytest.raises(AnnotationError) as caught:
         find_dataset(tmp_path).read("a")
@@ -120,7 +120,7 @@ def test_what_is_told_of_one_photograph_has_an_end(tmp_path: Path) -> None:
 
 
 def broken(folder: Path) -> Dataset:
-    """Good photographs a and z; between them, one of each kind that cannot be used."""
+    """Good images a and z; between them, one of each kind that cannot be used."""
     for stem in "az":
         pair(folder, stem, "dog")
     (folder / "b.jpg").write_text("text")
@@ -190,6 +190,6 @@ def test_it_crosses_to_worker_processes(tmp_path: Path) -> None:
 def test_one_line_says_what_was_found(tmp_path: Path) -> None:
     pair(tmp_path / "train", "a", "dog")
     assert str(find_dataset(tmp_path)) == (
-        f"images beside VOC XML in {tmp_path}: 1 photograph, splits: train 1, trainval 1"
+        f"images beside VOC XML in {tmp_path}: 1 image, splits: train 1, trainval 1"
     )
-    assert str(find_dataset(tmp_path / "train")).endswith("1 photograph, no splits")
+    assert str(find_dataset(tmp_path / "train")).endswith("1 image, no splits")

@@ -149,9 +149,9 @@ def test_unicode_names_and_links(tmp_path: Path) -> None:
 
 
 def test_text_named_jpg(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_text("not a photograph")
+    (tmp_path / "a.jpg").write_text("not an image")
     for read in (load_image, image_size):
-        with pytest.raises(ImageError, match=r"a\.jpg: is not a photograph.*; convert"):
+        with pytest.raises(ImageError, match=r"a\.jpg: is not an image.*; convert"):
             read(tmp_path / "a.jpg")
 
 
@@ -219,7 +219,7 @@ def test_find_survives_links_in_a_circle(tmp_path: Path) -> None:
 def test_find_refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="does not exist"):
         find_images([tmp_path / "none"])
-    with pytest.raises(DataError, match="holds no photographs"):
+    with pytest.raises(DataError, match="holds no images"):
         find_images([tmp_path])
 
 

@@ -51,7 +51,7 @@ def test_a_million_annotations_of_coco_take_less_than_300_megabytes(tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["voc", "yolo"])
 def test_files_of_one_photograph_are_not_held(tmp_path: Path, kind: str) -> None:
-    """Listing takes the same whether a photograph has 1 object or 100; counting, one of them."""
+    """Listing takes the same whether an image has 1 object or 100; counting, one of them."""
     if kind == "voc":
         year(tmp_path, map(str, range(PHOTOGRAPHS)))
         files = sorted((tmp_path / "Annotations").iterdir())

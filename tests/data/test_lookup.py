@@ -1,4 +1,4 @@
-"""Which photograph a name in a file means."""
+"""Which image a name in a file means."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from frcnn_cli.data.open import open_dataset, read_split
 
 
 def flat_copy(scenes: Path, folder: Path) -> Path:
-    """The generated photographs beside their XML: data without splits."""
+    """The generated images beside their XML: data without splits."""
     folder.mkdir()
     for file in [*(scenes / "JPEGImages").iterdir(), *(scenes / "Annotations").iterdir()]:
         shutil.copy(file, folder)
@@ -26,7 +26,7 @@ def test_kept_splits(scenes: Path, tmp_path: Path) -> None:
     assert open_dataset(data, cache).splits == made
     assert sorted(data.iterdir()) == before
 
-    # A photograph that goes leaves its split; one that comes never joins the test split.
+    # An image that goes leaves its split; one that comes never joins the test split.
     gone = made["trainval"][0]
     for file in data.glob(f"{gone}.*"):
         file.rename(file.with_name(f"new{file.suffix}"))

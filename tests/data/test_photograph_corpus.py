@@ -1,4 +1,4 @@
-"""Photographs as people have them, made here, and what must come out for each."""
+"""Images as people have them, made here, and what must come out for each."""
 
 from __future__ import annotations
 
@@ -193,10 +193,10 @@ def test_links_and_read_only_folders(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty.jpg": (b"", "is empty; replace"),
-    "text.jpg": (b"a letter to a friend\n", "is not a photograph in a known format; convert"),
-    "page.jpg": (b"<!DOCTYPE html><p>404", "is not a photograph in a known format"),
-    "IMG_0001.HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1", "is a HEIC photograph, which is not read"),
-    "new.jxl": (b"\xff\x0a\xff", "is a JPEG XL photograph, which is not read; convert it to JPEG"),
+    "text.jpg": (b"a letter to a friend\n", "is not an image in a known format; convert"),
+    "page.jpg": (b"<!DOCTYPE html><p>404", "is not an image in a known format"),
+    "IMG_0001.HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1", "is a HEIC image, which is not read"),
+    "new.jxl": (b"\xff\x0a\xff", "is a JPEG XL image, which is not read; convert it to JPEG"),
     "scan.jpg": (b"%PDF-1.7\n", "is a PDF, which is not read"),
     "logo.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is a drawing"),
 }

@@ -61,7 +61,7 @@ def test_nothing_and_one() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_class_keeps_its_share(seed: int) -> None:
-    # 400 photographs of one to three classes; class "i" is in every i-th, so some are rare.
+    # 400 images of one to three classes; class "i" is in every i-th, so some are rare.
     made = {
         f"{n}": frozenset(str(i) for i in (2, 3, 7, 31, 50) if n % i == 0) for n in range(1, 401)
     }

@@ -12,8 +12,7 @@ import torch
 
 from frcnn_cli import find_proposals
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
-from frcnn_cli.data.images import load_image
-from frcnn_cli.data.resize import resize
+from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector, load_model
 from frcnn_cli.detection.loop import detect_image

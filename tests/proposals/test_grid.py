@@ -1,4 +1,4 @@
-"""Sliding windows cover the photograph, whatever its shape."""
+"""Sliding windows cover the image, whatever its shape."""
 
 from __future__ import annotations
 

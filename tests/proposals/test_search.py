@@ -1,4 +1,4 @@
-"""A photograph in, ordered boxes of its own pixels out."""
+"""An image in, ordered boxes of its own pixels out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole folders: cached, searched by many processes, with photographs that fail."""
+"""Whole folders: cached, searched by many processes, with images that fail."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_photograph_that_fails_is_listed_and_the_rest_go_on(photographs, cache
 
 
 def search_or_misbehave(task):
-    """Stands in for the search of photographs that crash OpenCV, or hang it."""
+    """Stands in for the search of images that crash OpenCV, or hang it."""
     if task.path.name == "c.png":
         os.kill(os.getpid(), signal.SIGSEGV)
     if task.path.name == "b.png":

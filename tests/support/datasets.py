@@ -1,4 +1,4 @@
-"""Small files to read: photographs of one colour, VOC XML as other tools write it, data sets."""
+"""Small files to read: images of one colour, VOC XML as other tools write it, data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Box = tuple[object, object, object, object]
 
 
 def photograph(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
-    """Writes a grey photograph of `size` (width, height), in the format of the path's ending."""
+    """Writes a grey image of `size` (width, height), in the format of the path's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (120, 130, 140)).save(path)
     return path
@@ -35,13 +35,13 @@ def xml(path: Path, objects: Iterable[tuple[str, Box]] = (), filename: str = "")
 
 
 def pair(folder: Path, stem: str, *names: str) -> None:
-    """Writes a photograph and, beside it, XML with an object of each class in `names`."""
+    """Writes an image and, beside it, XML with an object of each class in `names`."""
     photograph(folder / f"{stem}.jpg")
     xml(folder / f"{stem}.xml", [(name, (1, 1, 20, 20)) for name in names])
 
 
 def year(root: Path, ids: Iterable[str], splits: Mapping[str, Iterable[str]] = {}) -> Path:
-    """Writes a VOC year folder whose photographs show one dog each."""
+    """Writes a VOC year folder whose images show one dog each."""
     for image_id in ids:
         photograph(root / "JPEGImages" / f"{image_id}.jpg")
         xml(root / "Annotations" / f"{image_id}.xml", [("dog", (1, 1, 20, 20))])
@@ -72,11 +72,11 @@ def coco(
 
 
 def yolo(root: Path, labels: Mapping[str, str], **entries: object) -> Path:
-    """Writes a `data.yaml` of cats and dogs, photographs of 40 × 30 and their label files.
+    """Writes a `data.yaml` of cats and dogs, images of 40 × 30 and their label files.
 
     Args:
         root: the folder.
-        labels: lines by the photograph's path in `images`, such as "train/a.jpg"; "-" is no file.
+        labels: lines by the image's path in `images`, such as "train/a.jpg"; "-" is no file.
         entries: what the YAML says of `train`, `val` and so on.
     """
     for name, lines in labels.items():

@@ -11,7 +11,7 @@ from frcnn_cli.records import DetectedImage, Detections, Sample, as_boxes
 
 
 def sample(image_id, *objects):
-    """A photograph; an object is (label, box) or (label, box, difficult)."""
+    """An image; an object is (label, box) or (label, box, difficult)."""
     rows = [(*each, False)[:3] for each in objects]
     return Sample(
         image_id,
@@ -23,7 +23,7 @@ def sample(image_id, *objects):
 
 
 def detected(*found):
-    """The detections of a photograph; each is (label, score, box)."""
+    """The detections of an image; each is (label, score, box)."""
     return Detections(
         as_boxes([box for _, _, box in found]),
         np.array([score for _, score, _ in found], np.float32),
@@ -37,5 +37,5 @@ def known(samples, classes, **numbers):
 
 
 def image(file, *found):
-    """A photograph of 500×375 pixels as a writer takes it; see `detected`."""
+    """An image of 500×375 pixels as a writer takes it; see `detected`."""
     return DetectedImage(file, 500, 375, 9, detected(*found))

@@ -123,7 +123,7 @@ def _report(
 ) -> RenderableType:
     headline = ", ".join(
         (
-            count(summary.photographs, "image"),
+            count(summary.images, "image"),
             count(summary.objects, "object"),
             f"{len(summary.classes):,} {'class' if len(summary.classes) == 1 else 'classes'}",
         )
@@ -152,7 +152,7 @@ def _splits(summary: Summary) -> Table:
     table.add_column("images", justify="right")
     table.add_column("objects", justify="right")
     for name, each in summary.splits.items():
-        table.add_row(Text(name), f"{each.photographs:,}", f"{each.objects:,}")
+        table.add_row(Text(name), f"{each.images:,}", f"{each.objects:,}")
     return table
 
 
@@ -172,7 +172,7 @@ def _classes(summary: Summary) -> Table:
         table.add_row(
             Text(name),
             f"{each.objects:,}",
-            f"{each.photographs:,}",
+            f"{each.images:,}",
             *([f"{each.difficult:,}"] if flagged else []),
             *shares,
             _bar(each),
@@ -228,7 +228,7 @@ def _boxes(number: int) -> str:
 def _conversion_json(conversion: Conversion) -> dict[str, Any]:
     return {
         "out": str(conversion.folder),
-        "photographs": conversion.photographs,
+        "photographs": conversion.images,
         "splits": dict(conversion.splits),
         "left_out": list(conversion.left_out),
         "failures": [str(failure) for failure in conversion.failures],

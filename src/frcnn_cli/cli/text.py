@@ -20,7 +20,7 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
     """Returns a headline over aligned facts.
 
     Args:
-        title: what was done, such as "5,011 photographs have proposals".
+        title: what was done, such as "5,011 images have proposals".
         rows: label → value; an empty value leaves its row out.
         complete: whether all of it was done.
     """
@@ -32,7 +32,7 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
 
 
 def count(number: int, noun: str) -> str:
-    """Returns "1 photograph", "5,011 photographs"."""
+    """Returns "1 image", "5,011 images"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -1,6 +1,6 @@
-"""What every format becomes: a `Dataset` that reads one photograph's ground truth at a time.
+"""What every format becomes: a `Dataset` that reads one image's ground truth at a time.
 
-A format supplies a `Reader`; here its answers are checked against the photograph and numbered.
+A format supplies a `Reader`; here its answers are checked against the image and numbered.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class Reader(Protocol):
     """How a format is read, by id; it holds ids and paths, and opens files when asked."""
 
     def read(self, image_id: str) -> Record:
-        """Returns what is known of a photograph, or raises AnnotationError."""
+        """Returns what is known of an image, or raises AnnotationError."""
 
     def class_names(self, image_id: str) -> frozenset[str]:
-        """Returns the classes in a photograph, without looking for it; or AnnotationError."""
+        """Returns the classes in an image, without looking for it; or AnnotationError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with one photograph of a data set.
+    """Something wrong with one image of a data set.
 
     Attributes:
-        image_id: the photograph.
+        image_id: the image.
         error: what is wrong first; `str(error)` is one line with file, value and remedy.
-        dropped: whether the photograph is left out; otherwise it is used, mended.
+        dropped: whether the image is left out; otherwise it is used, mended.
     """
 
     image_id: str
@@ -55,12 +55,12 @@ Report = Callable[[Problem], None]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Annotated photographs, found and read lazily.
+    """Annotated images, found and read lazily.
 
     Attributes:
         format: what was found, in words such as "VOC year folder".
         root: the folder that was found.
-        ids: every photograph, in the data set's order.
+        ids: every image, in the data set's order.
         splits: the ids of each split; empty where the data has none.
         reader: reads the format.
         class_list: the classes in the order of their labels; None finds and sorts them.
@@ -81,7 +81,7 @@ class Dataset:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {len(ids):,}" for name, ids in self.splits.items())
         splits = f"splits: {parts}" if parts else "no splits"
-        count = "1 photograph" if len(self.ids) == 1 else f"{len(self.ids):,} photographs"
+        count = "1 image" if len(self.ids) == 1 else f"{len(self.ids):,} images"
         return f"{self.format} {self.root}: {count}, {splits}"
 
     @cached_property
@@ -96,7 +96,7 @@ class Dataset:
             names = tuple(sorted(frozenset().union(*(found for _, found in self.class_sets()))))
         if not names:
             raise DataError(
-                "has no annotated object", remedy="annotate some photographs first", file=self.root
+                "has no annotated object", remedy="annotate some images first", file=self.root
             )
         return names
 
@@ -106,11 +106,11 @@ class Dataset:
         return {name: label for label, name in enumerate(self.classes, 1)}
 
     def class_sets(self) -> Iterator[tuple[str, frozenset[str]]]:
-        """Yields (id, its classes) of every photograph; unreadable annotations count as none."""
+        """Yields (id, its classes) of every image; unreadable annotations count as none."""
         for image_id in self.ids:
             try:
                 yield image_id, self.reader.class_names(image_id)
-            except AnnotationError:  # reported when the photograph is read
+            except AnnotationError:  # reported when the image is read
                 yield image_id, frozenset()
 
     def split(self, name: str) -> tuple[str, ...]:
@@ -131,14 +131,14 @@ class Dataset:
     def with_classes(self, classes: tuple[str, ...]) -> Dataset:
         """Returns the same data labelled by `classes` in that order, such as a checkpoint's.
 
-        A photograph with an object of another class then cannot be read.
+        An image with an object of another class then cannot be read.
         """
         return dataclasses.replace(self, class_list=tuple(classes))
 
     def record(self, image_id: str, report: Report | None = None) -> Record:
-        """Reads what is known of one photograph, and checks it against the photograph.
+        """Reads what is known of one image, and checks it against the image.
 
-        Boxes that leave the photograph are clipped; by more than one pixel, that is reported.
+        Boxes that leave the image are clipped; by more than one pixel, that is reported.
 
         Args:
             image_id: one of `ids`.
@@ -147,12 +147,12 @@ class Dataset:
         Raises:
             AnnotationError: the annotation or one of its objects cannot be trusted; its `others`
                 say what else is wrong.
-            ImageError: the photograph's header cannot be read.
+            ImageError: the image's header cannot be read.
         """
         return self._checked(image_id, report, lambda _: [])
 
     def read(self, image_id: str, report: Report | None = None) -> Sample:
-        """Reads one photograph's ground truth: `record` with labels.
+        """Reads one image's ground truth: `record` with labels.
 
         Raises:
             AnnotationError: as `record`, or an object is of a class that has no label.
@@ -163,11 +163,11 @@ class Dataset:
         return Sample(image_id, record.path, record.boxes, labels, record.difficult)
 
     def samples(self, split: str, report: Report | None = None) -> Iterator[Sample]:
-        """Yields the photographs of a split, one at a time, in its order.
+        """Yields the images of a split, one at a time, in its order.
 
         Args:
             split: one of `splits`.
-            report: is told about every problem, and photographs that cannot be read are left out;
+            report: is told about every problem, and images that cannot be read are left out;
                 None stops at the first of them.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Photographs of every kind, read one way: upright RGB pixels.
+"""Image files of every kind, read as upright RGB pixels, and resized.
 
 EXIF orientation is applied, transparency is laid on white, 16-bit grey is scaled to 8 bits, of an
 animation the first frame is taken, with a warning. Colour profiles are not applied.
@@ -13,30 +13,33 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
+from frcnn_cli.config import InputConfig
 from frcnn_cli.errors import DataError, ImageError
+from frcnn_cli.records import FloatArray
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jpe", ".jfif", ".jp2", ".avif", ".mpo"),
     *(".heic", ".heif", ".jxl"),
 )
-"""Endings, in lower case, of the files that are taken for photographs in a folder.
+"""Endings, in lower case, of the files that are taken for images in a folder.
 
-The last three are, although they cannot be read: a telephone's folder is not to look empty.
+The last three cannot be read, but a folder of a telephone must not look empty.
 """
 
 UNREAD = {
-    b"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)": "a HEIC photograph",
-    b"\xff\x0a|\x00\x00\x00\x0cJXL ": "a JPEG XL photograph",
+    b"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)": "a HEIC image",
+    b"\xff\x0a|\x00\x00\x00\x0cJXL ": "a JPEG XL image",
     b"%PDF-": "a PDF",
     b"<(svg|\\?xml)": "a drawing (SVG or XML)",
 }
-"""How files begin that people take for photographs, and what they are."""
+"""First bytes of files that are not read but are often taken for images, and what they are."""
 
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,16 +50,30 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a photograph upright, by the value of its EXIF orientation."""
+"""The transposition that makes an image upright, by the value of its EXIF orientation."""
+
+Pixels = npt.NDArray[np.uint8]
 
 log = logging.getLogger(__name__)
 
 
-def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
-    """Returns the photograph at `path` as upright RGB pixels (H, W, 3) uint8, writable.
+class Resized(NamedTuple):
+    """A resized image.
+
+    Attributes:
+        pixels: (h, w, 3) uint8, RGB.
+        scale: (4,) float32; xyxy in the image times this is xyxy in `pixels`.
+    """
+
+    pixels: Pixels
+    scale: FloatArray
+
+
+def load_image(path: Path | str) -> Pixels:
+    """Returns the image at `path` as upright RGB pixels (H, W, 3) uint8, writable.
 
     Raises:
-        ImageError: the file is missing, no photograph, damaged, or too large to be one.
+        ImageError: the file is missing, no image, damaged, or too large to be one.
     """
     with _opened(Path(path)) as image:
         frames = getattr(image, "n_frames", 1)
@@ -65,20 +82,33 @@ def load_image(path: Path | str) -> npt.NDArray[np.uint8]:
         return upright_pixels(image)
 
 
-def upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
+def upright_pixels(image: Image.Image) -> Pixels:
     """Returns an open picture, or its first frame, as `load_image` does a file."""
     turn = TRANSPOSITIONS.get(_orientation(image))
     rgb = _as_rgb(image)
     return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Returns the upright (width, height) in pixels of the photograph at `path`.
+def resize(image: Pixels, size: InputConfig) -> Resized:
+    """Returns an image (H, W, 3) with its short side at `size.short_side`, long side capped."""
+    import cv2  # noqa: PLC0415  a broken OpenCV is an error of its own
 
-    Only the header is read, so a photograph that is cut off later has a size too.
+    height, width = image.shape[:2]
+    factor = min(size.short_side / min(height, width), size.long_side / max(height, width))
+    new_width, new_height = max(round(width * factor), 1), max(round(height * factor), 1)
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    pixels = cv2.resize(image, (new_width, new_height), interpolation=method)
+    scale = np.array([new_width / width, new_height / height] * 2, np.float32)
+    return Resized(pixels.astype(np.uint8, copy=False), scale)
+
+
+def image_size(path: Path | str) -> tuple[int, int]:
+    """Returns the upright (width, height) in pixels of the image at `path`.
+
+    Only the header is read, so an image that is cut off later has a size too.
 
     Raises:
-        ImageError: the file is missing, no photograph, or too large to be one.
+        ImageError: the file is missing, no image, or too large to be one.
     """
     with _opened(Path(path)) as image:
         width, height = image.size
@@ -86,14 +116,14 @@ def image_size(path: Path | str) -> tuple[int, int]:
 
 
 def find_images(paths: Iterable[Path | str]) -> list[Path]:
-    """Returns the photographs that `paths` name, each once.
+    """Returns the images that `paths` name, each once.
 
     A file is taken as given, whatever its name. A folder is searched with its subfolders for files
-    that end like photographs, in the order of their names; hidden files and folders are left out.
+    that end like images, in the order of their names; hidden files and folders are left out.
 
     Raises:
         ImageError: a path does not exist.
-        DataError: a folder holds no photograph or cannot be searched.
+        DataError: a folder holds no image or cannot be searched.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
@@ -101,7 +131,7 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
             inside = sorted(_search(path))
             if not inside:
                 raise DataError(
-                    "holds no photographs",
+                    "holds no images",
                     remedy=f"name a folder with files such as {', '.join(SUFFIXES[:4])}",
                     file=path,
                 )
@@ -114,12 +144,12 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
 
 
 def _search(folder: Path) -> Iterator[Path]:
-    """Yields the photographs below `folder`, through symbolic links but each folder once."""
+    """Yields the images below `folder`, through symbolic links but each folder once."""
 
     def fail(error: OSError) -> None:
         raise DataError(
             f"cannot be searched ({error.strerror})",
-            remedy="grant access or name its photographs",
+            remedy="grant access or name its images",
             file=error.filename,
         ) from error
 
@@ -153,7 +183,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _explained(path: Path, error: Exception) -> ImageError:
-    """Returns what is wrong with the photograph, given what Pillow raised."""
+    """Returns what is wrong with the image, given what Pillow raised."""
     if isinstance(error, FileNotFoundError):
         return ImageError("does not exist", remedy="check the path", file=path)
     if isinstance(error, UnidentifiedImageError):
@@ -164,7 +194,7 @@ def _explained(path: Path, error: Exception) -> ImageError:
         kinds = (kind for begin, kind in UNREAD.items() if re.match(begin, head, re.DOTALL))
         kind = next(kinds, None)
         return ImageError(
-            f"is {kind}, which is not read" if kind else "is not a photograph in a known format",
+            f"is {kind}, which is not read" if kind else "is not an image in a known format",
             remedy="convert it to JPEG or PNG, or remove it",
             file=path,
         )
@@ -214,7 +244,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey_to_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
+def _grey_to_bytes(image: Image.Image) -> Pixels:
     """Returns deep grey (H, W) as uint8.
 
     16 bits are scaled by 1/257, so that white stays white. 32-bit and floating-point files do not

@@ -1,4 +1,4 @@
-"""Which photograph of a split a file of detections speaks of."""
+"""Which image of a split a file of detections speaks of."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NOT_THERE = "evaluate the split that was detected"
 class PhotographFinder:
     """Finds samples by the name or number under which a tool lists them.
 
-    A tool may list a photograph by its image id, its file name with or without the ending, or any
+    A tool may list an image by its image id, its file name with or without the ending, or any
     path to it, since it may have run in another folder.
 
     Args:
-        samples: the photographs that there are.
-        numbers: the data set's own number or name of a photograph → image id; empty where it has
-            none, and then a photograph is known by the number that its file name is.
+        samples: the images that there are.
+        numbers: the data set's own number or name of an image → image id; empty where it has
+            none, and then an image is known by the number that its file name is.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class PhotographFinder:
                 self._by_number[int(path.stem)].append(image_id)
 
     def find(self, name: str) -> str:
-        """Returns the image id of the photograph `name`.
+        """Returns the image id of the image `name`.
 
         Raises:
-            DataError: the split has no such photograph, or several that fit equally well.
+            DataError: the split has no such image, or several that fit equally well.
         """
         if name in self._paths:
             return name
@@ -58,13 +58,13 @@ class PhotographFinder:
             candidates = [
                 each for each, count in zip(candidates, shared, strict=True) if count == max(shared)
             ]
-        return _only(candidates, f"photograph {name!r}")
+        return _only(candidates, f"image {name!r}")
 
     def find_number(self, number: int | str) -> str:
-        """Returns the image id of the photograph that COCO results call `number`.
+        """Returns the image id of the image that COCO results call `number`.
 
         Raises:
-            DataError: the split has no such photograph, or several that fit equally well.
+            DataError: the split has no such image, or several that fit equally well.
         """
         if number in self._numbers:
             return self._numbers[number]
@@ -80,7 +80,7 @@ def _only(candidates: list[str], told: str) -> str:
     if len(candidates) > 1:
         raise DataError(
             f"{told} could be {candidates[0]!r} or {candidates[1]!r}",
-            remedy="list photographs with their folders",
+            remedy="list images with their folders",
         )
     return candidates[0]
 

@@ -30,10 +30,10 @@ Splits = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class OwnNumbers:
-    """What COCO data itself calls its photographs and classes; empty for other data.
+    """What COCO data itself calls its images and classes; empty for other data.
 
     Attributes:
-        images: the number, or name, of each photograph by its image id.
+        images: the number, or name, of each image by its image id.
         categories: the number of each label 1..K.
     """
 
@@ -42,7 +42,7 @@ class OwnNumbers:
 
 
 def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
-    """Returns the data's own numbers of the photographs `ids` and of the classes."""
+    """Returns the data's own numbers of the images `ids` and of the classes."""
     if not isinstance(dataset.reader, CocoReader):
         return OwnNumbers({}, ())
     own = {image_id: dataset.reader.number(image_id) for image_id in ids}
@@ -84,12 +84,12 @@ def make_split(dataset: Dataset, name: str, share: float, seed: int, cache: Cach
     Args:
         dataset: of `open_dataset`.
         name: of the new split.
-        share: of the photographs of the split that it is taken from.
+        share: of the images of the split that it is taken from.
         seed: another seed, another choice.
         cache: keeps the split; the user's folder is never written to.
 
     Raises:
-        DataError: there is such a split, or none to take it from, or too few photographs.
+        DataError: there is such a split, or none to take it from, or too few images.
         CacheError: the split cannot be kept.
     """
     if name in dataset.splits:
@@ -98,12 +98,12 @@ def make_split(dataset: Dataset, name: str, share: float, seed: int, cache: Cach
         )
     source = "train" if name == "val" and "train" in dataset.splits else "trainval"
     members = frozenset(dataset.split(source))
-    photographs = (each for each in dataset.class_sets() if each[0] in members)
-    ids = make_splits(photographs, seed=seed, share=share)["test"]
+    images = (each for each in dataset.class_sets() if each[0] in members)
+    ids = make_splits(images, seed=seed, share=share)["test"]
     if not ids:
         raise DataError(
-            f"has too few photographs in {source!r} to take {name!r} from",
-            remedy="add photographs",
+            f"has too few images in {source!r} to take {name!r} from",
+            remedy="add images",
             file=dataset.root,
         )
     made = {**_made_splits(dataset, cache), name: list(ids)}
@@ -112,7 +112,7 @@ def make_split(dataset: Dataset, name: str, share: float, seed: int, cache: Cach
 
 
 def _with_split(dataset: Dataset, name: str, ids: Iterable[str]) -> Splits:
-    """Returns the splits with a made one, whose photographs leave the others."""
+    """Returns the splits with a made one, whose images leave the others."""
     there = set(dataset.ids)
     mine = tuple(image_id for image_id in ids if image_id in there)
     taken = frozenset(mine)
@@ -146,7 +146,7 @@ def _lists(record: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
-    """Returns the splits made at the first call; photographs that are new since join `trainval`."""
+    """Returns the splits made at the first call; images that are new since join `trainval`."""
     key = key_of(root=str(dataset.root.resolve()), seed=_SEED)
     record = records.load(cache, _KIND, key)
     if record is None or not {"trainval", "test"} <= _lists(record).keys():
@@ -158,14 +158,14 @@ def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
         kept["trainval"] += new
         splits = {name: tuple(ids) for name, ids in kept.items()}
         if new:
-            _LOGGER.info("%d new photographs join the split trainval", len(new))
+            _LOGGER.info("%d new images join the split trainval", len(new))
     if record is None or record.get("splits") != {name: list(ids) for name, ids in splits.items()}:
         records.save(cache, _KIND, key, {"splits": splits})
     return splits
 
 
 def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnError]]:
-    """Returns the photographs of a split that can be used, and why the others cannot.
+    """Returns the images of a split that can be used, and why the others cannot.
 
     Boxes that were mended are mentioned in the log.
 

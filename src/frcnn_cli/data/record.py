@@ -1,4 +1,4 @@
-"""What a data set says about one photograph, and whether that can be true of it."""
+"""What a data set says about one image, and whether that can be true of it."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from frcnn_cli.errors import AnnotationError, DataError
 from frcnn_cli.records import BoolArray, FloatArray
 
 TOLERANCE = 1.0
-"""Pixels by which a box may leave its photograph unmentioned: files that count from 0 do that."""
+"""Pixels by which a box may leave its image unmentioned: files that count from 0 do that."""
 
 LEAST_INSIDE = 0.5
-"""Share of a box's area that its photograph has to hold; less is a box of another photograph."""
+"""Share of a box's area that its image has to hold; less is a box of another image."""
 
 MOST_TOLD = 50
-"""Things wrong with one photograph that are listed; where there are more, that is said."""
+"""Things wrong with one image that are listed; where there are more, that is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a data set says about one photograph, before it is checked.
+    """What a data set says about one image, before it is checked.
 
     Attributes:
-        path: the photograph.
+        path: the image.
         source: the file that says it, for messages.
         names: the class of each object that can be trusted.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, not clipped.
         difficult: (N,) bool.
         places: where `source` has each object, such as "object 2" or "line 7".
         faults: what is wrong with the other objects.
-        size: upright (width, height) of the photograph, where the reader had to look.
+        size: upright (width, height) of the image, where the reader had to look.
     """
 
     path: Path
@@ -50,10 +50,10 @@ class Record:
 def clip(
     record: Record, size: tuple[int, int]
 ) -> tuple[FloatArray, list[AnnotationError], list[AnnotationError]]:
-    """Returns the boxes clipped to a photograph of `size` (width, height), and what to tell.
+    """Returns the boxes clipped to an image of `size` (width, height), and what to tell.
 
     Returns:
-        The boxes; those that have no area or are mostly outside of the photograph; and those that
+        The boxes; those that have no area or are mostly outside of the image; and those that
         were clipped.
     """
     width, height = size
@@ -63,12 +63,12 @@ def clip(
         record.places, record.names, record.boxes, clipped, strict=True
     ):
         label = f"{place} ({name}) has the box {_corners(box)}"
-        photograph = f"its photograph of {width} x {height} pixels"
+        image = f"its image of {width} x {height} pixels"
         problem = _refusal(box, inside)
         if problem:
             refused.append(
                 AnnotationError(
-                    f"{label} {problem.format(photograph)}",
+                    f"{label} {problem.format(image)}",
                     remedy="mend or remove the object",
                     file=record.source,
                 )
@@ -76,7 +76,7 @@ def clip(
         elif np.abs(box - inside).max() > TOLERANCE:
             warnings.append(
                 AnnotationError(
-                    f"{label}, which leaves {photograph}",
+                    f"{label}, which leaves {image}",
                     remedy="it is clipped",
                     file=record.source,
                 )
@@ -89,7 +89,7 @@ def joined(errors: Sequence[DataError]) -> DataError:
     first, *others = errors
     if len(errors) > MOST_TOLD:
         more = AnnotationError(
-            "has more wrong objects for the same photograph", remedy="mend these first"
+            "has more wrong objects for the same image", remedy="mend these first"
         )
         others = [*others[: MOST_TOLD - 1], more]
     first.others = tuple(others)
@@ -97,7 +97,7 @@ def joined(errors: Sequence[DataError]) -> DataError:
 
 
 def _refusal(box: FloatArray, inside: FloatArray) -> str:
-    """Returns why a box cannot be trusted, given its part `inside` the photograph {}; or ""."""
+    """Returns why a box cannot be trusted, given its part `inside` the image {}; or ""."""
     if not (box[2] > box[0] and box[3] > box[1]):
         return "without area"
     if inside[2] <= inside[0] or inside[3] <= inside[1]:

@@ -7,25 +7,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 TEST_SHARE = 0.2
-"""Share of the photographs in `test`."""
+"""Share of the images in `test`."""
 
 
 def make_splits(
-    photographs: Iterable[tuple[str, frozenset[str]]], *, seed: int, share: float = TEST_SHARE
+    images: Iterable[tuple[str, frozenset[str]]], *, seed: int, share: float = TEST_SHARE
 ) -> dict[str, tuple[str, ...]]:
     """Returns `test` (the share of the ids) and `trainval` (the others), each sorted.
 
-    Every class has about its share of photographs in `test`. Where a swap can do it without taking
-    another class away, a class in two or more photographs is on both sides, and a class in only
+    Every class has about its share of images in `test`. Where a swap can do it without taking
+    another class away, a class in two or more images is on both sides, and a class in only
     one is in `trainval`. The choice follows from the ids, their classes and the seed, not from
     their order.
 
     Args:
-        photographs: (id, its classes), as `Dataset.class_sets` gives them.
+        images: (id, its classes), as `Dataset.class_sets` gives them.
         seed: another seed, another choice.
-        share: of the photographs, 0..1.
+        share: of the images, 0..1.
     """
-    classes = dict(photographs)
+    classes = dict(images)
     shuffled = sorted(classes, key=lambda image_id: (_digest(image_id, seed), image_id))
     count = round(share * len(shuffled))
     if len(shuffled) > 1:
@@ -45,10 +45,10 @@ def make_splits(
 def _by_class(
     order: Sequence[str], classes: Mapping[str, frozenset[str]], count: int
 ) -> frozenset[str]:
-    """Returns `count` ids such that every class has about the same share of its photographs there.
+    """Returns `count` ids such that every class has about the same share of its images there.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011): the class with the
-    fewest photographs left is dealt first, each photograph to the side that still lacks more of
+    fewest images left is dealt first, each image to the side that still lacks more of
     the class.
     """
     members: dict[str, list[str]] = defaultdict(list)
@@ -82,7 +82,7 @@ def _by_class(
 
 
 class _Side:
-    """The photographs of one split, and how many of them show each class."""
+    """The images of one split, and how many of them show each class."""
 
     def __init__(self, ids: list[str], classes: Mapping[str, frozenset[str]]) -> None:
         self.ids = ids
@@ -90,7 +90,7 @@ class _Side:
         self.counts = Counter(name for image_id in ids for name in classes[image_id])
 
     def spare(self, *, showing: str | None = None) -> int | None:
-        """Returns the place of the first photograph whose leaving costs no class but `showing`."""
+        """Returns the place of the first image whose leaving costs no class but `showing`."""
         for i, image_id in enumerate(self.ids):
             names = self.classes[image_id]
             if (showing is None or showing in names) and all(
@@ -106,7 +106,7 @@ class _Side:
 
 
 def _swap(name: str, giver: _Side, taker: _Side) -> None:
-    """Swaps a photograph that shows `name` against one that can be spared, if there are such."""
+    """Swaps an image that shows `name` against one that can be spared, if there are such."""
     given, returned = giver.spare(showing=name), taker.spare()
     if given is not None and returned is not None:
         leaving, coming = giver.ids[given], taker.ids[returned]

@@ -18,8 +18,7 @@ import torch
 from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
-from frcnn_cli.data.images import load_image
-from frcnn_cli.data.resize import Resized, resize
+from frcnn_cli.data.images import Resized, load_image, resize
 from frcnn_cli.deploy.baselines import Photograph, Plain
 from frcnn_cli.deploy.benchmark_runner import BenchConfig, BenchmarkRunner, Row, Step, Variant
 from frcnn_cli.detection.detector import Detector

@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.data.images import load_image
-from frcnn_cli.data.resize import resize
+from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import error_of, missing_key, proposals_for

@@ -1,1 +1,1 @@
-"""Photograph → boxes that may hold an object: selective search."""
+"""Image → boxes that may hold an object: selective search."""

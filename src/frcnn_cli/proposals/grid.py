@@ -1,4 +1,4 @@
-"""Sliding windows, for photographs in which no regions can be told apart."""
+"""Sliding windows, for images in which no regions can be told apart."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 _SCALES = (1.0, 0.75, 0.5, 0.25)
-"""Side of a square window as a fraction of the photograph's."""
+"""Side of a square window as a fraction of the image's."""
 _ASPECTS = (0.5, 1.0, 2.0)
-"""Width over height, relative to the photograph's own."""
+"""Width over height, relative to the image's own."""
 
 
 def windows(width: int, height: int) -> npt.NDArray[np.int32]:
-    """Returns windows (N, 4), xyxy in whole pixels, that cover a `width` × `height` photograph.
+    """Returns windows (N, 4), xyxy in whole pixels, that cover a `width` × `height` image.
 
     Neighbours overlap by half or more, up to rounding. A window has at least one pixel.
     """

@@ -40,7 +40,7 @@ def use_one_thread() -> None:
 
 
 def threads() -> int:
-    """Returns how many threads may search one photograph."""
+    """Returns how many threads may search one image."""
     return int(_import_cv2().getNumThreads())
 
 

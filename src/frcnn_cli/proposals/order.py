@@ -1,6 +1,6 @@
 """The order of proposals: selective search's rule, with a seed of ours, and unlike boxes first.
 
-Selective search ranks a region by its place in the hierarchy of merges (the whole photograph is
+Selective search ranks a region by its place in the hierarchy of merges (the whole image is
 1) times a random number, so that large regions tend to come first and the small ones of one
 colour space do not crowd out those of the others (Uijlings et al. 2013, §4.4). OpenCV draws that
 number from the C library's global generator. Here falling area stands for the place in the

@@ -107,7 +107,7 @@ def test_wrong_values_are_a_wrong_command_line(tmp_path, flag):
 
 
 def start_and_wait_for_some(folder: Path) -> subprocess.Popen[str]:
-    """Starts a search of 16 photographs and returns when the first two are in the cache."""
+    """Starts a search of 16 images and returns when the first two are in the cache."""
     make_photographs(folder / "images", 16, 320, 240)
     process = start(folder, "proposals", "images", "--workers", "2", new_session=True)
     wait_until(lambda: len(entries(folder)) >= 2, process)

@@ -31,7 +31,7 @@ def found(root: Path) -> Dataset:
 
 
 def one(tmp_path: Path, *annotations: dict[str, Any]) -> Dataset:
-    """Photograph 7, of 40 × 30 pixels."""
+    """Image 7, of 40 × 30 pixels."""
     photograph(tmp_path / "images" / "a.jpg")
     coco(tmp_path / "annotations" / "instances.json", [image(7, "a.jpg")], annotations)
     return found(tmp_path)
@@ -86,7 +86,7 @@ def test_the_layout_of_coco(tmp_path: Path) -> None:
         "trainval": ("train2017/2", "val2017/1"),
     }
     assert dataset.read("val2017/1").path == tmp_path / "val2017" / "1.jpg"
-    assert str(dataset).startswith(f"COCO JSON in {tmp_path}: 2 photographs, splits: train 1")
+    assert str(dataset).startswith(f"COCO JSON in {tmp_path}: 2 images, splits: train 1")
 
 
 def test_two_years_of_a_split_stay_apart(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_other_json_beside_photographs_is_left_alone(tmp_path: Path, content: st
 def test_photographs_elsewhere_are_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     coco(tmp_path / "annotations" / "instances_train.json", [image(1, "a.jpg")], [])
-    with pytest.raises(DataError, match=r"none of its photographs, such as 'a.jpg', is in .*; put"):
+    with pytest.raises(DataError, match=r"none of its images, such as 'a.jpg', is in .*; put"):
         find_dataset(tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> Non
         [],
     )
     for number in "23":
-        with pytest.raises(AnnotationError, match="has no photograph for image"):
+        with pytest.raises(AnnotationError, match="has no file for image"):
             found(root).read(number)
     photograph(root / "images" / "secret.jpg")
     assert found(root).read("3").path == root / "images" / "secret.jpg"
@@ -169,7 +169,7 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> Non
         (dog(7, [1, 1, 2, 2]) | {"category_id": 99}, "of the unknown category 99"),
         (dog(7, [1, 1, 0, 5]), r"\(1, 1, 1, 6\) without area"),
         (dog(7, [1, 1, -5, 5]), "without area"),
-        (dog(7, [50, 1, 5, 5]), "outside its photograph of 40 x 30 pixels"),
+        (dog(7, [50, 1, 5, 5]), "outside its image of 40 x 30 pixels"),
     ],
 )
 def test_a_bad_annotation_costs_its_photograph_only(
@@ -205,7 +205,7 @@ def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> 
     with pytest.raises(AnnotationError) as caught:
         found(tmp_path).read("7")
     assert len(caught.value.others) == 50
-    assert caught.value.others[-1].problem == "has more wrong objects for the same photograph"
+    assert caught.value.others[-1].problem == "has more wrong objects for the same image"
 
 
 def test_what_belongs_to_no_photograph_is_noted(tmp_path: Path) -> None:

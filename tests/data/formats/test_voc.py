@@ -101,7 +101,7 @@ def test_a_list_without_annotations_is_noted_and_not_used(tmp_path: Path) -> Non
     assert dataset.split("test") == ("VOC2007/b",)
     assert "test2012" not in dataset.splits
     (note,) = dataset.notes
-    assert "VOC2012/ImageSets/Main/test.txt: lists no annotated photograph" in str(note)
+    assert "VOC2012/ImageSets/Main/test.txt: lists no annotated image" in str(note)
 
 
 def test_names_that_end_like_a_list_of_one_class(tmp_path: Path) -> None:
@@ -168,4 +168,4 @@ def test_annotation_without_photograph(tmp_path: Path, filename: str) -> None:
     path = xml(tmp_path / "d" / "orphan.xml", filename=filename)
     with pytest.raises(AnnotationError) as caught:
         found(find_beside(tmp_path / "d")).read("orphan")
-    assert str(caught.value).startswith(f"{path}: has no photograph: neither 'orphan'")
+    assert str(caught.value).startswith(f"{path}: has no image: neither 'orphan'")

@@ -38,7 +38,7 @@ def test_splits_classes_and_boxes(tmp_path: Path) -> None:
     assert sample.labels.tolist() == [2]
     for image_id in ("images/val/sub/b.jpg", "images/test/c.jpg"):
         assert dataset.read(image_id).boxes.shape == (0, 4)
-    assert str(dataset).startswith(f"YOLO data.yaml in {tmp_path}: 3 photographs")
+    assert str(dataset).startswith(f"YOLO data.yaml in {tmp_path}: 3 images")
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_keypoints_follow_the_box(tmp_path: Path) -> None:
         ("9" * 400 + " 0.5 0.5 0.5 0.5", "is not a fraction"),
         ("1 .5 .5 .5 .5 .5 .5 .5", "neither a box nor an outline"),
         ("1 0.5 0.5 0 0.5", "without area"),
-        ("1 1.5 0.5 0.2 0.2", "outside its photograph"),
-        ("1 300 200 50 50", "outside its photograph"),  # pixels
+        ("1 1.5 0.5 0.2 0.2", "outside its image"),
+        ("1 300 200 50 50", "outside its image"),  # pixels
     ],
 )
 def test_a_bad_line_costs_its_photograph_only(tmp_path: Path, line: str, problem: str) -> None:
@@ -128,10 +128,10 @@ def test_a_list_of_photographs(tmp_path: Path) -> None:
         "x.jpg",
     )
     for image_id in dataset.ids[2:]:
-        with pytest.raises(AnnotationError, match="has no photograph"):
+        with pytest.raises(AnnotationError, match="has no image"):
             dataset.read(image_id)
     (note,) = dataset.notes
-    assert "lists 1 photographs outside of" in str(note)
+    assert "lists 1 images outside of" in str(note)
     assert "'/etc/x.jpg'" in str(note)
 
 
@@ -155,7 +155,7 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path) -> None:
     root = yolo(tmp_path / "data", {"a.jpg": BOX}, train="images")
     for entry in ("../secret/images", f"{tmp_path}/secret/images", "images/../../secret/images"):
         yolo(root, {}, train=entry)
-        with pytest.raises(DataError, match=r"which is not in .*; put the photographs beside"):
+        with pytest.raises(DataError, match=r"which is not in .*; put the images beside"):
             found(root)
 
 
@@ -196,7 +196,7 @@ def test_a_damaged_yaml_is_refused_in_one_line(tmp_path: Path, text: str, proble
 
 def test_no_label_file_at_all(tmp_path: Path) -> None:
     yolo(tmp_path, {"a.jpg": "-"}, train="images")
-    with pytest.raises(DataError, match=r"lists 1 photographs, and none has a label file; put"):
+    with pytest.raises(DataError, match=r"lists 1 images, and none has a label file; put"):
         found(tmp_path)
 
 

@@ -32,7 +32,7 @@ SIZE = (120, 90)
 
 @st.composite
 def boxes(draw: st.DrawFn) -> tuple[float, ...]:
-    """A box inside a photograph of `SIZE`, at least a tenth of a pixel wide and high."""
+    """A box inside an image of `SIZE`, at least a tenth of a pixel wide and high."""
     x1 = draw(st.floats(0, SIZE[0] - 1, width=32))
     y1 = draw(st.floats(0, SIZE[1] - 1, width=32))
     width = draw(st.floats(0.125, SIZE[0] - x1))
@@ -45,7 +45,7 @@ objects = st.lists(st.tuples(names, boxes(), st.booleans()), max_size=4)
 
 
 def said(dataset: Dataset, split: str) -> dict[str, list[tuple[str, list[float], bool]]]:
-    """What a split says, by the photographs' names."""
+    """What a split says, by the images' names."""
     found = {}
     for image_id in dataset.split(split):
         record = dataset.record(image_id)
@@ -55,7 +55,7 @@ def said(dataset: Dataset, split: str) -> dict[str, list[tuple[str, list[float],
 
 
 def made(root: Path, photographs: list[list[tuple[str, tuple[float, ...], bool]]]) -> Dataset:
-    """VOC data with `photographs` in train, but the last, which is in test."""
+    """VOC data with `images` in train, but the last, which is in test."""
     for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
     for i, found in enumerate(photographs):
@@ -87,7 +87,7 @@ def test_a_chain_of_conversions_keeps_every_box(
             out = Path(folder) / str(step)
             run = convert(dataset, out, to, link=step == 2)
             assert run.failures == ()
-            assert run.photographs == len(photographs)
+            assert run.images == len(photographs)
             dataset = find_dataset(out)
             flags_kept = flags_kept and to != "yolo"
             assert set(dataset.classes) == set(original.classes)

@@ -1,4 +1,4 @@
-"""The boxes are OpenCV's: odd sizes, hard pictures, photographs."""
+"""The boxes are OpenCV's: odd sizes, hard pictures, images."""
 
 from __future__ import annotations
 

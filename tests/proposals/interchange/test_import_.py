@@ -36,7 +36,7 @@ def samples(scenes, cache):
 
 
 def boxes_for(sample, seed=0):
-    """Whole pixels: the photograph, its objects, and others that may touch the border."""
+    """Whole pixels: the image, its objects, and others that may touch the border."""
     width, height = image_size(sample.path)
     rng = np.random.default_rng(seed)
     x = np.sort(rng.integers(0, width + 1, (50, 2)), axis=1)
@@ -127,10 +127,10 @@ def test_a_photograph_that_cannot_be_read_is_noted(cache, tmp_path):
 
 def test_boxes_of_other_photographs_are_refused(scenes, samples, cache, tmp_path):
     np.savez(tmp_path / "x.npz", **{sample.image_id: boxes_for(sample) * 3 for sample in samples})
-    with pytest.raises(DataError, match="leave their photographs"):
+    with pytest.raises(DataError, match="leave their images"):
         import_from(tmp_path / "x.npz", scenes, cache)
     np.savez(tmp_path / "y.npz", a=np.ones((1, 4)), b=np.ones((1, 4)))
-    with pytest.raises(DataError, match=r"names no photograph of .* but 2 others such as 'a'"):
+    with pytest.raises(DataError, match=r"names no image of .* but 2 others such as 'a'"):
         import_from(tmp_path / "y.npz", scenes, cache)
     assert not list(cache.root.glob("proposals/*/*"))
 

@@ -143,14 +143,14 @@ def test_mmdetection(tmp_path):
     ("content", "problem"),
     [
         (3, "holds a int"),
-        ([], "no photographs"),
+        ([], "no images"),
         ({"boxes": [BOXES]}, "no ids"),
         ({"boxes": [BOXES], "ids": [1, 2]}, "1 boxes, 2 ids"),
         ({"boxes": [BOXES], "ids": [1], "bbox_mode": 4}, "bbox_mode is 4"),
-        ({"boxes": [BOXES], "ids": [1], "scores": [[1.0]]}, "photograph 1 has"),
-        ([BOXES[:, :3]], "photograph 0 has an array of shape"),
-        ([["a", "b"]], "photograph 0 has"),
-        ({"boxes": [BOXES, BOXES], "ids": [1, 1]}, "photograph 1 is listed twice"),
+        ({"boxes": [BOXES], "ids": [1], "scores": [[1.0]]}, "image 1 has"),
+        ([BOXES[:, :3]], "image 0 has an array of shape"),
+        ([["a", "b"]], "image 0 has"),
+        ({"boxes": [BOXES, BOXES], "ids": [1, 1]}, "image 1 is listed twice"),
     ],
 )
 def test_what_does_not_fit_is_one_error(tmp_path, content, problem):

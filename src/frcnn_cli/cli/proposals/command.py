@@ -1,4 +1,4 @@
-"""`frcnn proposals`: search the regions of photographs and keep them in the cache."""
+"""`frcnn proposals`: search the regions of images and keep them in the cache."""
 
 from __future__ import annotations
 
@@ -186,10 +186,10 @@ def proposals(
             return
         if export is not None:
             check_export(export)
-        photographs = find_images(paths)
+        images = find_images(paths)
         with terminal.progress() as report:
             run = ensure_proposals(
-                photographs,
+                images,
                 settings,
                 Cache(context.cache_dir),
                 workers=workers,
@@ -198,7 +198,7 @@ def proposals(
                 progress=report,
             )
         if export is not None:
-            export_proposals(run, photographs, export)
+            export_proposals(run, images, export)
         terminal.result(_as_data(run, export), _as_summary(run, export))
         terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
 
@@ -238,12 +238,12 @@ def _report(
             paths[0], split, settings, cache, workers=workers, progress=progress
         )
     report = run.report
-    photographs = count(len(report.overlaps.proposals), "image")
-    title = f"{run.dataset_name} {split}: {photographs}, preset {settings.preset}"
+    images = count(len(report.overlaps.proposals), "image")
+    title = f"{run.dataset_name} {split}: {images}, preset {settings.preset}"
     data = {"data": str(paths[0]), "split": split, **to_json(report)}
     write_file(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
     plot_report(report, folder / "report.png", title)
-    terminal.say(Text(f"{run.dataset}\nsplit {split}, {photographs}", "dim"))
+    terminal.say(Text(f"{run.dataset}\nsplit {split}, {images}", "dim"))
     terminal.result(data, report_table(report))
     terminal.say(Text(f"  {folder / 'report.json'}, {folder / 'report.png'}", "dim"))
     terminal.finish(list(run.failures), succeeded=len(report.overlaps.proposals))
@@ -271,9 +271,9 @@ def _as_data(run: ProposalRun, export: Path | None) -> dict[str, Any]:
 
 def _as_summary(run: ProposalRun, export: Path | None) -> RenderableType:
     rate = f"{run.searched / run.seconds:.1f} images/s" if run.searched else ""
-    photographs = count(len(run.counts), "image")
+    images = count(len(run.counts), "image")
     return facts(
-        f"{photographs} with {_median(run):,} boxes each (median)"
+        f"{images} with {_median(run):,} boxes each (median)"
         if run.counts
         else "No image could be searched",
         {

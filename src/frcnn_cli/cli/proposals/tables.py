@@ -29,7 +29,7 @@ ceiling: VOC07 AP of a perfect classifier that moves no box
 
 
 def report_table(report: ProposalReport) -> RenderableType:
-    """Returns recall by class and by size, and below it what is known of the photographs."""
+    """Returns recall by class and by size, and below it what is known of the images."""
     table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_justify="left", caption=_CAPTION)
     ceilings = {each.name: each.voc07 for each in report.ceiling.classes}
     objects, *recalls, mean, _ = _cells(report.everything)

@@ -25,7 +25,7 @@ from frcnn_cli.data.formats.coco_json import (
     read_lists,
     told,
 )
-from frcnn_cli.data.formats.layout import named_photograph
+from frcnn_cli.data.formats.layout import find_named_image
 from frcnn_cli.data.formats.voc_xml import LARGEST
 from frcnn_cli.data.record import MOST_TOLD, Record
 from frcnn_cli.errors import AnnotationError, DataError
@@ -40,15 +40,15 @@ class CocoFile:
 
     Attributes:
         path: the file.
-        images: the place 0..I-1 of each photograph, by its id in the file as text.
+        images: the place 0..I-1 of each image, by its id in the file as text.
         names: (I) file names, as written.
         categories: the name of each category id.
-        starts: (I + 1,) the objects of photograph i are `starts[i]` up to `starts[i + 1]`.
+        starts: (I + 1,) the objects of image i are `starts[i]` up to `starts[i + 1]`.
         boxes: (N, 4) float32 xyxy, as written: not clipped, maybe empty.
         category_ids: (N,) int64.
         difficult: (N,) bool; crowds, and what the file says to ignore.
         numbers: (N,) int32; the place of each object in the file's list, counted from 1.
-        bad: what is wrong with a photograph's annotations, by its place; those are not in the
+        bad: what is wrong with an image's annotations, by its place; those are not in the
             arrays.
         notes: what is wrong with the file; the rest of it is used.
     """
@@ -68,30 +68,29 @@ class CocoFile:
 
 @dataclass(frozen=True, slots=True)
 class CocoReader:
-    """Reads photographs of COCO files; an id is the file's key, "/" and the photograph's id.
+    """Reads images of COCO files; an id is the file's key, "/" and the image's id.
 
     Attributes:
-        files: the files by key; with the only key "", ids are the photographs' ids.
-        folders: where the photographs of each file are.
+        files: the files by key; with the only key "", ids are the images' ids.
+        folders: where the images of each file are.
     """
 
     files: Mapping[str, CocoFile]
     folders: Mapping[str, Path]
 
     def read(self, image_id: str) -> Record:
-        """Returns what the file says, and the photograph it belongs to.
+        """Returns what the file says, and the image it belongs to.
 
         Raises:
-            AnnotationError: it has no photograph.
+            AnnotationError: it has no image.
         """
         key, file, i = self._locate(image_id)
         folder = self.folders[key]
-        photograph = named_photograph(folder, file.names[i])
-        if photograph is None:
+        image = find_named_image(folder, file.names[i])
+        if image is None:
             raise AnnotationError(
-                f"has no photograph for image {image_id}: {file.names[i][:200]!r} is not in "
-                f"{folder}",
-                remedy="add the photograph or remove the image",
+                f"has no file for image {image_id}: {file.names[i][:200]!r} is not in {folder}",
+                remedy="add the file or remove the entry",
                 file=file.path,
             )
         mine = slice(int(file.starts[i]), int(file.starts[i + 1]))
@@ -102,7 +101,7 @@ class CocoReader:
             for problem in file.bad.get(i, ())
         )
         return Record(
-            photograph,
+            image,
             file.path,
             names,
             file.boxes[mine],
@@ -112,13 +111,13 @@ class CocoReader:
         )
 
     def class_names(self, image_id: str) -> frozenset[str]:
-        """Returns the classes in a photograph."""
+        """Returns the classes in an image."""
         _, file, i = self._locate(image_id)
         numbers = file.category_ids[file.starts[i] : file.starts[i + 1]].tolist()
         return frozenset(file.categories[number] for number in numbers)
 
     def number(self, image_id: str) -> str:
-        """Returns the id that the photograph has in its file."""
+        """Returns the id that the image has in its file."""
         return image_id if "" in self.files else image_id.split("/", 1)[1]
 
     def _locate(self, image_id: str) -> tuple[str, CocoFile, int]:
@@ -179,12 +178,12 @@ class _Objects:
     """Objects in the order of the file.
 
     Attributes:
-        owners: the place of each object's photograph.
+        owners: the place of each object's image.
         category_ids: of each object.
         difficult: of each object.
         edges: four for each object, xyxy.
         numbers: the place of each object in the file, counted from 1.
-        bad: what is wrong with the objects of a photograph, by its place.
+        bad: what is wrong with the objects of an image, by its place.
     """
 
     def __init__(
@@ -254,7 +253,7 @@ def _entries(
 
 
 def _owner(raw: msgspec.Raw, images: Mapping[str, int]) -> int | None:
-    """Returns the place of the photograph that an otherwise unreadable annotation is of."""
+    """Returns the place of the image that an otherwise unreadable annotation is of."""
     try:
         return images.get(str(msgspec.json.decode(raw, type=OfImage).image_id))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Finds COCO JSON files and the folders of their photographs."""
+"""Finds COCO JSON files and the folders of their images."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from frcnn_cli.data.formats.coco_json import looks_like_coco
 from frcnn_cli.data.formats.layout import (
     Splits,
     complete,
+    find_named_image,
     folders,
     in_order_of_splits,
-    named_photograph,
     split_called,
 )
 from frcnn_cli.errors import AnnotationError, DataError
 
 LOOKED_AT = 50
-"""Photographs of a file that are looked for in a folder, to see whether it is theirs."""
+"""Images of a file that are looked for in a folder, to see whether it is theirs."""
 
 _YEAR = re.compile(r"(19|20)\d\d$")
 
@@ -32,7 +32,7 @@ class _Found:
 
     Attributes:
         file: its content.
-        name: what it calls its photographs, such as "train2017"; "" where it says nothing.
+        name: what it calls its images, such as "train2017"; "" where it says nothing.
         folder: where they are.
     """
 
@@ -48,7 +48,7 @@ def find_coco(root: Path) -> Dataset | None:
     `train`, `val` and `test`, or in `root`. A file's name or folder says which split it is.
 
     Raises:
-        DataError: a file in `annotations` is damaged, or none of its photographs is there.
+        DataError: a file in `annotations` is damaged, or none of its images is there.
     """
     found = _in_annotations(root) or _beside(root)
     if not found:
@@ -78,7 +78,7 @@ def find_coco(root: Path) -> Dataset | None:
 
 
 def _in_annotations(root: Path) -> list[_Found]:
-    """Returns what is in `annotations`, where photographs are in a folder beside it."""
+    """Returns what is in `annotations`, where images are in a folder beside it."""
     folder = next((path for path in folders(root) if path.name.lower() == "annotations"), None)
     if folder is None:
         return []
@@ -100,7 +100,7 @@ def _in_annotations(root: Path) -> list[_Found]:
         if chosen is None:
             tried = ", ".join(str(place) for place in dict.fromkeys(places) if place.is_dir())
             raise DataError(
-                f"none of its photographs, such as {file.names[0][:200]!r}, is in {tried}",
+                f"none of its images, such as {file.names[0][:200]!r}, is in {tried}",
                 remedy=f"put them into {root / 'images'}",
                 file=path,
             )
@@ -109,7 +109,7 @@ def _in_annotations(root: Path) -> list[_Found]:
 
 
 def _beside(root: Path) -> list[_Found]:
-    """Returns the files in the folders of splits, or else in `root`, beside their photographs."""
+    """Returns the files in the folders of splits, or else in `root`, beside their images."""
     found: list[_Found] = []
     for folder in folders(root):
         if split_called(folder.name):
@@ -125,7 +125,7 @@ def _beside(root: Path) -> list[_Found]:
 
 
 def _near(path: Path, name: str, places: Sequence[Path]) -> Iterator[_Found]:
-    """Yields what `path` holds if its photographs are there; other tools write such JSON too."""
+    """Yields what `path` holds if its images are there; other tools write such JSON too."""
     try:
         file = read_coco(path)
     except AnnotationError:
@@ -148,15 +148,15 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _folder_of(file: CocoFile, places: Sequence[Path]) -> Path | None:
-    """Returns the first of `places` that holds most of a sample of the file's photographs.
+    """Returns the first of `places` that holds most of a sample of the file's images.
 
-    None where none holds any; a file without photographs has the first place that is there.
+    None where none holds any; a file without images has the first place that is there.
     """
     there = [place for place in dict.fromkeys(places) if place.is_dir()]
     sample = file.names[:: max(1, len(file.names) // LOOKED_AT)]
     if not sample:
         return next(iter(there), None)
-    hits = [sum(named_photograph(place, name) is not None for name in sample) for place in there]
+    hits = [sum(find_named_image(place, name) is not None for name in sample) for place in there]
     return there[hits.index(max(hits))] if any(hits) else None
 
 

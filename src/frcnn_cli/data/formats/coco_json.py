@@ -96,7 +96,7 @@ def read_lists(path: Path) -> CocoLists:
         except msgspec.ValidationError:
             raise
         except ValueError:
-            # Python writes NaN, which is not JSON; as null, it costs one photograph, not the file.
+            # Python writes NaN, which is not JSON; as null, it costs one image, not the file.
             mended, count = _NOT_A_NUMBER.subn(b"null", data)
             if not count:
                 raise

@@ -27,7 +27,7 @@ Splits = dict[str, tuple[str, ...]]
 def complete(splits: Mapping[str, tuple[str, ...]]) -> Splits:
     """Returns the splits in the usual order, with `trainval` as train and val where it is missing.
 
-    A photograph that is in `test` too, as where `val` and `test` are one folder, does not join it.
+    An image that is in `test` too, as where `val` and `test` are one folder, does not join it.
     """
     known = dict(splits)
     if "trainval" not in known and "train" in known:
@@ -62,8 +62,8 @@ def folders(root: Path) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def is_photograph(name: str) -> bool:
-    """Says whether a file is called like a photograph."""
+def is_image_name(name: str) -> bool:
+    """Says whether a file is called like an image."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -77,7 +77,7 @@ def bare_name(name: str) -> str:
     return PureWindowsPath(PurePosixPath(name.strip()).name).name
 
 
-def below(folder: Path, name: str) -> Path | None:
+def safe_join(folder: Path, name: str) -> Path | None:
     """Returns the path `name` in `folder`, or None where it would lead out of it.
 
     Names come from files that others wrote, so absolute ones and those with ".." are not followed.
@@ -89,12 +89,12 @@ def below(folder: Path, name: str) -> Path | None:
     return folder / path
 
 
-def named_photograph(folder: Path, name: str) -> Path | None:
-    """Returns the photograph that an annotation calls `name`, which lies in `folder`, or None.
+def find_named_image(folder: Path, name: str) -> Path | None:
+    """Returns the image that an annotation calls `name`, which lies in `folder`, or None.
 
     That is the path `name` in `folder`, or else its last part: paths of the machine on which the
     annotation was made never lead out of the folder.
     """
     last = bare_name(name)
-    places = (below(folder, name), folder / last if last not in {"", ".", ".."} else None)
+    places = (safe_join(folder, name), folder / last if last not in {"", ".", ".."} else None)
     return next((place for place in places if place is not None and is_file(place)), None)

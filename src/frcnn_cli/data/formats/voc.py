@@ -1,4 +1,4 @@
-"""Reads photographs annotated in PASCAL VOC XML."""
+"""Reads images annotated in PASCAL VOC XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frcnn_cli.errors import AnnotationError
 
 @dataclass(frozen=True, slots=True)
 class VocFolder:
-    """Where the XML files of one folder are, and their photographs."""
+    """Where the XML files of one folder are, and their images."""
 
     annotations: Path
     images: Path
@@ -32,24 +32,24 @@ class VocReader:
     folders: Mapping[str, VocFolder]
 
     def read(self, image_id: str) -> Record:
-        """Returns what the XML says, and the photograph it belongs to.
+        """Returns what the XML says, and the image it belongs to.
 
         Raises:
-            AnnotationError: there is no such XML, it is none, or it has no photograph.
+            AnnotationError: there is no such XML, it is none, or it has no image.
         """
         folder, source = self._locate(image_id)
         annotation = read_annotation(source)
-        photograph = _photograph(folder.images, source.stem, annotation.filename)
-        if photograph is None:
+        image = _find_image(folder.images, source.stem, annotation.filename)
+        if image is None:
             named = f" nor {annotation.filename!r}" if annotation.filename else ""
             raise AnnotationError(
-                f"has no photograph: neither {source.stem!r} with an image's ending{named} "
+                f"has no image: neither {source.stem!r} with an image's ending{named} "
                 f"is in {folder.images}",
-                remedy="add the photograph or remove the annotation",
+                remedy="add the image or remove the annotation",
                 file=source,
             )
         return Record(
-            photograph,
+            image,
             source,
             annotation.names,
             annotation.boxes,
@@ -59,7 +59,7 @@ class VocReader:
         )
 
     def class_names(self, image_id: str) -> frozenset[str]:
-        """Returns the classes in a photograph.
+        """Returns the classes in an image.
 
         Raises:
             AnnotationError: there is no such XML, or it cannot be read.
@@ -72,7 +72,7 @@ class VocReader:
         return folder, folder.annotations / f"{stem}.xml"
 
 
-def _photograph(folder: Path, stem: str, filename: str) -> Path | None:
+def _find_image(folder: Path, stem: str, filename: str) -> Path | None:
     """Returns the file in `folder` with the XML's own name, or the one the XML names, or None."""
     names = [stem + suffix for suffix in SUFFIXES] + [stem + s.upper() for s in SUFFIXES]
     if filename not in {"", ".", ".."}:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.formats.layout import Splits, complete, folders, is_photograph, split_called
+from frcnn_cli.data.formats.layout import Splits, complete, folders, is_image_name, split_called
 from frcnn_cli.data.formats.voc import VocFolder, VocReader
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
@@ -123,7 +123,7 @@ def _year_ids(
         if stems.isdisjoint(members):
             if members:
                 remedy = f"add its XML files to {folder.annotations}; the list is not used"
-                notes.append(DataError("lists no annotated photograph", remedy=remedy, file=path))
+                notes.append(DataError("lists no annotated image", remedy=remedy, file=path))
             continue
         splits[path.stem] = tuple(f"{prefix}{member}" for member in members)
     if splits:
@@ -146,7 +146,7 @@ def _read_list(path: Path, stems: frozenset[str]) -> tuple[str, ...]:
             for line in filter(None, map(str.strip, lines)):
                 if line not in stems and OF_ONE_CLASS.search(line):
                     return ()
-                member = line if line in stems or not is_photograph(line) else Path(line).stem
+                member = line if line in stems or not is_image_name(line) else Path(line).stem
                 if member in {".", ".."} or re.search(r"[/\\\x00]", member):
                     raise DataError(
                         f"lists {member[:80]!r}, which is a path",
@@ -174,9 +174,9 @@ def _stems(folder: Path) -> list[str]:
 
 
 def _has_pairs(folder: Path) -> bool:
-    """Says whether an XML file in `folder` has a photograph of its name beside it."""
+    """Says whether an XML file in `folder` has an image of its name beside it."""
     xml = {name.removesuffix(".xml") for name in _xml_files(folder)}
     return bool(xml) and any(
-        is_photograph(path.name) and path.stem in xml and path.is_file()
+        is_image_name(path.name) and path.stem in xml and path.is_file()
         for path in folder.iterdir()
     )

@@ -37,10 +37,10 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What one VOC XML file says, before it is checked against its photograph.
+    """What one VOC XML file says, before it is checked against its image.
 
     Attributes:
-        filename: the photograph's name without any folder; "" where the file gives none.
+        filename: the image's name without any folder; "" where the file gives none.
         names: the class of each object that can be trusted, in the file's order.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, as written: not clipped, maybe empty.
         difficult: (N,) bool; False where the file says nothing.
@@ -117,8 +117,8 @@ def write_annotation(
 
     Args:
         path: the XML file, which is replaced.
-        filename: the photograph's name, without a folder.
-        size: (width, height) of the photograph in pixels.
+        filename: the image's name, without a folder.
+        size: (width, height) of the image in pixels.
         names: the class of each object.
         boxes: (N, 4) xyxy, 0-based pixel edges; fractions of a pixel are kept.
         difficult: (N,) flags; None is all False.
@@ -145,7 +145,7 @@ def write_annotation(
     if UNWRITABLE.search(text):
         raise AnnotationError(
             "cannot hold a name with control characters or undecodable bytes",
-            remedy="rename the photograph or the class",
+            remedy="rename the image or the class",
             file=path,
         )
     unfinished = path.with_name(f".{path.name}.tmp")

@@ -1,6 +1,6 @@
-"""Reads the label files of YOLO: a text file for each photograph.
+"""Reads the label files of YOLO: a text file for each image.
 
-A line is a class and a box as shares of the photograph's sides: centre x, centre y, width, height.
+A line is a class and a box as shares of the image's sides: centre x, centre y, width, height.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from frcnn_cli.records import as_boxes
 
 @dataclass(frozen=True, slots=True)
 class YoloReader:
-    """Reads label files; an id is the photograph's path in the folder.
+    """Reads label files; an id is the image's path in the folder.
 
     Attributes:
         root: the folder.
@@ -34,15 +34,15 @@ class YoloReader:
     keypoints: bool
 
     def read(self, image_id: str) -> Record:
-        """Returns what the label file says; a photograph without one has no objects.
+        """Returns what the label file says; an image without one has no objects.
 
         Raises:
-            AnnotationError: it is not text, or there is no photograph.
-            ImageError: the photograph's header cannot be read.
+            AnnotationError: it is not text, or there is no image.
+            ImageError: the image's header cannot be read.
         """
         path, source = self.locate(image_id)
         if not is_file(path):
-            raise AnnotationError("has no photograph", remedy="add it or unlist it", file=path)
+            raise AnnotationError("has no image", remedy="add it or unlist it", file=path)
         rows, faults = self._rows(source)
         size = image_size(path)
         shares = np.array([row.box for row in rows], np.float64).reshape(-1, 2, 2)
@@ -53,7 +53,7 @@ class YoloReader:
         return Record(path, source, names, boxes, difficult, places, tuple(faults), size)
 
     def class_names(self, image_id: str) -> frozenset[str]:
-        """Returns the classes in a photograph.
+        """Returns the classes in an image.
 
         Raises:
             AnnotationError: the label file is not text.
@@ -62,7 +62,7 @@ class YoloReader:
         return frozenset(self.names[row.label] for row in rows)
 
     def locate(self, image_id: str) -> tuple[Path, Path]:
-        """Returns the photograph and its label file: in `labels` for `images`, or beside it."""
+        """Returns the image and its label file: in `labels` for `images`, or beside it."""
         path = self.root / image_id
         parts = list(Path(image_id).parts)
         beside = path.with_suffix(".txt")

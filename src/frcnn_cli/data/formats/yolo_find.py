@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.formats.layout import Splits, below, complete, is_file
+from frcnn_cli.data.formats.layout import Splits, complete, is_file, safe_join
 from frcnn_cli.data.formats.yolo import YoloReader
 from frcnn_cli.data.images import find_images
 from frcnn_cli.errors import DataError
@@ -26,7 +26,7 @@ FIRST = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 def find_yolo(root: Path) -> Dataset | None:
     """Returns the YOLO data set of the YAML file in `root`, or None.
 
-    Its photographs have to be in `root`: entries that lead out of it, as "../train/images" of some
+    Its images have to be in `root`: entries that lead out of it, as "../train/images" of some
     exports, are looked for inside.
 
     Raises:
@@ -61,20 +61,20 @@ def _dataset(path: Path, content: Mapping[str, Any]) -> Dataset:
             members = [m for entry in listed for m in _photographs(path, base, entry, outside)]
             splits[split] = tuple(dict.fromkeys(members))
     if splits.get("val") in (splits.get("train", ()), splits.get("test", ())):
-        splits.pop("val", None)  # tools that insist on a `val` are given other photographs
+        splits.pop("val", None)  # tools that insist on a `val` are given other images
     ids = tuple(dict.fromkeys(member for members in splits.values() for member in members))
     classes = tuple(dict.fromkeys(names[number] for number in sorted(names)))
     numbers = {name: number for number, name in sorted(names.items(), reverse=True)}
     reader = YoloReader(root, names, "kpt_shape" in content)
     if not any(is_file(reader.locate(image_id)[1]) for image_id in ids):
         raise DataError(
-            f"lists {len(ids):,} photographs, and none has a label file",
-            remedy="put the text files into `labels` beside `images`, or beside the photographs",
+            f"lists {len(ids):,} images, and none has a label file",
+            remedy="put the text files into `labels` beside `images`, or beside the images",
             file=path,
         )
     notes = [
         DataError(
-            f"lists {len(outside):,} photographs outside of {root}, such as {first[:200]!r}",
+            f"lists {len(outside):,} images outside of {root}, such as {first[:200]!r}",
             remedy="list paths relative to the data.yaml; they are not used",
             file=path,
         )
@@ -127,13 +127,13 @@ def _class_names(path: Path, names: Any) -> dict[int, str]:
 
 def _base(root: Path, path: Any) -> Path:
     """Returns the folder to which entries are relative: `path` of the file, if it is in `root`."""
-    if isinstance(path, str) and (base := below(root, path)) and base.is_dir():
+    if isinstance(path, str) and (base := safe_join(root, path)) and base.is_dir():
         return base
     return root
 
 
 def _photographs(path: Path, base: Path, entry: Any, outside: list[str]) -> list[str]:
-    """Returns the ids of the photographs that an entry names: a folder, or a text file of paths.
+    """Returns the ids of the images that an entry names: a folder, or a text file of paths.
 
     Paths in a text file that lead out of the data set join `outside`.
     """
@@ -146,7 +146,7 @@ def _photographs(path: Path, base: Path, entry: Any, outside: list[str]) -> list
     if not there:
         raise DataError(
             f"names {entry[:200]!r}, which is not in {root}",
-            remedy="put the photographs beside the file, and name their folder relative to it",
+            remedy="put the images beside the file, and name their folder relative to it",
             file=path,
         )
     if there[0].is_dir():
@@ -177,4 +177,4 @@ def _places(root: Path, bases: Iterable[Path], entry: str) -> list[Path]:
         return [root / Path(text).relative_to(root.absolute())]
     while text.startswith(("../", "./")):
         text = text.removeprefix("../").removeprefix("./")
-    return [place for base in bases if (place := below(base, text)) is not None]
+    return [place for base in bases if (place := safe_join(base, text)) is not None]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.coco import CocoReader
-from frcnn_cli.data.formats.layout import Splits, is_photograph
+from frcnn_cli.data.formats.layout import Splits, is_image_name
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
 from frcnn_cli.data.open import own_numbers
@@ -32,14 +32,14 @@ class Conversion:
 
     Attributes:
         folder: where.
-        photographs: how many.
-        splits: those that were written, with their photographs.
-        left_out: splits that share photographs with others, which the format cannot say.
-        failures: photographs that cannot be used, and why.
+        images: how many.
+        splits: those that were written, with their images.
+        left_out: splits that share images with others, which the format cannot say.
+        failures: images that cannot be used, and why.
     """
 
     folder: Path
-    photographs: int
+    images: int
     splits: Mapping[str, int]
     left_out: tuple[str, ...]
     failures: tuple[FrcnnError, ...]
@@ -50,14 +50,14 @@ def convert(
 ) -> Conversion:
     """Writes a data set in another format, all of it or, where it is interrupted, nothing.
 
-    Boxes are those that training would use: checked, and clipped to their photographs.
+    Boxes are those that training would use: checked, and clipped to their images.
 
     Args:
         dataset: with splits.
         out: a folder that is not there yet, or is empty, outside of the data set.
         to: the format.
-        link: whether photographs become symbolic links and not copies.
-        progress: hears of each photograph.
+        link: whether images become symbolic links and not copies.
+        progress: hears of each image.
 
     Raises:
         ConfigError: `out` is not such a folder, or cannot be written.
@@ -121,14 +121,14 @@ def _writer(to: Format, folder: Path, splits: Splits, dataset: Dataset) -> Write
 
 
 def _image_numbers(dataset: Dataset) -> dict[str, int] | None:
-    """Returns the numbers that COCO files give the photographs, where they are different ones."""
+    """Returns the numbers that COCO files give the images, where they are different ones."""
     found = own_numbers(dataset, dataset.ids).images
     numbers = {image_id: number for image_id, number in found.items() if isinstance(number, int)}
     return numbers if len({*numbers.values()}) == len(dataset.ids) else None
 
 
 def _disjoint(splits: Mapping[str, tuple[str, ...]]) -> Splits:
-    """Returns splits of which no two share a photograph: train, val and test before others."""
+    """Returns splits of which no two share an image: train, val and test before others."""
     chosen: Splits = {}
     taken: set[str] = set()
     for name in sorted(splits, key=lambda name: name not in {"train", "val", "test"}):
@@ -178,8 +178,8 @@ def _put(source: Path, place: Path, link: bool) -> None:
 
 
 def _stem(path: Path) -> str:
-    """Returns a photograph's name without its ending, as every format and list can hold it."""
-    name = _UNWRITABLE.sub("_", path.stem).strip().lstrip(".") or "photograph"
-    if is_photograph(name):
+    """Returns an image's name without its ending, as every format and list can hold it."""
+    name = _UNWRITABLE.sub("_", path.stem).strip().lstrip(".") or "image"
+    if is_image_name(name):
         name = name.replace(".", "_")
     return name.encode()[:_LONGEST].decode(errors="ignore").strip()

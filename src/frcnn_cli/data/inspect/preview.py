@@ -1,4 +1,4 @@
-"""A sample of a data set's photographs, with their objects drawn in."""
+"""A sample of a data set's images, with their objects drawn in."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from frcnn_cli.runtime.progress import Progress, silent
 def draw_sample(
     dataset: Dataset, folder: Path, count: int, seed: int, progress: Progress = silent
 ) -> tuple[list[Path], list[FrcnnError]]:
-    """Draws photographs chosen by the seed, the same for the same data; returns what was written.
+    """Draws images chosen by the seed, the same for the same data; returns what was written.
 
     Difficult objects are labelled so.
 
     Args:
-        dataset: where the photographs come from.
+        dataset: where the images come from.
         folder: where the pictures go, outside of the data set; made if need be.
         count: how many.
         seed: another seed, another sample.
         progress: hears of each picture.
 
     Returns:
-        The pictures, and why photographs of the sample could not be used.
+        The pictures, and why images of the sample could not be used.
 
     Raises:
         ConfigError: `folder` is in the data set.

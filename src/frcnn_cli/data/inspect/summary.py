@@ -1,4 +1,4 @@
-"""What a data set holds: photographs, objects, classes, and what is wrong."""
+"""What a data set holds: images, objects, classes, and what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL, MEDIUM = 32.0**2, 96.0**2
 """Areas in square pixels below which COCO's evaluation calls an object small, or medium."""
 
 KEPT = 1000
-"""Photographs left out and clipped boxes that are listed; all are counted."""
+"""Images left out and clipped boxes that are listed; all are counted."""
 
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -30,7 +30,7 @@ class ClassCount:
     """The objects of one class; `sizes` are those of `SIZES`."""
 
     objects: int = 0
-    photographs: int = 0
+    images: int = 0
     difficult: int = 0
     sizes: list[int] = field(default_factory=lambda: [0, 0, 0])
 
@@ -39,26 +39,26 @@ class ClassCount:
 class SplitCount:
     """What is in one split."""
 
-    photographs: int = 0
+    images: int = 0
     objects: int = 0
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a data set holds, of the photographs that can be used.
+    """What a data set holds, of the images that can be used.
 
     Attributes:
-        photographs: how many can be used.
+        images: how many can be used.
         objects: in them.
-        empty: photographs without objects.
+        empty: images without objects.
         classes: by name, in the order of their labels.
         splits: by name.
-        problems: of the first `KEPT` photographs or clipped boxes.
-        left_out: photographs that cannot be used.
+        problems: of the first `KEPT` images or clipped boxes.
+        left_out: images that cannot be used.
         mended: boxes that were clipped.
     """
 
-    photographs: int = 0
+    images: int = 0
     objects: int = 0
     empty: int = 0
     classes: dict[str, ClassCount] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Summary:
     mended: int = 0
 
     def add(self, record: Record, splits: tuple[str, ...]) -> None:
-        """Counts a photograph that is in `splits`."""
+        """Counts an image that is in `splits`."""
         count = len(record.names)
-        self.photographs += 1
+        self.images += 1
         self.objects += count
         self.empty += not count
         for split in splits:
-            self.splits[split].photographs += 1
+            self.splits[split].images += 1
             self.splits[split].objects += count
         sizes = np.digitize(box_ops.area(record.boxes), (SMALL, MEDIUM)).tolist()
         for name, size, difficult in zip(
@@ -85,7 +85,7 @@ class Summary:
             entry.difficult += difficult
             entry.sizes[size] += 1
         for name in frozenset(record.names):
-            self.classes[name].photographs += 1
+            self.classes[name].images += 1
 
     def note(self, problem: Problem) -> None:
         """Counts a problem."""
@@ -96,9 +96,9 @@ class Summary:
 
 
 def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
-    """Reads every annotation and every photograph's header, and counts.
+    """Reads every annotation and every image's header, and counts.
 
-    Memory does not grow with the objects: one photograph is held at a time.
+    Memory does not grow with the objects: one image is held at a time.
     """
     summary = Summary(
         classes={name: ClassCount() for name in dataset.class_list or ()},
@@ -119,7 +119,7 @@ def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
 
 
 def _membership(splits: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Returns the splits of each photograph; photographs of the same splits share one tuple."""
+    """Returns the splits of each image; images of the same splits share one tuple."""
     found: dict[str, tuple[str, ...]] = defaultdict(tuple)
     longer: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
     for name, ids in splits.items():
@@ -135,18 +135,18 @@ def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
         "schema": "frcnn.data/1",
         "format": dataset.format,
         "root": str(dataset.root),
-        "photographs": summary.photographs,
+        "photographs": summary.images,
         "objects": summary.objects,
         "without_objects": summary.empty,
         "splits": {
-            name: {"photographs": each.photographs, "objects": each.objects}
+            name: {"photographs": each.images, "objects": each.objects}
             for name, each in summary.splits.items()
         },
         "classes": {
             name: {
                 **({"category_id": dataset.categories[name]} if name in dataset.categories else {}),
                 "objects": each.objects,
-                "photographs": each.photographs,
+                "photographs": each.images,
                 "difficult": each.difficult,
                 **dict(zip(SIZES, each.sizes, strict=True)),
             }

@@ -1,4 +1,4 @@
-"""Data sets written for other tools: as VOC, COCO or YOLO, one photograph at a time.
+"""Data sets written for other tools: as VOC, COCO or YOLO, one image at a time.
 
 What is written loads again with our own readers.
 """
@@ -14,7 +14,7 @@ from typing import IO, Literal, Protocol
 
 import yaml
 
-from frcnn_cli.data.formats.layout import Splits, is_photograph
+from frcnn_cli.data.formats.layout import Splits, is_image_name
 from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.data.record import Record
 
@@ -23,12 +23,12 @@ Format = Literal["voc", "coco", "yolo"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A photograph to write.
+    """An image to write.
 
     Attributes:
         image_id: in the data set that it comes from.
         split: one of those that are written.
-        stem: its name without an ending; no other photograph has it.
+        stem: its name without an ending; no other image has it.
         size: upright (width, height).
         record: what is known of it, checked.
     """
@@ -41,7 +41,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The photograph's new name."""
+        """The image's new name."""
         return f"{self.stem}{self.record.path.suffix}"
 
 
@@ -49,7 +49,7 @@ class Writer(Protocol):
     """Writes one format into an empty folder."""
 
     def add(self, item: Item) -> Path:
-        """Writes a photograph's annotation, and returns where the photograph goes."""
+        """Writes an image's annotation, and returns where the image goes."""
 
     def close(self) -> None:
         """Writes what stands at the end."""
@@ -66,7 +66,7 @@ class VocWriter:
             (root / folder).mkdir(parents=True)
 
     def add(self, item: Item) -> Path:
-        """Writes an XML file, and returns where the photograph goes.
+        """Writes an XML file, and returns where the image goes.
 
         Raises:
             AnnotationError: a class has a name that XML cannot hold.
@@ -91,13 +91,13 @@ class VocWriter:
 
 
 class CocoWriter:
-    """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of photographs a split.
+    """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of images a split.
 
     Args:
         root: the folder.
-        splits: to be written; no photograph is in two.
+        splits: to be written; no image is in two.
         categories: the id of each class.
-        numbers: the id of each photograph; None counts from 1.
+        numbers: the id of each image; None counts from 1.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class CocoWriter:
         return self._root / "annotations" / f"instances_{split}.json"
 
     def add(self, item: Item) -> Path:
-        """Writes an image and its annotations, and returns where the photograph goes.
+        """Writes an image and its annotations, and returns where the image goes.
 
         Difficult objects become crowds: COCO has no other flag for what counts neither way.
         """
@@ -172,7 +172,7 @@ class YoloWriter:
 
     Args:
         root: the folder.
-        splits: to be written, of `train`, `val` and `test`; no photograph is in two.
+        splits: to be written, of `train`, `val` and `test`; no image is in two.
         categories: the number of each class.
     """
 
@@ -185,9 +185,9 @@ class YoloWriter:
             (root / "labels" / split).mkdir(parents=True)
 
     def add(self, item: Item) -> Path:
-        """Writes a label file, and returns where the photograph goes.
+        """Writes a label file, and returns where the image goes.
 
-        The format cannot say that an object is difficult, and knows photographs by their endings.
+        The format cannot say that an object is difficult, and knows images by their endings.
         """
         width, height = item.size
         lines = []
@@ -199,7 +199,7 @@ class YoloWriter:
             )
             numbers = " ".join(f"{share:.10g}" for share in shares)
             lines.append(f"{self._categories[name]} {numbers}\n")
-        name = item.name if is_photograph(item.name) else f"{item.name}.jpg"
+        name = item.name if is_image_name(item.name) else f"{item.name}.jpg"
         path = (self._root / "labels" / item.split / name).with_suffix(".txt")
         path.write_text("".join(lines), encoding="utf-8")
         return self._root / "images" / item.split / name

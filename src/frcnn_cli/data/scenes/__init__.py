@@ -1,6 +1,6 @@
 """A small generated data set: photo-like scenes of toys on tabletops, with VOC annotations.
 
-It stands in for a user's photographs where there are none, in the demonstration and in tests.
+It stands in for a user's images where there are none, in the demonstration and in tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """OpenCV's selective search at a cost that follows the pixels, in compiled Python.
 
 The same boxes as OpenCV's from kernels that numba compiles. Nothing here needs numba until a
-photograph is searched.
+image is searched.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def version() -> str:
 
 
 def require() -> None:
-    """Makes sure that photographs can be searched, and compiles what that takes.
+    """Makes sure that images can be searched, and compiles what that takes.
 
     Worker processes then find the machine code and need not compile all at once.
 

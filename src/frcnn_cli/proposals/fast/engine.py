@@ -1,4 +1,4 @@
-"""Selective search (Uijlings et al., IJCV 2013) as OpenCV does it: a photograph to its regions.
+"""Selective search (Uijlings et al., IJCV 2013) as OpenCV does it: an image to its regions.
 
 The work falls into independent tasks: the segmentations and the pixel codes of each colour space,
 then the groupings of each segmentation. Threads run them side by side, since the compiled kernels

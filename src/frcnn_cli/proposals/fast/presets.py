@@ -1,4 +1,4 @@
-"""The presets: which images of a photograph are segmented, how coarsely, and how regions merge."""
+"""The presets: which images of an image are segmented, how coarsely, and how regions merge."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Colour and texture codes of every pixel: what the histograms of regions count.
 
 Colour is 25 bins a channel. Texture is, for each channel, the derivative along four directions (0°
-and 90° of the photograph, and of the photograph turned by 45°), its positive and its negative part
+and 90° of the image, and of the image turned by 45°), its positive and its negative part
 apart, each stretched over 10 bins between its own extremes (Uijlings et al., IJCV 2013 §3.2, as
 OpenCV does it: Scharr kernels, and a turn there and back for the diagonals).
 
@@ -79,7 +79,7 @@ class _Turn:
         self._there[0, 2] += wide / 2.0 - centre[0]
         self._there[1, 2] += high / 2.0 - centre[1]
         self._back = cv2.getRotationMatrix2D((float(wide // 2), float(high // 2)), -45.0, 1.0)
-        # Of a photograph with sides beyond 1 : 2.4, OpenCV crops a corner instead of the middle.
+        # Of an image with sides beyond 1 : 2.4, OpenCV crops a corner instead of the middle.
         self._corner = max(0, (high - height) // 2), max(0, (wide - width) // 2)
         canvas = self._corner[0] + height, _canvas_width(wide, high, self._corner[1] + width)
         self._turned = np.empty((high, wide), np.uint8)

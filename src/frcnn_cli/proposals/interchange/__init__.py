@@ -36,5 +36,5 @@ def read_proposals(file: Path) -> ImportedProposals:
     except DataError as error:
         raise DataError(error.problem, remedy=error.remedy, file=file) from error
     if not found.boxes:
-        raise DataError("holds no photographs", file=file)
+        raise DataError("holds no images", file=file)
     return found

@@ -1,4 +1,4 @@
-"""NumPy archives: one array a photograph, its name the key. Our own export is one."""
+"""NumPy archives: one array per image, its name the key. Our own export is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What four numbers of a row may mean, and which meaning fits the photographs."""
+"""What four numbers of a row may mean, and which meaning fits the images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BASES = {
 }
 
 TOLERANCE = 0.5
-"""Pixels by which a box may leave its photograph: less than counting from 1 would shift it."""
+"""Pixels by which a box may leave its image: less than counting from 1 would shift it."""
 _MOST_MISFITS = 0.05
 """Share of boxes without area or outside their image above which a convention is ruled out."""
 _CLEARLY = 0.003
@@ -78,7 +78,7 @@ CONVENTIONS = tuple(
 
 
 class Example(NamedTuple):
-    """A photograph to try conventions on.
+    """An image to try conventions on.
 
     Attributes:
         rows: (N, 4) of the file.
@@ -99,7 +99,7 @@ class Trial:
 
     Attributes:
         convention: the meaning.
-        misfits: share of boxes without area or outside their photograph.
+        misfits: share of boxes without area or outside their image.
         recall: share of objects that a box overlaps by IoU 0.5; 0 without objects.
         best_overlap: mean of the objects' highest IoU, which is recall averaged over all IoUs.
     """
@@ -111,7 +111,7 @@ class Trial:
 
     @property
     def is_possible(self) -> bool:
-        """Whether nearly all boxes lie in their photographs."""
+        """Whether nearly all boxes lie in their images."""
         return self.misfits <= _MOST_MISFITS
 
 
@@ -140,7 +140,7 @@ def choose_convention(
     """Returns the convention that fits best, and all of them by falling best overlap.
 
     It is the documented one, unless another overlaps the objects clearly better or the documented
-    one puts boxes outside their photographs.
+    one puts boxes outside their images.
     """
     trials = [try_convention(convention, examples) for convention in CONVENTIONS]
     trials.sort(key=lambda trial: (trial.is_possible, trial.best_overlap), reverse=True)
@@ -152,7 +152,7 @@ def choose_convention(
 
 
 def fits(boxes: Values, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Returns which boxes (N, 4) have an area and lie in a `width` × `height` photograph."""
+    """Returns which boxes (N, 4) have an area and lie in a `width` × `height` image."""
     x1, y1, x2, y2 = boxes.T
     inside = (
         (np.minimum(x1, y1) >= -TOLERANCE) & (x2 <= width + TOLERANCE) & (y2 <= height + TOLERANCE)

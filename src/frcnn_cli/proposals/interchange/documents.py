@@ -44,7 +44,7 @@ def read(file: Path) -> ImportedProposals:
 
 
 def _by_image(rows: Any, files: dict[Name, str]) -> Iterator[tuple[Name, Any, Any]]:
-    """Yields name, boxes and scores of each photograph; its rows may lie anywhere in the list."""
+    """Yields name, boxes and scores of each image; its rows may lie anywhere in the list."""
     boxes: dict[Name, list[Any]] = {}
     scores: dict[Name, list[float]] = {}
     for row in rows:

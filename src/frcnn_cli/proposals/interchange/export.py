@@ -37,11 +37,11 @@ def check_export(file: Path) -> None:
 
 
 def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> None:
-    """Writes the boxes of each photograph, best first, under its path, as `.npz` or `.json`.
+    """Writes the boxes of each image, best first, under its path, as `.npz` or `.json`.
 
-    An `.npz` has one (N, 4) float32 array a photograph, a `.json` is one object with a list of
-    them (`frcnn.proposal_boxes/1`). It is written a photograph at a time, so memory does not grow
-    with their number, and the same boxes give the same bytes. Photographs that failed are left out.
+    An `.npz` has one (N, 4) float32 array per image, a `.json` is one object with a list of
+    them (`frcnn.proposal_boxes/1`). It is written an image at a time, so memory does not grow
+    with their number, and the same boxes give the same bytes. Images that failed are left out.
 
     Raises:
         FrcnnError: the file cannot be written.

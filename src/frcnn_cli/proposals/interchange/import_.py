@@ -34,7 +34,7 @@ from frcnn_cli.runtime.progress import Progress, silent
 STEP = "Importing"
 
 _EXAMPLES = 300
-"""Photographs on which conventions are tried, spread over those with objects."""
+"""Images on which conventions are tried, spread over those with objects."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,13 +47,13 @@ class ImportRun:
         format: of the file, in words.
         documented: how the format's documentation says that a row is to be read.
         chosen: how it was read, and how well that fits.
-        second: the next best convention; None where no other keeps boxes in their photographs.
+        second: the next best convention; None where no other keeps boxes in their images.
         objects: how many the conventions were tried on; 0 where there is no ground truth.
-        counts: boxes kept of each photograph.
-        failures: photographs that have entries which cannot be used.
-        unmatched_entries: entries of the file that belong to no photograph here.
-        missing_images: photographs here that the file has no entry for.
-        clipped: boxes that left their photographs and were clipped.
+        counts: boxes kept of each image.
+        failures: images that have entries which cannot be used.
+        unmatched_entries: entries of the file that belong to no image here.
+        missing_images: images here that the file has no entry for.
+        clipped: boxes that left their images and were clipped.
         dropped: boxes without area, which were left out.
     """
 
@@ -82,13 +82,13 @@ def import_proposals(
     """Keeps the proposals in `file` under `name`, for `engine = "imported"`.
 
     Args:
-        paths: a data set, whose ground truth tells what the numbers mean; or photographs and
+        paths: a data set, whose ground truth tells what the numbers mean; or images and
             folders of them, and then the format's documentation is believed.
         file: what another tool, or `--export`, wrote.
         name: what they are called from now on.
         cache: where they are kept.
-        split: whose order the file has, if it names no photographs.
-        progress: told after each photograph.
+        split: whose order the file has, if it names no images.
+        progress: told after each image.
 
     Raises:
         DataError: the file cannot be read, fits no image, or no convention fits its boxes.
@@ -99,7 +99,7 @@ def import_proposals(
     entries, unmatched_entries = _matched(imported, samples)
     if not entries:
         raise DataError(
-            f"names no photograph of {paths[0]}, but {unmatched_entries:,} others"
+            f"names no image of {paths[0]}, but {unmatched_entries:,} others"
             + (f" such as {imported.names[0]!r}" if imported.names else ""),
             remedy="name the data that the proposals were made for",
             file=file,
@@ -109,8 +109,8 @@ def import_proposals(
     if not chosen.is_possible:
         raise DataError(
             f"read as {chosen.convention}, {chosen.misfits:.0%} of its boxes have no area or leave "
-            "their photographs, and otherwise more",
-            remedy="name the photographs, in the size, that the proposals were made for",
+            "their images, and otherwise more",
+            remedy="name the images, in the size, that the proposals were made for",
             file=file,
         )
     run = ImportRun(
@@ -141,7 +141,7 @@ def import_proposals(
 def _samples(
     paths: Sequence[Path], imported: ImportedProposals, split: str, cache: Cache
 ) -> list[Sample]:
-    """Returns the photographs that the file may speak of, with their objects where known."""
+    """Returns the images that the file may speak of, with their objects where known."""
     try:
         dataset = open_dataset(paths[0], cache) if len(paths) == 1 else None
     except DataError:
@@ -171,12 +171,12 @@ def _annotated(dataset: Dataset, imported: ImportedProposals, split: str) -> lis
     return samples
 
 
-def _require_order(imported: ImportedProposals, photographs: int, where: str) -> None:
-    """Makes sure that a file without names has as many entries as there are photographs."""
-    if imported.names is None and len(imported.boxes) != photographs:
+def _require_order(imported: ImportedProposals, images: int, where: str) -> None:
+    """Makes sure that a file without names has as many entries as there are images."""
+    if imported.names is None and len(imported.boxes) != images:
         raise DataError(
-            f"names no photographs and has {len(imported.boxes):,} entries, but {where} has "
-            f"{photographs:,} photographs",
+            f"names no images and has {len(imported.boxes):,} entries, but {where} has "
+            f"{images:,} images",
             remedy="name the split that it was made for with --split",
         )
 
@@ -184,7 +184,7 @@ def _require_order(imported: ImportedProposals, photographs: int, where: str) ->
 def _matched(
     imported: ImportedProposals, samples: Sequence[Sample]
 ) -> tuple[list[tuple[Sample, Values]], int]:
-    """Returns the photographs with the rows of the file, and how many entries have none."""
+    """Returns the images with the rows of the file, and how many entries have none."""
     if imported.names is None:
         return list(zip(samples, imported.boxes, strict=True)), 0
     finder = PhotographFinder(samples)
@@ -197,7 +197,7 @@ def _matched(
             unmatched_entries += 1
         elif image_id in matched:
             raise DataError(
-                f"has two entries for photograph {image_id!r}, one of them named {name!r}",
+                f"has two entries for image {image_id!r}, one of them named {name!r}",
                 remedy="keep one",
             )
         else:
@@ -213,7 +213,7 @@ def _find(finder: PhotographFinder, name: Name) -> str | None:
 
 
 def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
-    """Returns photographs to try conventions on: those with objects, if there are any."""
+    """Returns images to try conventions on: those with objects, if there are any."""
     whole = [(sample, rows) for sample, rows in entries if len(rows) and np.isfinite(rows).all()]
     pool = [each for each in whole if len(each[0].boxes)] or whole
     n = min(_EXAMPLES, len(pool))
@@ -227,10 +227,10 @@ def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
 
 
 def _usable(rows: Values, path: Path, run: ImportRun) -> FloatArray:
-    """Returns the boxes of a photograph, clipped to it, those without area left out.
+    """Returns the boxes of an image, clipped to it, those without area left out.
 
     Raises:
-        DataError: a number is not finite, or the photograph cannot be read.
+        DataError: a number is not finite, or the image cannot be read.
     """
     if not np.isfinite(rows).all():
         bad = int((~np.isfinite(rows)).any(axis=1).sum())

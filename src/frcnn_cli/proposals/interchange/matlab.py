@@ -1,4 +1,4 @@
-"""The `.mat` files of the R-CNN and Fast R-CNN releases: one cell of boxes a photograph."""
+"""The `.mat` files of the R-CNN and Fast R-CNN releases: one cell of boxes per image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every format becomes: boxes as the file has them, photograph by photograph."""
+"""What every format becomes: boxes as the file has them, image by image."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ImportedProposals:
     Attributes:
         format: of the file, in words.
         documented: how the format's own documentation says that a row is to be read.
-        names: how the file calls each photograph; None where it has the order of a split.
-        boxes: (N, 4) of each photograph, four numbers a row, in falling score or the file's order.
+        names: how the file calls each image; None where it has the order of a split.
+        boxes: (N, 4) of each image, four numbers a row, in falling score or the file's order.
     """
 
     format: str
@@ -39,7 +39,7 @@ def ordered(rows: Any, scores: Any, where: str) -> Values:
     Args:
         rows: (N, 4), or (N, 5) with scores in the last column.
         scores: (N,), or None where there are none, or only those in `rows`.
-        where: the photograph, for messages.
+        where: the image, for messages.
 
     Raises:
         DataError: the numbers do not have these shapes.
@@ -65,10 +65,10 @@ def collect(
     documented: BoxConvention,
     entries: Iterable[tuple[Name | None, Any, Any]],
 ) -> ImportedProposals:
-    """Returns the proposals of `entries`: (name, rows, scores) of each photograph.
+    """Returns the proposals of `entries`: (name, rows, scores) of each image.
 
     Raises:
-        DataError: a photograph comes twice, or its numbers are no boxes.
+        DataError: an image comes twice, or its numbers are no boxes.
     """
     names: list[Name] = []
     boxes = []
@@ -76,10 +76,10 @@ def collect(
     for place, (name, rows, scores) in enumerate(entries):
         if name is not None:
             if name in seen:
-                raise DataError(f"photograph {name!r} is listed twice", remedy="keep one entry")
+                raise DataError(f"image {name!r} is listed twice", remedy="keep one entry")
             seen.add(name)
             names.append(name)
-        boxes.append(ordered(rows, scores, f"photograph {place if name is None else repr(name)}"))
+        boxes.append(ordered(rows, scores, f"image {place if name is None else repr(name)}"))
     return ImportedProposals(format_name, documented, tuple(names) if names else None, tuple(boxes))
 
 

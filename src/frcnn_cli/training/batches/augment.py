@@ -14,7 +14,7 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import AugmentationConfig
-from frcnn_cli.data.resize import Pixels
+from frcnn_cli.data.images import Pixels
 
 _LEAST_SIDE = 0.5
 """Of a crop, as a part of the image's."""

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from frcnn_cli.config import InputConfig, TrainConfig
-from frcnn_cli.data.images import load_image
-from frcnn_cli.data.resize import resize
+from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare

@@ -27,7 +27,7 @@ from frcnn_cli.proposals.fast.numba_kernels.jit import kernel
 SORTED_LIMIT: Final = 50_000_000
 """Segments x pairs up to which a contested grouping is repeated in OpenCV's order: about 0.3 s.
 
-Photographs beyond it (about 4 megapixels) take the heap's order among equal similarities."""
+Images beyond it (about 4 megapixels) take the heap's order among equal similarities."""
 
 
 def group(regions: Regions, weights: np.ndarray) -> np.ndarray:
