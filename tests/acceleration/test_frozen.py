@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.acceleration.frozen import FrozenLayers, PartlyFrozen
-from frcnn_cli.config import BackboneName, ModelConfig
+from frcnn_cli.config import ModelConfig
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
@@ -23,9 +23,13 @@ def gradients(
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "alexnet"])
-def test_the_same_gradients(backbone: BackboneName) -> None:
-    model = build_model(ModelConfig(backbone=backbone), num_classes=3).eval()
+@pytest.mark.parametrize(
+    "config",
+    [ModelConfig(), ModelConfig(backbone="alexnet", fc6_rank=16, fc7_rank=16)],
+    ids=["lite0", "alexnet"],
+)
+def test_the_same_gradients(config: ModelConfig) -> None:
+    model = build_model(config, num_classes=3).eval()
     image = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
     network = PartlyFrozen(model, torch.float32)
     assert 0 < network.frozen.count < len(model.backbone.trunk)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from frcnn_cli.config import DetectConfig, ModelConfig
+from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.voting import postprocess_with_votes, vote
-from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections
+from support import tiny
 
 
 def detections(rows: list[tuple[float, float, float, float, float, int]]) -> Detections:
@@ -76,7 +76,7 @@ def test_nothing() -> None:
 
 def test_boxes_below_the_score_threshold_vote() -> None:
     """The second box (0.03, under the threshold) overlaps the first by 0.9, and votes."""
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
+    model = tiny.model(1)
     probabilities = torch.tensor([[0.1, 0.9], [0.97, 0.03], [0.92, 0.08]])
     proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [200, 0, 260, 60]])
     output = RegionOutput(probabilities.log(), torch.zeros(3, 2, 4))

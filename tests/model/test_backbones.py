@@ -22,7 +22,10 @@ MILITARY_UNIFORM = 652
 """ImageNet's class of the portrait that matplotlib ships."""
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "vgg16")) for n in BACKBONES],
+)
 def test_shapes(name: str) -> None:
     model = build_model(ModelConfig(backbone=name), num_classes=3).eval()
     spec = model.backbone.spec
@@ -49,7 +52,7 @@ def test_lite0_knows_what_it_sees() -> None:
     assert logits.argmax().item() == MILITARY_UNIFORM
 
 
-@pytest.mark.parametrize("backbone", [vgg16, alexnet])
+@pytest.mark.parametrize("backbone", [pytest.param(vgg16, marks=pytest.mark.slow), alexnet])
 def test_fc_networks_equal_torchvision(backbone) -> None:
     """Trunk, last pooling and head give torchvision's fc7 for the same weights."""
     torch.manual_seed(0)
@@ -103,7 +106,8 @@ def test_resnet50_equals_torchvision_with_its_batch_norms_folded() -> None:
 )
 def test_default_freezing_is_the_papers(name: str, frozen: str) -> None:
     """§4.5: VGG16 learns from conv3_1 up, the smaller networks from conv2 up."""
-    layers = build_model(ModelConfig(backbone=name), 2).backbone.layers()
+    with torch.device("meta"):
+        layers = build_model(ModelConfig(backbone=name), 2).backbone.layers()
     trained = {n: next(layer.parameters()).requires_grad for n, layer in layers.items()}
     names = list(trained)
     edge = names.index(frozen) + 1
@@ -124,7 +128,7 @@ def test_frozen_layers_do_not_move() -> None:
 
 
 def test_an_unknown_layer_is_refused() -> None:
-    with pytest.raises(ConfigError, match="use all or one of conv1, conv2"):
+    with torch.device("meta"), pytest.raises(ConfigError, match="all or one of conv1, conv2"):
         build_model(ModelConfig(backbone="alexnet", finetune_from="conv9"), 2)
 
 

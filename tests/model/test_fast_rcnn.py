@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from frcnn_cli.config import ModelConfig
-from frcnn_cli.model.batch import prepare
+from frcnn_cli.model.batch import IMAGENET_RGB, prepare
 from frcnn_cli.model.build import build_model
 
 
 def test_new_layers_are_drawn_as_in_the_paper() -> None:
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=20)
+    model = build_model(ModelConfig(), num_classes=200)
     assert model.class_score.weight.std().item() == pytest.approx(0.01, rel=0.02)
     assert model.box_delta.weight.std().item() == pytest.approx(0.001, rel=0.02)
     assert not model.class_score.bias.any()
@@ -41,8 +41,7 @@ def test_a_batch_equals_its_photographs_one_by_one(pool: str) -> None:
 
 
 def test_prepare_pads_to_the_stride_with_the_mean() -> None:
-    preprocessing = build_model(ModelConfig(backbone="alexnet"), 1).backbone.spec.preprocessing
-    image = prepare(torch.zeros(3, 17, 32, dtype=torch.uint8), preprocessing, 16)
+    image = prepare(torch.zeros(3, 17, 32, dtype=torch.uint8), IMAGENET_RGB, 16)
     assert image.shape == (1, 3, 32, 32)
     assert (image[:, :, :17] < 0).all()
     assert not image[:, :, 17:].any()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from frcnn_cli.config import DetectConfig, ModelConfig
-from frcnn_cli.model.build import build_model
+from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.postprocess import postprocess
+from support import tiny
 
 
 def test_overlapping_boxes_by_hand() -> None:
     """Three RoIs of K = 2: two of class 1 overlap (IoU 0.9), the third is class 2."""
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=2)
+    model = tiny.model(2)
     model.delta_std.fill_(0.1)
     probabilities = torch.tensor([[0.08, 0.9, 0.02], [0.28, 0.7, 0.02], [0.18, 0.02, 0.8]])
     proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [50, 50, 70, 60]])
@@ -29,7 +29,7 @@ def test_overlapping_boxes_by_hand() -> None:
 
 
 def test_keeps_the_best() -> None:
-    model = build_model(ModelConfig(backbone="alexnet"), num_classes=1)
+    model = tiny.model(1)
     left = torch.arange(20.0) * 50
     proposals = torch.stack((left, left * 0, left + 20, left * 0 + 20), dim=1)
     logits = torch.stack((torch.zeros(20), torch.linspace(-1, 1, 20)), dim=1)
