@@ -141,6 +141,14 @@ def evaluate_file(
 ) -> EvaluationRun:
     """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
+    Args:
+        data: folder of the data set.
+        split: the images to score.
+        detections: the file or folder.
+        cache: where splits are kept.
+        config: how they are scored.
+        explained: whether other conventions are tried too.
+
     Raises:
         DataError: there is no such data set or split, or the file does not fit it.
     """
@@ -191,6 +199,11 @@ def _scored(
 
 def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     """Draws precision against recall of each class into a PNG.
+
+    Args:
+        evaluation: of the split.
+        metric: the rule of the APs in the titles.
+        path: the file; it is overwritten.
 
     Raises:
         ConfigError: the file cannot be written.

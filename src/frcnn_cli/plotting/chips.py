@@ -78,7 +78,14 @@ class ChipMaker:
         return Chip(width, height, np.asarray(letters, np.float32) / np.float32(255))
 
     def variants(self, name: str, score: str, width: int, height: int) -> list[Chip]:
-        """Returns chips that fit into a `width` × `height` picture, the most telling one first."""
+        """Returns chips that fit into a `width` × `height` picture, the most telling one first.
+
+        Args:
+            name: the label.
+            score: what follows it.
+            width: of the picture, pixels.
+            height: of the picture, pixels.
+        """
         chips = [self.make(name, score), self.make(name)]
         if chips[-1].width > width:
             chips.append(ChipMaker(min(self.size, SMALLEST)).make(name))

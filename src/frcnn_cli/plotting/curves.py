@@ -159,7 +159,13 @@ def _mark_best(panel: Axes, steps: Values, values: Values) -> None:
 
 
 def style(panel: Axes, title: str, ylabel: str) -> None:
-    """Gives a panel the house look: no box, faint lines across, the title at the left."""
+    """Gives a panel the house look: no box, faint lines across, the title at the left.
+
+    Args:
+        panel: the axes.
+        title: of the panel.
+        ylabel: of the vertical axis.
+    """
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     for side in ("left", "bottom"):

@@ -98,7 +98,13 @@ def draw(
 def draw_marks(
     image: npt.NDArray[np.uint8], marks: Sequence[Mark], style: Style | None = None
 ) -> Image.Image:
-    """Draws labelled boxes, the most important first, onto a copy of an image (H, W, 3) RGB."""
+    """Draws labelled boxes, the most important first, onto a copy of an image (H, W, 3) RGB.
+
+    Args:
+        image: (H, W, 3) RGB.
+        marks: the most important first.
+        style: sizes in pixels; None chooses them by the size of the image.
+    """
     canvas = np.array(image, np.uint8, order="C")
     height, width = canvas.shape[:2]
     style = style or Style.for_picture(width, height)

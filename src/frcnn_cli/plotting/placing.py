@@ -1,4 +1,4 @@
-"""Where label chips go: at their own box, inside the picture, clear of each other."""
+"""Placement of label chips: at their own box, inside the picture, clear of each other."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from frcnn_cli.boxes import area
 from frcnn_cli.plotting.chips import Chip
 from frcnn_cli.plotting.shapes import Rect
 
@@ -37,7 +38,7 @@ def place(
     far as it can of the boxes themselves, small ones above all. On the top edge is best.
 
     Args:
-        variants: the chips that each box may have, in falling preference; all fit the picture.
+        variants: the chips that each box may have, in decreasing preference; all fit the picture.
         rects: the outer edge of each box.
         picture: width and height.
         line: width of the boxes' lines, pixels.
@@ -53,7 +54,7 @@ def place(
         for chip in chips:
             candidates, dislikes = _candidates(chip, rect, picture, line)
             at = _best(candidates, dislikes, boxes, taken)
-            room = MOST_COVERED * picture[0] * picture[1] - _areas(taken).sum()
+            room = MOST_COVERED * picture[0] * picture[1] - area(taken).sum()
             if at is not None and (not len(taken) or chip.width * chip.height <= room):
                 best = PlacedChip(chip, at)
                 taken = np.vstack((taken, at))
@@ -66,8 +67,8 @@ def _best(
     candidates: Rects, dislikes: npt.NDArray[np.float64], boxes: Rects, taken: Rects
 ) -> Rect | None:
     """Returns the least disliked of `candidates` that no earlier chip hides, or None."""
-    hidden = (_intersections(candidates, taken) / _areas(candidates)[:, None]).sum(1)
-    covers = (_intersections(candidates, boxes) / _areas(boxes)).sum(1)
+    hidden = (_intersections(candidates, taken) / area(candidates)[:, None]).sum(1)
+    covers = (_intersections(candidates, boxes) / area(boxes)).sum(1)
     best = int(np.argmin(100 * hidden + 3 * covers + dislikes))
     if hidden[best] > MOST_HIDDEN:
         return None
@@ -97,11 +98,6 @@ def _candidates(
             moved = (abs(inside_x - x) + abs(inside_y - y)) / height
             dislikes.append(dislike_row + dislike_column + 0.5 * moved)
     return np.array(places, np.float64), np.array(dislikes)
-
-
-def _areas(rects: Rects) -> npt.NDArray[np.float64]:
-    areas: npt.NDArray[np.float64] = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
-    return areas
 
 
 def _intersections(a: Rects, b: Rects) -> npt.NDArray[np.float64]:

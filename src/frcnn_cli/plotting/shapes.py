@@ -20,7 +20,15 @@ Coverage = npt.NDArray[np.float32]
 
 
 def fill(canvas: Canvas, rect: Rect, radius: float, colour: Colour, opacity: float = 1.0) -> None:
-    """Fills `rect` of `canvas` (H, W, 3) with corners of `radius` pixels."""
+    """Fills `rect` of `canvas` (H, W, 3) with corners of `radius` pixels.
+
+    Args:
+        canvas: (H, W, 3), painted in place.
+        rect: to fill; may reach beyond the canvas.
+        radius: of the corners, pixels.
+        colour: of the paint.
+        opacity: in 0..1.
+    """
     _paint(canvas, rect, colour, lambda at: opacity * _inside(_distance(at, rect, radius)))
 
 
@@ -33,7 +41,16 @@ def stroke(
     *,
     opacity: float = 1.0,
 ) -> None:
-    """Draws the outline of `rect` of `canvas` (H, W, 3), `width` pixels wide, to its inside."""
+    """Draws the outline of `rect` of `canvas` (H, W, 3), `width` pixels wide, to its inside.
+
+    Args:
+        canvas: (H, W, 3), painted in place.
+        rect: outer edge of the line; may reach beyond the canvas.
+        radius: of the corners, pixels.
+        width: of the line, pixels.
+        colour: of the paint.
+        opacity: in 0..1.
+    """
 
     def coverage(at: Rect) -> Coverage:
         distance = _distance(at, rect, radius)
@@ -44,7 +61,15 @@ def stroke(
 
 
 def blend(canvas: Canvas, x: int, y: int, coverage: Coverage, colour: Colour) -> None:
-    """Paints `colour` onto `canvas` at `coverage` (h, w) in 0..1, whose corner is at (x, y)."""
+    """Paints `colour` onto `canvas` at `coverage` (h, w) in 0..1, whose corner is at (x, y).
+
+    Args:
+        canvas: (H, W, 3), painted in place.
+        x: column of the left edge.
+        y: row of the top edge.
+        coverage: (h, w) in 0..1.
+        colour: of the paint.
+    """
     height, width = coverage.shape
     part = canvas[y : y + height, x : x + width]
     mixed = part + (np.array(colour, np.float32) - part) * coverage[..., None]

@@ -187,8 +187,7 @@ def _run_detector(
     from frcnn_cli.evaluation.run import evaluate_detector
     from frcnn_cli.runtime.device import pick_device
 
-    device = pick_device(gpus)
-    chosen = choose_checkpoint(checkpoint, cache)
+    device, chosen = pick_device(gpus), choose_checkpoint(checkpoint, cache)
     terminal.if_interrupted = "the detections so far are kept; the same command continues"
     with terminal.progress() as progress:
         run = evaluate_detector(

@@ -116,7 +116,13 @@ def number(value: float | None) -> str:
 
 
 def signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
-    """Returns a difference with its sign; zero has none."""
+    """Returns a difference with its sign; zero has none.
+
+    Args:
+        value: the difference.
+        digits: its format.
+        zero: what is shown for zero.
+    """
     shown = format(value, digits)
     return zero if float(shown) == 0 else shown.replace("-", "−")
 

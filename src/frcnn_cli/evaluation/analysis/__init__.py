@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-
-import numpy as np
+from typing import TypeVar
 
 from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import (
@@ -40,6 +39,8 @@ from frcnn_cli.evaluation.analysis.operating_point import (
 from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, score
 from frcnn_cli.records import IntArray
+
+TypeT = TypeVar("TypeT", FalsePositiveType, FalseNegativeType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,12 @@ class Analysis:
     def false_positives_of(self, label: int) -> dict[FalsePositiveType, int]:
         """Returns the false positives of label 1..K at the operating point, by type."""
         mine = self.split.detections.labels[self.false_positives.detections] == label
-        types = self.false_positives.types[mine]
-        return {each: int((types == each).sum()) for each in self.false_positive_types}
+        return _count(self.false_positive_types, self.false_positives.types[mine])
 
     def false_negatives_of(self, label: int) -> dict[FalseNegativeType, int]:
         """Returns the objects of label 1..K missed at the operating point, by type."""
         mine = self.split.objects.labels[self.false_negatives.objects] == label
-        types = self.false_negatives.types[mine]
-        return {each: int((types == each).sum()) for each in self.false_negative_types}
+        return _count(self.false_negative_types, self.false_negatives.types[mine])
 
 
 def analyse(
@@ -155,49 +154,46 @@ def analyse(
         false_positives=wrong,
         false_negatives=missed,
         evidence=evidence_there,
-        false_positive_types=_false_positive_types(split, wrong, all_wrong, metric),
-        false_negative_types=_false_negative_types(split, missed, all_missed, metric, evidence),
+        false_positive_types=_costs(
+            FalsePositiveType,
+            wrong.types,
+            all_wrong.types,
+            lambda each: map_without_false_positives(split, all_wrong, each, metric),
+        ),
+        false_negative_types=_costs(
+            _known_types(missed, all_missed, evidence),
+            missed.types,
+            all_missed.types,
+            lambda each: map_without_false_negatives(
+                split, all_missed.objects[all_missed.types == each], metric
+            ),
+        ),
         sizes=recall_by_size(there),
         sizes_total=recall_by_size(split),
         confusion=confusion_matrix(there, wrong),
     )
 
 
-def _false_positive_types(
-    split: MatchedSplit, used: FalsePositives, total: FalsePositives, metric: VocMetric
-) -> Mapping[FalsePositiveType, ErrorCounts]:
-    return MappingProxyType(
-        {
-            each: ErrorCounts(
-                int((used.types == each).sum()),
-                int((total.types == each).sum()),
-                map_without_false_positives(split, total, each, metric),
-            )
-            for each in FalsePositiveType
-        }
-    )
+def _count(types: Iterable[TypeT], found: IntArray) -> dict[TypeT, int]:
+    return {each: int((found == each).sum()) for each in types}
 
 
-def _false_negative_types(
-    split: MatchedSplit,
-    used: FalseNegatives,
-    total: FalseNegatives,
-    metric: VocMetric,
-    evidence: Evidence | None,
-) -> Mapping[FalseNegativeType, ErrorCounts]:
+def _costs(
+    types: Iterable[TypeT], used: IntArray, total: IntArray, fixed_map: Callable[[TypeT], float]
+) -> Mapping[TypeT, ErrorCounts]:
+    """Returns the counts of each type among `used` (F,) and `total` (F',), and its cost."""
+    types = list(types)
+    counts = zip(_count(types, used).values(), _count(types, total).values(), strict=True)
+    rows = zip(types, counts, strict=True)
+    return MappingProxyType({each: ErrorCounts(*pair, fixed_map(each)) for each, pair in rows})
+
+
+def _known_types(
+    used: FalseNegatives, total: FalseNegatives, evidence: Evidence | None
+) -> list[FalseNegativeType]:
     """Returns the types that the evidence can tell apart, and those that occur."""
-    occurring = {FalseNegativeType(int(each)) for each in np.union1d(used.types, total.types)}
     known = set(FalseNegativeType) - {FalseNegativeType.UNDETECTED}
     if evidence is None:
         known = {FalseNegativeType.CONFUSED, FalseNegativeType.LOCALISATION}
         known.add(FalseNegativeType.UNDETECTED)
-    return MappingProxyType(
-        {
-            each: ErrorCounts(
-                int((used.types == each).sum()),
-                int((total.types == each).sum()),
-                map_without_false_negatives(split, total.objects[total.types == each], metric),
-            )
-            for each in sorted(known | occurring)
-        }
-    )
+    return sorted(known | {FalseNegativeType(int(each)) for each in (*used.types, *total.types)})

@@ -42,7 +42,13 @@ class Interval:
 
 
 def draw_weights(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
-    """Returns how often each image is drawn, (images, resamples); a column sums to N."""
+    """Returns how often each image is drawn, (images, resamples); a column sums to N.
+
+    Args:
+        images: how many there are.
+        resamples: how often as many are drawn.
+        seed: of the draws.
+    """
     generator = np.random.default_rng(seed)
     share = np.full(images, 1 / images)
     return generator.multinomial(images, share, size=resamples).T.astype(np.int32, order="C")
@@ -52,6 +58,11 @@ def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> V
     """Returns the AP in 0..1 of each class in each resample, (K, resamples).
 
     It is NaN where a resample has no object of the class.
+
+    Args:
+        split: the matched split.
+        metric: the rule of AP.
+        weights: (images, resamples) from `draw_weights`.
     """
     objects = split.objects
     aps = np.full((len(split.classes), weights.shape[1]), np.nan)

@@ -50,7 +50,13 @@ def map_without_false_positives(
 
 
 def map_without_false_negatives(split: MatchedSplit, missed: IntArray, metric: VocMetric) -> float:
-    """Returns the mAP in 0..1 without the objects `missed` (M,); 1 where none is left."""
+    """Returns the mAP in 0..1 without the objects `missed` (M,); 1 where none is left.
+
+    Args:
+        split: the matched split.
+        missed: (M,) rows of the object table.
+        metric: the rule of AP.
+    """
     difficult = split.objects.difficult.copy()
     difficult[missed] = True
     if difficult.all():

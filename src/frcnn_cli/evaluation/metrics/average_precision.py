@@ -1,4 +1,11 @@
-"""Average precision of one precision-recall curve, by the rules of the VOC challenges and COCO."""
+"""Average precision of one precision-recall curve.
+
+| function | rule | source |
+|---|---|---|
+| `eleven_point` | mean of the highest precision at 11 levels | VOC2007, `VOCevaldet.m` |
+| `area_under_curve` | area under the monotone precision | VOC2010 and later, `VOCap.m` |
+| `at_levels(COCO_LEVELS)` | mean of the highest precision at 101 levels | COCO, `cocoeval.py` |
+"""
 
 from __future__ import annotations
 
@@ -32,7 +39,13 @@ def eleven_point(precision: Curve, recall: Curve) -> float:
 
 
 def at_levels(precision: Curve, recall: Curve, levels: Curve) -> float:
-    """Returns the mean, in 0..1, of the highest precision at a recall of at least each level."""
+    """Returns the mean, in 0..1, of the highest precision at a recall of at least each level.
+
+    Args:
+        precision: (M,) after each detection.
+        recall: (M,) beside it, never decreasing.
+        levels: (L,) of recall.
+    """
     highest_from_here = np.append(_monotone(precision), 0.0)
     return float(highest_from_here[np.searchsorted(recall, levels)].mean())
 

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.errors import DataError
-from frcnn_cli.evaluation.metrics.tables import SIZES, DetectionTable, ObjectTable
+from frcnn_cli.evaluation.metrics.tables import (
+    SIZES,
+    DetectionTable,
+    ObjectTable,
+    require_objects,
+)
 
 _ALL, _MOST = 0, 2
 """Every area, and 100 detections: the first and the last of what COCO reports."""
@@ -75,11 +79,7 @@ def evaluate_coco(
     Raises:
         DataError: no class has an object to find, so that there is no mean.
     """
-    if objects.difficult.all():
-        raise DataError(
-            f"the split has no object to find in {len(objects.image_ids)} images",
-            remedy="evaluate a split with annotated objects that are not marked difficult",
-        )
+    require_objects(objects)
     precision, recall = _accumulated(objects, detections, classes)
     ap = {f"ap{name}": precision[:, :, :, i, _MOST] for i, name in enumerate(_AREAS)}
     ar = {f"ar{name}": recall[:, :, i, _MOST] for i, name in enumerate(_AREAS) if name}

@@ -89,7 +89,11 @@ def nearest_objects(
 ) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
 
-    Only the objects in `object_rows` (increasing) are looked at.
+    Args:
+        objects: the ground truth of the split.
+        detections: the detections of the split.
+        object_rows: (G,) the objects to look at, increasing.
+        rows: (D,) the detections.
     """
     return _nearest(_pairs(objects, detections, object_rows, rows), len(rows))
 

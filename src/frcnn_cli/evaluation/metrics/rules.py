@@ -37,7 +37,13 @@ class Rules:
 def prepare(
     objects: ObjectTable, detections: DetectionTable, rules: Rules
 ) -> tuple[ObjectTable, DetectionTable]:
-    """Returns the tables with boxes, scores, rows and difficult objects as `rules` have them."""
+    """Returns the tables with boxes, scores, rows and difficult objects as `rules` have them.
+
+    Args:
+        objects: the ground truth of a split.
+        detections: its detections.
+        rules: those of the matching.
+    """
     if not rules.ignore_difficult:
         objects = replace(objects, difficult=np.zeros_like(objects.difficult))
     if not rules.plus_one:

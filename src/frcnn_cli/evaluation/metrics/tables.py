@@ -87,6 +87,11 @@ def tabulate_detections(
 ) -> DetectionTable:
     """Returns `detections`, in the order of `image_ids`; an image without an entry has none.
 
+    Args:
+        detections: by image id.
+        image_ids: the images of the split.
+        classes: names of the labels 1..K.
+
     Raises:
         DataError: detections in an image that the split lacks, or a label outside 1..K.
     """
@@ -107,6 +112,19 @@ def tabulate_detections(
     )
     _check_labels(table.labels, classes, "a detection")
     return table
+
+
+def require_objects(objects: ObjectTable) -> None:
+    """Raises if there is no object to find, so that no class has an AP.
+
+    Raises:
+        DataError: all objects are difficult, or there are none.
+    """
+    if objects.difficult.all():
+        raise DataError(
+            f"the split has no object to find in {len(objects.image_ids)} images",
+            remedy="evaluate a split with annotated objects that are not marked difficult",
+        )
 
 
 def rows_by_size(areas: npt.NDArray[np.floating]) -> dict[str, BoolArray]:

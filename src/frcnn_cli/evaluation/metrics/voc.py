@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.config import VocMetric
-from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.average_precision import (
     Curve,
     area_under_curve,
@@ -21,6 +20,7 @@ from frcnn_cli.evaluation.metrics.rules import Rules, prepare
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
     ObjectTable,
+    require_objects,
     rows_by_class,
     tabulate_detections,
     tabulate_objects,
@@ -136,7 +136,14 @@ def match_split(
 def match_tables(
     objects: ObjectTable, detections: DetectionTable, classes: Sequence[str], rules: Rules
 ) -> MatchedSplit:
-    """Matches the detections of a split with its ground truth by `rules`, class by class."""
+    """Matches the detections of a split with its ground truth by `rules`, class by class.
+
+    Args:
+        objects: the ground truth.
+        detections: what was found.
+        classes: names of the labels 1..K.
+        rules: of the matching.
+    """
     objects, detections = prepare(objects, detections, rules)
     rows = zip(
         rows_by_class(objects.labels, classes),
@@ -153,10 +160,16 @@ def evaluate(
     classes: Sequence[str],
     iou: float = 0.5,
 ) -> Evaluation:
-    """Scores detections by the VOC rules; arguments and errors as `match_split`.
+    """Scores detections by the VOC rules.
+
+    Args:
+        samples: the split's images, all of them, also those without objects.
+        detections: by image id; an image without an entry has none.
+        classes: names of the labels 1..K.
+        iou: IoU threshold of a match, in (0, 1].
 
     Raises:
-        DataError: also where no class has an object, so that there is no mean.
+        DataError: samples and detections do not belong together, or no class has an object.
     """
     return score(match_split(samples, detections, classes, iou))
 
@@ -167,14 +180,10 @@ def score(split: MatchedSplit) -> Evaluation:
     Raises:
         DataError: no class has an object, so that there is no mean.
     """
+    require_objects(split.objects)
     k = len(split.classes) + 1
     total = np.bincount(split.objects.labels, minlength=k)
     difficult = np.bincount(split.objects.labels[split.objects.difficult], minlength=k)
-    if not (total > difficult).any():
-        raise DataError(
-            f"the split has no object to find in {len(split.objects.image_ids)} images",
-            remedy="evaluate a split with annotated objects that are not marked difficult",
-        )
     results = [
         _score_class(
             name, int(total[i] - difficult[i]), int(difficult[i]), matches, split.detections.scores
