@@ -65,20 +65,16 @@ class Inference:
             rois: B of (R_i, 4), xyxy in pixels of their image.
             lap: told as each step is done.
         """
-        vectors = [
-            self._vectors(self._features(image, lap), boxes, lap)
-            for image, boxes in zip(images, rois, strict=True)
-        ]
+        vectors = []
+        for image, boxes in zip(images, rois, strict=True):
+            pixels = image.to(self.dtype, memory_format=torch.channels_last)
+            features = self._model.backbone.trunk(pixels)
+            lap("trunk")
+            vectors.append(self._vectors(features, boxes, lap))
         # The last layers are small, and their rounding would be seen in scores and boxes.
         output = self._model.classify(torch.cat(vectors).float())
         lap("head")
         return output
-
-    def _features(self, image: Tensor, lap: Lap) -> Tensor:
-        pixels = image.to(self.dtype, memory_format=torch.channels_last)
-        features: Tensor = self._model.backbone.trunk(pixels)
-        lap("trunk")
-        return features
 
     def _vectors(self, features: Tensor, rois: Tensor, lap: Lap) -> Tensor:
         """Returns what the head makes of each RoI, (R, D)."""
