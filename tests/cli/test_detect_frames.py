@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 from frcnn_cli.acceleration.packed import PackedConv
-from frcnn_cli.proposals import worker
+from frcnn_cli.proposals import service
 from support.commands import frcnn
 
 
@@ -42,7 +42,7 @@ def test_the_search_and_the_first_convolution_are_near_the_command(
     convolve = noted("convolution", nn.Conv2d.forward, 0)
     monkeypatch.setattr(nn.Conv2d, "forward", convolve)
     monkeypatch.setattr(PackedConv, "forward", noted("convolution", PackedConv.forward, 1))
-    monkeypatch.setattr(worker, "search", noted("search", worker.search, 1))
+    monkeypatch.setattr(service, "search", noted("search", service.search, 1))
     image = min((scenes / "JPEGImages").iterdir())
     done = frcnn(tmp_path, "detect", str(image), "--checkpoint", "bundled", "--gpus", "0")
     assert done.returncode == 0, done.stderr
