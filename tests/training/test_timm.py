@@ -85,7 +85,7 @@ def test_a_file_of_another_network_is_refused(tmp_path):
     weights = tmp_path / "other.pth"
     torch.save({"conv1.weight": torch.zeros(1)}, weights)
     model = build_model(ModelConfig(backbone="timm/resnet18"), 2)
-    with pytest.raises(CheckpointError, match="holds no weights of timm/resnet18; choose"):
+    with pytest.raises(CheckpointError, match="does not hold weights of timm/resnet18; choose"):
         load_initial_weights(model, "timm/resnet18", str(weights))
 
 

@@ -1,4 +1,4 @@
-"""Where a network's first weights come from: ImageNet, a file, or chance."""
+"""First weights of a network: from ImageNet, from a file, or random."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _TORCHVISION = {
     "alexnet": "AlexNet_Weights",
     "resnet50": "ResNet50_Weights",
 }
-_BY_FILE = "name a local file with --weights FILE, or start from chance with --weights none"
+_BY_FILE = "name a local file with --weights FILE, or use random weights with --weights none"
 
 
 def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
-    """Gives `model` its first weights.
+    """Loads the first weights into `model`.
 
     Args:
         model: the network; changed in place.
         backbone: its backbone.
-        choice: "imagenet" (the backbone's published weights), "none" (chance, as it is), or a
+        choice: "imagenet" (the backbone's published weights), "none" (random, as they are), or a
             `.pth` or `.safetensors` file: published weights, or a checkpoint of this project,
             whose class and box layers are left out, so that the classes may differ.
 
     Raises:
-        CheckpointError: the weights cannot be had, or belong to another network.
+        CheckpointError: the weights are not available, or belong to another network.
     """
     if choice == "none":
         return
@@ -51,7 +51,7 @@ def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
             weights = model.backbone.spec.convert(source)
         except KeyError as error:
             raise CheckpointError(
-                f"has no tensor {error}, so it holds no weights of {backbone}",
+                f"has no tensor {error}, so it does not hold weights of {backbone}",
                 remedy="choose the --backbone that they belong to",
                 file=None if choice == "imagenet" else choice,
             ) from error

@@ -93,7 +93,7 @@ def test_coverage_by_hand(tmp_path: Path) -> None:
     ("coverage", "cost", "told"),
     [
         (Coverage(9, 10, 9), Cost(1.0, 10, 5, 10, 5, 10), []),
-        (Coverage(9, 10, 7), Cost(1.0, 10, 5, None, 5, 10), ["regions cover only 70%"]),
+        (Coverage(9, 10, 7), Cost(1.0, 10, 5, None, 5, 10), ["proposals cover only 70%"]),
         (Coverage(0, 0, 0), Cost(1.0, 10, 11, 10, 11, 10), ["memory may run out", "the disk is"]),
     ],
 )

@@ -85,7 +85,7 @@ def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> N
     dataset, patient = open_dataset(scenes, Cache(tmp_path)), ValidationConfig(patience=3)
     require_evaluation(dataset, "train", patient)
     require_evaluation(dataset, "trainval", ValidationConfig())
-    with pytest.raises(ConfigError, match="patience is 3, and no images of 'val'"):
+    with pytest.raises(ConfigError, match="patience is 3, but no images of 'val'"):
         require_evaluation(dataset, "trainval", patient)
     with pytest.raises(ConfigError, match="set validation_images"):
         require_evaluation(dataset, "train", replace(patient, validation_images=0))

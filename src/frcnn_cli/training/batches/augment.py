@@ -1,7 +1,7 @@
-"""Random changes of an image for training; its boxes and its proposals move along.
+"""Random augmentation of an image together with its boxes and proposals.
 
-All chance comes from the generator that is passed. A crop or a recolouring that is switched off
-draws nothing, so that the rest of a recipe draws what it drew without them.
+All random numbers come from the generator that is passed. A crop or color jitter that is switched
+off draws none, so that the remaining settings draw what they drew without it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.data.images import Pixels
 
 _LEAST_SIDE = 0.5
-"""Of a crop, as a part of the image's."""
+"""Of a crop, as a fraction of the image's."""
 _LEAST_LEFT = 0.5
-"""Of a box's area, for it to be one of the crop's."""
+"""Fraction of a box's area inside the crop from which the box is kept."""
 _TRIES = 10
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Red, green and blue in the brightness of a colour (ITU-R BT.601)."""
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
 class TrainingExample(NamedTuple):
-    """An image to train on.
+    """An image with its proposals and ground truth.
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB.
         proposals: (N, 4) xyxy.
-        boxes: of the objects, (G, 4) xyxy.
+        boxes: (G, 4) xyxy, ground truth.
         labels: (G,) in 1..K.
     """
 
@@ -42,31 +42,31 @@ class TrainingExample(NamedTuple):
 
 
 def random_flip_crop(
-    scene: TrainingExample,
+    example: TrainingExample,
     config: AugmentationConfig,
     foreground_iou: float,
     generator: torch.Generator,
     *,
     flipped: bool = False,
 ) -> TrainingExample:
-    """Returns the scene flipped and cropped as the recipe has it.
+    """Returns the example flipped and cropped with the configured probabilities.
 
     Args:
-        scene: as it is in the data set.
+        example: as it is in the data set.
         config: the probabilities.
         foreground_iou: IoU of a proposal with an object from which it is foreground.
-        generator: the only source of chance.
-        flipped: flip it, and draw nothing for that.
+        generator: of all random numbers.
+        flipped: flip it in any case, without drawing a number.
     """
     if flipped or _happens(config.flip_prob, generator):
-        scene = _flip(scene)
+        example = _flip(example)
     if config.crop_prob and _happens(config.crop_prob, generator):
-        scene = _random_crop(scene, foreground_iou, generator)
-    return scene
+        example = _random_crop(example, foreground_iou, generator)
+    return example
 
 
 def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
-    """Returns `recolour` with factors drawn from 1 ± `strength`; at 0 nothing is done."""
+    """Returns an image (H, W, 3) recoloured by factors drawn from 1 ± `strength`; 0 is off."""
     if not strength:
         return pixels
     draws = torch.rand(3, generator=generator).tolist()
@@ -74,14 +74,14 @@ def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) ->
 
 
 def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: float) -> Pixels:
-    """Returns the image (H, W, 3) with these three multiplied, in their order.
+    """Returns the image (H, W, 3) with brightness, contrast and saturation scaled, in this order.
 
-    Contrast is about the mean grey, saturation about each pixel's grey.
+    Contrast is relative to the mean luma, saturation to each pixel's luma.
     """
     bright = pixels.astype(np.float32) * np.float32(brightness)
     grey = bright @ _GREY
     mean = grey.mean()
-    # Contrast moves a pixel and its grey alike, so that the two steps are one.
+    # Contrast scales a pixel and its luma alike, so both steps need one pass over the image.
     greys = mean + np.float32(contrast) * (grey - mean)
     colour = np.float32(contrast * saturation) * (bright - grey[..., None])
     changed: Pixels = (greys[..., None] + colour).round().clip(0, 255).astype(np.uint8)
@@ -89,25 +89,25 @@ def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: flo
 
 
 def crop(
-    scene: TrainingExample, window: tuple[int, int, int, int], foreground_iou: float
+    example: TrainingExample, window: tuple[int, int, int, int], foreground_iou: float
 ) -> TrainingExample:
-    """Returns what a window of the scene shows.
+    """Returns the part of an example inside a window.
 
-    Boxes are clipped, and those that keep less than half of their area drop out. What is left of
-    such an object is no background: a proposal that overlaps it by `foreground_iou` drops out too,
-    unless it overlaps an object as much.
+    Boxes are clipped, and those that keep less than half of their area are removed. The rest of
+    such an object is not background: a proposal that overlaps it by `foreground_iou` is removed
+    too, unless it overlaps a kept object as much.
 
     Args:
-        scene: the whole.
+        example: the whole.
         window: x1, y1, x2, y2 in whole pixels.
         foreground_iou: least IoU of a proposal with its object.
     """
     x1, y1, x2, y2 = window
-    proposals, whole = _clipped(scene.proposals, window)
-    boxes, kept = _clipped(scene.boxes, window)
+    proposals, whole = _clipped(example.proposals, window)
+    boxes, kept = _clipped(example.boxes, window)
     whole &= ~of_ignored(proposals, boxes, ~kept, foreground_iou)
     return TrainingExample(
-        scene.pixels[y1:y2, x1:x2], proposals[whole], boxes[kept], scene.labels[kept]
+        example.pixels[y1:y2, x1:x2], proposals[whole], boxes[kept], example.labels[kept]
     )
 
 
@@ -130,39 +130,39 @@ def _happens(probability: float, generator: torch.Generator) -> bool:
     return bool(torch.rand((), generator=generator) < probability)
 
 
-def _flip(scene: TrainingExample) -> TrainingExample:
-    width = scene.pixels.shape[1]
-    return scene._replace(
-        pixels=scene.pixels[:, ::-1],
-        proposals=box_ops.flip(scene.proposals, width),
-        boxes=box_ops.flip(scene.boxes, width),
+def _flip(example: TrainingExample) -> TrainingExample:
+    width = example.pixels.shape[1]
+    return example._replace(
+        pixels=example.pixels[:, ::-1],
+        proposals=box_ops.flip(example.proposals, width),
+        boxes=box_ops.flip(example.boxes, width),
     )
 
 
 def _random_crop(
-    scene: TrainingExample, foreground_iou: float, generator: torch.Generator
+    example: TrainingExample, foreground_iou: float, generator: torch.Generator
 ) -> TrainingExample:
-    """Returns a crop with a proposal and, if there was one, an object; else the scene."""
-    height, width = scene.pixels.shape[:2]
+    """Returns a crop that keeps a proposal and, if there was one, an object; else `example`."""
+    height, width = example.pixels.shape[:2]
     for _ in range(_TRIES):
         draws = torch.rand(4, generator=generator).tolist()
         x1, x2 = _interval(width, draws[0], draws[1])
         y1, y2 = _interval(height, draws[2], draws[3])
-        cropped = crop(scene, (x1, y1, x2, y2), foreground_iou)
-        if len(cropped.proposals) and (len(cropped.boxes) or not len(scene.boxes)):
+        cropped = crop(example, (x1, y1, x2, y2), foreground_iou)
+        if len(cropped.proposals) and (len(cropped.boxes) or not len(example.boxes)):
             return cropped
-    return scene
+    return example
 
 
 def _interval(side: int, size: float, place: float) -> tuple[int, int]:
-    """Returns where a crop begins and ends, from two draws in [0, 1)."""
+    """Returns start and end of a crop from two random numbers in [0, 1)."""
     length = max(round(side * (_LEAST_SIDE + (1 - _LEAST_SIDE) * size)), 1)
     start = int(place * (side - length + 1))
     return start, start + length
 
 
 def _clipped(boxes: Tensor, window: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
-    """Returns boxes (N, 4) as a window has them, and which of them (N,) it shows enough of."""
+    """Returns boxes (N, 4) clipped to a window, and a mask (N,) of those that it keeps."""
     x1, y1, x2, y2 = window
     moved = boxes - torch.tensor([x1, y1, x1, y1], dtype=boxes.dtype)
     inside = box_ops.clip(moved, x2 - x1, y2 - y1)

@@ -1,4 +1,4 @@
-"""The batches of a training run, each a function of its step."""
+"""Batches of a training run, each a function of its step."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ from frcnn_cli.training.batches.sampler import images_of_step, repeat_factors, s
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 
 _LOADERS = 8
-"""Most processes that load images ahead of a GPU."""
+"""Largest number of processes that load images for a GPU."""
 
 
 class TrainingSet(Dataset[Batch | FrcnnError]):
-    """Batch `i` is what step `i` trains on: images drawn, changed, resized, RoIs sampled.
+    """Batches by step: images are drawn, augmented and resized, and their RoIs sampled.
 
     Args:
-        samples: the images.
-        proposals: their proposals, read from the cache when they are needed.
-        config: the recipe.
+        samples: the images and their ground truth.
+        proposals: of the images, read from the cache on demand.
+        config: the training settings.
         spec: of the backbone: preprocessing and stride.
-        context: batches hold this process's share of a step's images.
+        context: the batches hold this rank's shard of each step.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return self._config.schedule.iterations
 
     def __getitem__(self, step: int) -> Batch | FrcnnError:
-        # An error is handed over whole: raised in a worker, it would arrive as a traceback.
+        # Returned and not raised: a worker would turn it into a traceback.
         try:
             return self._batch(step)
         except FrcnnError as error:
@@ -100,9 +100,9 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         )
 
     def _shares_of_a_pass(self) -> Tensor:
-        """Returns how often a pass takes each image, relative to each other (N,).
+        """Returns how often a pass draws each image, relative to each other, (N,) or (2 N,).
 
-        Flipped copies are images N, N + 1, … of 2 N.
+        Flipped copies are the images N to 2 N - 1.
         """
         sampling, samples = self._config.sampling, self._samples
         shares = torch.ones(len(samples))
@@ -114,7 +114,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
     def _image(
         self, sample: Sample, generator: torch.Generator, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
-        """Returns the prepared image, RoIs (R, 4) in it, and what the RoIs should become."""
+        """Returns the prepared image (1, 3, H, W), its RoIs (R, 4), and their targets."""
         config, sampling = self._config.augmentation, self._config.sampling
         scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
         scene = random_flip_crop(scene, config, sampling.foreground_iou, generator, flipped=flipped)
@@ -129,10 +129,10 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return prepared, sampled.rois * torch.from_numpy(resized.scale), sampled
 
     def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns proposals, ground-truth boxes and labels.
+        """Returns proposals (N, 4), ground-truth boxes (G, 4) and labels (G,).
 
-        Unless the recipe wants them, difficult objects are not trained on, and a proposal of one is
-        no background either.
+        Unless `train_on_difficult` is set, difficult objects are left out, and so are their
+        proposals, which are not background.
         """
         proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
         boxes = torch.from_numpy(sample.boxes)
@@ -167,7 +167,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return self._batch(0)
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
-        """Yields the batches from step `start`, loaded ahead by `workers` processes, or a thread.
+        """Yields the batches from step `start`, prefetched by `workers` processes; 0: a thread.
 
         Raises:
             FrcnnError: an image or its proposals cannot be read any more.
@@ -187,13 +187,13 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_set_up_worker,
-            # A fork of a process with threads or a GPU may hang.
+            # A forked child of a process with threads or a GPU may hang.
             multiprocessing_context="spawn",
         )
         yield from loader
 
     def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
-        """Loads the next batch while this one trains: decoding needs the interpreter little."""
+        """Loads the next batch during the current step: decoding mostly runs without the GIL."""
         with ThreadPoolExecutor(1) as pool:
             ahead: Future[Batch | FrcnnError] | None = None
             for step in steps:
@@ -203,7 +203,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
 
 
 def loaders_for(device: torch.device, context: DistributedContext) -> int:
-    """Returns how many processes load images; 0 for a CPU, which is busy: a thread does."""
+    """Returns how many processes load images; 0 for a CPU, whose cores all compute the steps."""
     if device.type == "cpu":
         return 0
     return min(_LOADERS, max(1, all_cores() // context.local_world_size))
@@ -214,5 +214,5 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _set_up_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     opencv.use_one_thread()

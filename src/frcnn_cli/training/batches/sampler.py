@@ -1,7 +1,7 @@
-"""Chance in training, as a function of the seed and the step alone.
+"""Random order of the images, as a function of the seed and the step alone.
 
-Nothing depends on what ran before, so that a run continues from any step as if it had never
-stopped, with any number of loading workers.
+Nothing depends on earlier calls, so a run resumes at any step bit for bit, with any number of
+loading workers.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ def seed_for(*numbers: int) -> int:
 
 
 def images_of_step(step: int, batch: int, seed: int, shares: Tensor) -> list[int]:
-    """Returns which images step `step` (from 0) trains on.
+    """Returns the indices of the images of a step.
 
-    Each pass is as many draws as there are images, N, in a new order; a batch may straddle two
-    passes. A pass holds an image of share s either ⌊N s / Σ s⌋ times or once more, and so each
-    one once where all shares are equal.
+    Each pass draws as many images as there are, N, in a new order; a batch may straddle two
+    passes. A pass holds an image of share s either ⌊N s / Σ s⌋ times or once more: each image once
+    if all shares are equal.
 
     Args:
-        step: from 0.
-        batch: images a step.
+        step: number of the step, from 0.
+        batch: images per step.
         seed: of the run.
         shares: (N,) > 0, relative to each other.
     """
@@ -40,11 +40,11 @@ def images_of_step(step: int, batch: int, seed: int, shares: Tensor) -> list[int
 
 
 def repeat_factors(labels: Sequence[IntArray], threshold: float) -> Tensor:
-    """Returns how often an image is to be seen (N,), from its rarest class.
+    """Returns the repeat factor of each image (N,), from its rarest class.
 
     Repeat-factor sampling (LVIS, Gupta et al. 2019). A class that a fraction f of the images
     hold is repeated max(1, √(threshold / f)) times, an image as often as its most repeated
-    class; one without objects once.
+    class; an image without objects once.
 
     Args:
         labels: for each of N images, the classes of its objects.

@@ -1,4 +1,4 @@
-"""The images that a run trains on and is evaluated on, with their proposals."""
+"""Images for training and evaluation, with their proposals."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from frcnn_cli.records import Sample
 from frcnn_cli.runtime.progress import Progress, silent
 
 FINAL = "test"
-"""The split that scores a run at its end, where none is left to choose its checkpoint by."""
+"""The split that scores a run at its end if none was left to select its checkpoint."""
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SplitData:
-    """Images that can be used.
+    """The usable images of a split.
 
     Attributes:
-        split: their split.
-        samples: ground truth.
-        proposals: of them all.
-        failures: why the others cannot be used.
+        split: name of the split.
+        samples: the images and their ground truth.
+        proposals: of all of them.
+        failures: why the other images cannot be used.
     """
 
     split: str
@@ -39,13 +39,13 @@ class SplitData:
 
 @dataclass(frozen=True)
 class SplitSource:
-    """Where a run's images come from.
+    """Reads splits of a data set and searches their proposals.
 
     Attributes:
         dataset: the data set.
-        proposals: how regions are searched.
-        cache: where proposals are kept.
-        progress: told about the search.
+        proposals: settings of the search.
+        cache: holds the proposals.
+        progress: of the search.
     """
 
     dataset: Dataset
@@ -56,10 +56,15 @@ class SplitSource:
     def search(
         self, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
     ) -> SplitData:
-        """Returns the images that have proposals; those that are missing are made.
+        """Returns the images that have proposals, after searching those that are missing.
+
+        Args:
+            split: name of the split.
+            samples: its readable images.
+            failures: why the others are not.
 
         Raises:
-            DataError: not one image with an object is left.
+            DataError: no image with an object is left.
         """
         proposals = ensure_proposals(
             [sample.path for sample in samples],
@@ -73,9 +78,9 @@ class SplitSource:
         return SplitData(split, usable, proposals, failures)
 
     def held_out(self, split: str, config: ValidationConfig) -> SplitData | None:
-        """Returns images of `config.eval_split`, if there is such and `split` shares none.
+        """Returns images of `config.eval_split`; None if it is missing or overlaps `split`.
 
-        They are at most `validation_images`, spread over it: its order may be that of the classes.
+        They are at most `validation_images`, evenly spread, as a split may be sorted by class.
         """
         name = config.eval_split
         if not config.validation_images or not are_apart(self.dataset, split, name):
@@ -89,7 +94,7 @@ class SplitSource:
         return self.search(name, chosen, failures)
 
     def final(self, split: str, config: ValidationConfig) -> SplitData | None:
-        """Returns all of `config.eval_split`, or else of `test`, if `split` shares none of it."""
+        """Returns all of `config.eval_split` or else of `test`, whichever `split` is apart from."""
         if not config.final_eval:
             return None
         for name in (config.eval_split, FINAL):
@@ -103,7 +108,13 @@ class SplitSource:
 def require_objects(
     dataset: Dataset, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
 ) -> None:
-    """Makes sure that there is something to learn.
+    """Raises if there is nothing to train on.
+
+    Args:
+        dataset: named in the error.
+        split: named in the error.
+        samples: the usable images.
+        failures: why the others are not usable.
 
     Raises:
         DataError: no image has an object.
@@ -112,24 +123,29 @@ def require_objects(
         because = f", the first problem is: {failures[0]}" if failures else ""
         raise DataError(
             f"split {split!r} has no image with an object that can be used{because}",
-            remedy="mend the images or choose another --split",
+            remedy="repair the images or choose another --split",
             file=dataset.root,
         )
 
 
 def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -> None:
-    """Makes sure that images to evaluate on, where they were asked for, can be had.
+    """Raises if the configured evaluation is impossible.
+
+    Args:
+        dataset: the data set.
+        split: the images to train on.
+        config: names the split to evaluate on.
 
     Raises:
-        DataError: a split was named that the data set does not have.
-        ConfigError: there is patience, and nothing to evaluate on.
+        DataError: the data set does not have the named split.
+        ConfigError: `patience` is set, but there is nothing to evaluate on.
     """
     name = config.eval_split
     if name != ValidationConfig.eval_split:
         dataset.split(name)
     if config.patience and not (config.validation_images and are_apart(dataset, split, name)):
         raise ConfigError(
-            f"patience is {config.patience}, and no images of {name!r} are held out to evaluate on",
+            f"patience is {config.patience}, but no images of {name!r} are held out to evaluate on",
             remedy="train on another --split, such as train, or name another --eval-split"
             if config.validation_images
             else "set validation_images in [train]",
@@ -137,6 +153,6 @@ def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -
 
 
 def are_apart(dataset: Dataset, split: str, other: str) -> bool:
-    """Returns whether the split `other` exists and shares no image with `split`."""
+    """Returns whether the split `other` exists and has no image in common with `split`."""
     ids = set(dataset.splits.get(other, ()))
     return bool(ids) and ids.isdisjoint(dataset.split(split))

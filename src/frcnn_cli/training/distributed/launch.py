@@ -1,4 +1,4 @@
-"""A command in several processes of this machine, started and watched by torch's own launcher."""
+"""Runs a command in several processes of this machine with torch's own launcher."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed.context import DistributedContext
 
 LOST = 75
-"""Exit code of a process that ends because another one did."""
+"""Exit code of a process that ends because another one ended."""
 INTERRUPTED = 130
 _THREADS = "OMP_NUM_THREADS"
 
 
 def processes_wanted(gpus: int | None, processes: int | None) -> int:
-    """Returns how many processes a command line asks for: one for each GPU.
+    """Returns how many processes a command line asks for: one per GPU.
 
     Raises:
-        ConfigError: `processes` beside GPUs.
-        DeviceError: there are not so many GPUs.
+        ConfigError: `processes` is given together with GPUs.
+        DeviceError: there are fewer GPUs.
     """
     if processes is not None:
         if gpus != 0:
             raise ConfigError(
-                f"--processes {processes} is for the CPU, and each GPU has a process of its own",
+                f"--processes {processes} is for the CPU; each GPU has a process of its own",
                 remedy="use --gpus N, or --gpus 0 --processes N",
             )
         return processes
@@ -48,10 +48,10 @@ def processes_wanted(gpus: int | None, processes: int | None) -> int:
 
 
 def device_of(context: DistributedContext, gpus: int | None) -> torch.device:
-    """Returns the device of this process, and makes it the current one.
+    """Returns the device of this process, and makes it torch's current one.
 
     Raises:
-        DeviceError: a GPU was asked for and this process has none.
+        DeviceError: GPUs are requested, but this process has none.
     """
     if context.world_size == 1:
         return pick_device(min(gpus, 1) if gpus else gpus)
@@ -69,16 +69,16 @@ def device_of(context: DistributedContext, gpus: int | None) -> torch.device:
 
 
 def run_processes(count: int, words: Sequence[str]) -> int:
-    """Runs `frcnn` with `words` in `count` processes that know of each other.
+    """Runs `frcnn` with `words` in `count` connected processes.
 
     Returns:
-        The exit code of the command, where its processes ended as they should.
+        The exit code that the processes agree on.
 
     Raises:
-        TrainingError: a process died, or failed and has told why.
+        TrainingError: a process died, or failed and reported why.
     """
     os.environ.setdefault(_THREADS, str(max(1, all_cores() // count)))
-    # What it tells of failed processes is told below, in a line.
+    # Its report on failed processes is long; `code_of` raises a line instead.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
@@ -93,25 +93,29 @@ def run_processes(count: int, words: Sequence[str]) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "frcnn_cli", *words)
     except SignalException:
-        return INTERRUPTED  # the first process has told what is kept
+        return INTERRUPTED  # rank 0 has reported what is kept
     except ChildFailedError as error:
         return code_of(error.failures, count)
     return 0
 
 
 def code_of(failures: Mapping[int, ProcessFailure], count: int) -> int:
-    """Returns the exit code that all agree on, or tells which process died first."""
+    """Returns the exit code that all failed processes agree on.
+
+    Raises:
+        TrainingError: names the process that died first.
+    """
     causes = {rank: each for rank, each in failures.items() if each.exitcode != LOST} or failures
     rank, first = min(causes.items(), key=lambda item: item[1].timestamp)
     if first.exitcode == LOST:
         raise TrainingError(
             f"the {count} processes lost each other in a step",
-            remedy="--verbose shows what the first one met; --resume goes on",
+            remedy="--verbose shows the first error; --resume continues",
         )
     if first.exitcode > 1:
         return first.exitcode
     how = first.signal_name() if first.exitcode < 0 else f"exit code {first.exitcode}"
     raise TrainingError(
-        f"process {rank} of {count} ended with {how}, and so the run",
-        remedy="frcnn train --resume goes on from the last checkpoint",
+        f"process {rank} of {count} ended with {how}, which ended the run",
+        remedy="frcnn train --resume continues from the last checkpoint",
     )

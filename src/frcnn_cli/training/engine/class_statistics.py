@@ -1,4 +1,4 @@
-"""Box targets normalised for each class, as the Caffe release does it."""
+"""Box targets normalised per class, as the Caffe release does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 
 
 def use_per_class_delta_stats(model: FastRCNN) -> None:
-    """Gives a model a mean and a deviation (K + 1, 4) for each class in place of one for all."""
+    """Expands a model's delta mean and deviation, (4,) for all classes, to (K + 1, 4)."""
     classes = model.num_classes + 1
     model.delta_mean = model.delta_mean.expand(classes, 4).clone()
     model.delta_std = model.delta_std.expand(classes, 4).clone()
@@ -18,7 +18,7 @@ def use_per_class_delta_stats(model: FastRCNN) -> None:
 
 @torch.no_grad()
 def fold_delta_normalization(model: FastRCNN) -> FastRCNN:
-    """Returns a copy whose box layer says what it means: the normalisation is in its weights.
+    """Returns a copy with the delta normalization folded into the box layer.
 
     A model with one mean and deviation for all classes is returned as it is.
     """

@@ -1,7 +1,7 @@
-"""Dropout whose draws follow from the seed, the step and the image alone.
+"""Dropout whose masks depend on the seed, the step and the image's slot alone.
 
-An image's RoIs lose the same units whichever process computes them, beside which other
-images and in however many pieces.
+The RoIs of an image lose the same units on every rank, beside any other images and in any number
+of pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from frcnn_cli.training.batches.sampler import seed_for
 
 _STREAM = 1
-"""Tells these draws from the others of a step."""
+"""Separates these random numbers from the others of a step."""
 
 
 def set_dropout(model: nn.Module, p: float) -> None:
@@ -28,10 +28,10 @@ def set_dropout(model: nn.Module, p: float) -> None:
 
 
 class RegionDropout:
-    """Takes the place of the draws of a model's dropout layers, inside `step`.
+    """Replaces the masks of a model's dropout layers inside `step`.
 
     Args:
-        model: whose layers have the probabilities.
+        model: its dropout layers hold the probabilities.
         seed: of the run.
     """
 
@@ -47,15 +47,15 @@ class RegionDropout:
 
     @contextmanager
     def step(self, step: int, images: Sequence[tuple[int, int]]) -> Iterator[None]:
-        """Drops in this block.
+        """Applies dropout in this block.
 
         Args:
-            step: from 0.
-            images: slot in the step, and number of RoIs, of each image of a forward pass.
+            step: number of the step, from 0.
+            images: of each image of a forward pass its slot in the step and its number of RoIs.
         """
         self._step, self._images, self._active = step, images, True
         for layer in self._layers:
-            layer.eval()  # its own draws come from the global state
+            layer.eval()  # its own mask would come from the global random state
         try:
             yield
         finally:
@@ -63,7 +63,7 @@ class RegionDropout:
 
     @contextmanager
     def rows(self, rows: slice) -> Iterator[None]:
-        """Says that a forward pass in this block is of these RoIs only."""
+        """Restricts the masks to these RoIs, for a forward pass of a piece."""
         self._rows = rows
         try:
             yield

@@ -1,4 +1,4 @@
-"""Online hard example mining: of the RoIs drawn, those with the highest loss train."""
+"""Online hard example mining: the sampled RoIs with the highest loss are trained on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SAME = 0.7
 
 
 class HardExamples:
-    """Chooses what trains by the loss that it has before the step (Shrivastava et al. 2016).
+    """Selects RoIs by their loss before the step (Shrivastava et al. 2016).
 
-    Nothing is drawn, and the model is left as it was: dropout does not take part.
+    Uses no random numbers and no dropout, and leaves the model as it was.
 
     Args:
-        forward: the model, and how it computes.
-        config: the recipe.
+        forward: the forward pass of the model.
+        config: the training settings.
     """
 
     def __init__(self, forward: Forward, config: TrainConfig) -> None:
@@ -71,7 +71,7 @@ class HardExamples:
         smoothing = config.loss.label_smoothing
         classification, box = region_losses(output, batch.labels, targets, smoothing)
         losses = classification + config.loss.box_loss_weight * box
-        return losses.nan_to_num(nan=torch.inf)  # the step has to meet what is not finite
+        return losses.nan_to_num(nan=torch.inf)  # selected, so that the step reports it
 
     def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
         """Returns what the network says of an image's RoIs, no more at once than train."""

@@ -12,7 +12,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 
 
 def build_optimizer(model: FastRCNN, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Returns an optimiser over what is not frozen: trunk and head, weights and biases apart.
+    """Returns an optimiser of the trained parameters: trunk and head, weights and biases apart.
 
     Each group's `initial_lr` is its rate before the schedule.
     """
@@ -40,7 +40,7 @@ def build_optimizer(model: FastRCNN, config: OptimizerConfig) -> torch.optim.Opt
 
 
 def rate_factor(step: int, config: ScheduleConfig) -> float:
-    """Returns what the schedule multiplies every rate by at `step`, 0 up to `iterations` - 1."""
+    """Returns the schedule's factor on every learning rate at `step`, 0 to `iterations` - 1."""
     steps = config.iterations
     if config.stage_wise:  # each stage has the whole schedule
         steps = -(-steps // 2)
@@ -56,15 +56,15 @@ def rate_factor(step: int, config: ScheduleConfig) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Sets every group's rate to its initial one times `factor`."""
+    """Sets every group's learning rate to its initial one times `factor`."""
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
 
 
 class AveragedWeights:
-    """An exponential moving average of what is trained.
+    """An exponential moving average of the trained parameters.
 
-    The average forgets faster at the start, where the weights are far from any that matter.
+    It decays faster in the first steps, whose weights are far from the final ones.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""Which parameters a step trains (Fast R-CNN §5.1, Table 6)."""
+"""Parameters that a step trains (Fast R-CNN §5.1, Table 6)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Stages:
     """Freezes what a step does not train; a parameter without a gradient keeps its value.
 
     Args:
-        model: what is frozen in it stays so.
-        config: the recipe.
+        model: its frozen parameters stay frozen.
+        config: the training settings.
     """
 
     def __init__(self, model: FastRCNN, config: TrainConfig) -> None:
@@ -41,7 +41,7 @@ class Stages:
 
 @torch.no_grad()
 def disable_box_regression(model: FastRCNN) -> None:
-    """Freezes the box layer at 0, so that detections are the regions as they are."""
+    """Freezes the box layer at 0, so that detections are the proposals themselves."""
     for parameter in model.box_delta.parameters():
         parameter.zero_()
         parameter.requires_grad_(False)

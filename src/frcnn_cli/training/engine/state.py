@@ -1,4 +1,4 @@
-"""What a run needs to go on as if it had never stopped, as one table of tensors."""
+"""The state that a resumed run needs to continue bit for bit, as tensors by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP = "step"
 def trainer_state(trainer: Trainer) -> dict[str, Tensor]:
     """Returns weights, averaged weights, the optimiser's moments and the step.
 
-    Rates, order and chance follow from the step and the recipe.
+    Learning rates, order and random numbers follow from the step and the settings.
     """
     state = {_STEP: torch.tensor(trainer.step)}
     state |= {_MODEL + name: tensor for name, tensor in trainer.model.state_dict().items()}
@@ -32,10 +32,10 @@ def trainer_state(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
-    """Puts a trainer of the same recipe where `trainer_state` was taken.
+    """Sets a trainer of the same settings to a `trainer_state`.
 
     Raises:
-        CheckpointError: the state is of another network or recipe.
+        CheckpointError: the state belongs to another network or other settings.
     """
     try:
         trainer.model.load_state_dict(_part(state, _MODEL))
@@ -59,7 +59,7 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
 
 
 def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Puts each moment in the order in memory that its parameter has: a fused step relies on it."""
+    """Gives each moment the memory format of its parameter, which a fused step relies on."""
     for parameter, moments in optimizer.state.items():
         for name, moment in moments.items():
             if isinstance(moment, Tensor) and moment.shape == parameter.shape:

@@ -1,4 +1,4 @@
-"""One step's forward and backward pass: whole, or in pieces where memory is short."""
+"""Forward and backward pass of a step: whole, or in pieces where GPU memory is short."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ GRADIENT = "gradient"
 
 
 def name_of(term: str) -> str:
-    """Returns what a term that is not finite is called."""
+    """Returns the name of a term in messages."""
     return "gradient's norm" if term == GRADIENT else f"{term} loss"
 
 
 class NotFiniteError(TrainingError):
-    """A loss or a gradient that is infinite or no number; weights are those before the step.
+    """A loss or gradient is NaN or infinite; the weights are still those from before the step.
 
     Attributes:
         step: from 1.
         term: "classification", "box" or "gradient".
         value: the loss, or the gradient's norm.
-        batch: what the step was about to learn from.
-        first_slot: place in the step of the batch's first image.
+        batch: this rank's images of the step.
+        first_slot: index in the step of the batch's first image.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class NotFiniteError(TrainingError):
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What a pass needs beside the batch.
+    """Inputs of a step beside its batch.
 
     Attributes:
-        step: from 0.
-        rois: RoIs of the step over all processes; the losses are means over them.
+        step: number of the step, from 0.
+        rois: number of RoIs over all ranks; the losses are means over them.
         box_weight: λ.
-        must_be_finite: whether a loss that is not is an error.
+        must_be_finite: whether to raise at a loss that is not.
     """
 
     step: int
@@ -76,18 +76,18 @@ class StepInputs:
 class TrainStep:
     """Computes losses and gradients of a batch with a model.
 
-    Where the GPU has no room for the whole batch, the images are computed one by one and
-    their RoIs in pieces, the gradients summed; from then on that is so for every step.
+    If the GPU has no room for the whole batch, this and all later steps compute the images one by
+    one and their RoIs in pieces, and sum the gradients.
 
     Attributes:
         model: on its device.
-        first_slot: place in the step of the first image of a batch.
+        first_slot: index in the step of a batch's first image.
 
     Args:
-        forward: the model, and how it computes.
-        config: the recipe.
-        context: this process's place among those of the run.
-        first_slot: place in the step of the first image of a batch; None: by the rank.
+        forward: the forward pass of the model.
+        config: the training settings.
+        context: rank and world size of this process.
+        first_slot: index in the step of a batch's first image; None derives it from the rank.
     """
 
     def __init__(
@@ -106,15 +106,15 @@ class TrainStep:
         share = context.shard(range(config.schedule.images_per_batch))
         self.first_slot = (share[0] if share else 0) if first_slot is None else first_slot
         self._pieces = 0
-        """Pieces that the RoIs of an image are computed in; 0 is the whole batch at once."""
+        """Number of pieces of an image's RoIs; 0 computes the whole batch at once."""
 
     def __call__(self, batch: Batch, inputs: StepInputs) -> Losses:
-        """Returns the losses of this process's images, gradients left in the parameters.
+        """Returns the losses of this rank's images; the gradients are left in the parameters.
 
         Raises:
-            NotFiniteError: a loss is not, before any gradient is averaged over processes.
-            RankLostError: another process has such a loss, or ended.
-            TrainingError: there is no room for the smallest pieces.
+            NotFiniteError: a loss is not finite; raised before gradients are averaged over ranks.
+            RankLostError: another rank ended, or has such a loss.
+            TrainingError: there is no memory for the smallest pieces.
         """
         images = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
         with self._dropout.step(inputs.step, images):
@@ -128,7 +128,7 @@ class TrainStep:
                     )
                 except torch.OutOfMemoryError as error:
                     self._shrink(error)
-                # Outside the except clause, whose traceback would keep the tensors alive.
+                # Not in the except clause, where the traceback keeps the tensors alive.
                 torch.cuda.empty_cache()
 
     def _shrink(self, error: torch.OutOfMemoryError) -> None:
@@ -150,7 +150,7 @@ class TrainStep:
             output = self._network(batch.images, batch.rois)
         losses = self._losses(output, batch, inputs, slice(None))
         self._require_finite(losses, inputs, batch)
-        # Gradients are averaged over the processes, and the loss is a sum over them.
+        # DDP averages gradients, but the loss is a sum over the ranks: each divides by all RoIs.
         with self._context.in_step():
             (losses.total * self._context.world_size).backward()  # type: ignore[no-untyped-call]
         return losses
@@ -160,6 +160,8 @@ class TrainStep:
         done = 0
         for image, rois in zip(batch.images, batch.rois, strict=True):
             features = self._forward.features(image)
+            # Cut off from the trunk: each piece frees its own graph, and the trunk's backward pass
+            # runs once, from the summed gradient of the map.
             part = features.detach().requires_grad_(features.requires_grad)
             for boxes in _parts(rois, self._pieces):
                 rows = slice(done, done + len(boxes))
@@ -190,14 +192,15 @@ class TrainStep:
         )
 
     def _require_finite(self, losses: Losses, inputs: StepInputs, batch: Batch) -> None:
-        """Ends the step in every process where a loss of one is not finite."""
+        """Raises in every rank if a loss of one of them is not finite."""
+        # `item` waits for the GPU. Without it a NaN would reach the other ranks' gradients.
         values = {term: getattr(losses, term).item() for term in LOSSES}
         bad = [term for term in LOSSES if not math.isfinite(values[term])]
         (processes,) = self._context.all_reduce_sum(bool(bad))
         if not processes or not inputs.must_be_finite:
             return
         if not bad:
-            self._context.all_reduce_sum(0)  # raises once that process has kept its step and ended
+            self._context.all_reduce_sum(0)  # raises once that rank has saved its step and ended
             raise RankLostError("the loss of another process is not finite")
         raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
 

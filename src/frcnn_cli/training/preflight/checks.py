@@ -1,4 +1,4 @@
-"""What can be known before the first step: what is wrong with the data, what the run will need."""
+"""Checks of the data and estimates of a run before its first step."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from frcnn_cli.training.preflight.cost import Cost
 READING = "Reading annotations"
 LOOKING = "Looking at regions"
 FEW_OBJECTS = 10
-"""Objects of a class below which it can hardly be learnt."""
+"""Number of objects below which a class can hardly be trained."""
 LOW_RECALL = 0.8
-"""Share of the objects below which the regions are what limits the detector."""
+"""Recall below which the proposals limit the detector."""
 _IOU = 0.5
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many objects the regions in the cache cover with an IoU of 0.5 or more.
+    """How many objects the cached proposals overlap with an IoU of 0.5 or more.
 
     Attributes:
-        images: those whose regions are in the cache.
-        objects: theirs, without the difficult ones.
-        covered: of these.
+        images: number of images whose proposals are in the cache.
+        objects: number of their objects that are not difficult.
+        covered: number of these objects that a proposal overlaps.
     """
 
     images: int
@@ -48,7 +48,7 @@ class Coverage:
 
     @property
     def recall(self) -> float | None:
-        """The share that is covered; None without objects."""
+        """The fraction of covered objects; None without objects."""
         return self.covered / self.objects if self.objects else None
 
 
@@ -57,15 +57,15 @@ NOT_LOOKED = Coverage(0, 0, 0)
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What was found in the annotations.
+    """Counts and problems of the annotations.
 
     Attributes:
-        split: the images that were looked at.
-        images: those that can be used.
-        background: those among them without an object; they train as background.
-        objects: to train on, by class.
-        difficult: objects that are not trained on.
-        problems: images that are left out or mended, and why.
+        split: the split that was read.
+        images: number of usable images.
+        background: number of these without an object; they are trained on as background.
+        objects: number of objects to train on, by class.
+        difficult: number of objects that are not trained on.
+        problems: images that are left out or repaired, and why.
     """
 
     split: str
@@ -83,7 +83,14 @@ class DataCheck:
         problems: Sequence[Problem],
         names: Sequence[str],
     ) -> Self:
-        """Counts what `read_all` read, labelled by the classes `names`."""
+        """Counts what `read_all` returns.
+
+        Args:
+            split: name of the split.
+            samples: the usable images.
+            problems: of the others, or repaired.
+            names: names of the classes 1..K.
+        """
         counts = np.zeros(len(names) + 1, np.int64)
         for sample in samples:
             counts += np.bincount(sample.labels[~sample.difficult], minlength=len(counts))
@@ -102,31 +109,31 @@ class DataCheck:
         return [problem.error for problem in self.problems if problem.dropped]
 
     def warnings(self) -> list[str]:
-        """Returns what may go wrong, in words."""
+        """Returns warnings in words."""
         few = [f"{name} {n}" for name, n in self.objects.items() if n < FEW_OBJECTS]
         return [f"few objects to learn from: {', '.join(few)}"] if few else []
 
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """What to expect of a run.
+    """Expected recall of the proposals, and time, memory and disk of a run.
 
     Attributes:
-        coverage: of the objects by regions.
-        cost: of the run.
+        coverage: of the objects by proposals.
+        cost: time, memory and disk.
     """
 
     coverage: Coverage
     cost: Cost
 
     def warnings(self) -> list[str]:
-        """Returns what may go wrong, in words."""
+        """Returns warnings in words."""
         told = []
         recall, cost = self.coverage.recall, self.cost
         if recall is not None and recall < LOW_RECALL:
             told.append(
-                f"regions cover only {recall:.0%} of the objects, and no more can be found: try "
-                "another preset, or a larger max_side, in [proposals]"
+                f"proposals cover only {recall:.0%} of the objects, and the detector cannot find "
+                "the others: try another preset, or a larger max_side, in [proposals]"
             )
         if cost.memory_free is not None and cost.memory > cost.memory_free:
             told.append("memory may run out: lower short_sides or rois_per_image in [train]")
@@ -140,14 +147,19 @@ def read_all(
 ) -> tuple[list[Sample], list[Problem]]:
     """Reads every annotation and image header of a split, in parallel.
 
+    Args:
+        dataset: the data set.
+        split: name of the split.
+        progress: of the reading.
+
     Returns:
-        The images that can be used, and all that is wrong, both in the split's order.
+        The usable images, and all problems, both in the split's order.
 
     Raises:
         DataError: the data set has no such split, or no object at all.
     """
     ids = dataset.split(split)
-    _ = dataset.classes  # found by a first look that threads must not take at once
+    _ = dataset.classes  # computed at first use, which threads must not race for
     samples: list[Sample] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(2 * all_cores()) as pool:
@@ -173,7 +185,14 @@ def cover(
     cache: Cache,
     progress: Progress = silent,
 ) -> Coverage:
-    """Returns how well the regions that are in the cache cover the objects."""
+    """Returns how well the cached proposals cover the objects.
+
+    Args:
+        samples: the images and their ground truth.
+        config: settings of the search.
+        cache: holds the proposals.
+        progress: of the reading.
+    """
     images = objects = covered = 0
     key_of = proposal_keys(config)
     with ThreadPoolExecutor(2 * all_cores()) as pool:
@@ -190,7 +209,7 @@ def cover(
 def _covered(
     sample: Sample, config: ProposalConfig, cache: Cache, key_of: Callable[[str], str]
 ) -> tuple[int, int] | None:
-    """Returns the objects of an image, and how many are covered; None without regions."""
+    """Returns the numbers of objects and of covered ones; None without cached proposals."""
     try:
         regions = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
     except FrcnnError:

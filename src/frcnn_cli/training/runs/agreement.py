@@ -1,4 +1,4 @@
-"""What the processes of a run have to agree on, which each finds out for itself."""
+"""Checks that the ranks of a run agree on what each of them found out for itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def check_batch_divides(config: TrainConfig, context: DistributedContext) -> None:
-    """Refuses what several processes cannot do.
+    """Raises if the settings do not allow so many ranks.
 
     Raises:
-        ConfigError: there are more processes than images in a step, or stages.
+        ConfigError: there are more ranks than images per step, or the stages of Table 6.
     """
     batch, world = config.schedule.images_per_batch, context.world_size
     if world > 1 and config.schedule.stage_wise:
@@ -32,10 +32,10 @@ def check_batch_divides(config: TrainConfig, context: DistributedContext) -> Non
 
 
 def intersect_across_ranks(data: SplitData | None, context: DistributedContext) -> SplitData | None:
-    """Returns the images that every process can use; None where there are none.
+    """Returns the images that every rank can use; None if there are none.
 
-    An image may be missing on one machine, or its search may fail in one process alone. The
-    order of training follows from the number of images, so all have to have the same.
+    An image may be missing on one machine, or its search may fail in one process. All ranks need
+    the same images, as their order follows from their number.
     """
     if context.world_size == 1:
         return data
@@ -54,7 +54,7 @@ def intersect_across_ranks(data: SplitData | None, context: DistributedContext) 
 
 
 def check_same_state(run: RunFolder, context: DistributedContext) -> None:
-    """Makes sure that all processes go on from the same step of the same run.
+    """Raises unless all ranks resume from the same step of the same run.
 
     Raises:
         CheckpointError: a machine has another state, such as that of an earlier step.

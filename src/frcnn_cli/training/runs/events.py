@@ -1,4 +1,4 @@
-"""What a training run tells, and what comes out of it."""
+"""Events and result of a training run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
 
 @dataclass(frozen=True)
 class TrainStart:
-    """What a run is about to do, for people."""
+    """Summary of a run before its first step, for display."""
 
     run: Path
     dataset: str
@@ -29,18 +29,18 @@ class TrainStart:
     batch: int
     lr: float
     recipe: str
-    """Name of the recipe that is followed, or nearly."""
+    """Name of the recipe that the settings are closest to."""
     changes: Mapping[str, object]
-    """Its fields that were changed."""
+    """Settings that differ from it."""
     evaluated: int
-    """Images that choose the best checkpoint."""
+    """Number of images that select the best checkpoint."""
     eval_split: str
-    """Where they would be from."""
+    """Their split."""
 
 
 @dataclass(frozen=True)
 class TrainEvents:
-    """Who is told what while a run goes on."""
+    """Callbacks of a run."""
 
     progress: Progress = silent
     checked: Callable[[DataCheck], None] = lambda _: None
@@ -64,15 +64,15 @@ class TrainResult:
     """A finished run.
 
     Attributes:
-        run: its folder.
+        run: the run's folder.
         best: the checkpoint to use.
-        steps: steps taken in all.
-        iterations: steps of the recipe; more, where the run lost its patience.
-        best_map: mAP of `best` on the images that it was chosen by, if there were any.
-        score: mAP at the end, on which split and how many images; None without such a split.
+        steps: number of steps taken.
+        iterations: number of steps configured; larger than `steps` after early stopping.
+        best_map: mAP of `best` on the images that selected it; None without such images.
+        score: mAP at the end; None without a split to score.
         command: repeats the run.
         seconds: wall time of this call.
-        failures: images that were left out.
+        failures: why images were left out.
     """
 
     run: Path

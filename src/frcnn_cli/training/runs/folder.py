@@ -1,4 +1,4 @@
-"""A run's folder: checkpoints, the resolved configuration, metrics, what resuming needs."""
+"""A run's folder: checkpoints, resolved settings, metrics, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from torch import Tensor
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
 from frcnn_cli.cache.store import Cache, translate_os_errors
-from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 from frcnn_cli.plotting.curves import plot_training
@@ -37,9 +36,9 @@ COMMAND = "command.txt"
 
 
 class RunFolder:
-    """What a run leaves behind, in `<cache>/runs/<name>/`.
+    """The files of a run, in `<cache>/runs/<name>/`.
 
-    It belongs to one process at a time, until `release`; of a run that never began nothing is left.
+    One process at a time holds it, until `release`, which removes the folder if no run began.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,10 +47,15 @@ class RunFolder:
 
     @classmethod
     def new(cls, cache: Cache, name: str | None, backbone: str) -> Self:
-        """Returns a folder that no run has used; without a name, the backbone's and a number.
+        """Returns the folder of a new run, and holds it.
+
+        Args:
+            cache: the cache.
+            name: of the run; None is the backbone and a number.
+            backbone: of the network.
 
         Raises:
-            ConfigError: the name is taken, or cannot be a folder's.
+            ConfigError: the name is taken, or cannot be the name of a folder.
             CacheError: the cache cannot be written.
         """
         if name is not None:
@@ -59,7 +63,7 @@ class RunFolder:
             if (folder.path / STATE).exists():
                 raise ConfigError(
                     f"the run {name!r} exists",
-                    remedy="go on with --resume or choose another --run",
+                    remedy="continue it with --resume or choose another --run",
                 )
             folder.hold()
             return folder
@@ -74,10 +78,10 @@ class RunFolder:
 
     @classmethod
     def existing(cls, cache: Cache, name: str | None) -> Self:
-        """Returns the folder of a run that can go on: the one named, or else the newest.
+        """Returns the folder of a run to resume: the named one, or else the newest.
 
         Raises:
-            CheckpointError: there is none.
+            CheckpointError: there is no such run.
         """
         if name is None:
             newest = runs.newest_checkpoint(cache, STATE)
@@ -93,11 +97,11 @@ class RunFolder:
         return cls(path)
 
     def is_untouched(self) -> bool:
-        """Returns whether no run has begun in it."""
+        """Returns whether no run has begun in the folder."""
         return not any(self.path.iterdir())
 
     def hold(self) -> None:
-        """Keeps other processes from the run until `release`, or this process's end.
+        """Locks the run until `release` or the end of this process.
 
         Raises:
             ConfigError: another process trains it.
@@ -110,7 +114,7 @@ class RunFolder:
             )
 
     def try_to_hold(self) -> bool:
-        """Returns whether the run is this process's now."""
+        """Locks the run if no other process holds it, and returns whether this one does now."""
         if sys.platform == "win32":  # folders cannot be locked there
             return True
         held = os.open(self.path, os.O_RDONLY)
@@ -126,9 +130,9 @@ class RunFolder:
         return True
 
     def release(self) -> None:
-        """Lets others have the run; a folder in which no run began is removed."""
+        """Unlocks the run; removes the folder if no run began in it."""
         with suppress(OSError):
-            self.path.rmdir()  # fails where there is anything in it
+            self.path.rmdir()  # fails unless it is empty
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -142,45 +146,48 @@ class RunFolder:
     def open(
         self,
         job: TrainJob,
-        config: TrainConfig,
+        trainer: Trainer,
         classes: tuple[str, ...],
         images: int,
-        resume_at: int,
-    ) -> None:
-        """Writes the resolved configuration and cuts the metrics off behind step `resume_at`.
+        processes: int,
+    ) -> str:
+        """Writes the resolved settings, and truncates the metrics after the trainer's step.
+
+        Args:
+            job: what is trained.
+            trainer: before the first step of this process.
+            classes: names of the classes 1..K.
+            images: number of images to train on.
+            processes: number of processes on this machine.
+
+        Returns:
+            The command that repeats the run.
 
         Raises:
             CacheError: the folder cannot be written.
         """
         resolved = {
             **job.to_json(),
-            "train": dataclasses.asdict(config),
+            "train": dataclasses.asdict(trainer.config),
             "classes": list(classes),
             "photographs": images,
         }
-        for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed at its writing
+        for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed while writing
             abandoned.unlink(missing_ok=True)
+        kept = [row for row in self.metrics() if row["step"] <= trainer.step]
+        settings, device = self.path / SETTINGS, trainer.device.type
+        command = repeating_command(job, settings, device, processes, self.path.parents[1])
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         self._write(SETTINGS, settings_toml(resolved))
-        kept = [row for row in self.metrics() if row["step"] <= resume_at]
         self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
-
-    def write_command(self, job: TrainJob, device: str, processes: int) -> str:
-        """Writes the command that repeats the run, and returns it.
-
-        Raises:
-            CacheError: the folder cannot be written.
-        """
-        cache = self.path.parents[1]
-        command = repeating_command(job, self.path / SETTINGS, device, processes, cache)
         self._write(COMMAND, command + "\n")
         return command
 
     def job(self) -> TrainJob:
-        """Returns what the run was started with, its schedule resolved.
+        """Returns the job of the run, its number of steps resolved.
 
         Raises:
-            CheckpointError: the configuration is missing or damaged.
+            CheckpointError: the settings are missing or damaged.
         """
         path = self.path / CONFIG
         try:
@@ -191,10 +198,10 @@ class RunFolder:
             ) from error
 
     def require_same_data(self, classes: tuple[str, ...], images: int) -> None:
-        """Makes sure that a run goes on with the data that it began with.
+        """Raises unless a resumed run has the data that it began with.
 
         Raises:
-            CheckpointError: the classes, or the number of images, are others.
+            CheckpointError: the classes or the number of images differ.
         """
         saved = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         if saved["classes"] != list(classes) or saved["photographs"] != images:
@@ -240,10 +247,16 @@ class RunFolder:
     def save_checkpoint(
         self, tensors: Mapping[str, Tensor], info: CheckpointInfo, step: int, score: float | None
     ) -> None:
-        """Writes `best`, if no checkpoint before had a higher mAP, then `last`, then the mAP.
+        """Writes `best` if no earlier checkpoint had a higher mAP, then `last`, then the mAP.
 
-        In that order, so that a run killed on the way knows by what is missing what to do again.
-        Without evaluations the last is the best.
+        In that order, so a killed run can tell which files are still missing. Without evaluations
+        the last checkpoint is the best.
+
+        Args:
+            tensors: weights by name.
+            info: metadata of the checkpoint.
+            step: number of the step.
+            score: its mAP; None if it was not evaluated.
         """
         before = self.best_map()
         info = dataclasses.replace(info, training={**info.training, "step": step})
@@ -256,7 +269,7 @@ class RunFolder:
             self._append({"step": step, "map": _rounded(score)})
 
     def has_checkpoint(self, step: int, scored: bool) -> bool:
-        """Returns whether `last` is of this step, and its mAP known if it is to be."""
+        """Returns whether `last` is of this step and, if it is to be `scored`, its mAP written."""
         try:
             _, info = checkpoints.load_checkpoint(self.path / runs.LAST)
         except CheckpointError:
@@ -265,17 +278,13 @@ class RunFolder:
         return info.training["step"] == step and (known or not scored)
 
     def best_map(self) -> float | None:
-        """Returns the highest mAP on `val` so far; None where none was measured."""
+        """Returns the highest mAP so far; None if none was measured."""
         return max((row["map"] for row in self.metrics() if "map" in row), default=None)
 
     def evaluations_since_best(self) -> int:
-        """Returns how many mAPs in a row did not exceed the highest one before them."""
+        """Returns the number of evaluations since the one with the highest mAP."""
         scores = [row["map"] for row in self.metrics() if "map" in row]
         return len(scores) - 1 - scores.index(max(scores)) if scores else 0
-
-    def best(self) -> tuple[Path, float | None]:
-        """Returns the best checkpoint and its mAP on `val`, if it was measured."""
-        return self.path / runs.BEST, self.best_map()
 
     def plot(self) -> None:
         """Draws losses and mAP over the steps into `curves.png`."""

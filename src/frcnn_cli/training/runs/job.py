@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The job of a training run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TrainJob:
         data: folder of the data set.
         split: images to train on.
         model: the network.
-        recipe: how it is trained, and the size of images that it will expect.
-        proposals: how regions are searched.
+        recipe: training settings, and the size of the images that the detector will expect.
+        proposals: settings of the region search.
         weights: "imagenet", "none" or a file.
     """
 
@@ -31,7 +31,7 @@ class TrainJob:
     weights: str = "imagenet"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the job as JSON values; `from_json` undoes it."""
+        """Returns the job as JSON values, the inverse of `from_json`."""
         return {
             "data": str(self.data.resolve()),
             "split": self.split,

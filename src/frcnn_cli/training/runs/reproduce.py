@@ -35,13 +35,13 @@ def settings_toml(resolved: Mapping[str, Any]) -> str:
 def repeating_command(
     job: TrainJob, settings: Path, device: str, processes: int, cache: Path
 ) -> str:
-    """Returns the command line that trains the same again, as another run.
+    """Returns the command line that trains the same as another run.
 
     Args:
         job: what was trained.
         settings: file of all settings.
         device: "cpu" or "cuda".
-        processes: that trained together on this machine.
+        processes: number of processes on this machine.
         cache: folder of proposals, made splits and runs.
     """
     words = ["frcnn", "train", str(job.data.resolve()), "--split", job.split]

@@ -15,7 +15,7 @@ class Board:
 
     Args:
         run: the run's folder.
-        step: the one that the run goes on from; what was written behind it is void.
+        step: the step to resume from; later entries are discarded.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -26,7 +26,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
         except ImportError as error:
             raise ConfigError(
-                "--tensorboard, and TensorBoard is not installed",
+                "--tensorboard is given, but TensorBoard is not installed",
                 remedy="pip install 'frcnn-cli[tensorboard]'",
             ) from error
         self._writer = SummaryWriter(run / FOLDER, purge_step=step + 1)
@@ -50,5 +50,5 @@ class Board:
         self._writer.add_scalar("mAP", score, step)
 
     def close(self) -> None:
-        """Ends the files."""
+        """Closes the files."""
         self._writer.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config.recipes import for_images, nearest
 from frcnn_cli.runtime.device import describe
@@ -90,8 +91,7 @@ def train_detector(
             )
         )
     if folder is not None:
-        folder.open(job, config, classes, images, trainer.step)
-        command = folder.write_command(job, device.type, context.local_world_size)
+        command = folder.open(job, trainer, classes, images, context.local_world_size)
         events.started(_start(job, folder, data, trainer, context))
 
     path = context.all_gather(None if folder is None else folder.path)[0] or Path()
@@ -116,13 +116,12 @@ def train_detector(
     if folder is None:
         return None
     folder.plot()
-    best, best_map = folder.best()
     return TrainResult(
         run=folder.path,
-        best=best,
+        best=folder.path / BEST,
         steps=trainer.step,
         iterations=config.schedule.iterations,
-        best_map=best_map,
+        best_map=folder.best_map(),
         score=score,
         command=command,
         seconds=time.monotonic() - began,
