@@ -33,18 +33,18 @@ def train(
 
     Args:
         data: folder of the data set.
-        split: images to train on.
-        model: backbone, pooling, depth of fine-tuning.
-        schedule: steps, rates and sizes; None is the backbone's default recipe.
+        split: name of the split to train on.
+        model: backbone, pooling and depth of fine-tuning.
+        schedule: training settings; None is the backbone's default recipe.
         weights: "imagenet", "none", or a file to start from.
-        regions: how regions are searched.
-        gpus: 0 for the CPU, 1 for a GPU, None for what there is.
-        cache: the folder that keeps regions and runs; it is made if need be.
-        run: name of the run's folder in the cache; None is the backbone's and a number.
-        events: who is told of steps and validation.
+        regions: settings of the region search.
+        gpus: 0 is the CPU, 1 a GPU, None a GPU if there is one.
+        cache: folder of proposals and runs; it is created if it is missing.
+        run: name of the run's folder in the cache; None is the backbone and a number.
+        events: callbacks for steps and evaluations.
 
     Returns:
-        The run's folder, its best checkpoint, and the images that were left out.
+        The run's folder, its best checkpoint, its score, and why images were left out.
 
     Raises:
         FrcnnError: the data, the weights, the device or the loss do not allow it.
@@ -58,5 +58,5 @@ def train(
     device = pick_device(gpus)
     with RunFolder.new(store, run, model.backbone) as folder:
         result = train_detector(job, folder, store, device, events=events)
-    assert result is not None  # as there is a folder
+    assert result is not None  # only ranks without a folder return None
     return result

@@ -24,7 +24,7 @@ ItemT = TypeVar("ItemT")
 
 _LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _EXCHANGE_TIMEOUT = timedelta(days=2)
-"""Of sums and objects: the search of regions, for which the other ranks wait, may take so long."""
+"""Of sums and objects: the other ranks wait for a region search, which may take so long."""
 _STEP_TIMEOUT = timedelta(minutes=10)
 """Of gradients: all ranks start a step together."""
 

@@ -24,7 +24,7 @@ from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.preflight.cost import Cost
 
 READING = "Reading annotations"
-LOOKING = "Looking at regions"
+LOOKING = "Reading proposals"
 FEW_OBJECTS = 10
 """Number of objects below which a class can hardly be trained."""
 LOW_RECALL = 0.8
@@ -128,18 +128,18 @@ class RunEstimate:
 
     def warnings(self) -> list[str]:
         """Returns warnings in words."""
-        told = []
+        found = []
         recall, cost = self.coverage.recall, self.cost
         if recall is not None and recall < LOW_RECALL:
-            told.append(
+            found.append(
                 f"proposals cover only {recall:.0%} of the objects, and the detector cannot find "
                 "the others: try another preset, or a larger max_side, in [proposals]"
             )
         if cost.memory_free is not None and cost.memory > cost.memory_free:
-            told.append("memory may run out: lower short_sides or rois_per_image in [train]")
+            found.append("memory may run out: lower short_sides or rois_per_image in [train]")
         if cost.disk > cost.disk_free:
-            told.append("the disk is too full for the checkpoints: make room")
-        return told
+            found.append("the disk is too full for the checkpoints: make room")
+        return found
 
 
 def read_all(
@@ -211,13 +211,13 @@ def _covered(
 ) -> tuple[int, int] | None:
     """Returns the numbers of objects and of covered ones; None without cached proposals."""
     try:
-        regions = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
+        proposals = load_proposals(cache, key_of(cached_content_hash(cache, sample.path)))
     except FrcnnError:
         return None
-    if regions is None:
+    if proposals is None:
         return None
     objects = sample.boxes[~sample.difficult]
-    if not len(objects) or not len(regions):
+    if not len(objects) or not len(proposals):
         return len(objects), 0
-    best = box_ops.iou(objects, regions[: config.max_proposals or None]).max(axis=1)
+    best = box_ops.iou(objects, proposals[: config.max_proposals or None]).max(axis=1)
     return len(objects), int((best >= _IOU).sum())

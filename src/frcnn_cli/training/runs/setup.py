@@ -130,8 +130,8 @@ def estimate_run(
     cache: Cache,
     *,
     context: DistributedContext = SINGLE_PROCESS,
-    processes: int,
     progress: Progress = silent,
+    processes: int | None = None,
 ) -> RunEstimate:
     """Returns what a run will need, measured on its first step; no weight changes.
 
@@ -141,14 +141,15 @@ def estimate_run(
         data: the images to train on.
         cache: holds proposals and the run's folder.
         context: rank and world size of this process.
-        processes: of the run on this machine; all of them, even if only this one was started.
         progress: of the reading of proposals.
+        processes: number of processes of the run on this machine; None is those of `context`.
     """
     coverage = NOT_LOOKED
     if context.is_main_process:
         coverage = cover(data.samples, data.proposals.config, cache, progress)
     running = context.local_world_size
-    return RunEstimate(coverage, estimate(trainer, batches.first, cache.root, processes, running))
+    cost = estimate(trainer, batches.first, cache.root, processes or running, running)
+    return RunEstimate(coverage, cost)
 
 
 @translate_out_of_memory()
@@ -183,9 +184,8 @@ def check_training(
     config = for_images(job.recipe.train, len(samples))
     classes = len(source.dataset.classes)
     trainer, batches = build_trainer(job, data, classes, config, device, shard=first)
-    expected = estimate_run(
-        trainer, batches, data, cache, processes=processes, progress=events.progress
-    )
+    progress = events.progress
+    expected = estimate_run(trainer, batches, data, cache, progress=progress, processes=processes)
     events.estimated(expected)
     return check, expected
 

@@ -79,16 +79,9 @@ def train_detector(
         resume.restore(trainer)
     else:
         batches.set_delta_statistics(trainer.model)
+        progress = events.progress
         events.estimated(
-            estimate_run(
-                trainer,
-                batches,
-                data.train,
-                cache,
-                context=context,
-                processes=context.local_world_size,
-                progress=events.progress,
-            )
+            estimate_run(trainer, batches, data.train, cache, context=context, progress=progress)
         )
     if folder is not None:
         command = folder.open(job, trainer, classes, images, context.local_world_size)
