@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ pytestmark = pytest.mark.slow
 
 def frames_since(command: Callable[..., object], frame: FrameType | None) -> list[str]:
     """Returns the package's frames from the one of `command` to `frame`; [] elsewhere."""
+    code = inspect.unwrap(command).__code__
     names = []
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if module.startswith("frcnn_cli."):
+        # A comprehension is a frame of its own only before Python 3.12.
+        if module.startswith("frcnn_cli.") and frame.f_code.co_name != "<listcomp>":
             names.append(f"{module}.{frame.f_code.co_qualname}")
-        if frame.f_code is command.__code__:
+        if frame.f_code is code:
             return names[::-1]
         frame = frame.f_back
     return []
@@ -88,7 +91,7 @@ def test_from_detect_to_the_first_convolution(scenes: Path, tmp_path: Path) -> N
     with torch.no_grad(), FirstConvolution(detect) as first:
         done = frcnn(tmp_path, "detect", str(image), "--gpus", "0", "--checkpoint", "bundled")
     assert done.returncode == 0, done.stderr
-    assert 1 <= len(first.frames) <= 9, first.frames
+    assert 1 <= len(first.frames) <= 6, first.frames
 
 
 def test_from_detect_to_the_search(scenes: Path, tmp_path: Path) -> None:
@@ -96,4 +99,4 @@ def test_from_detect_to_the_search(scenes: Path, tmp_path: Path) -> None:
     with frames_at_call(detect, search.__code__) as frames:
         done = frcnn(tmp_path, "detect", str(image), "--gpus", "0", "--checkpoint", "bundled")
     assert done.returncode == 0, done.stderr
-    assert 1 <= len(frames) <= 10, frames
+    assert 1 <= len(frames) <= 6, frames

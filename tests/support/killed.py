@@ -20,6 +20,8 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe
