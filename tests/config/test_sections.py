@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from frcnn_cli.config import (
     ProposalConfig,
     TrainConfig,
     flat,
+    from_dict,
     load_file,
     override,
 )
@@ -141,7 +143,7 @@ def test_an_empty_file_sets_nothing(tmp_path):
         (b"lr = 1\n", "unknown section 'lr'"),
         (b"[train]\nlr = " + b"9" * 400, r"lr is 9+…; use a finite number"),
         (b"[train]\nlr = " + b"9" * 5000, "is not TOML: .*digits"),
-        (b"[train]\nrate = 1\n", r"\[train\] unknown key 'rate'; did you mean lr"),
+        (b"[train]\nrates = 1\n", r"\[train\] unknown key 'rates'; known keys are"),
         (b"[train]\nlr = -1\n", r"\[train\] lr is -1; use a number, above 0"),
     ],
 )
@@ -156,3 +158,20 @@ def test_a_file_that_is_wrong_is_named(tmp_path, content, told):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.toml: cannot be read"):
         load_file(tmp_path / "no.toml")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("learning_rate", "lr"), ("iteration", "iterations"), ("ohem", "ohem_factor")],
+)
+def test_an_unknown_key_is_answered_with_the_one_that_was_meant(written, meant):
+    with pytest.raises(ConfigError, match=f"unknown key '{written}'; did you mean {meant}"):
+        override(TrainConfig(), {written: 1})
+
+
+def test_a_saved_recipe_is_read_as_it_was_written():
+    config = override(TrainConfig(), {"lr": 0.01, "short_sides": (480, 576), "seed": 3})
+    saved = json.loads(json.dumps(dataclasses.asdict(config)))
+    assert from_dict(TrainConfig, saved) == config
+    with pytest.raises(ConfigError, match="unknown key 'rate'"):
+        from_dict(TrainConfig, {"optimizer": {"rate": 1.0}})

@@ -236,9 +236,11 @@ def _is_sane(value: Any) -> bool:
 def _suggestion(name: str, known: Mapping[str, Setting]) -> str:
     """Returns the key that was meant, by its letters or by its help; else all keys."""
     words = name.replace("_", " ").lower()
-    meant = difflib.get_close_matches(name, known, n=1) or [
-        each.name for each in known.values() if words in each.help.lower()
-    ]
+    meant = (
+        difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        or [key for key in known if name in key]
+        or [each.name for each in known.values() if words in each.help.lower()]
+    )
     return f"did you mean {meant[0]}?" if meant else f"known keys are {', '.join(sorted(known))}"
 
 

@@ -16,8 +16,8 @@ import typer
 from frcnn_cli.cli import options
 from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.cli.train import job as choices
 from frcnn_cli.cli.train import options as flags
+from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
 from frcnn_cli.cli.train.preflight import preflight_json
 from frcnn_cli.config import ModelConfig, TrainConfig
 
@@ -86,21 +86,21 @@ def train(
             return
         old = RunFolder.existing(cache, run) if resume else None
         if old is None:
-            job = choices.new_job(context.settings(), click.params, wanted)
-            if scaling := choices.scaling(job, click.params):
-                terminal.say(scaling)
+            job = new_job(context.settings(), click.params, wanted)
+            if scaled := scaling(job, click.params):
+                terminal.say(scaled)
         else:
-            job = choices.resumed_job(old.job(), click)
+            job = resumed_job(old.job(), click)
         if dry_run:
             _check(terminal, job, cache, device, wanted)
             return
-        with _ended_alike():
+        with _one_rank_reports():
             _train(terminal, _Start(job, run, old, tensorboard), cache, device)
 
 
 @dataclass(frozen=True)
 class _Start:
-    """A run to start or to go on with."""
+    """A run to start or to resume."""
 
     job: TrainJob
     name: str | None
@@ -109,13 +109,13 @@ class _Start:
 
 
 def _is_first() -> bool:
-    """Returns whether this process talks to people; torch's launcher numbers those it starts."""
+    """Returns whether this process prints; torch's launcher numbers the processes it starts."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
-def _ended_alike() -> Iterator[None]:
-    """Leaves it to the process that knows to tell why all of them end."""
+def _one_rank_reports() -> Iterator[None]:
+    """Suppresses secondary errors; the failing rank reports the cause."""
     from frcnn_cli.training.distributed.context import RankLostError
     from frcnn_cli.training.distributed.launch import LOST
 
@@ -131,7 +131,7 @@ def _ended_alike() -> Iterator[None]:
 
 
 def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
-    """Shows where numbers that are not finite come from."""
+    """Shows where values that are not finite come from."""
     from frcnn_cli.cli.train.replay import replay_json, replay_shown
     from frcnn_cli.training.replay import replay
 
@@ -142,7 +142,7 @@ def _replay(terminal: Terminal, file: Path, device: torch.device) -> None:
 def _check(
     terminal: Terminal, job: TrainJob, cache: Cache, device: torch.device, processes: int
 ) -> None:
-    """Does what comes before the first step."""
+    """Checks the data and estimates the run, without training."""
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.setup import check_training
@@ -156,7 +156,7 @@ def _check(
 
 
 def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
-    """Trains, shows how it goes, and prints what came out."""
+    """Trains, shows the progress and prints the result."""
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.distributed.context import connected
     from frcnn_cli.training.runs.events import TrainEvents

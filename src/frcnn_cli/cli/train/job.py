@@ -1,4 +1,4 @@
-"""What a command line of `frcnn train` asks for, as a job."""
+"""The job that a command line of `frcnn train` describes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WHEN_RESUMED = {
     "tensorboard",
     *(name for name, each in _FIELDS.items() if each.flag and each.flag.when_resumed),
 }
-"""Options that a run may go on with; the others would make it another run."""
+"""Options that a resumed run may have; the others would make it another run."""
 
 
 def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
-    """Returns the job of a run that goes on, with what may be changed and was.
+    """Returns the job of a resumed run, with the changes that the command line makes.
 
     Raises:
         ConfigError: an option that would make it another run.
@@ -53,16 +53,17 @@ def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
 def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: int) -> TrainJob:
     """Returns what is to be trained: defaults < recipe < `frcnn.toml` < flags.
 
-    The recipe is scaled to the photographs of a step: those asked for, or else the recipe's for
-    each process.
+    The recipe is scaled to the images per step: `--batch`, or else the recipe's for each process.
+
+    Args:
+        settings: of `frcnn.toml`.
+        chosen: the options by name; None where one is not given.
+        processes: that train together.
     """
     from frcnn_cli.training.runs.job import TrainJob
 
-    model = settings.apply(
-        "model",
-        ModelConfig(),
-        **{name: chosen[name] for name in options.flagged(ModelConfig)},
-    )
+    network = {name: chosen[name] for name in options.flagged(ModelConfig)}
+    model = settings.apply("model", ModelConfig(), **network)
     base = recipe(chosen["recipe_name"], model.backbone)
     in_file = settings.tables.get("train", {}).get("images_per_batch")
     batch = chosen["batch"] or in_file or base.train.schedule.images_per_batch * processes
