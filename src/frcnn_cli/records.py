@@ -97,14 +97,13 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectEvidence:
-    """What a detector saw of the N objects of an image before it reported detections.
+class GroundTruthDiagnostics:
+    """How proposals and box candidates cover the N objects of an image, before NMS.
 
     Attributes:
         proposal_iou: (N,) float32, highest IoU of a proposal with the object; 0 without proposals.
-        candidate_score: (N,) float32 in 0..1, score of the likeliest box that matches the object,
-            voted on if detections are, before threshold and non-maximum suppression; 0 where no box
-            matched it.
+        candidate_score: (N,) float32 in 0..1, highest score of a box that matches the object, after
+            voting if detections vote, before threshold and NMS; 0 if no box matches.
     """
 
     proposal_iou: FloatArray
@@ -132,7 +131,7 @@ class DetectedImage:
     proposals: int
     detections: Detections
     seconds: Mapping[str, float] = field(default_factory=dict)
-    diagnostics: ObjectEvidence | None = None
+    diagnostics: GroundTruthDiagnostics | None = None
 
     def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""

@@ -15,9 +15,9 @@ from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.cache.verify import repair, verify
 from frcnn_cli.config import InputConfig, ModelConfig
-from frcnn_cli.records import DetectedImage, Detections, ObjectEvidence
+from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics
 
-DIAGNOSTICS = ObjectEvidence(np.zeros(0, np.float32), np.zeros(0, np.float32))
+DIAGNOSTICS = GroundTruthDiagnostics(np.zeros(0, np.float32), np.zeros(0, np.float32))
 DETECTED = DetectedImage("a.jpg", 9, 9, 0, Detections.empty(), {}, DIAGNOSTICS)
 KEYS = [f"{i:02x}" + "0" * 62 for i in range(3)]
 

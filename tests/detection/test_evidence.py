@@ -10,7 +10,7 @@ import torch
 
 from frcnn_cli.boxes import encode
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.detection.evidence import see_objects
+from frcnn_cli.detection.evidence import diagnose_objects
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.records import Sample, as_boxes
@@ -51,12 +51,12 @@ def test_by_hand():
     )
     # Every region's cat lands on the first cat; no dog does on the dog; the second cat is too far.
     sample = photograph((1, (0, 0, 10, 10)), (2, (60, 60, 70, 70)), (1, (0, 0, 20, 10.5)))
-    seen = see_objects(output, proposals, Normalisation(), (100, 100), sample, config=PAPER)
+    seen = diagnose_objects(output, proposals, Normalisation(), (100, 100), sample, config=PAPER)
     assert seen.proposal_iou == pytest.approx([1, 100 / 900, 210 / 400])
     # 100 / 210 is below one half
     assert seen.candidate_score == pytest.approx([0.7, 0, 0])
     # The three boxes on the first cat coincide: 0.7 · w / (w + 1) with w = 0.7 + 0.2 + 0.4.
-    voted = see_objects(
+    voted = diagnose_objects(
         output, proposals, Normalisation(), (100, 100), sample, config=DetectConfig()
     )
     assert voted.candidate_score == pytest.approx([0.7 * 1.3 / 2.3, 0, 0])
@@ -67,7 +67,7 @@ def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of
     proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.5, 0.5], [0.995, 0.005]])
     sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
-    seen = see_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
+    seen = diagnose_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
     found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)
     assert found.scores[0] == pytest.approx(seen.candidate_score[0])
@@ -77,7 +77,7 @@ def test_an_iou_of_exactly_the_threshold_matches():
     proposals = torch.tensor([[0.0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.25, 0.75]])
     sample = photograph((1, (0, 0, 9, 4.5)))
-    seen = see_objects(output, proposals, Normalisation(), (9, 9), sample, config=PAPER)
+    seen = diagnose_objects(output, proposals, Normalisation(), (9, 9), sample, config=PAPER)
     # The box is clipped to the photograph of 9 × 9 pixels.
     assert seen.candidate_score == pytest.approx([0.75])
 
@@ -87,7 +87,7 @@ def test_without_proposals_or_objects(proposals):
     boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(proposals, 1)
     output = RegionOutput(torch.zeros(proposals, 3), torch.zeros(proposals, 3, 4))
     for sample in (photograph(), photograph((1, (0, 0, 10, 10)))):
-        seen = see_objects(
+        seen = diagnose_objects(
             output, boxes, Normalisation(), (100, 100), sample, config=DetectConfig()
         )
         n = len(sample.boxes)

@@ -10,7 +10,7 @@ import numpy as np
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.errors import DataError
-from frcnn_cli.records import DetectedImage, Detections, ObjectEvidence
+from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics
 
 KIND = "detections"
 
@@ -42,7 +42,7 @@ def detections_of(payload: bytes, file: str = "") -> DetectedImage | None:
                 about["proposals"],
                 Detections(arrays["boxes"], arrays["scores"], arrays["labels"]),
                 about["seconds"],
-                ObjectEvidence(arrays["proposal_iou"], arrays["candidate_score"])
+                GroundTruthDiagnostics(arrays["proposal_iou"], arrays["candidate_score"])
                 if diagnosed
                 else None,
             )

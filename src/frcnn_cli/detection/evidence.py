@@ -1,4 +1,4 @@
-"""What the network saw of objects that are known to be there, before it reported detections."""
+"""Diagnostics of ground-truth objects: how proposals and box candidates cover them before NMS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.voting import voter_threshold
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.records import ObjectEvidence, Sample
+from frcnn_cli.records import GroundTruthDiagnostics, Sample
 
 
-def see_objects(
+def diagnose_objects(
     output: RegionOutput,
     proposals: Tensor,
     model: FastRCNN,
@@ -21,24 +21,23 @@ def see_objects(
     *,
     config: DetectConfig,
     iou: float = 0.5,
-) -> ObjectEvidence:
-    """Looks at the objects of a photograph with the network's own eyes.
+) -> GroundTruthDiagnostics:
+    """Returns, per ground-truth object, the best proposal IoU and the best matching score.
 
-    Two numbers an object are kept of the R × K candidates, so that a whole split fits in memory:
-    the best region's overlap, and the score of the likeliest box that matches, voted on as
-    detections are.
+    The R × K candidates are reduced to these two numbers, so that a whole split fits in memory. The
+    score is that of the best matching box, after voting if detections vote.
 
     Args:
-        output: of the `proposals`, one image.
-        proposals: (R, 4) xyxy in pixels of the photograph.
-        model: knows how its deltas are normalised.
-        size: width and height of the photograph.
-        sample: its objects.
-        config: how boxes vote, and from which score.
-        iou: least IoU of a box that matches an object.
+        output: for the R proposals.
+        proposals: (R, 4) xyxy in pixels of the image.
+        model: holds the mean and deviation of its deltas.
+        size: width and height of the image.
+        sample: the image's ground truth, G objects.
+        config: score threshold, and how boxes vote.
+        iou: IoU from which a box matches an object.
     """
     gt_boxes = torch.from_numpy(sample.boxes).to(proposals)
-    best_iou = proposals.new_zeros(len(gt_boxes))
+    best_iou = proposals.new_zeros(len(gt_boxes))  # (G,)
     best_score = proposals.new_zeros(len(gt_boxes))
     if len(proposals) and len(gt_boxes):
         best_iou = box_ops.iou(gt_boxes, proposals).amax(dim=1)
@@ -50,12 +49,12 @@ def see_objects(
             boxes = box_ops.clip(box_ops.decode(proposals, deltas), *size)
             matching = box_ops.iou(gt_boxes[mine], boxes) >= iou  # (objects, R)
             best, region = (scores[:, label] * matching).max(dim=1)
-            best_score[mine] = best * _share(boxes, scores[:, label], region, config)
-    return ObjectEvidence(best_iou.cpu().numpy(), best_score.cpu().numpy())
+            best_score[mine] = best * _vote_factor(boxes, scores[:, label], region, config)
+    return GroundTruthDiagnostics(best_iou.cpu().numpy(), best_score.cpu().numpy())
 
 
-def _share(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig) -> Tensor:
-    """Returns what voting leaves of the scores of some of a class's R boxes; see `vote`."""
+def _vote_factor(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig) -> Tensor:
+    """Returns the factors (M,) by which `vote` rescores the M of a class's R boxes in `regions`."""
     if not (config.vote and config.support):
         return torch.ones_like(scores[regions])
     votes = (box_ops.iou(boxes[regions], boxes) >= config.vote) & (

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import torch
 
 from frcnn_cli.detection.detector import DetectionJob, on_cpu
-from frcnn_cli.detection.evidence import see_objects
+from frcnn_cli.detection.evidence import diagnose_objects
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.prefetch import (
     ImageInput,
@@ -23,7 +23,7 @@ from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.errors import CacheError, DataError, DeviceError, FrcnnError
 from frcnn_cli.model.fast_rcnn import RegionOutput
-from frcnn_cli.records import DetectedImage, Detections, ObjectEvidence, Sample
+from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics, Sample
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -96,7 +96,7 @@ def detect_samples(
     *,
     kept: KeptDetections | None = None,
     progress: Progress = silent,
-) -> tuple[dict[str, Detections], dict[str, ObjectEvidence], list[FrcnnError]]:
+) -> tuple[dict[str, Detections], dict[str, GroundTruthDiagnostics], list[FrcnnError]]:
     """Detects in annotated images, whose ground truth is diagnosed if the job says so.
 
     Args:
@@ -110,7 +110,7 @@ def detect_samples(
         the same, and the diagnostics; and why the other images have none.
     """
     found: dict[str, Detections] = {}
-    diagnostics: dict[str, ObjectEvidence] = {}
+    diagnostics: dict[str, GroundTruthDiagnostics] = {}
     failures: list[FrcnnError] = []
     images = [ImageInput(sample.path, truth=sample) for sample in samples]
     results = zip(samples, detect_images(images, job, kept=kept), strict=True)
@@ -136,7 +136,7 @@ def _detected(
     network = sum(timer.seconds.values())
     diagnostics = None
     if job.match_iou is not None and image.truth is not None:
-        diagnostics = see_objects(
+        diagnostics = diagnose_objects(
             output, boxes, model, ready.size, image.truth, config=job.config, iou=job.match_iou
         )
     timer("diagnostics")

@@ -26,7 +26,7 @@ from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_spl
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.proposals.service import ensure_proposals
-from frcnn_cli.records import Detections, ObjectEvidence, Sample
+from frcnn_cli.records import Detections, GroundTruthDiagnostics, Sample
 from frcnn_cli.runtime.progress import Progress, silent
 
 _LOGGER = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def _detections(
     cache: Cache,
     kept: KeptDetections | None,
     progress: Progress,
-) -> tuple[dict[str, Detections], dict[str, ObjectEvidence], list[FrcnnError]]:
+) -> tuple[dict[str, Detections], dict[str, GroundTruthDiagnostics], list[FrcnnError]]:
     """Returns detections and diagnostics by image id, and why other images have none."""
     images = [ImageInput(sample.path, truth=sample) for sample in samples]
     missing = [image for image in images if kept is None or not kept.holds(image)]

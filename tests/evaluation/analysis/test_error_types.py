@@ -20,7 +20,7 @@ from frcnn_cli.evaluation.analysis.error_types import (
     find_false_positives,
 )
 from frcnn_cli.evaluation.metrics.voc import match_split, score
-from frcnn_cli.records import ObjectEvidence
+from frcnn_cli.records import GroundTruthDiagnostics
 from support.samples import detected, sample
 
 CAT, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
@@ -85,7 +85,11 @@ def test_misses_with_evidence(split, proposal_iou, candidate_score, dog, cat):
 
 def test_what_is_not_known_of_a_photograph_gives_no_reason(split):
     samples = [sample("a", (1, CAT), (2, DOG)), sample("b", (1, CAT))]
-    seen = {"a": ObjectEvidence(np.array([1, 0.9], np.float32), np.array([0.9, 0.02], np.float32))}
+    seen = {
+        "a": GroundTruthDiagnostics(
+            np.array([1, 0.9], np.float32), np.array([0.9, 0.02], np.float32)
+        )
+    }
     evidence = collect_evidence(samples, seen, 0.05)
     np.testing.assert_array_equal(evidence.candidate_score, np.array([0.9, 0.02, np.nan], "f4"))
     misses = find_false_negatives(split, find_false_positives(split), evidence)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.matching import MatchOutcome, nearest_objects
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
-from frcnn_cli.records import BoolArray, IntArray, ObjectEvidence, Sample
+from frcnn_cli.records import BoolArray, GroundTruthDiagnostics, IntArray, Sample
 
 MEANT_IOU = 0.1
 """IoU threshold of a detection with the object that it was meant for (TIDE's t_b)."""
@@ -98,7 +98,7 @@ class Evidence:
 
 
 def collect_evidence(
-    samples: Iterable[Sample], seen: Mapping[str, ObjectEvidence], score_threshold: float
+    samples: Iterable[Sample], seen: Mapping[str, GroundTruthDiagnostics], score_threshold: float
 ) -> Evidence:
     """Returns what is known of the objects of `samples`, in the order of their table.
 
@@ -110,7 +110,7 @@ def collect_evidence(
     known = []
     for sample in samples:
         unknown = np.full(len(sample.boxes), np.nan, np.float32)
-        known.append(seen.get(sample.image_id, ObjectEvidence(unknown, unknown)))
+        known.append(seen.get(sample.image_id, GroundTruthDiagnostics(unknown, unknown)))
     return Evidence(
         np.concatenate([each.proposal_iou for each in known]),
         np.concatenate([each.candidate_score for each in known]),
