@@ -113,7 +113,7 @@ def test_the_facts_of_a_backbone_travel_to_loading_processes():
     ("name", "message"),
     [
         ("resnet81", r"timm has no network 'resnet81'; use resnet18 or"),
-        ("vit_tiny_patch16_224", "does not take photographs of any size"),
+        ("vit_tiny_patch16_224", "does not take images of any size"),
         ("swin_tiny_patch4_window7_224", "swin_tiny_patch4_window7_224"),
     ],
 )

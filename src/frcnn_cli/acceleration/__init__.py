@@ -1,1 +1,1 @@
-"""Inference and training faster, with the numbers that `model` computes."""
+"""Faster inference and training, with the numbers that `model` computes."""

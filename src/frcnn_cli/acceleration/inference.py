@@ -1,9 +1,9 @@
-"""A trained network made ready to detect: the same function, fewer passes over memory.
+"""Inference with a trained network: the same function in fewer passes over memory.
 
-What is done, each a switch of `SpeedConfig`: numbers of 16 bits where the device computes in them,
-RoIs that cover the same cells computed once, layers packed for the CPU. Always: channels-last
-order from the photograph to fc6, whose columns are put into that order once, so that pooled RoIs
-are never turned round; RoIs a few at a time, so that what is pooled stays near.
+Each a switch of `SpeedConfig`: 16-bit numbers where the device computes in them, RoIs that cover
+the same cells computed once, layers packed for the CPU. Always: channels-last order from the image
+to fc6, whose columns are reordered once, so that pooled RoIs are never permuted; a few RoIs at a
+time, so that pooled features stay in the cache.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Lap = Callable[[str], None]
 """`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
 
 _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
-"""Most pooled RoIs that are in work at once."""
+"""Maximum size of the pooled RoIs that are processed at once."""
 _ROWS = 128
-"""The head sees a multiple of this many RoIs: for each new number oneDNN would compile anew."""
+"""The head takes a multiple of this many RoIs: oneDNN would compile again for each new number."""
 
 
 class Inference:
-    """Detects with the weights of a network, which is used up: its layers are changed in place.
+    """Runs inference. Modifies `model` in place; do not use it afterwards.
 
     Attributes:
-        dtype: what the trunk and the head compute in.
-        device: where they are.
+        dtype: type that the trunk and the head compute in.
+        device: device of the network.
 
     Args:
         model: on its device, float32.
-        speed: what to do.
+        speed: which optimizations to use.
     """
 
     def __init__(self, model: FastRCNN, speed: SpeedConfig) -> None:
@@ -58,7 +58,7 @@ class Inference:
     def __call__(
         self, images: Sequence[Tensor], rois: Sequence[Tensor], lap: Lap = lambda _: None
     ) -> RegionOutput:
-        """Classifies and moves the RoIs of each image, as `FastRCNN.forward` does.
+        """Returns what `FastRCNN.forward` returns.
 
         Args:
             images: B of (1, 3, H, W) float32, from `batch.prepare`.
@@ -71,13 +71,13 @@ class Inference:
             features = self._model.backbone.trunk(pixels)
             lap("trunk")
             vectors.append(self._vectors(features, boxes, lap))
-        # The last layers are small, and their rounding would be seen in scores and boxes.
+        # The last layers are small, and their rounding would show in scores and boxes.
         output = self._model.classify(torch.cat(vectors).float())
         lap("head")
         return output
 
     def _vectors(self, features: Tensor, rois: Tensor, lap: Lap) -> Tensor:
-        """Returns what the head makes of each RoI, (R, D)."""
+        """Returns the head's vector of each RoI, (R, D)."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
         step = max(1, self._room() // size // _ROWS) * _ROWS
@@ -95,9 +95,10 @@ class Inference:
     def _pooling(
         self, features: Tensor, rois: Tensor
     ) -> tuple[Callable[[int, int], Tensor], int, Tensor | None]:
-        """Returns what pools RoIs i to j as (j - i, P, P, C), their number, and which is whose.
+        """Returns a function, the number of distinct RoIs, and the index (R,) of each RoI's own.
 
-        Behind the last RoI it is repeated, up to a multiple of `_ROWS`.
+        The function pools the RoIs from i up to j as (j - i, P, P, C). The last RoI is repeated up
+        to a multiple of `_ROWS`. The index is None where every RoI is pooled.
         """
         model, spec = self._model, self._model.backbone.spec
         if model.pool == "roi_align":
@@ -110,7 +111,7 @@ class Inference:
         corners = cell_corners(model.to_feature_coords(rois), 1.0 / spec.stride)
         which = None
         if self.device.type == "cuda":
-            # To count what is distinct is to wait, which costs a GPU more than it saves.
+            # The number of distinct RoIs would synchronize the GPU, which costs more than it saves.
             count, corners = len(corners), _padded(corners)
             images = corners.new_zeros(len(corners))
             return StackedMaxima(features, images, corners, spec.pool_size).pooled, count, which
@@ -122,10 +123,10 @@ class Inference:
         return maxima.pooled, count, which
 
     def _room(self) -> int:
-        """Returns how many bytes of pooled RoIs may be there at once."""
+        """Returns how many bytes of pooled RoIs may exist at once."""
         most = _POOLED_BYTES[self.device.type]
         if self.device.type == "cuda":
-            # The head's own maps are at most about as large as what it takes.
+            # The head's own maps are at most about as large as its input.
             most = min(most, torch.cuda.mem_get_info(self.device)[0] // 4)
         return most
 

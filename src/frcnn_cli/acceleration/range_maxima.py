@@ -1,7 +1,9 @@
-"""The maxima of many overlapping RoIs, by range-maximum tables of the whole map.
+"""RoI max pooling of many overlapping RoIs by range-maximum tables of the whole map.
 
-A bin is the maximum of four overlapping windows whose sides are powers of two, and the maxima of
-all such windows are made from each other, level by level.
+In detection there are some 2,000 RoIs, and a half to three quarters of their bins cover the same
+cells as a bin of another RoI: each distinct bin is looked up once. It is the maximum of four
+overlapping windows whose sides are powers of two, and the maxima of all such windows are computed
+from each other, level by level.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 _GATHERED = 1 << 24
-"""Numbers gathered from a table at once; bounds the memory of a call with many RoIs."""
+"""Numbers gathered from a table at once: bounds the memory of a call with many RoIs."""
 
 
 class BinMaxima(NamedTuple):
@@ -38,16 +40,16 @@ def bin_maxima(features: Tensor, images: Tensor, corners: Tensor, size: int) -> 
     """Returns the maxima of every bin of RoIs: each is the maximum of four overlapping windows.
 
     Args:
-        features: (B, C, H, W), of any float type; no gradient comes back.
-        images: (R,) int64, each RoI's image.
+        features: (B, C, H, W), of any float type; there is no gradient.
+        images: (R,) int64, index of each RoI's image.
         corners: (R, 4) int64, from `cell_corners`.
-        size: P, bins a side.
+        size: P, bins per side.
     """
     height, width = features.shape[2:]
     y0, y1 = (edge[:, :, None] for edge in _bins(corners, 1, size, height))
     x0, x1 = (edge[:, None, :] for edge in _bins(corners, 0, size, width))
     keys = _Digits((16, 16, len(features), height + 1, height + 1, width + 1, width + 1))
-    # From 1, since a bin that is empty has logarithm -1; what else it has does not matter.
+    # From 1, since an empty bin has logarithm -1; its other digits do not matter.
     levels = (1 + _floor_log2(y1 - y0), 1 + _floor_log2(x1 - x0))
     key = keys.join(*levels, images[:, None, None], y0, y1, x0, x1)
     key = torch.where((levels[0] > 0) & (levels[1] > 0), key, 0)
@@ -56,7 +58,7 @@ def bin_maxima(features: Tensor, images: Tensor, corners: Tensor, size: int) -> 
     tables = _RangeMaxima(features)
     channels = features.shape[1]
     values = tables.level(0, 0).new_empty(len(distinct), channels)
-    # They are sorted by level, so those of a level are a slice.
+    # Sorted by level, so the bins of a level are a slice.
     runs, counts = torch.unique_consecutive(level_y * 16 + level_x, return_counts=True)
     row, first = image * height, 0
     for run, count in zip(runs.tolist(), counts.tolist(), strict=True):
@@ -86,15 +88,15 @@ def _gather_maxima(table: Tensor, places: list[Tensor], out: Tensor) -> None:
 
 
 class StackedMaxima:
-    """Pools RoIs without ever waiting for the device, for a GPU: every bin by itself.
+    """Pools RoIs without synchronizing a GPU: every bin by itself.
 
-    All tables are made at once, so that no number has to be known here.
+    All tables are built at once, so that no value on the device has to be known here.
 
     Args:
-        features: as `bin_maxima` takes them.
-        images: the same.
-        corners: the same.
-        size: P, bins a side.
+        features: (B, C, H, W), of any float type; there is no gradient.
+        images: (R,) int64, index of each RoI's image.
+        corners: (R, 4) int64, from `cell_corners`.
+        size: P, bins per side.
     """
 
     def __init__(self, features: Tensor, images: Tensor, corners: Tensor, size: int) -> None:
@@ -110,7 +112,7 @@ class StackedMaxima:
         self._table = stacked.view(-1, channels)
         table = (level_y * len(levels[1]) + level_x) * len(features) + images[:, None, None]
         bottom, right = (y1 - (1 << level_y)).clamp(min=0), (x1 - (1 << level_x)).clamp(min=0)
-        # An empty bin may start behind the last cell.
+        # An empty bin may start after the last cell.
         self._places = [
             (table * height + y.clamp(max=height - 1)) * width + x.clamp(max=width - 1)
             for y in (y0, bottom)
@@ -130,7 +132,7 @@ class StackedMaxima:
 
 
 class _Digits:
-    """Joins small integers to one number and splits it again; the first weighs most."""
+    """Joins small integers to one number and splits it again; the first is the most significant."""
 
     def __init__(self, bases: tuple[int, ...]) -> None:
         self._bases = bases
@@ -167,25 +169,25 @@ def _floor_log2(n: Tensor) -> Tensor:
 
 
 class _RangeMaxima:
-    """Maxima of a (B, C, H, W) map over windows of 2^j × 2^i cells; a level is made when asked.
+    """Maxima of a (B, C, H, W) map over windows of 2^j × 2^i cells; a level is built on demand.
 
     On a CPU 16-bit floats are compared as int16, several times faster. A float is a sign and a
-    magnitude, so the magnitude bits of negative numbers are turned over for it.
+    magnitude, so the magnitude bits of negative numbers are inverted for it.
     """
 
     def __init__(self, features: Tensor) -> None:
         cells = features.detach().permute(0, 2, 3, 1).contiguous()
         self._dtype = features.dtype
-        self._turn = False
+        self._invert = False
         if cells.element_size() == 2 and cells.device.type == "cpu":
             cells = cells.view(torch.int16)
-            self._turn = bool((cells < 0).any())
-        self._levels = {(0, 0): self._turned(cells)}
+            self._invert = bool((cells < 0).any())
+        self._levels = {(0, 0): self._inverted(cells)}
 
     def level(self, j: int, i: int) -> Tensor:
         """Returns (B, H, W, C): at each cell the maximum of the window that starts there.
 
-        Windows that reach over the border hold the maximum of their part inside it.
+        Windows that cross the border hold the maximum of their part inside it.
         """
         if (j, i) not in self._levels:
             axis, half = (1, 1 << (j - 1)) if j else (2, 1 << (i - 1))
@@ -204,7 +206,7 @@ class _RangeMaxima:
 
     def as_features(self, values: Tensor) -> Tensor:
         """Returns values of the tables in the type of the map."""
-        return values if values.dtype == self._dtype else self._turned(values).view(self._dtype)
+        return values if values.dtype == self._dtype else self._inverted(values).view(self._dtype)
 
-    def _turned(self, cells: Tensor) -> Tensor:
-        return cells ^ ((cells >> 15) & 0x7FFF) if self._turn else cells
+    def _inverted(self, cells: Tensor) -> Tensor:
+        return cells ^ ((cells >> 15) & 0x7FFF) if self._invert else cells

@@ -1,4 +1,4 @@
-"""How much arithmetic a network is, and how fast the device could do it."""
+"""Floating-point operations of a network, and the peak rate of the device."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ATTEMPTS = 7
 
 
 def network_flops(model: FastRCNN, width: int, height: int, regions: int) -> int:
-    """Returns the floating-point operations of a photograph: two a multiplication with its sum.
+    """Returns the floating-point operations of an image: two per multiplication with its addition.
 
-    Convolutions and matrix products are counted, every region as if it were the only one.
+    Convolutions and matrix products are counted, without sharing between RoIs.
 
     Args:
-        model: not packed; its weights are not looked at.
-        width: pixels of the photograph as the network sees it.
-        height: the same downwards.
+        model: not packed; its weights are not used.
+        width: of the image as the network takes it, in pixels.
+        height: in pixels.
         regions: R.
     """
     spec = model.backbone.spec
@@ -37,9 +37,9 @@ def network_flops(model: FastRCNN, width: int, height: int, regions: int) -> int
 
 
 def matrix_peak(dtype: torch.dtype, device: torch.device) -> float:
-    """Returns the most FLOP/s that matrix products of 2048³ were seen to reach."""
+    """Returns the highest FLOP/s measured for matrix products of 2048³."""
     a, b = (torch.randn(_SIDE, _SIDE, device=device).to(dtype) for _ in range(2))
-    # A GPU is so fast that to start one and wait for it takes as long.
+    # On a GPU a single product takes no longer than its launch and the wait for it.
     products = 1 if device.type == "cpu" else 50
     seconds = []
     for _ in range(_ATTEMPTS):

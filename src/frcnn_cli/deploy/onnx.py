@@ -1,4 +1,4 @@
-"""A checkpoint → an ONNX file, compared with the network that it was made from."""
+"""Export of a checkpoint as an ONNX file, which must compute what the network does."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from frcnn_cli.model.batch import Preprocessing
 SCHEMA = "frcnn.onnx/1"
 OPSET = 18
 SCORE_BOUND = 1e-3
-"""Largest difference of a probability that passes."""
+"""Largest accepted difference of a probability."""
 BOX_BOUND = 0.1
-"""Largest difference of a box's edge that passes, in pixels."""
+"""Largest accepted difference of a box's edge, in pixels."""
 
 _INSTALL = "pip install 'frcnn-cli[onnx]'"
 
@@ -102,21 +102,21 @@ def _translate(form: OnnxForm) -> Any:
 
 def _described(model: Any, form: OnnxForm, info: CheckpointInfo) -> Any:
     spec = form.model.backbone.spec
-    said = {
+    properties = {
         "schema": SCHEMA,
         "classes": json.dumps(info.classes),
         "backbone": info.model.backbone,
         "pool": info.model.pool,
         "short_side": str(info.input.short_side),
         "long_side": str(info.input.long_side),
-        "preprocessing": json.dumps(_in_words(spec.preprocessing)),
+        "preprocessing": json.dumps(_preprocessing_json(spec.preprocessing)),
     }
-    _import("onnx").helper.set_model_props(model, said)
+    _import("onnx").helper.set_model_props(model, properties)
     model.producer_name = "frcnn"
     return model
 
 
-def _in_words(preprocessing: Preprocessing) -> dict[str, Any]:
+def _preprocessing_json(preprocessing: Preprocessing) -> dict[str, Any]:
     return {
         "inside the graph": True,
         "mean": list(preprocessing.mean),

@@ -1,8 +1,8 @@
-"""The detector as one function of a photograph and its RoIs, made of what ONNX can say exactly.
+"""The detector as one function of an image and its RoIs, in operators that ONNX computes exactly.
 
-ONNX's own MaxRoiPool rounds bins in float32, and is off by a cell for a few lengths (see
-`roi_pool`). Here RoI pooling is integer arithmetic, gathers and maxima, so that the exported graph
-pools the same cells as the network that was trained.
+ONNX's MaxRoiPool rounds bins in float32, and is off by a cell for a few lengths (see `roi_pool`).
+Here RoI pooling is integer arithmetic, gathers and maxima, so that the exported graph pools the
+same cells as the trained network.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OnnxForm(nn.Module):
         self._levels = math.ceil(cells / spec.pool_size + 1).bit_length()
 
     def forward(self, image: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
-        """Classifies and moves the RoIs of an image.
+        """Classifies the RoIs of an image and regresses their boxes.
 
         Args:
             image: (1, 3, H, W) float32, RGB in 0..255.
@@ -46,7 +46,7 @@ class OnnxForm(nn.Module):
         """
         model, spec = self.model, self.model.backbone.spec
         height, width = image.shape[2], image.shape[3]
-        # The network sees multiples of its stride; padding is after preprocessing.
+        # The network takes multiples of its stride; padding follows preprocessing.
         prepared = F.pad(
             spec.preprocessing(image), (0, -width % spec.stride, 0, -height % spec.stride)
         )
@@ -69,7 +69,7 @@ class OnnxForm(nn.Module):
 
 
 def exact_roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, levels: int) -> Tensor:
-    """Pools as `roi_pool.roi_pool` does; (1, C, H, W) and (R, 4) → (R, C, P, P)."""
+    """Pools as `model.roi_pool` does: (1, C, H, W) and (R, 4) → (R, C, P, P)."""
     _, channels, height, width = features.shape
     scaled = rois * scale
     corners = torch.where(scaled < 0, scaled - 0.5, scaled + 0.5).to(torch.int64)
@@ -84,7 +84,7 @@ def exact_roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, leve
     for y in (y0, y1 - side_y):
         for x in (x0, x1 - side_x):
             cell = (y.clamp(min=0)[:, :, None] * width + x.clamp(min=0)[:, None, :]).flatten()
-            # An empty bin may start behind the last cell; what is read there is not used.
+            # An empty bin may start after the last cell; what is read there is not used.
             place = torch.where(empty, torch.zeros_like(cell), first + cell)
             window = torch.index_select(table, 0, place)
             maxima = window if maxima is None else torch.maximum(maxima, window)

@@ -20,7 +20,7 @@ def split_head(backbone: Backbone, ranks: Mapping[str, int]) -> None:
 
     Args:
         backbone: changed in place.
-        ranks: t of each layer to split, such as {"fc6": 1024}; 0 leaves it whole.
+        ranks: t per layer to split, such as {"fc6": 1024}; 0 leaves a layer whole.
 
     Raises:
         ConfigError: there is no such layer, or it has no such rank.
@@ -52,7 +52,7 @@ def fully_connected(backbone: Backbone, name: str) -> nn.Linear:
 
 
 def require_rank(layer: nn.Linear, name: str, rank: int) -> None:
-    """Makes sure that a layer can be cut to `rank`.
+    """Raises if a layer cannot be truncated to `rank`.
 
     Raises:
         ConfigError: it has fewer singular values.
@@ -66,13 +66,13 @@ class Spectrum:
     """The singular value decomposition of a fully connected layer.
 
     Attributes:
-        values: (min(u, v),) singular values, falling.
+        values: (min(u, v),) singular values, decreasing.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
         weight = layer.weight.detach().double()
         # By the eigenvectors of the smaller Gram matrix: a tenth of the time of a full SVD, and
-        # in float64 exact enough for weights of 24 bits.
+        # accurate enough in float64 for weights of 24 bits.
         wide = weight.shape[0] <= weight.shape[1]
         gram = weight @ weight.T if wide else weight.T @ weight
         squares, vectors = torch.linalg.eigh(gram)
@@ -81,7 +81,7 @@ class Spectrum:
         self._weight, self._wide, self._bias = weight, wide, layer.bias.detach()
 
     def rank_of(self, share: float) -> int:
-        """Returns the least rank that keeps `share` (0..1) of the sum of squares."""
+        """Returns the smallest rank that keeps `share` (0..1) of the sum of squares."""
         kept = self.values.double().square().cumsum(0)
         return min(int((kept < share * kept[-1]).sum()) + 1, len(self.values))
 

@@ -1,12 +1,12 @@
 """EfficientNet-Lite0: the default, small enough for a laptop without a GPU.
 
-Every convolution runs once over the photograph, and RoIs are pooled from its last map, a ReLU6 of
-1,280 channels: the stride-16 map below it is a linear bottleneck, from which maxima destroy what
-the later layers learnt. The last stage is dilated, so that this map has stride 16 too.
+Every convolution runs once over the image, and RoIs are pooled from its last map, a ReLU6 of 1,280
+channels: the stride-16 map below it is a linear bottleneck, and its maxima destroy what the later
+layers learnt. The last stage is dilated, so that this map has stride 16 too.
 
 Batch norms are folded into their convolutions. Padding is TensorFlow's "SAME" at even sizes, which
-pads a stride-2 convolution more on the right and below, and so moves what a cell sees by half a
-cell; RoIs are moved with it (`offset`).
+pads a stride-2 convolution more on the right and below, and so shifts what a cell sees by half a
+cell; RoIs are shifted with it (`offset`).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def build() -> Backbone:
             step = stage_stride if block == 0 else 1
             grown = 1
             if stride * step > _STRIDE:
-                # À trous: the stride is left out, and what follows is spread instead.
+                # À trous: no stride here, and dilation in the layers that follow.
                 step, grown = 1, step
             trunk[f"block{len(trunk) - 1}"] = _Block(
                 cin, cout, kernel=kernel, stride=step, dilation=dilation, expansion=expansion

@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al. 2015) in its C4 form: conv1 to conv4 over the photograph, conv5 the head.
+"""ResNet-50 (He et al. 2015) in its C4 form: conv1 to conv4 over the image, conv5 the head.
 
 Batch norms are folded into their convolutions. The stride of a stage sits in its 3×3 convolution,
 as in torchvision's weights.

@@ -3,7 +3,7 @@
 Where timm can build the network with stride 16 it is used whole, its last stages dilated; else the
 stages up to stride 16 are used. The head is new: two fully connected layers.
 
-Batch norms are frozen, as in the other backbones: a step has two photographs, too few to estimate
+Batch norms are frozen, as in the other backbones: a step has two images, too few to estimate
 statistics from. They stay layers of their own, since timm's networks wrap them in many ways.
 """
 
@@ -41,7 +41,7 @@ class TimmBackbone(Backbone):
 
 
 def require(name: str) -> Any:
-    """Returns timm, where it knows the network `name`.
+    """Returns timm, if it has the network `name`.
 
     Raises:
         ConfigError: timm is not installed, or has no such network.
@@ -134,14 +134,14 @@ def _stages(trunk: Any) -> list[tuple[str, nn.Module]]:
 
 
 def _offset(network: nn.Module, name: str, channels: int) -> float:
-    """Returns by how many pixels a cell sees beside its place, from a trial run.
+    """Returns the offset of what a cell sees from its place, in pixels, from a trial run.
 
-    Of each halving of the map the first layer counts, which is the one on the main path. With
+    Of each halving of the map the first layer counts, the one on the main path. With
     padding on both sides (ResNet) cells look half a cell to the left, with patches (ConvNeXt) at
     their place, with TensorFlow's padding half a cell to the right.
 
     Raises:
-        ConfigError: the network cannot take photographs of any size.
+        ConfigError: the network cannot take images of any size.
     """
     shifts: dict[int, float] = {}
 
@@ -165,7 +165,7 @@ def _offset(network: nn.Module, name: str, channels: int) -> float:
             shape = network.eval()(torch.zeros(1, 3, *_TRIAL))[-1].shape
     except Exception as error:  # an assertion about the size, most often
         raise ConfigError(
-            f"timm's {name} does not take photographs of any size ({type(error).__name__})",
+            f"timm's {name} does not take images of any size ({type(error).__name__})",
             remedy="choose a convolutional network such as timm/resnet18",
         ) from error
     finally:
@@ -194,7 +194,7 @@ def _preprocessing(cfg: Any) -> Preprocessing:
 
 
 def _remove_dropout(network: nn.Module) -> None:
-    """Takes timm's dropout out, so that the setting of dropout is of the head alone."""
+    """Removes timm's dropout, so that the setting of dropout is that of the head alone."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Dropout):
@@ -211,5 +211,5 @@ def _convert(names: Sequence[str], source: StateDict) -> dict[str, Tensor]:
 
 
 def _published(name: str, source: StateDict) -> str:
-    """Returns what a tensor of a features-only network is called in the whole one."""
+    """Returns the name that a tensor of a features-only network has in the whole one."""
     return name if name in source else _NUMBERED.sub(r"\1.\2.", name)
