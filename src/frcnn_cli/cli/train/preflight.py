@@ -26,11 +26,11 @@ def render_data_check(check: DataCheck) -> RenderableType:
         "background": count(check.background, "image") + " without objects"
         if check.background
         else "",
-        "mended": count(len(used), "box") if len(used) == 1 else f"{len(used)} boxes",
+        "fixed": count(len(used), "box") if len(used) == 1 else f"{len(used)} boxes",
         "left out": count(len(check.failures), "image"),
     }
     if not used:
-        del rows["mended"]
+        del rows["fixed"]
     if not check.failures:
         del rows["left out"]
     headline = f"Read {count(check.images, 'image')} of {check.split}"
