@@ -90,7 +90,7 @@ def test_the_smallest_ranks_within_a_drop(scenes: Path, tmp_path: Path) -> None:
         *(DetectConfig(score_threshold=0.01), CPU),
     )
     result = compress_within(source, out, 1.0, validation=validation)
-    assert result.photographs == 1
+    assert result.images == 1
     assert [failure.file for failure in result.failures] == [str(broken)]
     assert result.after.parameters == min(trial.parameters for trial in result.trials)
     assert 0 < result.after.ranks["fc6"] < 20

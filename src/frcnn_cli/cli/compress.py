@@ -96,7 +96,7 @@ def compress(
                     checkpoint, target, max_drop / 100, validation=validation, progress=report
                 )
         terminal.result(_as_data(result, target), _as_summary(result, target, split))
-        terminal.finish(list(result.failures), succeeded=result.photographs)
+        terminal.finish(list(result.failures), succeeded=result.images)
 
 
 def _as_data(result: Compression, target: Path) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _as_data(result: Compression, target: Path) -> dict[str, Any]:
         "before": trial(result.before),
         "after": trial(result.after),
         "trials": [trial(each) for each in result.trials],
-        "photographs": result.photographs,
+        "photographs": result.images,
         "out": str(target),
         "failures": [str(failure) for failure in result.failures],
     }
@@ -123,7 +123,7 @@ def _as_summary(result: Compression, target: Path, split: str) -> RenderableType
     before, after = result.before, result.after
     scored = not math.isnan(after.mean_ap)
     ranks = ", ".join(f"{name} {rank or 'whole'}" for name, rank in after.ranks.items())
-    on = f" on {count(result.photographs, 'image')} of {split}"
+    on = f" on {count(result.images, 'image')} of {split}"
     tried = "; ".join(
         f"{each.ranks['fc6'] or 'whole'}, {each.ranks['fc7'] or 'whole'}: {100 * each.mean_ap:.1f}"
         for each in result.trials

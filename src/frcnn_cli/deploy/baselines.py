@@ -23,7 +23,7 @@ RCNN_SIDE = 224
 
 @dataclass(frozen=True)
 class Photograph:
-    """What a variant sees.
+    """The input of a variant.
 
     Attributes:
         image: (H, W, 3) uint8, RGB.
@@ -39,7 +39,7 @@ class Photograph:
 
 
 class Plain:
-    """Convolutions once a photograph, torchvision's pooling, float32, planes one by one.
+    """Convolutions once per image, torchvision's pooling, float32, planes one by one.
 
     Args:
         model: on its device; its weights are put into torch's default order.
@@ -73,7 +73,7 @@ class RCNN:
 
     Args:
         model: as `Plain` takes it.
-        regions: how many of a photograph's regions are run; the time is for these.
+        regions: how many of an image's regions are run; the time is for these.
     """
 
     def __init__(self, model: FastRCNN, regions: int) -> None:

@@ -1,4 +1,4 @@
-"""What detection costs on this machine, step by step, against R-CNN and the plain pipeline."""
+"""The cost of detection on this machine, step by step, against R-CNN and the plain pipeline."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Bench:
         plain: the plain pipeline.
         ours: with one step more each.
         peaks: measured FLOP/s of the matrix product, by type.
-        regions: mean number of regions a photograph.
+        regions: mean number of regions per image.
         rcnn_regions: of these, on which R-CNN was measured.
         precision: of the steps from the switch to 16 bits on, such as "bf16".
         ranks: of fc6 and fc7 in the step with truncated SVD; 0 is whole.
-        sizes: width and height of each photograph as the network sees it.
+        sizes: width and height of each image as the network sees it.
     """
 
     rcnn: Row
@@ -70,22 +70,22 @@ def measure(
     config: BenchConfig,
     progress: Progress = silent,
 ) -> Bench:
-    """Measures every variant on the same photographs and regions, one after another.
+    """Measures every variant on the same images and regions, one after another.
 
     Nothing is read from a cache. The plain pipeline and R-CNN search with OpenCV, ours as
     `proposals` says; all are then given the regions that ours finds.
 
     Args:
-        paths: photographs.
+        paths: images.
         model: the network, float32, on its device.
-        info: what it is, and the size of the photographs it takes.
+        info: what it is, and the size of the images that it takes.
         proposals: how regions are searched.
         detect: thresholds.
         config: how much is measured.
-        progress: told after each variant.
+        progress: called after each variant.
 
     Raises:
-        FrcnnError: a photograph cannot be read or searched.
+        FrcnnError: an image cannot be read or searched.
     """
     photographs, before = _before_network(paths, proposals, info, config)
     searched = {**before, "proposals": _opencv_seconds(photographs, proposals, config.repeat)}
@@ -172,7 +172,7 @@ class _Ours:
 def _before_network(
     paths: Sequence[Path], proposals: ProposalConfig, info: CheckpointInfo, config: BenchConfig
 ) -> tuple[list[Photograph], dict[str, float]]:
-    """Returns the photographs with their regions, and the mean seconds of both stages."""
+    """Returns the images with their regions, and the mean seconds of both stages."""
     search(load_image(paths[0]), proposals)  # compiles, or loads, what it needs
     photographs, decode, searching = [], [], []
     for path in paths:

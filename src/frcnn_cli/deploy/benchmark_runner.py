@@ -1,4 +1,4 @@
-"""Variants timed on the same photographs and regions."""
+"""Variants timed on the same images and regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BenchConfig:
     """What is measured.
 
     Attributes:
-        rois: most regions a photograph.
+        rois: maximum number of RoIs per image.
         repeat: measurements of each variant, of which the fastest is taken.
         rcnn_regions: regions that R-CNN is run on; its time is scaled to all.
         ranks: of fc6 and fc7 in the step with truncated SVD (§4.4), where a head has larger ones.
@@ -46,14 +46,14 @@ class BenchConfig:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant, as means over the photographs.
+    """One variant, as means over the images.
 
     Attributes:
         name: what it is, or what it adds to the one before it.
-        seconds: of each stage, for one photograph.
+        seconds: of each stage, for one image.
         flops: floating-point operations of trunk and head with every region computed.
         floor: seconds that these take at the measured peak of the matrix product.
-        memory: peak resident bytes; None where the system does not tell.
+        memory: peak resident bytes; None where the system does not report it.
         scores: largest difference of a class probability from the plain pipeline's; None where
             the weights are others.
         pixels: the same of a box's edges.
@@ -79,10 +79,10 @@ class Row:
 
 
 class Variant(Protocol):
-    """Runs the network over a photograph."""
+    """Runs the network over an image."""
 
     def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
-        """Returns the output, telling `lap` as each stage is done."""
+        """Returns the output, calling `on_stage` when a stage is done."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Step:
 
 
 class BenchmarkRunner:
-    """Runs variants over the same photographs."""
+    """Runs variants over the same images."""
 
     def __init__(
         self,

@@ -30,9 +30,9 @@ LAYERS = ("fc6", "fc7")
 STEPS = 6
 """Halvings of the search for the smallest ranks: the share of the spectrum is found to 1/64."""
 
-Ranks = Mapping[str, int]
+SvdRanks = Mapping[str, int]
 """Rank of fc6 and of fc7; 0 leaves a layer whole."""
-WHOLE: Ranks = dict.fromkeys(LAYERS, 0)
+WHOLE: SvdRanks = dict.fromkeys(LAYERS, 0)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Validation:
 
     Attributes:
         data: a data set.
-        split: its photographs.
-        photographs: how many of them, evenly spread; 0 is all.
+        split: its images.
+        images: how many of them, evenly spread; 0 is all.
         cache: where proposals are kept.
         proposals: how regions are searched.
         detect: thresholds; scoring wants a low one.
@@ -51,7 +51,7 @@ class Validation:
 
     data: Path
     split: str
-    photographs: int
+    images: int
     cache: Cache
     proposals: ProposalConfig
     detect: DetectConfig
@@ -66,10 +66,10 @@ class Trial:
         ranks: of fc6 and fc7; 0 is whole.
         parameters: weights of fc6 and fc7.
         mean_ap: mAP by VOC07's rule, 0..1; NaN where nothing was scored.
-        seconds: of the network and the post-processing a photograph; NaN the same.
+        seconds: of the network and the post-processing per image; NaN the same.
     """
 
-    ranks: Ranks
+    ranks: SvdRanks
     parameters: int
     mean_ap: float = math.nan
     seconds: float = math.nan
@@ -96,13 +96,13 @@ class Compressor:
         self._spectra: dict[str, Spectrum] = {}
 
     def ranks_of(self, share: float) -> dict[str, int]:
-        """Returns the least ranks that keep `share` (0..1) of each layer's sum of squares.
+        """Returns the lowest ranks that keep `share` (0..1) of each layer's sum of squares.
 
         A rank that would save nothing is 0: the layer stays whole.
         """
         return {name: self._useful(name, self._spectrum(name).rank_of(share)) for name in LAYERS}
 
-    def at(self, ranks: Ranks) -> tuple[dict[str, Tensor], CheckpointInfo]:
+    def at(self, ranks: SvdRanks) -> tuple[dict[str, Tensor], CheckpointInfo]:
         """Returns the tensors of the compressed network, and what it is.
 
         Raises:
@@ -120,7 +120,7 @@ class Compressor:
         model = replace(self.info.model, fc6_rank=ranks["fc6"], fc7_rank=ranks["fc7"])
         return tensors, replace(self.info, model=model)
 
-    def trial(self, ranks: Ranks) -> Trial:
+    def trial(self, ranks: SvdRanks) -> Trial:
         """Returns how many weights fc6 and fc7 have at `ranks`."""
         total = 0
         for name, rank in ranks.items():
@@ -146,18 +146,18 @@ class Compression:
         before: the network as it was.
         after: as it was written.
         trials: all that was scored, in the order in which it was.
-        photographs: how many were scored on.
-        failures: photographs that could not be used.
+        images: how many were scored on.
+        failures: images that could not be used.
     """
 
     before: Trial
     after: Trial
     trials: tuple[Trial, ...] = ()
-    photographs: int = 0
+    images: int = 0
     failures: tuple[FrcnnError, ...] = ()
 
 
-def compress_to(source: Path, out: Path, ranks: Ranks) -> Compression:
+def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
     """Writes the checkpoint `source` cut to `ranks` as `out`.
 
     Raises:
@@ -187,9 +187,9 @@ def compress_within(
     Args:
         source: a checkpoint.
         out: the compressed checkpoint.
-        max_drop: most that the mAP may fall, 0..1.
+        max_drop: how much the mAP may fall at most, 0..1.
         validation: what it is scored on; not what the result will be reported on.
-        progress: told after each photograph.
+        progress: called after each image.
 
     Raises:
         FrcnnError: as `compress_to`, or the data cannot be used.
@@ -211,20 +211,20 @@ def compress_within(
         else:
             low = share
     save_checkpoint(out, *compressor.at(best.ranks))
-    return Compression(before, best, tuple(trials), scorer.photographs, tuple(scorer.failures))
+    return Compression(before, best, tuple(trials), scorer.images, tuple(scorer.failures))
 
 
 class _Scorer:
-    """Scores a network at several ranks on the same photographs."""
+    """Scores a network at several ranks on the same images."""
 
     def __init__(self, compressor: Compressor, validation: Validation, progress: Progress) -> None:
         self._compressor, self._validation, self._progress = compressor, validation, progress
         dataset = open_dataset(validation.data, validation.cache)
         self._classes = compressor.info.classes
         samples, self.failures = read_split(dataset.with_classes(self._classes), validation.split)
-        if validation.photographs:
-            step = max(1, len(samples) // validation.photographs)
-            samples = samples[::step][: validation.photographs]
+        if validation.images:
+            step = max(1, len(samples) // validation.images)
+            samples = samples[::step][: validation.images]
         self._run = ensure_proposals(
             [sample.path for sample in samples],
             validation.proposals,
@@ -234,10 +234,10 @@ class _Scorer:
         self.failures += self._run.failures.values()
         self._samples = [sample for sample in samples if self._can_be_read(sample)]
         if not self._samples:
-            raise DataError(f"split {validation.split!r} has no photograph to score on")
+            raise DataError(f"split {validation.split!r} has no image to score on")
 
     def _can_be_read(self, sample: Sample) -> bool:
-        """Returns whether a photograph can be scored on; why not is noted."""
+        """Returns whether an image can be scored on; why not is noted."""
         if sample.path in self._run.failures:
             return False
         try:
@@ -248,11 +248,11 @@ class _Scorer:
         return True
 
     @property
-    def photographs(self) -> int:
+    def images(self) -> int:
         """How many are scored on."""
         return len(self._samples)
 
-    def score(self, ranks: Ranks, step: str) -> Trial:
+    def score(self, ranks: SvdRanks, step: str) -> Trial:
         """Returns mAP and time at `ranks`."""
         tensors, info = self._compressor.at(ranks)
         model = model_of(tensors, info).to(self._validation.device)
@@ -263,10 +263,10 @@ class _Scorer:
         found: dict[str, Detections] = {}
         seconds = 0.0
         for done, sample in enumerate(self._samples):
-            self._progress(step, done, self.photographs)
+            self._progress(step, done, self.images)
             image = detect_image(images[done], job)
             found[sample.image_id] = image.detections
             seconds += image.seconds["network"] + image.seconds["postprocess"]
         mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
         trial = self._compressor.trial(ranks)
-        return replace(trial, mean_ap=mean_ap, seconds=seconds / self.photographs)
+        return replace(trial, mean_ap=mean_ap, seconds=seconds / self.images)

@@ -78,7 +78,7 @@ def test_rows_are_sorted_and_other_keys_ignored(tmp_path):
         (row(score=float("inf")), "score holds inf"),
         (row(bbox=[1, 2, 3]), r"bbox has 3 numbers; use \[x, y, width, height\]"),
         (row(bbox=[1, 2, -3, 4]), r"bbox \[1, 2, -3, 4\] ends before it starts"),
-        (row(bbox=[400, 2, 300, 4]), "lies outside its photograph of 500×375 pixels"),
+        (row(bbox=[400, 2, 300, 4]), "lies outside its image of 500×375 pixels"),
         (row(bbox=[1, 2, None, 4]), "bbox holds None"),
         ({"image_id": 12}, "has no 'category_id'"),
         (3, "is 3; use an object"),

@@ -173,7 +173,7 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
         (entry(box=[1, 2, float("inf"), 4]), "box holds inf"),
         (entry(box=[30, 2, 10, 4]), r"box \[30, 2, 10, 4\] ends before it starts"),
         (entry(score=None), "score holds None"),
-        (entry(box=[1, 2, 52, 4]), r"lies outside its photograph of 50×50 pixels"),
+        (entry(box=[1, 2, 52, 4]), r"lies outside its image of 50×50 pixels"),
         (entry(box="1 2 3 4"), "box is '1 2 3 4'"),
         ({"label": "dog", "box": [1, 2, 3, 4]}, "has no 'score'"),
         (7, "is 7; use an object"),
@@ -189,7 +189,7 @@ def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told
 @pytest.mark.parametrize(
     ("images", "told"),
     [
-        ([photograph(file="c.jpg")], r"images\[0\]: photograph 'c.jpg' is not in the split"),
+        ([photograph(file="c.jpg")], r"images\[0\]: image 'c.jpg' is not in the split"),
         ([photograph(), photograph(file="x/a.jpg")], r"images\[1\]: .* is listed twice"),
         ([photograph(width="50")], "width is '50'"),
         (["a.jpg"], "is 'a.jpg'"),

@@ -39,8 +39,8 @@ def test_equal_scores_keep_the_files_order_and_any_finite_score_will_do(tmp_path
         ("000012 high 1 1 10 10", "line 2: "),
         ("000012 nan 1 1 10 10", "line 2: .* is not finite"),
         ("000012 0.5 10 1 5 10", "line 2: .* ends before it starts"),
-        ("000012 0.5 10 1 502 10", "line 2: .* lies outside its photograph of 500×375"),
-        ("000013 0.5 1 1 10 10", "line 2: photograph '000013' is not in the split"),
+        ("000012 0.5 10 1 502 10", "line 2: .* lies outside its image of 500×375"),
+        ("000013 0.5 1 1 10 10", "line 2: image '000013' is not in the split"),
     ],
 )
 def test_a_line_that_cannot_be_is_named(tmp_path, line, told):

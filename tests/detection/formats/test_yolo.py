@@ -58,7 +58,7 @@ def test_names_in_the_folder_win(tmp_path):
         ("0.5 0.5 0.5 1 1 0.5", "is of class 0.5"),
         ("0 0.5 0.5 1 1 nan", "is not finite"),
         ("0 0.5 0.5 1 1 50", "score is 50"),
-        ("0 250 180 100 100 0.5", "lies outside its photograph of 500×375 pixels; use: class"),
+        ("0 250 180 100 100 0.5", "lies outside its image of 500×375 pixels; use: class"),
         ("0 0.5 0.5 -1 1 0.5", "ends before it starts"),
     ],
 )
@@ -72,5 +72,5 @@ def test_a_line_that_cannot_be_is_named(tmp_path, line, told):
 
 def test_an_unknown_photograph_is_told(tmp_path):
     (tmp_path / "c.txt").write_text("0 0.5 0.5 1 1 0.5\n")
-    with pytest.raises(DataError, match=r"c\.txt: photograph 'c' is not in the split"):
+    with pytest.raises(DataError, match=r"c\.txt: image 'c' is not in the split"):
         read_yolo(tmp_path, known(SAMPLES, CLASSES))

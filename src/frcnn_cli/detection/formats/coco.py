@@ -22,18 +22,18 @@ _FORM = "[x, y, width, height]"
 
 
 def image_number(file: str) -> int | str:
-    """Returns the id of a photograph that no annotation file numbers."""
+    """Returns the id of an image that no annotation file numbers."""
     stem = PurePath(file).stem
     return int(stem) if stem.isascii() and stem.isdecimal() else stem
 
 
 class CocoWriter(FileWriter):
-    """Writes COCO results; a photograph without detections leaves no trace in them.
+    """Writes COCO results; an image without detections leaves no trace in them.
 
     Args:
         target: a file, or a text stream.
         category_numbers: the data set's own number of each label 1..K; empty counts from 1.
-        image_numbers: the data set's own number of each photograph, by its file as given.
+        image_numbers: the data set's own number of each image, by its file as given.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class CocoWriter(FileWriter):
         self._rows = 0
 
     def header(self) -> str:
-        """Returns the text before the first photograph."""
+        """Returns the text before the first image."""
         return "["
 
     def entry(self, image: DetectedImage) -> str:
-        """Returns the text of a photograph, a line a detection."""
+        """Returns the text of an image, a line per detection."""
         lines = []
         number_of_image = self._image_numbers.get(image.file, image_number(image.file))
         found = image.detections
@@ -70,7 +70,7 @@ class CocoWriter(FileWriter):
         return "".join(lines)
 
     def footer(self) -> str:
-        """Returns the text after the last photograph."""
+        """Returns the text after the last image."""
         return "\n]\n" if self._rows else "]\n"
 
     def _category_number(self, label: int) -> int:
@@ -81,7 +81,7 @@ def read_coco(path: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads COCO results; further keys, such as `segmentation`, are ignored.
 
     Returns:
-        The detections of each photograph that has some by image id, by decreasing score.
+        The detections of each image that has some by image id, by decreasing score.
 
     Raises:
         DataError: the file cannot be read, is of another format, or an entry has an unknown
@@ -89,7 +89,7 @@ def read_coco(path: Path, index: SplitIndex) -> dict[str, Detections]:
     """
     rows = load_json(path)
     if not isinstance(rows, list):
-        raise DataError("is no list", remedy="name a file of COCO results", file=path)
+        raise DataError("is not a list", remedy="name a file of COCO results", file=path)
     found = DetectionCollector()
     for i, row in enumerate(rows):
         with located(f"[{i}]", path):
@@ -101,7 +101,7 @@ def read_coco(path: Path, index: SplitIndex) -> dict[str, Detections]:
                 (x, y, x + width, y + height),
                 index.size(image_id),
                 f"bbox {row['bbox']}",
-                f"use {_FORM} in pixels of the upright photograph",
+                f"use {_FORM} in pixels of the upright image",
             )
             found.add(image_id, score, label, box)
     return found.by_image()

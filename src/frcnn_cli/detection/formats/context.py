@@ -17,9 +17,9 @@ from frcnn_cli.files import reading
 from frcnn_cli.records import Detections, Sample, as_boxes
 
 BOUNDS_TOLERANCE = 1.0
-"""Pixels that a box may reach beyond its photograph: what rounding and 1-based tools leave."""
+"""Pixels that a box may reach beyond its image: what rounding and 1-based tools leave."""
 
-_TOLD = 20
+_MAX_NAMED = 20
 """Classes that an error names at most."""
 
 Size = tuple[int, int]
@@ -27,13 +27,13 @@ Box = tuple[float, float, float, float]
 
 
 class SplitIndex:
-    """The photographs and classes of a split.
+    """The images and classes of a split.
 
     Args:
-        samples: the photographs; a file need not name all of them.
+        samples: the images; a file need not name all of them.
         classes: names of the labels 1..K.
-        size_of: returns the (width, height) of a photograph's file.
-        image_numbers: the data set's own number or name of a photograph → image id; empty where
+        size_of: returns the (width, height) of an image's file.
+        image_numbers: the data set's own number or name of an image → image id; empty where
             it has none.
         category_numbers: the data set's own number of a class → label; empty where it has none.
     """
@@ -78,13 +78,13 @@ class SplitIndex:
         """
         if number not in self._categories:
             numbers = sorted(self._categories)
-            told = [f"{k} {self.classes[self._categories[k] - 1]}" for k in numbers[:_TOLD]]
-            known = ", ".join(told) + (", …" if len(numbers) > _TOLD else "")
+            named = [f"{k} {self.classes[self._categories[k] - 1]}" for k in numbers[:_MAX_NAMED]]
+            known = ", ".join(named) + (", …" if len(numbers) > _MAX_NAMED else "")
             raise DataError(f"category_id is {number}", remedy=f"the data set's are {known}")
         return self._categories[number]
 
     def size(self, image_id: str) -> Size:
-        """Returns the (width, height) of a photograph in pixels.
+        """Returns the (width, height) of an image in pixels.
 
         Raises:
             ImageError: its header cannot be read.
@@ -95,7 +95,7 @@ class SplitIndex:
 
 
 class DetectionCollector:
-    """Detections as they are read, photograph by photograph."""
+    """Detections as they are read, image by image."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[float, int, Box]]] = defaultdict(list)
@@ -105,7 +105,7 @@ class DetectionCollector:
         self._rows[image_id].append((score, label, box))
 
     def by_image(self) -> dict[str, Detections]:
-        """Returns the detections of each photograph that has some, by decreasing score."""
+        """Returns the detections of each image that has some, by decreasing score."""
         return {image_id: _by_decreasing_score(rows) for image_id, rows in self._rows.items()}
 
 
@@ -130,16 +130,16 @@ def check_score(score: float) -> float:
 
 
 def check_box(box: Box, size: Size, wording: str, remedy: str) -> Box:
-    """Returns `box`, which ends behind where it starts and lies in its photograph.
+    """Returns `box`, after checking that it ends behind where it starts and lies in its image.
 
     Args:
         box: xyxy.
-        size: (width, height) of the photograph.
+        size: (width, height) of the image.
         wording: the box as the file writes it.
         remedy: how the file should write it.
 
     Raises:
-        DataError: it ends before it starts, or leaves the photograph by more than the tolerance.
+        DataError: it ends before it starts, or leaves the image by more than the tolerance.
     """
     x1, y1, x2, y2 = box
     width, height = size
@@ -148,7 +148,7 @@ def check_box(box: Box, size: Size, wording: str, remedy: str) -> Box:
     slack = BOUNDS_TOLERANCE
     if min(x1, y1) < -slack or x2 > width + slack or y2 > height + slack:
         raise DataError(
-            f"{wording} lies outside its photograph of {width}×{height} pixels", remedy=remedy
+            f"{wording} lies outside its image of {width}×{height} pixels", remedy=remedy
         )
     return box
 
@@ -157,7 +157,7 @@ def text_numbers(fields: Sequence[str], wording: str, remedy: str) -> list[float
     """Returns the numbers of a line.
 
     Raises:
-        DataError: a field is no number, or not finite.
+        DataError: a field is not a finite number.
     """
     try:
         numbers = [float(field) for field in fields]
@@ -172,7 +172,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yields the lines of a file that are not blank, with their numbers from 1.
 
     Raises:
-        DataError: the file cannot be read, or is no text.
+        DataError: the file cannot be read, or is not text.
     """
     try:
         with reading(path):
@@ -190,7 +190,7 @@ def located(place: str, file: Path | None = None) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        if error.file is not None:  # about another file, such as a photograph
+        if error.file is not None:  # about another file, such as an image
             raise
         joint = "." if error.problem.startswith("detections[") else ": "
         raise DataError(f"{place}{joint}{error.problem}", remedy=error.remedy, file=file) from error

@@ -28,7 +28,7 @@ class FrcnnWriter(FileWriter):
 
     Args:
         target: a file, or a text stream.
-        checkpoint: where the weights came from, as told to the reader.
+        checkpoint: where the weights came from, as given to the reader.
         backbone: name of the network.
         classes: names of the labels 1..K.
     """
@@ -46,17 +46,17 @@ class FrcnnWriter(FileWriter):
         self._images = 0
 
     def header(self) -> str:
-        """Returns the text before the first photograph."""
+        """Returns the text before the first image."""
         return f'{{"schema": {_dump(SCHEMA)},\n "model": {_dump(self._model)},\n "images": ['
 
     def entry(self, image: DetectedImage) -> str:
-        """Returns the text of a photograph."""
+        """Returns the text of an image."""
         self._images += 1
         comma = "," if self._images > 1 else ""
         return f"{comma}\n  {_dump(image.to_json(self._classes))}"
 
     def footer(self) -> str:
-        """Returns the text after the last photograph."""
+        """Returns the text after the last image."""
         return "\n ]}\n" if self._images else "]}\n"
 
 
@@ -66,11 +66,11 @@ def read_frcnn(path: Path, index: SplitIndex) -> dict[str, Detections]:
     The file's own order of classes does not matter.
 
     Returns:
-        The detections of each photograph in the file by image id, by decreasing score.
+        The detections of each image in the file by image id, by decreasing score.
 
     Raises:
         DataError: the file cannot be read, is of another format, or an entry names an unknown
-            photograph or class, lists a photograph twice, or has a box or score that cannot be.
+            image or class, lists an image twice, or has a box or score that cannot be.
     """
     document = load_json(path)
     schema = document.get("schema") if isinstance(document, dict) else None
@@ -91,9 +91,7 @@ def read_frcnn(path: Path, index: SplitIndex) -> dict[str, Detections]:
         with located(f"images[{i}]", path):
             image_id = index.finder.find(field(entry, "file", str))
             if image_id in found:
-                raise DataError(
-                    f"photograph {entry['file']!r} is listed twice", remedy="keep one entry"
-                )
+                raise DataError(f"image {entry['file']!r} is listed twice", remedy="keep one entry")
             found[image_id] = _read_image(entry, image_id, index)
     return found
 
@@ -106,7 +104,7 @@ def _read_image(entry: Mapping[str, Any], image_id: str, index: SplitIndex) -> D
             label = index.label(field(each, "label", str))
             score = check_score(number(field(each, "score"), "score"))
             box = numbers(each, "box", _FORM)
-            remedy = f"use {_FORM} in pixels of the upright photograph, not [x, y, width, height]"
+            remedy = f"use {_FORM} in pixels of the upright image, not [x, y, width, height]"
             found.add(image_id, score, label, check_box(box, size, f"box {each['box']}", remedy))
     return found.by_image().get(image_id, Detections.empty())
 

@@ -15,7 +15,7 @@ def load_json(path: Path) -> Any:
     """Returns the document in a file.
 
     Raises:
-        DataError: the file cannot be read, or is no JSON.
+        DataError: the file cannot be read, or is not JSON.
     """
     try:
         with reading(path):
@@ -30,7 +30,7 @@ def field(entry: Any, name: str, *kinds: type) -> Any:
     """Returns the value `name` of an object, which is of one of `kinds` if some are named.
 
     Raises:
-        DataError: `entry` is no object, has no such value, or one of another type.
+        DataError: `entry` is not an object, has no such value, or one of another type.
     """
     if not isinstance(entry, dict):
         raise DataError(f"is {entry!r}", remedy="use an object in braces")
@@ -47,7 +47,7 @@ def numbers(entry: Any, name: str, form: str) -> tuple[float, float, float, floa
     """Returns the list `name` of four numbers; `form` says what they are.
 
     Raises:
-        DataError: it is missing, of another length, or holds what is no finite number.
+        DataError: it is missing, of another length, or holds a number that is not finite.
     """
     values = field(entry, name, list)
     if len(values) != 4:

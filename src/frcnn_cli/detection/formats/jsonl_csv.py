@@ -1,4 +1,4 @@
-"""Detections a line at a time, for pipes and for spreadsheets: JSON lines and CSV."""
+"""Detections line by line, for pipes and for spreadsheets: JSON lines and CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1
 
 
 class _LineWriter(FileWriter):
-    """Writes lines that a reader of a pipe sees as soon as a photograph is done.
+    """Writes lines that a reader of a pipe sees as soon as an image is done.
 
     Args:
         target: a file, or a text stream.
@@ -29,29 +29,29 @@ class _LineWriter(FileWriter):
         self._classes = tuple(classes)
 
     def write(self, image: DetectedImage) -> None:
-        """Appends one photograph."""
+        """Appends one image."""
         super().write(image)
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             self._stream.flush()
 
 
 class JsonLinesWriter(_LineWriter):
-    """Writes one JSON object a photograph: an entry of `images` in `boxes.json`."""
+    """Writes one JSON object per image: an entry of `images` in `boxes.json`."""
 
     def entry(self, image: DetectedImage) -> str:
-        """Returns the line of a photograph."""
+        """Returns the line of an image."""
         return json.dumps(image.to_json(self._classes), allow_nan=False) + "\n"
 
 
 class CsvWriter(_LineWriter):
-    """Writes one row a detection, below a row of names; what has no detections has no row."""
+    """Writes one row per detection, below a row of names; what has no detections has no row."""
 
     def header(self) -> str:
         """Returns the row of names."""
         return _rows([COLUMNS])
 
     def entry(self, image: DetectedImage) -> str:
-        """Returns the rows of a photograph."""
+        """Returns the rows of an image."""
         file = as_utf8(image.file)
         found = image.to_json(self._classes)["detections"]
         return _rows(

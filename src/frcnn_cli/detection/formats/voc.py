@@ -1,4 +1,4 @@
-"""Detections as the VOC devkit keeps them: `comp4_det_SPLIT_CLASS.txt`, one line a detection.
+"""Detections as the VOC devkit keeps them: `comp4_det_SPLIT_CLASS.txt`, one line per detection.
 
 A line is `image_id score xmin ymin xmax ymax` in 1-based inclusive pixels, fractions allowed;
 `x1 = xmin - 1` and `x2 = xmax`.
@@ -28,7 +28,7 @@ _FORM = "image_id score xmin ymin xmax ymax"
 
 
 class VocWriter(FolderWriter):
-    """Writes one file a class, those without detections included.
+    """Writes one file per class, those without detections included.
 
     Args:
         target: a folder, absent or empty.
@@ -41,7 +41,7 @@ class VocWriter(FolderWriter):
         self._names = [f"comp4_det_{split}_{name}.txt" for name in classes]
 
     def begin(self) -> None:
-        """Opens a file a class."""
+        """Opens a file per class."""
         self._stack = ExitStack()
         self._streams = [
             self._stack.enter_context(
@@ -55,10 +55,10 @@ class VocWriter(FolderWriter):
         self._stack.close()
 
     def write(self, image: DetectedImage) -> None:
-        """Appends one photograph."""
+        """Appends one image."""
         name = self.name_of(image)
         found = image.detections
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
                 x1, y1, x2, y2 = box.tolist()
                 line = f"{name} {score:.6f} {x1 + 1:.2f} {y1 + 1:.2f} {x2:.2f} {y2:.2f}\n"
@@ -82,7 +82,7 @@ class VocXmlWriter(FolderWriter):
     def write(self, image: DetectedImage) -> None:
         """Writes the file of one image."""
         found = image.detections
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             write_annotation(
                 self.folder / f"{self.name_of(image)}.xml",
                 filename=PurePath(image.file).name,
@@ -96,11 +96,11 @@ def read_voc(folder: Path, index: SplitIndex) -> dict[str, Detections]:
     """Reads a folder of `*_det_*_CLASS.txt` files; a class without a file has no detections.
 
     Returns:
-        The detections of each photograph that has some by image id, by decreasing score.
+        The detections of each image that has some by image id, by decreasing score.
 
     Raises:
         DataError: there is no such file, one is of an unknown class or there twice, or a line
-            cannot be read, names an unknown photograph, or has a box that cannot be.
+            cannot be read, names an unknown image, or has a box that cannot be.
     """
     found = DetectionCollector()
     for label, path in _files_by_label(folder, index.classes).items():
@@ -144,7 +144,7 @@ def _label_of(path: Path, classes: Sequence[str]) -> int:
 def _read_line(
     line: str, index: SplitIndex
 ) -> tuple[str, float, tuple[float, float, float, float]]:
-    # From the right, since the name of a photograph may hold spaces.
+    # From the right, since the name of an image may hold spaces.
     image_id, *fields = line.rsplit(maxsplit=5)
     values = text_numbers(fields, repr(line), f"use: {_FORM}")
     if len(values) != 5:

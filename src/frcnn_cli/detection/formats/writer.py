@@ -1,4 +1,4 @@
-"""How every format is written: a photograph at a time, and whole or not at all.
+"""The writing of every format: an image at a time, and whole or not at all.
 
 A block that is left by an exception leaves what was there before. One that is interrupted and wants
 to keep its work catches the exception inside and leaves in the ordinary way.
@@ -36,10 +36,10 @@ class Writer(Protocol):
         """
 
     def write(self, image: DetectedImage) -> None:
-        """Appends one photograph.
+        """Appends one image.
 
         Raises:
-            DataError: the target cannot be written, or the format cannot hold the photograph.
+            DataError: the target cannot be written, or the format cannot hold the image.
         """
 
     def __exit__(
@@ -56,7 +56,7 @@ class Writer(Protocol):
 
 
 class FileWriter:
-    """A format that is one text file; a subclass says what stands in it.
+    """A format that is one text file; a subclass defines its content.
 
     Args:
         target: a file, whose folder is made if need be, or a text stream, which stays open.
@@ -67,15 +67,15 @@ class FileWriter:
         self._temporary: Path | None = None
 
     def header(self) -> str:
-        """Returns the text before the first photograph."""
+        """Returns the text before the first image."""
         return ""
 
     def entry(self, image: DetectedImage) -> str:
-        """Returns the text of a photograph."""
+        """Returns the text of an image."""
         raise NotImplementedError
 
     def footer(self) -> str:
-        """Returns the text after the last photograph."""
+        """Returns the text after the last image."""
         return ""
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class FileWriter:
         return self
 
     def write(self, image: DetectedImage) -> None:
-        """Appends one photograph."""
+        """Appends one image."""
         self._put(self.entry(image))
 
     def __exit__(
@@ -96,7 +96,7 @@ class FileWriter:
         try:
             if error is None:
                 self._put(self.footer())
-            with self.told_as_data_error():
+            with self.translate_os_errors():
                 if error is None:
                     self._stream.flush()
                 if isinstance(self._target, Path):
@@ -108,8 +108,8 @@ class FileWriter:
                 self._temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def told_as_data_error(self) -> Iterator[None]:
-        """Turns an error of the file system in the block into one line for people."""
+    def translate_os_errors(self) -> Iterator[None]:
+        """Turns a file system error in the block into one line for people."""
         target = self._target if isinstance(self._target, Path) else "standard output"
         with writing(target, DataError):
             yield
@@ -121,12 +121,12 @@ class FileWriter:
         if not path.exists() or path.is_file():
             # Anything else, such as /dev/null or a named pipe, is written straight.
             path = self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("w", encoding="utf-8", newline="\n")
 
     def _put(self, text: str) -> None:
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             self._stream.write(text)
 
 
@@ -140,7 +140,7 @@ def require_new_folder(folder: Path) -> None:
         if any(folder.iterdir()):
             raise DataError("holds files already", remedy="name a new folder", file=folder)
     elif folder.exists():
-        raise DataError("is no folder", remedy="name a new folder", file=folder)
+        raise DataError("is not a folder", remedy="name a new folder", file=folder)
 
 
 class FolderWriter:
@@ -159,13 +159,13 @@ class FolderWriter:
         self._files: dict[str, str] = {}
 
     def begin(self) -> None:
-        """Opens what is written to for every photograph."""
+        """Opens what is written to for every image."""
 
     def end(self) -> None:
         """Closes it, also after an exception."""
 
     def __enter__(self) -> Self:
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             require_new_folder(self._target)
             self.folder.mkdir(parents=True)
             self.begin()
@@ -178,7 +178,7 @@ class FolderWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            with self.told_as_data_error():
+            with self.translate_os_errors():
                 self.end()
                 if error is None:
                     if self._target.exists():
@@ -188,7 +188,7 @@ class FolderWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def name_of(self, image: DetectedImage) -> str:
-        """Returns the name of a photograph, which no other one had.
+        """Returns the name of an image, which no other one had.
 
         Raises:
             DataError: another one had it.
@@ -197,15 +197,15 @@ class FolderWriter:
         if name in self._files:
             raise DataError(
                 f"would be written as {name!r}, as {self._files[name]} was",
-                remedy="give each photograph its own name, or choose the format frcnn",
+                remedy="give each image its own name, or choose the format frcnn",
                 file=image.file,
             )
         self._files[name] = image.file
         return name
 
     @contextmanager
-    def told_as_data_error(self) -> Iterator[None]:
-        """Turns an error of the file system in the block into one line for people."""
+    def translate_os_errors(self) -> Iterator[None]:
+        """Turns a file system error in the block into one line for people."""
         remedy = "name a folder in one that you can write to"
         with writing(self._target, DataError, remedy=remedy):
             yield

@@ -1,7 +1,7 @@
-"""Detections as YOLO tools keep them: a text file a photograph, one line a detection.
+"""Detections as YOLO tools keep them: a text file per image, one line per detection.
 
 A line is `class x_centre y_centre width height confidence`; classes count from 0, the rest are
-fractions of the photograph's width and height. A `classes.txt` in the folder names the classes in
+fractions of the image's width and height. A `classes.txt` in the folder names the classes in
 their order; without one it is the data set's order.
 """
 
@@ -30,7 +30,7 @@ _FORM = "class x_centre y_centre width height confidence"
 
 
 class YoloWriter(FolderWriter):
-    """Writes one file a photograph, those without detections included, and `classes.txt`.
+    """Writes one file per image, those without detections included, and `classes.txt`.
 
     Args:
         target: a folder, absent or empty.
@@ -48,7 +48,7 @@ class YoloWriter(FolderWriter):
         self._save(NAMES, "".join(f"{name}\n" for name in self._classes))
 
     def write(self, image: DetectedImage) -> None:
-        """Writes one photograph's file."""
+        """Writes one image's file."""
         found, lines = image.detections, []
         for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
             x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
@@ -61,7 +61,7 @@ class YoloWriter(FolderWriter):
             fractions = " ".join(f"{value:.12g}" for value in values)
             confidence = f" {score:.6f}" if self._confidences else ""
             lines.append(f"{int(label) - 1} {fractions}{confidence}\n")
-        with self.told_as_data_error():
+        with self.translate_os_errors():
             self._save(f"{self.name_of(image)}.txt", "".join(lines))
 
     def _save(self, name: str, text: str) -> None:
@@ -69,7 +69,7 @@ class YoloWriter(FolderWriter):
 
 
 def text_files(folder: Path) -> list[Path]:
-    """Returns the photographs' files in a folder, or in its `labels`, sorted by name."""
+    """Returns the images' files in a folder, or in its `labels`, sorted by name."""
     return sorted(path for path in _home(folder).glob("*.txt") if path.name != NAMES)
 
 
@@ -78,13 +78,13 @@ def _home(folder: Path) -> Path:
 
 
 def read_yolo(folder: Path, index: SplitIndex) -> dict[str, Detections]:
-    """Reads a folder of YOLO's text files; a photograph without one has no detections.
+    """Reads a folder of YOLO's text files; an image without one has no detections.
 
     Returns:
-        The detections of each photograph that has some by image id, by decreasing score.
+        The detections of each image that has some by image id, by decreasing score.
 
     Raises:
-        DataError: there is no such file, one is of an unknown photograph, or a line cannot be
+        DataError: there is no such file, one is of an unknown image, or a line cannot be
             read, names an unknown class, or has a box or score that cannot be.
     """
     paths = text_files(folder)
@@ -103,7 +103,7 @@ def read_yolo(folder: Path, index: SplitIndex) -> dict[str, Detections]:
                     (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
                     (width, height),
                     repr(line),
-                    f"use: {_FORM}, as fractions of the photograph's size",
+                    f"use: {_FORM}, as fractions of the image's size",
                 )
                 found.add(image_id, score, label, edges)
     return found.by_image()
