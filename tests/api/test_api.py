@@ -53,6 +53,7 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files("frcnn_cli").joinpath("py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_the_first_five_lines_of_the_page_run(photo: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/from-python.md").read_text(encoding="utf-8")
     first = re.search(r"```python\n(.*?)```", page, re.DOTALL)
