@@ -1,4 +1,4 @@
-"""The exception tree: every error that a user can cause or mend.
+"""The exception tree: every error that a user can cause or fix.
 
 FrcnnError
 ├── ConfigError        a setting that is unknown, out of range or contradicts another
@@ -20,11 +20,11 @@ from __future__ import annotations
 from pathlib import Path
 
 LONGEST_LINE = 2000
-"""Letters of an error; a value in a hostile file may have millions."""
+"""Longest error in characters; a value in a hostile file may have millions."""
 
 
 class FrcnnError(Exception):
-    """An error of the user's or of the data's, told in one line: `file: problem; remedy`.
+    """An error of the user's or of the data's, in one line: `file: problem; remedy`.
 
     Args:
         problem: what is wrong, with the offending value in it.

@@ -46,7 +46,13 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 def reading(
     file: Path, error: type[FrcnnError] = DataError, *, remedy: str = "check the file"
 ) -> Iterator[None]:
-    """Raises `error`, "FILE: cannot be read (WHY); REMEDY", for an `OSError` in the block."""
+    """Raises `error`, "FILE: cannot be read (WHY); REMEDY", for an `OSError` in the block.
+
+    Args:
+        file: the file, named in the message.
+        error: the class to raise.
+        remedy: what the user can do.
+    """
     try:
         yield
     except OSError as problem:
@@ -65,6 +71,11 @@ def writing(
     """Raises `error`, "FILE: cannot be written (WHY); REMEDY", for an `OSError` in the block.
 
     A `BrokenPipeError` passes: the reader of a pipe has seen enough.
+
+    Args:
+        file: the file, named in the message.
+        error: the class to raise.
+        remedy: what the user can do.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What flows between the parts: annotated images in, detections out. Torch-free.
+"""Records that flow between the packages: annotated images in, detections out. No torch.
 
 Boxes are xyxy float32 in 0-based continuous pixel edges of the upright image, so a width is
 `x2 - x1`. Label 0 is background; classes are 1..K.
@@ -57,7 +57,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What a detector found in one image, in falling score.
+    """What a detector found in one image, by decreasing score.
 
     Attributes:
         boxes: (N, 4) float32.

@@ -49,6 +49,11 @@ class CheckpointInfo:
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointInfo) -> None:
     """Writes a checkpoint, all of it or none of it.
 
+    Args:
+        path: the file.
+        tensors: the weights by name.
+        info: the description to keep with them.
+
     Raises:
         CacheError: the folder is read-only or full.
     """
@@ -133,6 +138,11 @@ def write_safetensors(
     """Writes a safetensors file with a checksum of its tensors, all of it or none of it.
 
     Equal tensors and metadata make equal bytes.
+
+    Args:
+        path: the file.
+        tensors: tensors by name.
+        metadata: texts by name.
 
     Raises:
         CacheError: the folder is read-only or full.

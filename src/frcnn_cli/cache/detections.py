@@ -53,6 +53,11 @@ def detections_of(payload: bytes, file: str = "") -> DetectedImage | None:
 def save_detections(cache: Cache, key: str, found: DetectedImage) -> None:
     """Writes the detections of an image, with its diagnostics where there are some.
 
+    Args:
+        cache: where they are kept.
+        key: hex digits.
+        found: the detections.
+
     Raises:
         CacheError: the cache cannot be written.
     """

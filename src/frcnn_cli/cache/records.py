@@ -12,6 +12,11 @@ from frcnn_cli.cache.store import Cache
 def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
     """Returns the record `key` of `kind`; None if it is missing or, with a warning, damaged.
 
+    Args:
+        cache: where it is kept.
+        kind: the folder of the cache, such as "splits".
+        key: hex digits.
+
     Raises:
         CacheError: the record is there and may not be read.
     """
@@ -31,6 +36,13 @@ def save(
     cache: Cache, kind: str, key: str, record: Mapping[str, Any], *, durable: bool = True
 ) -> None:
     """Writes the record `key` of `kind`.
+
+    Args:
+        cache: where it is kept.
+        kind: the folder of the cache, such as "splits".
+        key: hex digits.
+        record: JSON values by name.
+        durable: see `atomic_file`.
 
     Raises:
         CacheError: the cache cannot be written.

@@ -85,6 +85,11 @@ class Cache:
         None if the entry is missing or, with a warning, damaged or undecodable (`decode` returns
         None).
 
+        Args:
+            kind: the folder of the cache, such as "proposals".
+            key: hex digits.
+            decode: makes a value of a payload, or None if it holds something else.
+
         Raises:
             CacheError: the entry may not be read, or is of a later version.
         """

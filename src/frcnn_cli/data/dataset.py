@@ -1,4 +1,4 @@
-"""What every format becomes: a `Dataset` that reads one image's ground truth at a time.
+"""`Dataset`: the common form of every format, which reads one image's ground truth at a time.
 
 A format supplies a `Reader`; here its answers are checked against the image and numbered.
 """
@@ -37,7 +37,7 @@ class Problem:
     Attributes:
         image_id: the image.
         error: what is wrong first; `str(error)` is one line with file, value and remedy.
-        dropped: whether the image is left out; otherwise it is used, mended.
+        dropped: whether the image is left out; otherwise it is used, fixed.
     """
 
     image_id: str
@@ -142,7 +142,7 @@ class Dataset:
 
         Args:
             image_id: one of `ids`.
-            report: is told about boxes that were clipped.
+            report: receives boxes that were clipped.
 
         Raises:
             AnnotationError: the annotation or one of its objects cannot be trusted; its `others`
@@ -167,7 +167,7 @@ class Dataset:
 
         Args:
             split: one of `splits`.
-            report: is told about every problem, and images that cannot be read are left out;
+            report: receives every problem, and images that cannot be read are left out;
                 None stops at the first of them.
 
         Raises:

@@ -167,7 +167,7 @@ def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
 def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnError]]:
     """Returns the images of a split that can be used, and why the others cannot.
 
-    Boxes that were mended are mentioned in the log.
+    Boxes that were fixed are mentioned in the log.
 
     Raises:
         DataError: the data set has no such split.

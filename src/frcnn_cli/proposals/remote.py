@@ -42,6 +42,11 @@ def search_on_cluster(
 ) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
     """Yields each task with its outcome, as they are done; boxes go into the cache here.
 
+    Args:
+        tasks: images to search.
+        config: settings of the search.
+        scheduler: address of the Dask scheduler.
+
     Raises:
         FrcnnError: the cluster cannot be used.
         CacheError: the cache cannot be written.

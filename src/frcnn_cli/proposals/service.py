@@ -107,6 +107,11 @@ def missing_key(path: Path, config: ProposalConfig, cache: Cache) -> str:
     """Returns the key of an image's proposals if they are missing and can be searched, else "".
 
     `proposals_for` raises what is wrong with an image.
+
+    Args:
+        path: the image.
+        config: settings of the search.
+        cache: where the proposals are kept.
     """
     if config.engine == "imported":
         return ""

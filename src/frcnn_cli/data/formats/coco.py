@@ -276,7 +276,7 @@ class _Notes:
         return tuple(
             AnnotationError(
                 f"has {count:,} x {kind}, such as {first[:200]}",
-                remedy="mend or remove it; it is not used",
+                remedy="fix or remove it; it is not used",
                 file=self._path,
             )
             for kind, (count, first) in self._found.items()

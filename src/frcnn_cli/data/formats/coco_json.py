@@ -64,7 +64,7 @@ class OfImage(msgspec.Struct, gc=False):
 
 
 def looks_like_coco(path: Path) -> bool:
-    """Says whether the beginning of a file looks like COCO's annotations."""
+    """Returns whether the beginning of a file looks like COCO's annotations."""
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)

@@ -1,4 +1,4 @@
-"""Finds the data set that a folder holds, by looking."""
+"""Finds the data set that a folder holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How people name the folders of a data set, and which names may be followed."""
+"""Names of folders and splits in data sets, and safe joining of paths."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def folders(root: Path) -> list[Path]:
 
 
 def is_image_name(name: str) -> bool:
-    """Says whether a file is called like an image."""
+    """Returns whether a file is called like an image."""
     return name.lower().endswith(SUFFIXES)
 
 
 def is_file(path: Path) -> bool:
-    """Says whether there is such a file; a name that no file can have is just False."""
+    """Returns whether there is such a file; a name that no file can have is just False."""
     return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises on zero bytes and long names)
 
 

@@ -174,7 +174,7 @@ def _stems(folder: Path) -> list[str]:
 
 
 def _has_pairs(folder: Path) -> bool:
-    """Says whether an XML file in `folder` has an image of its name beside it."""
+    """Returns whether an XML file in `folder` has an image of its name beside it."""
     xml = {name.removesuffix(".xml") for name in _xml_files(folder)}
     return bool(xml) and any(
         is_image_name(path.name) and path.stem in xml and path.is_file()

@@ -105,7 +105,7 @@ def _load(path: Path) -> Any:
         return yaml.load(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)  # type: ignore[no-untyped-call]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:200]
-        raise DataError(f"is not YAML ({told})", remedy="mend the file", file=path) from error
+        raise DataError(f"is not YAML ({told})", remedy="fix the file", file=path) from error
 
 
 def _class_names(path: Path, names: Any) -> dict[int, str]:

@@ -57,7 +57,7 @@ def convert(
         out: a folder that is not there yet, or is empty, outside of the data set.
         to: the format.
         link: whether images become symbolic links and not copies.
-        progress: hears of each image.
+        progress: called after each image.
 
     Raises:
         ConfigError: `out` is not such a folder, or cannot be written.
@@ -102,7 +102,7 @@ def _splits_for(to: Format, splits: Mapping[str, tuple[str, ...]]) -> Splits:
 
 
 def _is_said(ids: tuple[str, ...], splits: Splits) -> bool:
-    """Says whether a split is one of `splits`, or the sum of train and val."""
+    """Returns whether a split is one of `splits`, or the sum of train and val."""
     members = set(ids)
     both = {*splits.get("train", ()), *splits.get("val", ())}
     return members == both or any(members == set(other) for other in splits.values())

@@ -29,7 +29,7 @@ def draw_sample(
         folder: where the pictures go, outside of the data set; made if need be.
         count: how many.
         seed: another seed, another sample.
-        progress: hears of each picture.
+        progress: called after each picture.
 
     Returns:
         The pictures, and why images of the sample could not be used.
@@ -62,7 +62,13 @@ def draw_sample(
 
 
 def sample(ids: Sequence[str], count: int, seed: int) -> list[str]:
-    """Returns `count` of the ids, chosen by the seed and their text alone, in their order."""
+    """Returns `count` of the ids, chosen by the seed and their text alone, in their order.
+
+    Args:
+        ids: image ids.
+        count: how many to choose.
+        seed: another seed, another choice.
+    """
 
     def digest(image_id: str) -> bytes:
         return hashlib.sha256(f"{seed}:{image_id}".encode("utf-8", "surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""What a data set holds: images, objects, classes, and what is wrong."""
+"""Summary of a data set: images, objects, classes, and problems."""
 
 from __future__ import annotations
 

@@ -29,7 +29,14 @@ class Sprite:
 
 
 def toy(rng: np.random.Generator, kind: str, size: int, light: FloatImage) -> Sprite:
-    """Returns a toy of class `kind`, about `size` pixels across, lit from `light` (3,)."""
+    """Returns a toy of class `kind`, about `size` pixels across, lit from `light` (3,).
+
+    Args:
+        rng: decides turn and colours.
+        kind: a key of `MAKERS`.
+        size: pixels across.
+        light: unit vector (3,) towards the light.
+    """
     angle = np.deg2rad(rng.uniform(-1, 1) * TILT[kind])
     x, y = _grid(size * OVERSAMPLING)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -102,7 +109,14 @@ def lay(canvas: FloatImage, sprite: Sprite, left: int, top: int, light: FloatIma
 
 
 def place(patch: FloatImage, left: int, top: int, shape: tuple[int, int]) -> FloatImage:
-    """Returns zeros of `shape` (H, W) with `patch` laid in, cut where it leaves the canvas."""
+    """Returns zeros of `shape` (H, W) with `patch` laid in, cut where it leaves the canvas.
+
+    Args:
+        patch: (h, w) or (h, w, C).
+        left: column of its first pixel; may lie outside.
+        top: row of its first pixel; may lie outside.
+        shape: (H, W) of the result.
+    """
     out = np.zeros((*shape, *patch.shape[2:]), np.float32)
     there, here = _overlap(out, patch, left, top)
     out[there] = patch[here]

@@ -75,7 +75,13 @@ def flat(colour: Colour, like: FloatImage) -> FloatImage:
 
 
 def smoothstep(low: float, high: float, value: FloatImage) -> FloatImage:
-    """Returns 0 below `low`, 1 above `high` and a smooth ramp between (either order)."""
+    """Returns 0 below `low`, 1 above `high` and a smooth ramp between (either order).
+
+    Args:
+        low: where the ramp is 0.
+        high: where the ramp is 1.
+        value: (H, W).
+    """
     t = np.clip((value - low) / (high - low), 0, 1)
     ramp: FloatImage = t * t * (3 - 2 * t)
     return ramp

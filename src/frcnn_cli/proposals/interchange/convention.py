@@ -152,7 +152,13 @@ def choose_convention(
 
 
 def fits(boxes: Values, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Returns which boxes (N, 4) have an area and lie in a `width` × `height` image."""
+    """Returns which boxes (N, 4) have an area and lie in a `width` × `height` image.
+
+    Args:
+        boxes: (N, 4) xyxy pixel edges.
+        width: pixels of the image.
+        height: pixels of the image.
+    """
     x1, y1, x2, y2 = boxes.T
     inside = (
         (np.minimum(x1, y1) >= -TOLERANCE) & (x2 <= width + TOLERANCE) & (y2 <= height + TOLERANCE)

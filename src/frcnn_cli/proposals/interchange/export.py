@@ -43,6 +43,11 @@ def export_proposals(run: ProposalRun, paths: Iterable[Path], file: Path) -> Non
     them (`frcnn.proposal_boxes/1`). It is written an image at a time, so memory does not grow
     with their number, and the same boxes give the same bytes. Images that failed are left out.
 
+    Args:
+        run: where the proposals are.
+        paths: images, in the order of the file.
+        file: ends in `.npz` or `.json`.
+
     Raises:
         FrcnnError: the file cannot be written.
     """

@@ -79,17 +79,21 @@ def _group(
     while left > 0 and not (contested and stop):
         top = heap.pairs[0]
         best = heap.similarities[top]
-        tied = is_tied(heap, left)
+        tied = is_tied(heap, left)  # before the merge changes the heap
+        # Half-borders name regions, not segments, so no chain of merges has to be followed here.
         one, other = borders.owners[2 * top], borders.owners[2 * top + 1]
         kept, gone = min(one, other), max(one, other)
-        absorb(regions, weights, kept, gone)
+        absorb(regions, weights, kept, gone)  # the merged region takes the smaller number
         for edge in range(4):
             boxes[made, edge] = regions.boxes[kept, edge]
         left = drop(heap, top, left)
         n, extra = _merge_borders(borders, top, kept, gone, made, seen, others, pairs, doubled)
+        # A neighbour of both regions had a pair with each: one of the two pairs goes. Dropping it
+        # keeps one heap entry per pair of neighbours.
         for pair in doubled[:extra]:
             contested |= tied and heap.similarities[pair] == best
             left = drop(heap, pair, left)
+        # Only pairs of the merged region change: all others keep their place in the heap.
         compare(regions, weights, kept, others[:n], scratch, fresh[:n])
         for m in range(n):
             contested |= tied and (heap.similarities[pairs[m]] == best or fresh[m] >= best)
@@ -131,6 +135,7 @@ def _merge_borders(
     unlink(borders, kept, 2 * merged + (0 if owners[2 * merged] == kept else 1))
     unlink(borders, gone, 2 * merged + (0 if owners[2 * merged] == gone else 1))
     n = extra = 0
+    # `seen` holds the number of the merge, so that it never has to be cleared.
     half = heads[kept]
     while half >= 0:
         others[n], pairs[n] = owners[half ^ 1], half >> 1
@@ -140,7 +145,7 @@ def _merge_borders(
     known = n
     half = heads[gone]
     while half >= 0:
-        following = after[half]
+        following = after[half]  # read first: `prepend` below changes it
         other = owners[half ^ 1]
         if seen[other] == made:
             unlink(borders, other, half ^ 1)
