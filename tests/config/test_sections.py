@@ -89,6 +89,10 @@ def test_override_replaces_what_is_given_and_skips_none():
     )
 
 
+def test_a_rate_may_be_absurd_but_not_infinite():
+    assert override(TrainConfig(), {"lr": 1e30}).optimizer.lr == 1e30
+
+
 def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
     assert override(TrainConfig(), {"lr": 1}).optimizer.lr == 1.0
     assert isinstance(override(TrainConfig(), {"lr": 1}).optimizer.lr, float)

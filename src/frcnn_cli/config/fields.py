@@ -32,7 +32,7 @@ FractionBelowOne = Annotated[float, Meta(ge=0, lt=1)]
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
-_LARGEST = 2**63
+_LARGEST, _LARGEST_WHOLE = 1e300, 2**63
 """No setting is as large; infinity and NaN are refused by the same comparison."""
 _SHOWN_CHARACTERS = 60
 
@@ -230,7 +230,8 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
 def _is_sane(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_sane, value))
-    return not isinstance(value, int | float) or abs(value) < _LARGEST
+    largest = _LARGEST_WHOLE if isinstance(value, int) else _LARGEST
+    return not isinstance(value, int | float) or abs(value) < largest
 
 
 def _suggestion(name: str, known: Mapping[str, Setting]) -> str:
