@@ -56,7 +56,7 @@ def test_an_export_scores_as_what_it_was_made_of(kind, scenes, truth, tmp_path):
 
 
 def test_the_split_that_was_detected_must_be_named(scenes, truth, tmp_path):
-    with pytest.raises(DataError, match=r"images\[0\]: photograph .* is not in the split"):
+    with pytest.raises(DataError, match=r"images\[0\]: image .* is not in the split"):
         evaluate_file(scenes, "train", truth, Cache(tmp_path / "cache"), EvalConfig())
 
 
