@@ -25,7 +25,7 @@ Lap = Callable[[str], None]
 
 _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Maximum size of the pooled RoIs that are processed at once."""
-_ROWS = 128
+ROWS = 128
 """The head takes a multiple of this many RoIs: oneDNN would compile again for each new number."""
 
 
@@ -80,9 +80,9 @@ class Inference:
         """Returns the head's vector of each RoI, (R, D)."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
-        step = max(1, self._room() // size // _ROWS) * _ROWS
+        step = max(1, self._room() // size // ROWS) * ROWS
         pooled, count, which = self._pooling(features, rois)
-        padded = -(-count // _ROWS) * _ROWS
+        padded = -(-count // ROWS) * ROWS
         parts = []
         for first in range(0, max(padded, 1), step):
             part = pooled(first, min(first + step, padded))
@@ -98,7 +98,7 @@ class Inference:
         """Returns a function, the number of distinct RoIs, and the index (R,) of each RoI's own.
 
         The function pools the RoIs from i up to j as (j - i, P, P, C). The last RoI is repeated up
-        to a multiple of `_ROWS`. The index is None where every RoI is pooled.
+        to a multiple of `ROWS`. The index is None where every RoI is pooled.
         """
         model, spec = self._model, self._model.backbone.spec
         if model.pool == "roi_align":
@@ -139,8 +139,8 @@ class Inference:
 
 
 def _padded(rois: Tensor) -> Tensor:
-    """Returns RoIs (R, 4), the last one repeated up to a multiple of `_ROWS`."""
-    return torch.cat((rois, rois[-1:].expand(-len(rois) % _ROWS, 4)))
+    """Returns RoIs (R, 4), the last one repeated up to a multiple of `ROWS`."""
+    return torch.cat((rois, rois[-1:].expand(-len(rois) % ROWS, 4)))
 
 
 def _take_channels_last(head: nn.Sequential, channels: int) -> bool:
