@@ -132,7 +132,7 @@ def test_a_loss_that_is_not_finite_is_kept_and_gone_through_again(project: Path)
     done = frcnn(project, "train", "--split", "train", "--run", "steep", "--lr", "1e30")
     assert done.returncode == 1, done.stderr
     assert "loss is" in done.stderr
-    assert "photographs" in done.stderr
+    assert "images" in done.stderr
     (kept,) = run.glob("replay-*.safetensors")
     assert f"frcnn train --replay {kept.relative_to(project)}" in done.stderr
     again = frcnn(project, "train", "--replay", str(kept), "--json")
