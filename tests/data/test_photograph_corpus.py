@@ -198,6 +198,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "IMG_0001.HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1", "is a HEIC image, which is not read"),
     "new.jxl": (b"\xff\x0a\xff", "is a JPEG XL image, which is not read; convert it to JPEG"),
     "scan.jpg": (b"%PDF-1.7\n", "is a PDF, which is not read"),
+    "figure.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "is PostScript, which is not read"),
     "logo.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is a drawing"),
 }
 
@@ -212,6 +213,38 @@ def test_what_is_refused(tmp_path: Path, name: str) -> None:
             read(tmp_path / name)
         assert caught.value.remedy
         assert "\n" not in str(caught.value)
+
+
+POSTSCRIPT = """%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 20 20
+%%EndComments
+showpage
+%%EOF
+"""
+
+
+def test_postscript_named_as_a_photograph_starts_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow's decoder of PostScript runs `gs` of the path on the file."""
+    program, ran = tmp_path / "bin" / "gs", tmp_path / "ran"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "holiday.jpg").write_text(POSTSCRIPT)
+    for read in (load_image, image_size):
+        with pytest.raises(ImageError, match="is PostScript, which is not read; convert it"):
+            read(tmp_path / "holiday.jpg")
+    assert not ran.exists()
+
+
+def test_formats_that_are_not_documented_are_refused(tmp_path: Path) -> None:
+    for kind in ("ICO", "TGA", "PCX", "DDS", "SGI", "XBM", "MSP"):
+        image = Image.new("1" if kind in {"XBM", "MSP"} else "RGB", (16, 16))
+        image.save(tmp_path / "a.png", kind)
+        with pytest.raises(ImageError, match="is not an image in a known format"):
+            load_image(tmp_path / "a.png")
 
 
 def test_every_cut_of_a_photograph_is_an_error_and_no_crash(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,20 @@ SUFFIXES = (
 The last three cannot be read, but a folder of a telephone must not look empty.
 """
 
+_FORMATS = (
+    *("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000"),
+    *(("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()),  # since Pillow 11.3
+)
+"""Pillow's names of the formats that are read; MPO is opened as JPEG.
+
+No other decoder sees a file: the one for PostScript runs a program on what the file holds.
+"""
+
 UNREAD = {
     b"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)": "a HEIC image",
     b"\xff\x0a|\x00\x00\x00\x0cJXL ": "a JPEG XL image",
     b"%PDF-": "a PDF",
+    b"%!PS|\xc5\xd0\xd3\xc6": "PostScript",
     b"<(svg|\\?xml)": "a drawing (SVG or XML)",
 }
 """First bytes of files that are not read but are often taken for images, and what they are."""
@@ -174,7 +185,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
             # still refuses twice that.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 yield image
     except ImageError:
         raise
