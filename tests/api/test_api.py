@@ -107,7 +107,7 @@ def test_own_proposals_are_classified(detector, photo) -> None:
     assert len(detector.detect(photo, proposals=[])) == 0
     with pytest.raises(FrcnnError, match=r"have the shape \(4, 5\)"):
         detector.detect(photo, proposals=np.ones((4, 5)))  # with scores
-    with pytest.raises(FrcnnError, match="are no boxes"):
+    with pytest.raises(FrcnnError, match="are not boxes"):
         detector.detect(photo, proposals=[[0, 0, 5, 5], [1, 2]])
 
 
@@ -127,10 +127,10 @@ def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, 
         (lambda d: d.detect(np.zeros((4, 4), np.uint8)), r"shape \(4, 4\).*pass RGB pixels"),
         (lambda d: d.detect(np.zeros((4, 4, 3))), "float64; pass RGB pixels"),
         (lambda d: d.detect(np.zeros((0, 4, 3), np.uint8)), "pass a photograph"),
-        (lambda d: d.detect("no.jpg", score=2), "score is 2"),
+        (lambda d: d.detect("no.jpg", score=2), "score_threshold is 2"),
         (lambda d: d.evaluate("nowhere"), "nowhere"),
         (lambda _: Detector.load("no.safetensors"), "there is no such file"),
-        (lambda _: Detector.load(device="gpu"), "'gpu' is no device"),
+        (lambda _: Detector.load(device="gpu"), "'gpu' is not a device"),
     ],
 )
 def test_errors_are_one_line_with_a_remedy(detector, act, message) -> None:
