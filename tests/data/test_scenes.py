@@ -10,8 +10,8 @@ from frcnn_cli.boxes import iou
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.scenes import CLASSES, SHORTEST, draw_scene, generate
-from frcnn_cli.data.scenes.objects import MAKERS
-from frcnn_cli.data.scenes.sprites import lay, place, toy
+from frcnn_cli.data.scenes.painting import lay, paint
+from frcnn_cli.data.scenes.toys import CLUTTER, TOYS, Toy
 
 LIGHT = np.array([0.0, -0.6, 0.8], np.float32)
 
@@ -46,28 +46,25 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, scenes: Path) -> Non
     assert first.read_bytes() != (scenes / "JPEGImages" / "000001.jpg").read_bytes()
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_toy_is_finite_and_fills_its_patch(kind: str) -> None:
+@pytest.mark.parametrize("toy", [*TOYS.values(), *CLUTTER], ids=lambda toy: toy.draw.__name__)
+def test_a_toy_is_finite_and_fills_its_patch(toy: Toy) -> None:
     for seed in range(8):
-        sprite = toy(np.random.default_rng(seed), kind, 80, LIGHT)
-        assert sprite.colour.shape == (80, 80, 3)
-        assert np.isfinite(sprite.colour).all()
-        assert 0 <= sprite.cover.min() <= sprite.cover.max() <= 1
-        assert sprite.cover.mean() > 0.15
-
-
-def test_place_cuts_at_the_border() -> None:
-    patch = np.arange(9, dtype=np.float32).reshape(3, 3)
-    assert place(patch, -1, -2, (2, 2)).tolist() == [[7, 8], [0, 0]]
-    assert place(patch, 1, 1, (2, 2)).tolist() == [[0, 0], [0, 0]]
-    assert place(patch, 5, -9, (2, 2)).sum() == 0
+        sprite = paint(np.random.default_rng(seed), toy, LIGHT, (200, 240), outside=0)
+        cover = sprite.pixels[..., 3]
+        assert sprite.pixels.shape == (200, 240, 4)
+        assert np.isfinite(sprite.pixels).all()
+        assert 0 <= cover.min() <= cover.max() <= 1
+        rows, columns = np.nonzero(cover > 0.5)
+        assert max(np.ptp(rows), np.ptp(columns)) > 0.5 * toy.sizes[0]
 
 
 def test_a_shadow_falls_away_from_the_light() -> None:
-    canvas = np.full((120, 120, 3), 0.5, np.float32)
-    lay(canvas, toy(np.random.default_rng(0), "ball", 40, LIGHT), 40, 40, LIGHT)
-    above, below = canvas[38, 50:70].mean(), canvas[82, 50:70].mean()
-    assert below < above - 0.05
+    canvas = np.full((200, 200, 3), 0.5, np.float32)
+    sprite = paint(np.random.default_rng(0), TOYS["ball"], LIGHT, (200, 200), outside=0)
+    lay(canvas, sprite, LIGHT)
+    rows = np.flatnonzero((sprite.pixels[..., 3] > 0).any(axis=1))
+    above, below = canvas[rows[0] - 1].mean(), canvas[rows[-1] + 1].mean()
+    assert below < above - 0.02
 
 
 @pytest.mark.slow
