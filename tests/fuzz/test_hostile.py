@@ -59,7 +59,7 @@ def test_paths_out_of_the_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "data").mkdir()
     pair(tmp_path / "data", "c", "dog")
     (tmp_path / "data" / "a.xml").write_bytes(XML.replace(b"a.png", name.encode()))
-    assert "has no photograph" in refusal(tmp_path / "data")
+    assert "has no image" in refusal(tmp_path / "data")
 
 
 @pytest.mark.parametrize("member", ["../a", "/etc/a", "..\\a", "a/b", "..", "a\0b"])

@@ -142,6 +142,9 @@ DOCUMENTS: dict[str, list[Any]] = {
     "coco": [json.loads(COCO)],
     "detections": [json.loads(seed) for seed in SEEDS["detections"]],
     "cache_record": [json.loads(SEEDS["cache_record"][0])],
+    "run_config": [json.loads(SEEDS["run_config"][0])],
+    "report": [json.loads(SEEDS["report"][0])],
+    "proposals_json": [json.loads(seed) for seed in SEEDS["proposals_json"]],
 }
 
 

@@ -5,8 +5,10 @@ The invariant of all of them: a result, or an FrcnnError of one line, and nothin
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import pickle
 import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +20,13 @@ import torch
 from PIL import Image
 
 from frcnn_cli import config
+from frcnn_cli.cache import detections, proposals
 from frcnn_cli.cache.checkpoints import load_checkpoint
-from frcnn_cli.cache.store import Cache
+from frcnn_cli.cache.inventory import list_contents
+from frcnn_cli.cache.keys import key_of
+from frcnn_cli.cache.runs import METRICS
+from frcnn_cli.cache.store import Cache, read_about
+from frcnn_cli.config.recipes import recipe
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.images import image_size, load_image
@@ -28,8 +35,12 @@ from frcnn_cli.data.open import open_dataset
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.registry import read_detections
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.evaluation.report.build import require_report_folder
+from frcnn_cli.proposals.interchange.formats import READERS as READERS_OF_PROPOSALS
 from frcnn_cli.records import Sample, as_boxes
 from frcnn_cli.training.pretrained import read_weights
+from frcnn_cli.training.runs.folder import CONFIG, RunFolder
+from frcnn_cli.training.runs.job import TrainJob
 
 LONGEST = 3000
 """Letters of an error's line: a value may be quoted, a file may not."""
@@ -75,6 +86,9 @@ DETECTIONS = json.dumps(
 ).encode()
 RESULTS = json.dumps(
     [{"image_id": "a", "category_id": 1, "bbox": [1, 2, 3, 4.5], "score": 0.25}]
+).encode()
+IMPORTED = json.dumps(
+    {"schema": "frcnn.proposal_boxes/1", "images": [{"file": "a.png", "boxes": [[1, 2, 3, 4.5]]}]}
 ).encode()
 YAML = b"path: .\ntrain: images\nval: [images, list.txt]\nnames:\n  0: dog\n  1: 'no'\n"
 LABELS = b"0 0.5 0.5 0.25 0.25\n1 0.1 0.1 0.2 0.1 0.3 0.4\n"
@@ -170,6 +184,63 @@ def _cache_record(folder: Path, content: bytes) -> None:
     _all_of(open_dataset(folder / "data", cache))
 
 
+def _entry(folder: Path, kind: str, payload: bytes) -> tuple[Cache, str]:
+    cache, key = Cache(folder / "cache"), key_of(of=kind)
+    cache.write(kind, key, payload)
+    return cache, key
+
+
+def _cache_proposals(folder: Path, content: bytes) -> None:
+    boxes = proposals.load_proposals(*_entry(folder, proposals.KIND, content))
+    assert boxes is None or boxes.shape == (len(boxes), 4)
+
+
+def _cache_detections(folder: Path, content: bytes) -> None:
+    cache, key = _entry(folder, detections.KIND, content)
+    found = detections.load_detections(cache, key, "a.png")
+    if found is not None:
+        json.dumps(found.to_json(("dog",) * max(found.detections.labels, default=0)))
+
+
+def _cache_entry(folder: Path, content: bytes) -> None:
+    """An entry whose checksum is right, whatever lies before it."""
+    path = folder / "cache" / "things" / "ab" / ("ab" * 32)
+    _write(path, content + hashlib.sha256(content).hexdigest().encode() + b"\n")
+    Cache(folder / "cache").read("things", path.name)
+    assert isinstance(read_about(path), dict)
+
+
+def _run_metrics(folder: Path, content: bytes) -> None:
+    _write(folder / METRICS, content)
+    run = RunFolder(folder)
+    run.best_map(), run.evaluations_since_best()
+    list_contents(Cache(folder))
+
+
+def _run_config(folder: Path, content: bytes) -> None:
+    _write(folder / CONFIG, content)
+    run = RunFolder(folder)
+    try:
+        run.job()
+    finally:
+        run.require_same_data(("dog",), 3)
+
+
+def _report(folder: Path, content: bytes) -> None:
+    _write(folder / "report.json", content)
+    require_report_folder(folder)
+
+
+def _proposals(ending: str) -> Callable[[Path, bytes], None]:
+    """Calls the reader itself: a process for each of thousands of files takes too long."""
+
+    def read(folder: Path, content: bytes) -> None:
+        found = READERS_OF_PROPOSALS[ending](_write(folder / f"a{ending}", content))
+        assert all(rows.shape == (len(rows), 4) for rows in found.boxes)
+
+    return read
+
+
 READERS: Mapping[str, Callable[[Path, bytes], None]] = {
     "voc_xml": _voc_xml,
     "voc_list": _voc_list,
@@ -183,6 +254,15 @@ READERS: Mapping[str, Callable[[Path, bytes], None]] = {
     "pth": _pth,
     "image": _image,
     "cache_record": _cache_record,
+    "cache_proposals": _cache_proposals,
+    "cache_detections": _cache_detections,
+    "cache_entry": _cache_entry,
+    "run_metrics": _run_metrics,
+    "run_config": _run_config,
+    "report": _report,
+    "proposals_json": _proposals(".json"),
+    "proposals_npz": _proposals(".npz"),
+    "proposals_pkl": _proposals(".pkl"),
 }
 
 
@@ -237,6 +317,38 @@ def _pickled() -> list[bytes]:
     return [old.getvalue(), stream.getvalue(), call]
 
 
+def _saved(*array: np.ndarray, **arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    if arrays:
+        np.savez_compressed(stream, **arrays)
+    else:
+        np.save(stream, *array)
+    return stream.getvalue()
+
+
+def _kept() -> bytes:
+    about = {"width": 4, "height": 3, "proposals": 2, "seconds": {"decode": 0.5}}
+    return _saved(
+        about=np.array(json.dumps(about)),
+        boxes=np.zeros((1, 4), np.float32),
+        scores=np.ones(1, np.float32),
+        labels=np.ones(1, np.int64),
+    )
+
+
+def _job() -> bytes:
+    job = TrainJob(
+        Path("data"), "train", config.ModelConfig(), recipe("paper", ""), config.ProposalConfig()
+    )
+    return json.dumps({**job.to_json(), "classes": ["dog"], "photographs": 3}).encode()
+
+
+def _proposal_pickles() -> list[bytes]:
+    boxes = np.zeros((2, 4), np.float32)
+    columns = {"boxes": [boxes, boxes], "ids": ["a", 7], "objectness_logits": [boxes[:, 0]] * 2}
+    return [pickle.dumps(value, protocol) for value in ([boxes], columns) for protocol in (0, 2, 5)]
+
+
 SEEDS: Mapping[str, Sequence[bytes]] = {
     "voc_xml": [XML, ENTITIES],
     "voc_list": [LIST],
@@ -249,6 +361,15 @@ SEEDS: Mapping[str, Sequence[bytes]] = {
     "safetensors": _checkpoints(),
     "pth": _pickled(),
     "image": _images(),
+    "cache_proposals": [_saved(np.zeros((2, 4), np.float32)), _saved(a=np.zeros(2))],
+    "cache_detections": [_kept()],
+    "cache_entry": [b'payload{"a": 1}\n# frcnn.cache/2 00000008 '],
+    "run_metrics": [b'{"step": 1, "loss": 0.5}\n{"step": 1, "map": 0.25}\n'],
+    "run_config": [_job()],
+    "report": [b'{"schema": "frcnn.analysis/1"}'],
+    "proposals_json": [RESULTS, COCO, IMPORTED],
+    "proposals_npz": [_saved(a=np.zeros((2, 4)), b=np.zeros((1, 5)))],
+    "proposals_pkl": _proposal_pickles(),
     "cache_record": [b'{"splits": {"trainval": ["a"], "test": ["b"]}}'],
 }
 """Whole files, to damage."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from frcnn_cli.cache.store import translate_os_errors
 from frcnn_cli.config import InputConfig, ModelConfig, from_dict
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 
@@ -94,7 +95,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
             from_dict(InputConfig, _value(metadata, "input", dict)),
             _value(metadata, "training", dict),
         )
-    except (KeyError, ValueError, RecursionError, ConfigError) as error:
+    except (KeyError, ValueError, ConfigError) as error:
         raise CheckpointError(
             f"has unusable metadata ({error})", remedy="train or copy it again", file=path
         ) from error
@@ -120,7 +121,7 @@ def require_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
 
 def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT:
     """Returns the JSON value `name` of a checkpoint; raises ValueError if it is of another type."""
-    value = json.loads(metadata[name])
+    value = decode_json(metadata[name])
     if not isinstance(value, kind):
         raise ValueError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
     return value
@@ -161,7 +162,7 @@ def _sorted_header(payload: bytes) -> bytes:
     The file is a length of 8 bytes, a JSON header padded with blanks, and the tensors.
     """
     tensors = 8 + int.from_bytes(payload[:8], "little")
-    header = json.dumps(json.loads(payload[8:tensors]), sort_keys=True, separators=(",", ":"))
+    header = json.dumps(decode_json(payload[8:tensors]), sort_keys=True, separators=(",", ":"))
     padded = header.encode("ascii") + b" " * (-len(header) % 8)
     return len(padded).to_bytes(8, "little") + padded + payload[tensors:]
 

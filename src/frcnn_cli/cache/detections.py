@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 
+import msgspec
 import numpy as np
 
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.decoding import decode_json, load_archive
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics
 
 KIND = "detections"
+
+
+class _About(msgspec.Struct):
+    """What an entry holds beside its arrays."""
+
+    width: int
+    height: int
+    proposals: int
+    seconds: dict[str, float]
 
 
 def load_detections(cache: Cache, key: str, file: str) -> DetectedImage | None:
@@ -32,22 +42,21 @@ def load_detections(cache: Cache, key: str, file: str) -> DetectedImage | None:
 def detections_of(payload: bytes, file: str = "") -> DetectedImage | None:
     """Returns the detections in an entry's payload; None if it holds something else."""
     try:
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            about = json.loads(arrays["about"].item())
-            diagnosed = "proposal_iou" in arrays
-            return DetectedImage(
-                file,
-                about["width"],
-                about["height"],
-                about["proposals"],
-                Detections(arrays["boxes"], arrays["scores"], arrays["labels"]),
-                about["seconds"],
-                GroundTruthDiagnostics(arrays["proposal_iou"], arrays["candidate_score"])
-                if diagnosed
-                else None,
-            )
-    except (TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
-        return None  # a TypeError where the payload is one array and not an archive
+        arrays = load_archive(payload)
+        about = decode_json(str(arrays["about"]), _About)
+        return DetectedImage(
+            file,
+            about.width,
+            about.height,
+            about.proposals,
+            Detections(arrays["boxes"], arrays["scores"], arrays["labels"]),
+            about.seconds,
+            GroundTruthDiagnostics(arrays["proposal_iou"], arrays["candidate_score"])
+            if "proposal_iou" in arrays
+            else None,
+        )
+    except (TypeError, ValueError, KeyError, MemoryError, DataError):
+        return None  # a TypeError of arrays that do not hold numbers
 
 
 def save_detections(cache: Cache, key: str, found: DetectedImage) -> None:

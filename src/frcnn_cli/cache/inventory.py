@@ -10,6 +10,7 @@ from pathlib import Path
 
 from frcnn_cli.cache import proposals, runs
 from frcnn_cli.cache.store import Cache, read_about
+from frcnn_cli.errors import CheckpointError
 from frcnn_cli.files import TEMPORARY_SUFFIX
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -150,7 +151,7 @@ def cached_runs(cache: Cache) -> Iterator[CachedRun]:
         files = [file for path in folder.iterdir() for file in _file(path, _RUNS)]
         try:
             rows = runs.read_metrics(folder)
-        except (OSError, ValueError):
+        except CheckpointError:
             rows = []
         yield CachedRun(
             folder,

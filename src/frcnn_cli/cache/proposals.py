@@ -15,6 +15,7 @@ import numpy as np
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
+from frcnn_cli.decoding import load_array
 from frcnn_cli.records import FloatArray
 
 KIND = "proposals"
@@ -84,12 +85,11 @@ def save_proposals(
 def boxes_of(payload: bytes) -> FloatArray | None:
     """Returns the boxes (N, 4) of an entry's payload; None if it holds something else."""
     try:
-        boxes = np.load(io.BytesIO(payload), allow_pickle=False)
-    except (ValueError, EOFError):
+        boxes = load_array(payload)
+    except (ValueError, MemoryError):
         return None
     holds_boxes = (
-        isinstance(boxes, np.ndarray)
-        and boxes.dtype == np.float32
+        boxes.dtype == np.float32
         and boxes.ndim == 2
         and boxes.shape[1] == 4
         and bool(np.isfinite(boxes).all())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.decoding import decode_json
 
 
 def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
@@ -26,10 +27,9 @@ def load(cache: Cache, kind: str, key: str) -> dict[str, Any] | None:
 def record_of(payload: bytes) -> dict[str, Any] | None:
     """Returns the record of an entry's payload; None if it holds something else."""
     try:
-        record = json.loads(payload)
+        return decode_json(payload, dict[str, Any])
     except ValueError:
         return None
-    return record if isinstance(record, dict) else None
 
 
 def save(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from frcnn_cli.cache.store import Cache, translate_os_errors
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.decoding import decode_json
+from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.files import reading
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -57,9 +58,28 @@ def newest_checkpoint(cache: Cache, file: str = BEST) -> Path | None:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Returns the rows of a run's metrics; a last line that a crash cut short is left out."""
-    try:
-        text = (folder / METRICS).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    """Returns the rows of a run's metrics; a last line that a crash cut short is left out.
+
+    Raises:
+        CheckpointError: the file cannot be read or holds something else.
+    """
+    path = folder / METRICS
+    if not path.exists():
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    try:
+        with reading(path, CheckpointError):
+            lines = path.read_bytes().splitlines(keepends=True)
+        return [_row(line) for line in lines if line.endswith(b"\n")]
+    except ValueError as error:
+        raise CheckpointError(
+            f"does not hold the metrics of a run ({error})",
+            remedy="frcnn cache verify --repair sets it aside",
+            file=path,
+        ) from error
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = decode_json(line, dict[str, int | float])
+    if not isinstance(row.get("step"), int):
+        raise ValueError("a line has no step")
+    return row

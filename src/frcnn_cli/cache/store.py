@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CacheError
 from frcnn_cli.files import atomic_file, reading, writing
 
@@ -181,8 +182,12 @@ def read_entry(path: Path) -> Entry:
             file=path,
         )
     end = footer.start()
-    start = end - int(footer["rest"], 16)
-    return Entry(body[:start], json.loads(body[start:end] or b"{}"))
+    try:
+        start = end - int(footer["rest"], 16)
+        about = decode_json(body[max(start, 0) : end] or b"{}", dict[str, Any])
+    except ValueError as error:  # whoever wrote it knew how to make a checksum
+        raise DamagedError from error
+    return Entry(body[:start], about)
 
 
 def read_about(path: Path) -> Mapping[str, Any]:
@@ -195,8 +200,7 @@ def read_about(path: Path) -> Mapping[str, Any]:
             length = int(footer["rest"], 16)
             start = size - _SUM_LENGTH - len(footer[0]) - length
             stream.seek(max(start, 0))
-            about = json.loads(stream.read(length) or b"{}")
-            return about if isinstance(about, dict) else {}
+            return decode_json(stream.read(length) or b"{}", dict[str, Any])
     return {}
 
 

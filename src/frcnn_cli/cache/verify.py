@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.checkpoints import is_of_later_version, load_checkpoint, read_safetensors
 from frcnn_cli.cache.inventory import CacheEntry, cached_runs, entries
 from frcnn_cli.cache.records import record_of
 from frcnn_cli.cache.store import Cache, DamagedError, read_entry, translate_os_errors
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CacheError, CheckpointError
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -158,7 +159,9 @@ def _verify_text(path: Path) -> Verdict:
         if path.name == runs.METRICS:
             runs.read_metrics(path.parent)
         else:
-            json.loads(path.read_text(encoding="utf-8"))
+            decode_json(path.read_bytes(), dict[str, Any])
+    except CheckpointError as error:
+        return Verdict(path, error.problem, reproducible=False)
     except (OSError, ValueError) as error:
         return Verdict(path, f"cannot be read ({error})", reproducible=False)
     return Verdict(path, reproducible=False)

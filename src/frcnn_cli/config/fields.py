@@ -148,6 +148,8 @@ def from_dict(section: type[ConfigT], saved: Mapping[str, Any]) -> ConfigT:
         ConfigError: an unknown key, a value of the wrong type, or one out of range.
     """
     hints = section.hints()
+    if not isinstance(saved, Mapping):
+        raise ConfigError(f"settings are {_shown(saved)}")
     for name in saved:
         if name not in hints:
             raise ConfigError(f"unknown key {name!r}")

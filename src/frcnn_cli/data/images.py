@@ -185,7 +185,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
             # still refuses twice that.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=_FORMATS) as image:  # noqa: TID251
                 yield image
     except ImageError:
         raise

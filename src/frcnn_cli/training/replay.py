@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors, write_safetensors
 from frcnn_cli.config import ModelConfig, TrainConfig, from_dict
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
@@ -113,7 +115,7 @@ def replay(path: Path, device: torch.device) -> Replayed:
     model, batch = model.to(device).train(), batch.to(device)
     set_dropout(model, config.optimizer.dropout)
     forward = Forward(model, autocast_for(device, config.precision), apart=False)
-    step = TrainStep(forward, config, SINGLE_PROCESS, about["first_slot"])
+    step = TrainStep(forward, config, SINGLE_PROCESS, about.first_slot)
     finder = _Finder(model)
     losses = {}
     for one in _split(batch):
@@ -121,7 +123,7 @@ def replay(path: Path, device: torch.device) -> Replayed:
         finder.look("image, pixels", one.images[0])
         finder.look("proposals, corners", one.rois[0])
         finder.look("proposals, box targets", one.deltas)
-        inputs = StepInputs(about["step"] - 1, max(len(one.labels), 1), 1.0, must_be_finite=False)
+        inputs = StepInputs(about.step - 1, max(len(one.labels), 1), 1.0, must_be_finite=False)
         found = step(one, inputs)
         losses[finder.image_id] = {
             "classification": found.classification.item(),
@@ -130,22 +132,22 @@ def replay(path: Path, device: torch.device) -> Replayed:
         for name, parameter in model.named_parameters():
             finder.look(f"{name}, gradient", parameter.grad)
         step.first_slot += 1  # dropout draws by slot, so that each image drops what it dropped
-    return Replayed(about["step"], about["term"], losses, tuple(finder.findings))
+    return Replayed(about.step, about.term, losses, tuple(finder.findings))
 
 
-def _load(path: Path) -> tuple[dict[str, Any], FastRCNN, Batch, TrainConfig]:
+def _load(path: Path) -> tuple[_About, FastRCNN, Batch, TrainConfig]:
     tensors, metadata = read_safetensors(path)
     try:
         if metadata.get("schema") != SCHEMA:
             raise ConfigError(f"its schema is {metadata.get('schema')!r}")
-        about = json.loads(metadata["about"])
-        config = from_dict(TrainConfig, about["train"])
-        model = build_model(from_dict(ModelConfig, about["model"]), len(about["classes"]))
+        about = decode_json(metadata["about"], _About)
+        config = from_dict(TrainConfig, about.train)
+        model = build_model(from_dict(ModelConfig, about.model), len(about.classes))
         weights = {n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)}
         # One row for all classes or one per class: load_state_dict wants the shape to be there.
         model.delta_mean, model.delta_std = weights["delta_mean"], weights["delta_std"]
         model.load_state_dict(weights)
-        ids = tuple(about["image_ids"])
+        ids = tuple(about.image_ids)
         images, rois = (
             tuple(tensors[f"{kind}.{i}"] for i in range(len(ids))) for kind in ("image", "rois")
         )
@@ -166,6 +168,18 @@ def _split(batch: Batch) -> Iterator[Batch]:
     parts = zip(batch.images, batch.rois, rows, batch.image_ids, strict=True)
     for image, rois, (labels, deltas), image_id in parts:
         yield Batch((image,), (rois,), labels, deltas, (image_id,))
+
+
+class _About(msgspec.Struct):
+    """What a saved step holds beside its tensors."""
+
+    step: int
+    term: str
+    first_slot: int
+    image_ids: list[str]
+    classes: list[str]
+    model: dict[str, Any]
+    train: dict[str, Any]
 
 
 class _Finder:

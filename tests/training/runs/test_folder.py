@@ -64,7 +64,7 @@ def test_a_run_goes_on_in_one_process_only(tmp_path: Path) -> None:
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
     with RunFolder.new(Cache(tmp_path), "mine", "net") as folder:
         (folder.path / STATE).touch()
-    with pytest.raises(ConfigError, match="the run 'mine' exists; go on with --resume"):
+    with pytest.raises(ConfigError, match="the run 'mine' exists; continue it with --resume"):
         RunFolder.new(Cache(tmp_path), "mine", "net")
     with pytest.raises(CheckpointError, match="no run to resume"):
         RunFolder.existing(Cache(tmp_path), "other")

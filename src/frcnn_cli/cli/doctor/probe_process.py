@@ -11,6 +11,7 @@ from typing import Any
 
 from frcnn_cli.cli.doctor.check import Outcome
 from frcnn_cli.cli.doctor.probes import PROBES
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import FrcnnError
 
 _ANSWER = "frcnn-probe "
@@ -35,7 +36,7 @@ def run_probe(name: str) -> Outcome:
         return Outcome(problem=f"no answer within {_TIMEOUT_SECONDS:.0f} s")
     answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
     if answers:
-        return Outcome(**json.loads(answers[-1].removeprefix(_ANSWER)))
+        return decode_json(answers[-1].removeprefix(_ANSWER), Outcome)
     if -done.returncode in set(Signals):
         return Outcome(problem=f"it crashed at import ({Signals(-done.returncode).name})")
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]

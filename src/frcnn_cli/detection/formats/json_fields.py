@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
 
@@ -19,8 +19,8 @@ def load_json(path: Path) -> Any:
     """
     try:
         with reading(path):
-            return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+            return decode_json(path.read_bytes())
+    except ValueError as error:
         raise DataError(
             f"is not JSON: {error}", remedy="name a file that frcnn detect wrote", file=path
         ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from frcnn_cli._version import __version__
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig, Metric, VocMetric
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.analysis import Analysis, analyse
 from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
@@ -42,8 +43,8 @@ def require_report_folder(folder: Path) -> None:
     if not (folder / PAGE).exists() and not (folder / FIGURES).exists():
         return
     try:
-        schema = json.loads((folder / FIGURES).read_bytes()).get("schema")
-    except (OSError, ValueError, AttributeError):
+        schema = decode_json((folder / FIGURES).read_bytes(), dict[str, Any]).get("schema")
+    except (OSError, ValueError):
         schema = None
     if schema not in (ANALYSIS, COMPARISON):
         raise ConfigError(

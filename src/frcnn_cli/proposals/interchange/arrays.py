@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-import numpy as np
-
+from frcnn_cli.decoding import load_archive
 from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.record import ImportedProposals, collect
@@ -20,8 +18,7 @@ def read(file: Path) -> ImportedProposals:
         OSError: it cannot be opened.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            entries = [(name, archive[name], None) for name in archive.files]
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        entries = [(name, rows, None) for name, rows in load_archive(file).items()]
+    except ValueError as error:
         raise DataError(f"is not a NumPy archive of numbers ({error})") from error
     return collect("NumPy archive", BoxConvention("xyxy", "edges"), entries)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.record import ImportedProposals, Name, collect
@@ -23,8 +23,8 @@ def read(file: Path) -> ImportedProposals:
         OSError: it cannot be opened.
     """
     try:
-        document = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
+        document = decode_json(file.read_bytes())
+    except ValueError as error:
         raise DataError(f"is not JSON: {error}") from error
     try:
         if isinstance(document, dict) and document.get("schema") == SCHEMA:

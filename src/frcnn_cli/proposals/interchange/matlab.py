@@ -49,7 +49,7 @@ def _load(file: Path) -> dict[str, Any]:
         ) from error
     try:
         variables: dict[str, Any] = loadmat(file, variable_names=("boxes", "images"))
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # SciPy raises what its parser happens to stumble over
         raise DataError(f"is not a MATLAB file ({error})") from error

@@ -55,7 +55,7 @@ def load(stream: IO[bytes]) -> Any:
     """
     try:
         return _PlainUnpickler(stream, encoding="latin1").load()
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle may stumble over anything
         raise DataError(f"is not a pickle of arrays ({type(error).__name__}: {error})") from error

@@ -55,7 +55,7 @@ def ordered(rows: Any, scores: Any, where: str) -> Values:
         if scores is None:
             return table
         falling = np.argsort(-np.asarray(scores, np.float64).reshape(len(table)), kind="stable")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{where} has {error} instead of one row of four numbers a box") from error
     return table[falling, :4]
 

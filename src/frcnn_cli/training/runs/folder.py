@@ -12,11 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 from torch import Tensor
 
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
 from frcnn_cli.cache.store import Cache, translate_os_errors
+from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
 from frcnn_cli.plotting.curves import plot_training
@@ -33,6 +35,14 @@ CONFIG = "config.json"
 CURVES = "curves.png"
 SETTINGS = "settings.toml"
 COMMAND = "command.txt"
+
+
+class _DataAtStart(msgspec.Struct):
+    """The data of a run, in its resolved settings."""
+
+    data: str
+    classes: list[str]
+    photographs: int
 
 
 class RunFolder:
@@ -191,11 +201,9 @@ class RunFolder:
         """
         path = self.path / CONFIG
         try:
-            return TrainJob.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
-            raise CheckpointError(
-                f"cannot be used ({error})", remedy="start a new run", file=path
-            ) from error
+            return TrainJob.from_json(decode_json(path.read_bytes(), dict[str, Any]))
+        except (OSError, ValueError, ConfigError) as error:
+            raise _unusable(path, error) from error
 
     def require_same_data(self, classes: tuple[str, ...], images: int) -> None:
         """Raises unless a resumed run has the data that it began with.
@@ -203,15 +211,22 @@ class RunFolder:
         Raises:
             CheckpointError: the classes or the number of images differ.
         """
-        saved = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
-        if saved["classes"] != list(classes) or saved["photographs"] != images:
+        saved = self._data_at_start()
+        if saved.classes != list(classes) or saved.photographs != images:
             raise CheckpointError(
-                f"the run began with {saved['photographs']} images of "
-                f"{len(saved['classes'])} classes, and {saved['data']} now has {images} of "
+                f"the run began with {saved.photographs} images of "
+                f"{len(saved.classes)} classes, and {saved.data} now has {images} of "
                 f"{len(classes)}, or other classes",
                 remedy="start a new run, with --weights naming this one's best checkpoint",
                 file=self.path,
             )
+
+    def _data_at_start(self) -> _DataAtStart:
+        path = self.path / CONFIG
+        try:
+            return decode_json(path.read_bytes(), _DataAtStart)
+        except (OSError, ValueError) as error:
+            raise _unusable(path, error) from error
 
     def log_step(self, report: StepReport) -> None:
         """Appends a step to the metrics."""
@@ -299,6 +314,10 @@ class RunFolder:
         path = self.path / name
         with translate_os_errors(path), atomic_file(path) as stream:
             stream.write(text.encode())
+
+
+def _unusable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"cannot be used ({error})", remedy="start a new run", file=path)
 
 
 def _rounded(value: float) -> float:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig, from_dict
 from frcnn_cli.config.recipes import Recipe
 
@@ -47,17 +49,28 @@ class TrainJob:
         """Returns the job that `to_json` wrote.
 
         Raises:
-            ConfigError: a field is unknown or out of range.
-            KeyError: a field is missing.
+            ConfigError: a setting is unknown or out of range.
+            ValueError: a field is missing or of another type.
         """
-        recipe = Recipe(
-            from_dict(TrainConfig, saved["train"]), from_dict(InputConfig, saved["input"])
-        )
+        found = msgspec.convert(saved, _Saved)
+        recipe = Recipe(from_dict(TrainConfig, found.train), from_dict(InputConfig, found.input))
         return cls(
-            Path(saved["data"]),
-            saved["split"],
-            from_dict(ModelConfig, saved["model"]),
+            Path(found.data),
+            found.split,
+            from_dict(ModelConfig, found.model),
             recipe,
-            from_dict(ProposalConfig, saved["proposals"]),
-            saved["weights"],
+            from_dict(ProposalConfig, found.proposals),
+            found.weights,
         )
+
+
+class _Saved(msgspec.Struct):
+    """What `TrainJob.to_json` writes."""
+
+    data: str
+    split: str
+    weights: str
+    model: dict[str, Any]
+    input: dict[str, Any]
+    train: dict[str, Any]
+    proposals: dict[str, Any]
