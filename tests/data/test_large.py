@@ -32,7 +32,7 @@ def peak() -> Iterator[Callable[[], int]]:
 def test_a_million_annotations_of_coco_take_less_than_300_megabytes(tmp_path: Path) -> None:
     """The file is mapped, an annotation is 41 bytes in arrays, and 1 entry at a time is decoded."""
     photograph(tmp_path / "images" / "0.jpg")
-    images = [{"id": i, "file_name": "0.jpg"} for i in range(PHOTOGRAPHS)]
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(PHOTOGRAPHS)]
     annotations = [
         {"image_id": i, "category_id": 10, "bbox": [k % 30, 1, 5, 5.5], "segmentation": [[k] * 60]}
         for i in range(PHOTOGRAPHS)

@@ -139,7 +139,7 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(_search(path))
+            inside = sorted(walk_images(path))
             if not inside:
                 raise DataError(
                     "holds no images",
@@ -154,8 +154,12 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
     return list(found)
 
 
-def _search(folder: Path) -> Iterator[Path]:
-    """Yields the images below `folder`, through symbolic links but each folder once."""
+def walk_images(folder: Path) -> Iterator[Path]:
+    """Yields the images below `folder`, through symbolic links but each folder once.
+
+    Raises:
+        DataError: a folder cannot be searched.
+    """
 
     def fail(error: OSError) -> None:
         raise DataError(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
+from frcnn_cli.data.formats.image_names import common_tail
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import Sample
 
@@ -54,7 +55,7 @@ class PhotographFinder:
         candidates = self._by_name.get(last) or self._by_stem.get(last, [])
         if len(candidates) > 1:
             folders = PurePath(name).parts[:-1]
-            shared = [_common_tail(folders, self._paths[each].parts[:-1]) for each in candidates]
+            shared = [common_tail(folders, self._paths[each].parts[:-1]) for each in candidates]
             candidates = [
                 each for each, count in zip(candidates, shared, strict=True) if count == max(shared)
             ]
@@ -83,13 +84,3 @@ def _only(candidates: list[str], told: str) -> str:
             remedy="list images with their folders",
         )
     return candidates[0]
-
-
-def _common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-    """Returns how many parts two paths share, counted from the end backwards."""
-    count = 0
-    for mine, other in zip(reversed(a), reversed(b), strict=False):
-        if mine != other:
-            break
-        count += 1
-    return count

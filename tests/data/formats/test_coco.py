@@ -214,10 +214,10 @@ def test_what_belongs_to_no_photograph_is_noted(tmp_path: Path) -> None:
     images = [image(7, "a.jpg"), image(7, "b.jpg"), {"id": 9}, "no object"]
     coco(path, images, [dog(1, [1, 1, 2, 2]), dog(2, [1, 1, 2, 2]), {}], ["cat", " "])
     dataset = found(tmp_path)
-    assert dataset.ids == ("7",)
+    assert dataset.ids == ("7", "7#2")
     assert [note.problem for note in dataset.notes] == [
-        "has 1 x category without a name or with the id of another, such as 20",
-        "has 1 x image with the id of another, such as 7",
+        "has 1 x category without a name or a whole number, such as 20",
+        "has 1 x image with the id of another, such as 7 ('b.jpg')",
         "has 2 x image that cannot be read, such as number 3 (object missing required field "
         "`file_name`)",
         "has 2 x annotation of an image that is not listed, such as 1 of image 1",

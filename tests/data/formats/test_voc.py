@@ -147,11 +147,12 @@ def test_xml_of_something_else_is_no_data_set(tmp_path: Path) -> None:
     assert find_devkit(tmp_path) is find_year(tmp_path) is find_beside(tmp_path) is None
 
 
-def test_the_photograph_has_the_name_of_its_xml(tmp_path: Path) -> None:
+def test_the_filename_decides_where_it_names_a_file(tmp_path: Path) -> None:
     photograph(tmp_path / "a.JPG")
-    photograph(tmp_path / "old-name.jpg")
     xml(tmp_path / "a.xml", filename="old-name.jpg")
     assert found(find_beside(tmp_path)).read("a").path == tmp_path / "a.JPG"
+    photograph(tmp_path / "old-name.jpg")
+    assert found(find_beside(tmp_path)).read("a").path == tmp_path / "old-name.jpg"
 
 
 def test_or_the_name_that_its_xml_gives(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_keypoints_follow_the_box(tmp_path: Path) -> None:
         ("1 .5 .5 .5 .5 .5 .5 .5", "neither a box nor an outline"),
         ("1 0.5 0.5 0 0.5", "without area"),
         ("1 1.5 0.5 0.2 0.2", "outside its image"),
-        ("1 300 200 50 50", "outside its image"),  # pixels
+        ("1 300 200 50 50", "its box is in pixels, not in fractions of the sides"),
     ],
 )
 def test_a_bad_line_costs_its_photograph_only(tmp_path: Path, line: str, problem: str) -> None:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.formats.coco import CocoFile, CocoReader, read_coco
+from frcnn_cli.data.formats.coco import CocoFile, CocoReader
+from frcnn_cli.data.formats.coco_index import read_coco
 from frcnn_cli.data.formats.coco_json import looks_like_coco
+from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import (
     Splits,
+    Unused,
     complete,
-    find_named_image,
     folders,
+    ignore,
     in_order_of_splits,
     split_called,
 )
@@ -33,34 +36,41 @@ class _Found:
     Attributes:
         file: its content.
         name: what it calls its images, such as "train2017"; "" where it says nothing.
-        folder: where they are.
+        images: finds them.
     """
 
     file: CocoFile
     name: str
-    folder: Path
+    images: ImageFinder
 
 
-def find_coco(root: Path) -> Dataset | None:
+def find_coco(root: Path, unused: Unused = ignore) -> Dataset | None:
     """Returns the COCO JSON files of `root` as one data set, or None.
 
     They are `annotations/instances_*.json` or else any COCO file in `annotations`, in the folders
     `train`, `val` and `test`, or in `root`. A file's name or folder says which split it is.
 
+    Args:
+        root: the folder.
+        unused: receives the files that are not used.
+
     Raises:
-        DataError: a file in `annotations` is damaged, or none of its images is there.
+        DataError: a file in `annotations` is damaged.
     """
-    found = _in_annotations(root) or _beside(root)
+    problems: list[DataError] = []
+    found = _in_annotations(root, problems.append) or _beside(root, problems.append)
     if not found:
+        for problem in problems:
+            unused(problem)
         return None
     keys = _keys(found)
     alone = len(found) == 1
     reader = CocoReader(
         {"" if alone else key: each.file for key, each in zip(keys, found, strict=True)},
-        {"" if alone else key: each.folder for key, each in zip(keys, found, strict=True)},
+        {"" if alone else key: each.images for key, each in zip(keys, found, strict=True)},
     )
     members = [
-        tuple(file.images) if alone else tuple(f"{key}/{number}" for number in file.images)
+        file.ids if alone else tuple(f"{key}/{number}" for number in file.ids)
         for key, file in zip(keys, (each.file for each in found), strict=True)
     ]
     splits = _splits([each.name for each in found], members)
@@ -73,65 +83,99 @@ def find_coco(root: Path) -> Dataset | None:
         reader,
         classes or None,
         categories,
-        tuple(note for each in found for note in each.file.notes) + notes,
+        (*problems, *(note for each in found for note in each.file.notes), *notes),
     )
 
 
-def _in_annotations(root: Path) -> list[_Found]:
-    """Returns what is in `annotations`, where images are in a folder beside it."""
+def _in_annotations(root: Path, unused: Unused) -> list[_Found]:
+    """Returns what is in `annotations` or its folders, with images in a folder beside it."""
     folder = next((path for path in folders(root) if path.name.lower() == "annotations"), None)
     if folder is None:
         return []
     paths = _json_files(folder)
     instances = [path for path in paths if path.stem.lower().startswith("instances")]
-    found = []
-    for path in instances or paths:
+    named = [
+        (path, re.sub(r"^instances_?", "", path.stem, flags=re.IGNORECASE))
+        for path in instances or paths
+    ] or [(path, below.name) for below in folders(folder) for path in _json_files(below)]
+    found: list[_Found] = []
+    for path, name in named:
         file = read_coco(path)
-        if file is None or (not instances and not len(file.boxes)):
+        if file is None:
             continue
-        name = re.sub(r"^instances_?", "", path.stem, flags=re.IGNORECASE)
-        places = [root / name, root / "images" / name]
-        split = split_called(_YEAR.sub("", name))
-        if split:
-            names = [p for p in folders(root) if split_called(p.name) == split]
-            places += [*names, *(root / "images" / p for p in (split, f"{split}2017"))]
-        places += [root / "images", root / "JPEGImages", root, folder]
-        chosen = _folder_of(file, places)
-        if chosen is None:
-            tried = ", ".join(str(place) for place in dict.fromkeys(places) if place.is_dir())
-            raise DataError(
-                f"none of its images, such as {file.names[0][:200]!r}, is in {tried}",
-                remedy=f"put them into {root / 'images'}",
-                file=path,
-            )
-        found.append(_Found(file, name, chosen))
+        if not instances and not len(file.boxes) and not file.bad:
+            unused(DataError("has no annotations", remedy="it is not used", file=path))
+            continue
+        found += _with_images(file, name, [*_places(root, name), folder], unused)
     return _sorted(found)
 
 
-def _beside(root: Path) -> list[_Found]:
+def _places(root: Path, name: str) -> list[Path]:
+    """Returns where the images of a file about `name` may be, the likeliest first."""
+    places = [root / name, root / "images" / name]
+    split = split_called(_YEAR.sub("", name))
+    if split:
+        images = root / "images"
+        for parent in (root, *([images] if images.is_dir() else [])):
+            named = [path for path in folders(parent) if split_called(path.name) == split]
+            places += [path / inner for path in named for inner in ("", "images", "data")]
+        places.append(images / f"{split}2017")
+    return [*places, root / "images", root / "JPEGImages", root / "data", root]
+
+
+def _beside(root: Path, unused: Unused) -> list[_Found]:
     """Returns the files in the folders of splits, or else in `root`, beside their images."""
     found: list[_Found] = []
     for folder in folders(root):
         if split_called(folder.name):
-            for path in _json_files(folder):
-                found += _near(path, folder.name, [folder, folder / "images"])
+            inner = [path for path in folders(folder) if path.name.lower() == "annotations"]
+            places = [folder, folder / "images", folder / "data"]
+            for path in [each for home in (folder, *inner) for each in _json_files(home)]:
+                found += _near(path, folder.name, places, unused)
     if not found:
         for path in _json_files(root):
             name = re.sub(r"^_?(instances|annotations)[._]?", "", path.stem, flags=re.IGNORECASE)
             name = name.removesuffix(".coco")
-            places = [root / name, root / "images" / name, root / "images", root]
-            found += _near(path, name, places)
+            found += _near(path, name, _places(root, name), unused)
     return _sorted(found)
 
 
-def _near(path: Path, name: str, places: Sequence[Path]) -> Iterator[_Found]:
+def _near(path: Path, name: str, places: Sequence[Path], unused: Unused) -> Iterator[_Found]:
     """Yields what `path` holds if its images are there; other tools write such JSON too."""
     try:
         file = read_coco(path)
-    except AnnotationError:
+    except AnnotationError as error:
+        unused(error)
         return
-    if file is not None and (folder := _folder_of(file, places)):
-        yield _Found(file, name, folder)
+    if file is not None:
+        yield from _with_images(file, name, places, unused)
+
+
+def _with_images(
+    file: CocoFile, name: str, places: Sequence[Path], unused: Unused
+) -> Iterator[_Found]:
+    """Yields a file with the first of `places` that holds most of a sample of its images.
+
+    One without images has the first place that is there; one whose images are in no place is not
+    used.
+    """
+    split = split_called(_YEAR.sub("", name))
+    there = [place for place in dict.fromkeys(places) if place.is_dir()]
+    finders = [ImageFinder(place, split) for place in there]
+    sample = file.names[:: max(1, len(file.names) // LOOKED_AT)]
+    hits = [sum(finder.find(name) is not None for name in sample) for finder in finders]
+    if there and (not sample or any(hits)):
+        yield _Found(file, name, finders[hits.index(max(hits))])
+        return
+    unused(
+        AnnotationError(
+            f"lists {len(file.names):,} images, and none of its images, such as "
+            f"{file.names[0][:200] if file.names else ''!r}, is in "
+            f"{', '.join(map(str, there)) or 'a folder beside it'}",
+            remedy=f"put them into {file.path.parent / 'images'}",
+            file=file.path,
+        )
+    )
 
 
 def _sorted(found: list[_Found]) -> list[_Found]:
@@ -145,19 +189,6 @@ def _json_files(folder: Path) -> list[Path]:
         for path in folder.glob("*.json")
         if path.is_file() and not path.name.startswith(".") and looks_like_coco(path)
     )
-
-
-def _folder_of(file: CocoFile, places: Sequence[Path]) -> Path | None:
-    """Returns the first of `places` that holds most of a sample of the file's images.
-
-    None where none holds any; a file without images has the first place that is there.
-    """
-    there = [place for place in dict.fromkeys(places) if place.is_dir()]
-    sample = file.names[:: max(1, len(file.names) // LOOKED_AT)]
-    if not sample:
-        return next(iter(there), None)
-    hits = [sum(find_named_image(place, name) is not None for name in sample) for place in there]
-    return there[hits.index(max(hits))] if any(hits) else None
 
 
 def _keys(found: Sequence[_Found]) -> list[str]:
@@ -176,16 +207,15 @@ def _keys(found: Sequence[_Found]) -> list[str]:
 def _splits(names: Sequence[str], members: Sequence[tuple[str, ...]]) -> Splits:
     """Returns the splits: "train2017" is train, unless two years of it are there.
 
-    One file whose name says nothing is no split: the data set then has none.
+    Where no name is that of a split, a single file, or one file per image, is no split.
     """
     meant = [split_called(_YEAR.sub("", name)) for name in names]
     splits: Splits = {}
     for name, split, ids in zip(names, meant, members, strict=True):
-        if split is None and len(names) == 1:
-            return {}
         title = split if split and meant.count(split) == 1 else name or "all"
         splits[title] = splits.get(title, ()) + ids
-    return splits
+    lone = len(names) == 1 or all(len(ids) <= 1 for ids in members)
+    return {} if lone and not any(meant) else splits
 
 
 def _categories(

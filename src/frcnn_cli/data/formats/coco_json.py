@@ -13,30 +13,32 @@ from frcnn_cli.errors import AnnotationError
 from frcnn_cli.files import reading
 
 HEAD = 1 << 14
-"""Bytes in which a COCO file shows what it is."""
+"""Bytes in which a file of our own shows its schema."""
 
 BOM = b"\xef\xbb\xbf"
 
-_LISTS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+_A_LIST = re.compile(rb"\s*:\s*\[")
 _OURS = re.compile(rb'"schema"\s*:\s*"frcnn\.')
 _NOT_A_NUMBER = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\s,\]}])")
 
 _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
-_Flag = bool | int
+_Id = _Number | float | str
+_Flag = bool | int | float | str | None
 
 
 class Image(msgspec.Struct, gc=False):
     """An entry of `images`."""
 
-    id: _Number | str
+    id: _Id
     file_name: str
 
 
 class Annotation(msgspec.Struct, gc=False):
     """An entry of `annotations`."""
 
-    image_id: _Number | str
-    category_id: _Number
+    image_id: _Id | None
+    category_id: _Id
     bbox: Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
     iscrowd: _Flag = 0
     ignore: _Flag = 0
@@ -45,7 +47,7 @@ class Annotation(msgspec.Struct, gc=False):
 class Category(msgspec.Struct, gc=False):
     """An entry of `categories`."""
 
-    id: _Number
+    id: _Id
     name: str
 
 
@@ -60,27 +62,67 @@ class CocoLists(msgspec.Struct):
 class OfImage(msgspec.Struct, gc=False):
     """The part of an annotation that says whose it is."""
 
-    image_id: _Number | str
+    image_id: _Id
+
+
+def whole(value: float | str) -> int | None:
+    """Returns the whole number that an id means (4, 4.0 and "4" are 4), or None."""
+    if isinstance(value, int):
+        return value
+    try:
+        return int(value) if isinstance(value, str) else _exact(value)
+    except ValueError:
+        pass
+    try:
+        return _exact(float(value))
+    except ValueError:
+        return None
+
+
+def _exact(value: float) -> int | None:
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else None
+
+
+def id_text(value: float | str) -> str:
+    """Returns an id as text, the same of 4 and of 4.0."""
+    if isinstance(value, float):
+        number = whole(value)
+        return str(value if number is None else number)
+    return str(value)
+
+
+def is_set(flag: float | str | None) -> bool:
+    """Returns what a flag means, however it is written."""
+    if isinstance(flag, str):
+        return flag.strip().lower() in {"1", "1.0", "true", "yes"}
+    return bool(flag)
 
 
 def looks_like_coco(path: Path) -> bool:
-    """Returns whether the beginning of a file looks like COCO's annotations."""
+    """Returns whether a file is an object with one of COCO's lists, and not one of ours."""
     try:
-        with path.open("rb") as stream:
-            head = stream.read(HEAD)
-    except OSError:
+        data = _contents(path)
+    except AnnotationError:
         return False
-    head = head.removeprefix(BOM).lstrip()
-    return head.startswith(b"{") and bool(_LISTS.search(head)) and not _OURS.search(head)
+    head = data[:HEAD].removeprefix(BOM).lstrip()
+    if not head.startswith(b"{") or _OURS.search(head):
+        return False
+    return any(_has_list(data, key) for key in _KEYS)
 
 
-def _contents(path: Path) -> memoryview:
-    """Returns the bytes of a file without its byte order mark."""
+def _has_list(data: mmap.mmap, key: bytes) -> bool:
+    place = data.find(key)
+    while place >= 0 and not _A_LIST.match(data, place + len(key)):
+        place = data.find(key, place + 1)
+    return place >= 0
+
+
+def _contents(path: Path) -> mmap.mmap:
+    """Maps a file."""
     with reading(path, AnnotationError), path.open("rb") as stream:
         if not stream.read(1):
             raise AnnotationError("is empty", remedy="export it again", file=path)
-        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    return data[3:] if bytes(data[:3]) == BOM else data
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def read_lists(path: Path) -> CocoLists:
@@ -89,7 +131,8 @@ def read_lists(path: Path) -> CocoLists:
     Raises:
         AnnotationError: it cannot be read or is not JSON.
     """
-    data = _contents(path)
+    mapped = _contents(path)
+    data = memoryview(mapped)[3 if mapped[:3] == BOM else 0 :]
     try:
         try:
             return msgspec.json.decode(data, type=CocoLists)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.coco_find import find_coco
+from frcnn_cli.data.formats.layout import Unused, complete, folders, ignore, split_called
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
 
-Finder = Callable[[Path], Dataset | None]
+_NAMED = 3
+"""Reasons that an error names why nothing in a folder is used."""
+
+Finder = Callable[[Path, Unused], Dataset | None]
 
 FINDERS: tuple[Finder, ...] = (find_devkit, find_year, find_coco, find_yolo, find_beside)
 """Asked in this order about each folder; the first that finds its format wins."""
@@ -31,25 +36,64 @@ def find_dataset(path: Path | str) -> Dataset:
         raise DataError("does not exist", remedy="check the path", file=root)
     if not root.is_dir():
         raise DataError("is a file", remedy="name the folder of the data set", file=root)
+    seen: list[DataError] = []
     with reading(root, remedy="check its permissions"):
-        found = _look(root)
+        found = _look(root, seen.append)
     if found is None:
-        raise DataError(
+        raise _nothing_found(root, seen)
+    return found
+
+
+def _nothing_found(root: Path, seen: list[DataError]) -> DataError:
+    if not seen:
+        return DataError(
             "holds no data set",
             remedy="name a folder with a VOCdevkit, with JPEGImages and Annotations, with COCO "
             "JSON, with a YOLO data.yaml, or with images beside their VOC XML",
             file=root,
         )
-    return found
+    reasons = list(dict.fromkeys(map(str, seen)))
+    more = f" (and {len(reasons) - _NAMED:,} more)" if len(reasons) > _NAMED else ""
+    return DataError(
+        f"holds no data set that can be used: {' | '.join(reasons[:_NAMED])}{more}", file=root
+    )
 
 
-def _look(root: Path) -> Dataset | None:
-    below = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for finder in FINDERS:
-        if found := finder(root):
-            return found
+def _look(root: Path, unused: Unused) -> Dataset | None:
+    """Returns the data set of `root` itself, or else of a folder just below it."""
+    if found := _first(FINDERS, root, unused):
+        return _with_others(found, [root])
+    # A folder of one split is not the data set, unless nothing else is.
+    below = sorted(folders(root), key=lambda path: split_called(path.name) is not None)
     for finder in FINDERS:
         for folder in below:
-            if found := finder(folder):
-                return found
+            if found := finder(folder, unused):
+                split = split_called(folder.name)
+                if split and not found.splits:
+                    found = found.with_splits(complete({split: found.ids}))
+                return _with_others(found, below)
     return None
+
+
+def _first(finders: Iterable[Finder], folder: Path, unused: Unused) -> Dataset | None:
+    return next((found for finder in finders if (found := finder(folder, unused))), None)
+
+
+def _with_others(found: Dataset, places: Sequence[Path]) -> Dataset:
+    """Returns the data set with notes on the others that are in `places`."""
+    notes = []
+    for place in places:
+        for finder in FINDERS:
+            try:
+                other = finder(place, ignore)
+            except DataError:
+                continue
+            if other and (other.root, other.format) != (found.root, found.format):
+                notes.append(
+                    DataError(
+                        f"{other.format} {other.root} looks like data too, {len(other.ids):,} "
+                        f"images beside the chosen {found.format} {found.root}",
+                        remedy="it is not used; name its folder or move the other one away",
+                    )
+                )
+    return dataclasses.replace(found, notes=(*found.notes, *notes))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from frcnn_cli.data.images import SUFFIXES
+from frcnn_cli.errors import DataError
 
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -22,6 +23,13 @@ SPLIT_NAMES: Mapping[str, str] = {
 """Names, in lower case, of folders and files that are splits, and which."""
 
 Splits = dict[str, tuple[str, ...]]
+
+Unused = Callable[[DataError], None]
+"""Receives what looks like data, and why it is not used."""
+
+
+def ignore(_: DataError) -> None:
+    """Keeps no account of what is not used."""
 
 
 def complete(splits: Mapping[str, tuple[str, ...]]) -> Splits:
@@ -39,6 +47,11 @@ def complete(splits: Mapping[str, tuple[str, ...]]) -> Splits:
         known["trainval"] = tuple(train | rest)
     order = ("train", "val", "trainval", "test")
     return {name: known[name] for name in order if name in known} | known
+
+
+def known_splits(splits: Iterable[str]) -> bool:
+    """Returns whether one of the splits is one that commands ask for by default."""
+    return not frozenset(SPLIT_NAMES.values()).isdisjoint(splits)
 
 
 def split_called(word: str) -> str | None:
@@ -87,14 +100,3 @@ def safe_join(folder: Path, name: str) -> Path | None:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         return None
     return folder / path
-
-
-def find_named_image(folder: Path, name: str) -> Path | None:
-    """Returns the image that an annotation calls `name`, which lies in `folder`, or None.
-
-    That is the path `name` in `folder`, or else its last part: paths of the machine on which the
-    annotation was made never lead out of the folder.
-    """
-    last = bare_name(name)
-    places = (safe_join(folder, name), folder / last if last not in {"", ".", ".."} else None)
-    return next((place for place in places if place is not None and is_file(place)), None)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.formats.layout import Splits, complete, folders, is_image_name, split_called
-from frcnn_cli.data.formats.voc import VocFolder, VocReader
-from frcnn_cli.errors import DataError
-from frcnn_cli.files import reading
+from frcnn_cli.data.formats.layout import (
+    Splits,
+    Unused,
+    complete,
+    folders,
+    ignore,
+    is_image_name,
+    split_called,
+)
+from frcnn_cli.data.formats.voc import VocReader
+from frcnn_cli.data.formats.voc_folder import VocFolder
+from frcnn_cli.data.formats.voc_lists import read_lists
+from frcnn_cli.data.formats.voc_xml import read_annotation
+from frcnn_cli.errors import AnnotationError, DataError
 
 YEAR = re.compile(r"VOC20\d\d")
-IMAGE_FOLDERS = ("jpegimages", "images")
-ANNOTATION_FOLDERS = ("annotations",)
-OF_ONE_CLASS = re.compile(r"\s(-1|0|1)$")
-"""How the lines end in the devkit's lists of one class, such as "dog_train.txt"."""
+IMAGE_FOLDERS = ("jpegimages", "images", "data")
+ANNOTATION_FOLDERS = ("annotations", "labels")
+_BESIDE = "images beside VOC XML in"
 
 
-def find_devkit(root: Path) -> Dataset | None:
+def find_devkit(root: Path, unused: Unused = ignore) -> Dataset | None:
     """Returns the years `VOC20xx` in `root` as one data set, splits of a name joined; or None.
 
     The ids of several years start with their year, as in "VOC2007/000012", and each year's own
@@ -30,7 +37,7 @@ def find_devkit(root: Path) -> Dataset | None:
     years = {
         path.name: folder
         for path in folders(root)
-        if YEAR.fullmatch(path.name) and (folder := _year_folder(path))
+        if YEAR.fullmatch(path.name) and (folder := _year_folder(path, unused))
     }
     if not years:
         return None
@@ -62,12 +69,13 @@ def find_devkit(root: Path) -> Dataset | None:
     )
 
 
-def find_year(root: Path) -> Dataset | None:
+def find_year(root: Path, unused: Unused = ignore) -> Dataset | None:
     """Returns `root` as a VOC year folder, or None.
 
-    That is `JPEGImages` (or `images`), `Annotations` with XML files, and maybe `ImageSets/Main`.
+    That is `JPEGImages` (or `images`, `data`), `Annotations` (or `labels`) with XML files, maybe
+    in folders of their own, and maybe `ImageSets/Main`.
     """
-    folder = _year_folder(root)
+    folder = _year_folder(root, unused)
     if folder is None:
         return None
     ids, splits, notes = _year_ids(root, folder, "")
@@ -75,108 +83,116 @@ def find_year(root: Path) -> Dataset | None:
     return Dataset("VOC year folder", root, ids, kept, VocReader({"": folder}), notes=notes)
 
 
-def find_beside(root: Path) -> Dataset | None:
+def find_beside(root: Path, unused: Unused = ignore) -> Dataset | None:
     """Returns the images beside their XML in `root`, or in its folders `train`, `val` and `test`.
 
-    An image without XML is not part of the data set: nobody has looked at it yet. None where no
-    XML file has an image beside it.
+    Those folders may also hold a folder of images and one of XML files each. An image without XML
+    is not part of the data set: nobody has looked at it yet. None where no XML file has an image.
     """
-    kind = "images beside VOC XML in"
     parts: dict[str, VocFolder] = {}
     splits: Splits = {}
+    notes: list[DataError] = []
     for path in folders(root):
         split = split_called(path.name)
-        if split and _has_pairs(path):
-            parts[path.name] = VocFolder(path, path)
-            members = tuple(f"{path.name}/{stem}" for stem in _stems(path))
+        folder = (_year_folder(path, unused) or _pairs(path, unused)) if split else None
+        if split and folder:
+            parts[path.name] = folder
+            members = tuple(f"{path.name}/{stem}" for stem in folder.xml)
             splits[split] = splits.get(split, ()) + members
+            notes += _unannotated(folder)
+        elif split and (count := sum(is_image_name(each.name) for each in path.iterdir())):
+            notes.append(_not_annotated(count, path))
     if parts:
         ids = tuple(image_id for members in splits.values() for image_id in members)
-        return Dataset(kind, root, ids, complete(splits), VocReader(parts))
-    if _has_pairs(root):
-        ids = tuple(_stems(root))
-        return Dataset(kind, root, ids, {}, VocReader({"": VocFolder(root, root)}))
+        reader = VocReader(parts)
+        return Dataset(_BESIDE, root, ids, complete(splits), reader, notes=tuple(notes))
+    if lone := _pairs(root, unused):
+        ids, reader = tuple(lone.xml), VocReader({"": lone})
+        return Dataset(_BESIDE, root, ids, {}, reader, notes=tuple(_unannotated(lone)))
     return None
 
 
-def _year_folder(root: Path) -> VocFolder | None:
+def _year_folder(root: Path, unused: Unused) -> VocFolder | None:
     by_name = {path.name.lower(): path for path in folders(root)}
     images = next((by_name[name] for name in IMAGE_FOLDERS if name in by_name), None)
-    annotations = next((by_name[name] for name in ANNOTATION_FOLDERS if name in by_name), None)
-    if images is None or annotations is None or next(_xml_files(annotations), None) is None:
-        return None
-    return VocFolder(annotations, images)
+    for name in ANNOTATION_FOLDERS:
+        if name in by_name:
+            home = _home(by_name[name], images)
+            if folder := _with_images(VocFolder(home, images or root), unused):
+                return folder
+    return None
+
+
+def _home(annotations: Path, images: Path | None) -> Path:
+    """Returns where XML files are: in `annotations`, or in its only folder, as `xmls` of Oxford.
+
+    A folder that the images have too, such as `day1`, is part of their names.
+    """
+    below = folders(annotations)
+    if len(below) == 1 and not any(p.suffix.lower() == ".xml" for p in annotations.iterdir()):
+        name = below[0].name
+        if not split_called(name) and not (images and (images / name).is_dir()):
+            return below[0]
+    return annotations
+
+
+def _pairs(root: Path, unused: Unused) -> VocFolder | None:
+    return _with_images(VocFolder(root, root), unused)
+
+
+def _with_images(folder: VocFolder, unused: Unused) -> VocFolder | None:
+    """Returns the folder if one of its XML files has an image; others may be of something else."""
+    if not folder.xml or folder.names_images():
+        return folder if folder.xml else None
+    stem = next(iter(folder.xml))
+    path = folder.source(stem)
+    try:
+        folder.image(stem, read_annotation(path).filename)
+    except AnnotationError as error:
+        count = len(folder.xml)
+        more = f", and so for {count:,} XML files of {folder.annotations}" if count > 1 else ""
+        unused(AnnotationError(f"{error.problem}{more}", remedy=error.remedy, file=path))
+    return None
 
 
 def _year_ids(
     root: Path, folder: VocFolder, prefix: str
 ) -> tuple[tuple[str, ...], Splits, tuple[DataError, ...]]:
-    """Returns a year's ids and splits, from its lists or else from its XML files, and notes.
-
-    A list of which nothing is annotated, such as the test list of VOC2012, is noted and not used.
-    """
-    stems = frozenset(_stems(folder.annotations))
-    splits: Splits = {}
-    notes = []
-    for path in sorted((root / "ImageSets" / "Main").glob("*.txt")):
-        members = _read_list(path, stems)
-        if stems.isdisjoint(members):
-            if members:
-                remedy = f"add its XML files to {folder.annotations}; the list is not used"
-                notes.append(DataError("lists no annotated image", remedy=remedy, file=path))
-            continue
-        splits[path.stem] = tuple(f"{prefix}{member}" for member in members)
-    if splits:
-        ids = tuple(dict.fromkeys(member for members in splits.values() for member in members))
-    else:
-        ids = tuple(f"{prefix}{stem}" for stem in sorted(stems))
-    return ids, splits, tuple(notes)
-
-
-def _read_list(path: Path, stems: frozenset[str]) -> tuple[str, ...]:
-    """Returns the ids in a list of `ImageSets/Main`, each once; of a list of one class, none.
-
-    Args:
-        path: the list.
-        stems: ids that have an annotation: "photo 1" may be one.
-    """
-    members: dict[str, None] = {}
-    try:
-        with reading(path), path.open(encoding="utf-8-sig") as lines:
-            for line in filter(None, map(str.strip, lines)):
-                if line not in stems and OF_ONE_CLASS.search(line):
-                    return ()
-                member = line if line in stems or not is_image_name(line) else Path(line).stem
-                if member in {".", ".."} or re.search(r"[/\\\x00]", member):
-                    raise DataError(
-                        f"lists {member[:80]!r}, which is a path",
-                        remedy="list names without folders",
-                        file=path,
-                    )
-                members[member] = None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "is not UTF-8 text", remedy="save it with that encoding", file=path
-        ) from error
-    return tuple(members)
+    """Returns a year's ids and splits, from its lists or else from its XML files, and notes."""
+    lists, notes = read_lists(root / "ImageSets" / "Main", folder)
+    tops = {stem.split("/", 1)[0] for stem in folder.xml if "/" in stem}
+    if not lists and tops and all(map(split_called, tops)):
+        for stem in folder.xml:
+            split = split_called(stem.split("/", 1)[0]) if "/" in stem else None
+            if split:
+                lists[split] = (*lists.get(split, ()), stem)
+    splits = {
+        name: tuple(f"{prefix}{member}" for member in members) for name, members in lists.items()
+    }
+    ids = tuple(dict.fromkeys(member for members in lists.values() for member in members))
+    if lists and (unlisted := len(folder.xml.keys() - {*ids})):
+        notes.append(
+            DataError(
+                f"has {unlisted:,} XML files that no list in {root / 'ImageSets' / 'Main'} names",
+                remedy="list them; they are not used",
+                file=folder.annotations,
+            )
+        )
+    if len(lists) == 1 and not any(map(split_called, lists)):
+        splits = {}  # such as CVAT's default.txt
+    ids = tuple(f"{prefix}{member}" for member in (ids or folder.xml))
+    return ids, splits, (*notes, *_unannotated(folder))
 
 
-def _xml_files(folder: Path) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.endswith(".xml") and not name.startswith(".") and entry.is_file():
-                yield name
+def _unannotated(folder: VocFolder) -> list[DataError]:
+    lone = folder.without_xml()
+    return [_not_annotated(len(lone), folder.images, lone[0].name)] if lone else []
 
 
-def _stems(folder: Path) -> list[str]:
-    return sorted(name.removesuffix(".xml") for name in _xml_files(folder))
-
-
-def _has_pairs(folder: Path) -> bool:
-    """Returns whether an XML file in `folder` has an image of its name beside it."""
-    xml = {name.removesuffix(".xml") for name in _xml_files(folder)}
-    return bool(xml) and any(
-        is_image_name(path.name) and path.stem in xml and path.is_file()
-        for path in folder.iterdir()
+def _not_annotated(count: int, folder: Path, example: str = "") -> DataError:
+    named = f", such as {example[:200]!r}" if example else ""
+    return DataError(
+        f"has {count:,} images without XML{named}",
+        remedy="annotate them; they are not used",
+        file=folder,
     )

@@ -6,6 +6,7 @@ VOC counts pixels from 1 and includes the last one; we count edges from 0. So `x
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from dataclasses import dataclass
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 LARGEST = 1e6
 """Coordinates beyond this many pixels are a mistake; float32 is exact to 1/16 pixel below it."""
+
+_ENCODING = re.compile(
+    rb"""(?:\xef\xbb\xbf)?\s*<\?xml\s[^>]{0,99}?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']"""
+)
+_ASCII_COMPATIBLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"}
+_SUPERSETS = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "big5": "big5hkscs",
+    "euc-kr": "cp949",
+}
+"""Encodings that files declare, and those that they are really in."""
 
 UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML file can hold, and the carriage return, which would not come back."""
@@ -163,7 +177,8 @@ def _corner(edge: np.float32, base: int) -> str:
 def _parse(path: Path) -> ElementTree.Element:
     try:
         with reading(path, AnnotationError):
-            root: ElementTree.Element = defusedxml.ElementTree.parse(path).getroot()
+            content = path.read_bytes()
+        return _parsed(content)
     except DefusedXmlException as error:
         raise AnnotationError(
             "declares XML entities, which annotations never need",
@@ -174,6 +189,20 @@ def _parse(path: Path) -> ElementTree.Element:
         raise AnnotationError(
             f"is not XML ({error})", remedy="mend or remove the file", file=path
         ) from error
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """Parses XML in any encoding that Python knows; expat knows only a few."""
+    declared = _ENCODING.match(content)
+    name = declared[1].decode().lower() if declared else ""
+    if declared and name not in _ASCII_COMPATIBLE and not name.startswith("utf-16"):
+        marked = content.startswith(codecs.BOM_UTF8)
+        text = content[declared.end() :].decode("utf-8" if marked else _SUPERSETS.get(name, name))
+        content = b"<?xml version='1.0'" + text.encode()
+    plain = b"<!DOCTYPE" not in content and b"\x00" not in content
+    # Only a DOCTYPE can declare entities; without one the parser in C, which is quicker, will do.
+    parse = ElementTree.fromstring if plain else defusedxml.ElementTree.fromstring
+    root: ElementTree.Element = parse(content)
     return root
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError
 from frcnn_cli.records import as_boxes
 
+LARGEST_SHARE = 2.0
+"""Fractions of a side beyond this are pixels; a little over 1 is a box that leaves its image."""
+
 
 @dataclass(frozen=True, slots=True)
 class YoloReader:
@@ -27,11 +30,13 @@ class YoloReader:
         root: the folder.
         names: the class of each number.
         keypoints: whether lines have keypoints after their box.
+        shared: the ids without endings that several images have, as `a.jpg` and `a.png`.
     """
 
     root: Path
     names: Mapping[int, str]
     keypoints: bool
+    shared: frozenset[str] = frozenset()
 
     def read(self, image_id: str) -> Record:
         """Returns what the label file says; an image without one has no objects.
@@ -40,9 +45,15 @@ class YoloReader:
             AnnotationError: it is not text, or there is no image.
             ImageError: the image's header cannot be read.
         """
-        path, source = self.locate(image_id)
+        path, source = self.root / image_id, label_file(self.root, image_id)
         if not is_file(path):
             raise AnnotationError("has no image", remedy="add it or unlist it", file=path)
+        if image_id.rpartition(".")[0] in self.shared and is_file(source):
+            raise AnnotationError(
+                f"shares its label file {source.name} with an image of another ending",
+                remedy="give every image a name of its own",
+                file=path,
+            )
         rows, faults = self._rows(source)
         size = image_size(path)
         shares = np.array([row.box for row in rows], np.float64).reshape(-1, 2, 2)
@@ -58,20 +69,8 @@ class YoloReader:
         Raises:
             AnnotationError: the label file is not text.
         """
-        rows, _ = self._rows(self.locate(image_id)[1])
+        rows, _ = self._rows(label_file(self.root, image_id))
         return frozenset(self.names[row.label] for row in rows)
-
-    def locate(self, image_id: str) -> tuple[Path, Path]:
-        """Returns the image and its label file: in `labels` for `images`, or beside it."""
-        path = self.root / image_id
-        parts = list(Path(image_id).parts)
-        beside = path.with_suffix(".txt")
-        if "images" not in parts[:-1]:
-            return path, beside
-        place = len(parts) - 2 - parts[-2::-1].index("images")
-        parts[place] = "labels"
-        labels = self.root.joinpath(*parts).with_suffix(".txt")
-        return path, beside if not is_file(labels) and is_file(beside) else labels
 
     def _rows(self, source: Path) -> tuple[list[_Row], list[AnnotationError]]:
         """Returns the objects, and what is wrong with the lines that are none."""
@@ -106,6 +105,8 @@ class YoloReader:
         if values[0] not in self.names:
             raise ValueError(f"there is no class {words[0][:20]}")
         label, numbers = int(values[0]), values[1:]
+        if max(map(abs, numbers[:4])) > LARGEST_SHARE:
+            raise ValueError("its box is in pixels, not in fractions of the sides")
         if len(numbers) >= 6 and len(numbers) % 2 == 0 and not self.keypoints:
             xs, ys = numbers[::2], numbers[1::2]  # an outline, as for segmentation
             return label, (min(xs), min(ys), max(xs), max(ys))
@@ -113,6 +114,18 @@ class YoloReader:
             raise ValueError("it is neither a box nor an outline")
         x, y, width, height = numbers[:4]
         return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def label_file(root: Path, image_id: str) -> Path:
+    """Returns the label file of an image: in `labels` for `images`, or beside it."""
+    parts = list(PurePosixPath(image_id).parts)
+    beside = (root / image_id).with_suffix(".txt")
+    named = [place for place, part in enumerate(parts[:-1]) if part.lower() == "images"]
+    if not named:
+        return beside
+    parts[named[-1]] = "Labels" if parts[named[-1]] == "Images" else "labels"
+    labels = root.joinpath(*parts).with_suffix(".txt")
+    return beside if not is_file(labels) and is_file(beside) else labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,111 +1,175 @@
-"""Finds YOLO data: a YAML file with the names of the classes and the folders of the splits."""
+"""Finds YOLO data: what names its classes and splits, in YAML, darknet's `obj.data` or neither."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.formats.layout import Splits, complete, is_file, safe_join
-from frcnn_cli.data.formats.yolo import YoloReader
-from frcnn_cli.data.images import find_images
+from frcnn_cli.data.formats.layout import (
+    Splits,
+    Unused,
+    complete,
+    ignore,
+    is_file,
+    split_called,
+)
+from frcnn_cli.data.formats.yolo import YoloReader, label_file
+from frcnn_cli.data.formats.yolo_paths import EntryFinder, text_lines
+from frcnn_cli.data.formats.yolo_yaml import load_darknet, load_yaml
+from frcnn_cli.data.images import walk_images
 from frcnn_cli.errors import DataError
-from frcnn_cli.files import reading
 
-LARGEST_YAML = 1 << 20
-"""Bytes of a `data.yaml` beyond which it is none."""
-
-SPLITS = ("train", "val", "test")
 FIRST = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 """Names that are tried before other YAML files of the folder."""
 
+CLASS_LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
+"""Files that name the classes, a line each, where nothing names the splits."""
 
-def find_yolo(root: Path) -> Dataset | None:
-    """Returns the YOLO data set of the YAML file in `root`, or None.
 
+def find_yolo(root: Path, unused: Unused = ignore) -> Dataset | None:
+    """Returns the YOLO data set of `root`, or None.
+
+    A YAML file or darknet's `*.data` names its classes and splits, or a `classes.txt` its classes.
     Its images have to be in `root`: entries that lead out of it, as "../train/images" of some
     exports, are looked for inside.
 
+    Args:
+        root: the folder.
+        unused: receives the files that are not used.
+
     Raises:
-        DataError: the `data.yaml` is damaged, or names folders that are not there.
+        DataError: the `data.yaml` is damaged, or nothing that it names is there.
     """
-    others = sorted(p.name for p in root.iterdir() if p.suffix.lower() in {".yaml", ".yml"})
-    for name in dict.fromkeys((*FIRST, *others)):
-        path = root / name
-        if not is_file(path):
+    names = sorted(path.name for path in root.iterdir() if path.is_file())
+    yamls = [name for name in names if name.lower().endswith((".yaml", ".yml"))]
+    for name in dict.fromkeys((*FIRST, *yamls)):
+        if name not in names:
             continue
         try:
-            content = _load(path)
-        except DataError:
+            content = load_yaml(root / name)
+        except DataError as error:
             if name in FIRST:
                 raise
+            unused(error)
             continue
-        if isinstance(content, dict) and "names" in content and content.keys() & set(SPLITS):
-            return _dataset(path, content)
-    return None
+        if "names" in content and any(map(split_called, content)):
+            return _from_entries(root / name, content)
+    for name in names:
+        if name.lower().endswith(".data") and (content := load_darknet(root / name)):
+            return _from_entries(root / name, content)
+    return _without_yaml(root)
 
 
-def _dataset(path: Path, content: Mapping[str, Any]) -> Dataset:
+def _from_entries(path: Path, content: Mapping[str, Any]) -> Dataset:
+    """Returns the data set of a file that names splits; those that are not there are noted."""
     names = _class_names(path, content["names"])
-    root = path.parent
-    base = _base(root, content.get("path"))
+    finder = EntryFinder(path, content.get("path"))
     splits: Splits = {}
-    outside: list[str] = []
-    for split in SPLITS:
-        entries = content.get(split)
-        if entries:
-            listed = entries if isinstance(entries, list) else [entries]
-            members = [m for entry in listed for m in _photographs(path, base, entry, outside)]
-            splits[split] = tuple(dict.fromkeys(members))
+    missing: list[DataError] = []
+    for key, entries in content.items():
+        split = split_called(key)
+        if split is None or entries in (None, "", "null", "~", "None"):
+            continue
+        members: dict[str, None] = {}
+        for entry in entries if isinstance(entries, list) else [entries]:
+            try:
+                members.update(dict.fromkeys(finder.images(entry)))
+            except DataError as error:
+                missing.append(error)
+        if members:
+            splits[split] = tuple(dict.fromkeys((*splits.get(split, ()), *members)))
+    if not splits:
+        raise (
+            missing[0]
+            if missing
+            else DataError("names no images", remedy="give it `train` and `val`", file=path)
+        )
     if splits.get("val") in (splits.get("train", ()), splits.get("test", ())):
         splits.pop("val", None)  # tools that insist on a `val` are given other images
-    ids = tuple(dict.fromkeys(member for members in splits.values() for member in members))
+    return _dataset(
+        path, names, splits, [*missing, *finder.notes], keypoints="kpt_shape" in content
+    )
+
+
+def _dataset(
+    path: Path,
+    names: Mapping[int, str],
+    splits: Splits,
+    notes: Sequence[DataError] = (),
+    *,
+    keypoints: bool = False,
+    ids: Sequence[str] = (),
+) -> Dataset:
+    root = path.parent
+    ids = tuple(dict.fromkeys((*ids, *(each for members in splits.values() for each in members))))
+    if not any(is_file(label_file(root, image_id)) for image_id in ids):
+        raise _without_labels(path, ids)
+    names_of_files = Counter(image_id.rpartition(".")[0] for image_id in ids)
+    shared = frozenset(name for name, count in names_of_files.items() if count > 1)
     classes = tuple(dict.fromkeys(names[number] for number in sorted(names)))
     numbers = {name: number for number, name in sorted(names.items(), reverse=True)}
-    reader = YoloReader(root, names, "kpt_shape" in content)
-    if not any(is_file(reader.locate(image_id)[1]) for image_id in ids):
-        raise DataError(
-            f"lists {len(ids):,} images, and none has a label file",
-            remedy="put the text files into `labels` beside `images`, or beside the images",
-            file=path,
-        )
-    notes = [
-        DataError(
-            f"lists {len(outside):,} images outside of {root}, such as {first[:200]!r}",
-            remedy="list paths relative to the data.yaml; they are not used",
-            file=path,
-        )
-        for first in outside[:1]
-    ]
     return Dataset(
         f"YOLO {path.name} in",
         root,
         ids,
         complete(splits),
-        reader,
+        YoloReader(root, names, keypoints, shared),
         classes,
         numbers,
         tuple(notes),
     )
 
 
-def _load(path: Path) -> Any:
-    """Returns the YAML's lists, mappings and texts; no number, date or object is made."""
-    with reading(path):
-        if path.stat().st_size > LARGEST_YAML:
-            raise DataError(
-                f"has more than {LARGEST_YAML:,} bytes", remedy="check the file", file=path
+def _without_labels(path: Path, ids: Sequence[str]) -> DataError:
+    if not any(is_file(path.parent / image_id) for image_id in ids):
+        return DataError(
+            f"lists {len(ids):,} images, and none of them, such as {ids[0][:200]!r}, "
+            f"is in {path.parent}",
+            remedy="put the images beside the file, and list their paths relative to it",
+            file=path,
+        )
+    return DataError(
+        f"lists {len(ids):,} images, and none has a label file",
+        remedy="put the text files into `labels` beside `images`, or beside the images",
+        file=path,
+    )
+
+
+def _without_yaml(root: Path) -> Dataset | None:
+    """Returns images with label files, if a `classes.txt` in `root` names the classes."""
+    path = next((root / name for name in CLASS_LISTS if is_file(root / name)), None)
+    if path is None:
+        return None
+    lines = [" ".join(line.split()) for line in text_lines(path)]
+    images = [each.relative_to(root).as_posix() for each in walk_images(root)]
+    labelled = [each for each in images if is_file(label_file(root, each))]
+    if not lines or not labelled:
+        return None
+    names = dict(enumerate(lines))
+    notes = []
+    if count := len(images) - len(labelled):
+        notes.append(
+            DataError(
+                f"has {count:,} images without a label file",
+                remedy="give them one, empty where an image has no object; they are not used",
+                file=root,
             )
-        content = path.read_bytes()
-    try:
-        # Every scalar stays text: a class may be called "no" or "2024-01-01".
-        return yaml.load(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)  # type: ignore[no-untyped-call]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise DataError(f"is not YAML ({told})", remedy="fix the file", file=path) from error
+        )
+    return _dataset(root / path.name, names, _by_folder(labelled), notes, ids=labelled)
+
+
+def _by_folder(ids: Sequence[str]) -> Splits:
+    """Returns the splits if each image is in the folder of one, such as "images/train"."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for image_id in ids:
+        found = {split_called(part) for part in image_id.split("/")[:-1]} - {None}
+        if len(found) != 1:
+            return {}
+        members[str(found.pop())].append(image_id)
+    return {split: tuple(each) for split, each in members.items()}
 
 
 def _class_names(path: Path, names: Any) -> dict[int, str]:
@@ -123,58 +187,3 @@ def _class_names(path: Path, names: Any) -> dict[int, str]:
             file=path,
         )
     return {number: " ".join(name.split()) for number, name in pairs}
-
-
-def _base(root: Path, path: Any) -> Path:
-    """Returns the folder to which entries are relative: `path` of the file, if it is in `root`."""
-    if isinstance(path, str) and (base := safe_join(root, path)) and base.is_dir():
-        return base
-    return root
-
-
-def _photographs(path: Path, base: Path, entry: Any, outside: list[str]) -> list[str]:
-    """Returns the ids of the images that an entry names: a folder, or a text file of paths.
-
-    Paths in a text file that lead out of the data set join `outside`.
-    """
-    root = path.parent
-    if not isinstance(entry, str):
-        raise DataError(
-            f"has the entry {str(entry)[:60]!r}", remedy="name a folder or a list", file=path
-        )
-    there = [place for place in _places(root, (base, root), entry) if place.exists()]
-    if not there:
-        raise DataError(
-            f"names {entry[:200]!r}, which is not in {root}",
-            remedy="put the images beside the file, and name their folder relative to it",
-            file=path,
-        )
-    if there[0].is_dir():
-        found = find_images([there[0]])
-    else:
-        found = []
-        for line in _lines(there[0]):
-            places = _places(root, (there[0].parent, base, root), line)
-            found += [p for p in places if is_file(p)][:1] or places[:1]
-            outside += [] if places else [line]
-    return [each.relative_to(root).as_posix() for each in found]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            "cannot be read as text", remedy="list paths in UTF-8", file=path
-        ) from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _places(root: Path, bases: Iterable[Path], entry: str) -> list[Path]:
-    """Returns where in `root` the path `entry` may lead to; none where it leads out of it."""
-    text = entry.replace("\\", "/")
-    if text.startswith("/") and Path(text).is_relative_to(root.absolute()):
-        return [root / Path(text).relative_to(root.absolute())]
-    while text.startswith(("../", "./")):
-        text = text.removeprefix("../").removeprefix("./")
-    return [place for base in bases if (place := safe_join(base, text)) is not None]

@@ -1,0 +1,90 @@
+"""The lists in `ImageSets/Main`: the splits of VOC data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from frcnn_cli.data.formats.layout import Splits, is_image_name, split_called
+from frcnn_cli.data.formats.voc_folder import VocFolder
+from frcnn_cli.errors import DataError
+from frcnn_cli.files import reading
+
+_OF_ONE_CLASS = re.compile(r"\s(-1|0|1)$")
+"""How the lines end in the devkit's lists of one class, such as "dog_train.txt"."""
+
+
+def read_lists(folder: Path, annotated: VocFolder) -> tuple[Splits, list[DataError]]:
+    """Returns the splits that the lists in `folder` name, and what is not used of them.
+
+    A list of which nothing is annotated, such as the test list of VOC2012, is noted and not used.
+    Lists of one class are no splits.
+
+    Raises:
+        DataError: a list cannot be read, or has paths out of the data set.
+    """
+    splits: Splits = {}
+    notes = []
+    for path in sorted(folder.glob("*.txt")):
+        lines = _lines(path)
+        if _is_of_one_class(path, lines, annotated):
+            continue
+        members = tuple(dict.fromkeys(_member(path, line, annotated) for line in lines))
+        if annotated.xml.keys().isdisjoint(members):
+            notes.append(_unused(path, members, annotated))
+        else:
+            name = split_called(path.stem) or path.stem
+            splits[name] = tuple(dict.fromkeys(splits.get(name, ()) + members))
+    return splits, notes
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with reading(path), path.open(encoding="utf-8-sig") as lines:
+            return [line.strip() for line in lines if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "is not UTF-8 text", remedy="save it with that encoding", file=path
+        ) from error
+
+
+def _is_of_one_class(path: Path, lines: list[str], annotated: VocFolder) -> bool:
+    """Returns whether all lines are an id and a number: "photo 1" may be an id itself."""
+    return (
+        bool(lines)
+        and all(map(_OF_ONE_CLASS.search, lines))
+        and not any(line in annotated.xml for line in lines)
+        and (
+            "_" in path.stem
+            or any(_OF_ONE_CLASS.sub("", line).strip() in annotated.xml for line in lines)
+        )
+    )
+
+
+def _member(path: Path, line: str, annotated: VocFolder) -> str:
+    """Returns the id that a line names, which may have an ending or folders."""
+    if line in annotated.xml:
+        return line
+    name = line.replace("\\", "/")
+    if is_image_name(name):
+        name = name.rpartition(".")[0]
+    if name in annotated.xml:
+        return name
+    if name in {".", ".."} or re.search(r"[/\x00]", name):
+        last = PurePosixPath(name).name
+        path_out = name.startswith("/") or ".." in PurePosixPath(name).parts
+        if path_out or last not in annotated.xml:
+            raise DataError(
+                f"lists {line[:80]!r}, which is a path",
+                remedy="list names without folders",
+                file=path,
+            )
+        return last
+    return name
+
+
+def _unused(path: Path, members: tuple[str, ...], annotated: VocFolder) -> DataError:
+    if not members:
+        return DataError("is empty", remedy="it is not used", file=path)
+    remedy = f"add its XML files to {annotated.annotations}; the list is not used"
+    return DataError("lists no annotated image", remedy=remedy, file=path)
