@@ -17,6 +17,8 @@ value and the remedy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_LINE = 2000
@@ -105,3 +107,18 @@ class DeviceError(FrcnnError):
 
 class TrainingError(FrcnnError):
     """A training run that cannot go on."""
+
+
+@contextmanager
+def importing(needs: str, *, remedy: str, error: type[FrcnnError] = ConfigError) -> Iterator[None]:
+    """Raises `error`, "NEEDS, which cannot be imported (WHY); REMEDY", for an `ImportError`.
+
+    Args:
+        needs: what needs which package, such as "--scheduler needs Dask".
+        remedy: how to install it.
+        error: the class to raise.
+    """
+    try:
+        yield
+    except ImportError as problem:
+        raise error(f"{needs}, which cannot be imported ({problem})", remedy=remedy) from problem

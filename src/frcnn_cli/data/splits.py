@@ -26,7 +26,7 @@ def make_splits(
         share: of the images, 0..1.
     """
     classes = dict(images)
-    shuffled = sorted(classes, key=lambda image_id: (_digest(image_id, seed), image_id))
+    shuffled = shuffle(classes, seed)
     count = round(share * len(shuffled))
     if len(shuffled) > 1:
         count = min(max(count, 1), len(shuffled) - 1)
@@ -114,5 +114,10 @@ def _swap(name: str, giver: _Side, taker: _Side) -> None:
         taker.replace(returned, leaving)
 
 
-def _digest(image_id: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{image_id}".encode("utf-8", "surrogateescape")).digest()
+def shuffle(ids: Iterable[str], seed: int) -> list[str]:
+    """Returns the ids in an order that follows from the seed and their text alone."""
+
+    def digest(image_id: str) -> bytes:
+        return hashlib.sha256(f"{seed}:{image_id}".encode("utf-8", "surrogateescape")).digest()
+
+    return sorted(sorted(ids), key=digest)

@@ -18,7 +18,7 @@ import torch
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.deploy.onnx_graph import OnnxForm
 from frcnn_cli.detection.detector import load_model
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import ConfigError, importing
 from frcnn_cli.files import write_file
 from frcnn_cli.model.batch import Preprocessing
 
@@ -153,12 +153,8 @@ def _example(height: int, width: int, regions: int, seed: int) -> tuple[torch.Te
 
 
 def _import(package: str) -> Any:
-    try:
+    with importing(f"exporting needs {package}", remedy=_INSTALL):
         return importlib.import_module(package)
-    except ImportError as error:
-        raise ConfigError(
-            f"exporting needs {package}, which cannot be imported ({error})", remedy=_INSTALL
-        ) from error
 
 
 @contextmanager

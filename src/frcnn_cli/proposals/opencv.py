@@ -8,8 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.config import Preset
-from frcnn_cli.errors import ProposalError
+from frcnn_cli.errors import ProposalError, importing
 
+_SWITCHES = {
+    "fast": "switchToSelectiveSearchFast",
+    "quality": "switchToSelectiveSearchQuality",
+    "single": "switchToSingleStrategy",
+}
 PAPER_SIGMA = 0.8
 PAPER_K = (50, 100)
 PAPER_MIN_SIDE = 20
@@ -75,14 +80,10 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
     try:
         engine = segmentation.createSelectiveSearchSegmentation()
         engine.setBaseImage(bgr)
-        if preset == "fast":
-            engine.switchToSelectiveSearchFast()
-        elif preset == "quality":
-            engine.switchToSelectiveSearchQuality()
-        elif preset == "single":
-            engine.switchToSingleStrategy()
-        else:
+        if preset == "paper":
             switch_to_paper(cv2, engine, bgr)
+        else:
+            getattr(engine, _SWITCHES[preset])()
         rectangles = np.asarray(engine.process(), dtype=np.int32).reshape(-1, 4)
     except cv2.error as error:
         height, width = image.shape[:2]
@@ -116,13 +117,9 @@ def switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
 
 
 def _import_cv2() -> Any:
-    try:
+    remedy = "pip install --force-reinstall opencv-contrib-python"
+    with importing("the region search needs OpenCV", remedy=remedy, error=ProposalError):
         import cv2
-    except ImportError as error:
-        raise ProposalError(
-            f"OpenCV cannot be imported ({error})",
-            remedy="pip install --force-reinstall opencv-contrib-python",
-        ) from error
     return cv2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,22 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.proposals import (
-    described,
-    imported_key,
-    load_proposals,
-    proposal_key,
-    save_proposals,
-)
+from frcnn_cli.cache.proposals import imported_key, load_proposals, proposal_key
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import CacheError, FrcnnError, ProposalError
-from frcnn_cli.proposals.search import library, require_engine, search
+from frcnn_cli.proposals.search import library, require_engine
 from frcnn_cli.proposals.worker import (
     AlreadyClaimed,
     Found,
     SearchTask,
+    search_and_keep,
     search_once,
     set_up_worker,
 )
@@ -72,6 +67,20 @@ class ProposalRun:
             raise self.failures[path]
         return proposals_for(path, self.config, self.cache, image)
 
+    def note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
+        """Counts the outcome of an image; raises if the cache itself failed."""
+        match outcome:
+            case Found(boxes, searched):
+                self.searched += searched
+                self.cached += not searched
+                self.counts[path] = min(boxes, self.config.max_proposals or boxes)
+            case CacheError():
+                raise outcome
+            case FrcnnError():
+                self.failures[path] = outcome
+            case _:
+                self.failures[path] = error_of(path, outcome)
+
 
 def proposals_for(
     path: Path,
@@ -98,8 +107,7 @@ def proposals_for(
         if config.engine == "imported":
             raise _not_imported(path, config)
         pixels = load_image(path) if image is None else image
-        boxes = search(pixels, config, path).boxes
-        save_proposals(cache, key, boxes, described(config, library(config)))
+        boxes = search_and_keep(pixels, SearchTask(path, key, config, cache))
     return boxes[: config.max_proposals or None]
 
 
@@ -154,8 +162,15 @@ def ensure_proposals(
     """
     began = time.monotonic()
     workers = workers or all_cores()
-    tally = _Tally(list(dict.fromkeys(paths)), ProposalRun(config, cache), progress)
-    missing = tally.missing(force)
+    paths = list(dict.fromkeys(paths))
+    run = ProposalRun(config, cache)
+
+    def note(path: Path, outcome: Found | FrcnnError | Lost) -> None:
+        run.note(path, outcome)
+        progress(STEP, len(run.counts) + len(run.failures), len(paths))
+
+    progress(STEP, 0, len(paths))
+    missing = _missing(paths, run, force, note)
     first = list(islice(missing, 2))
     if first:
         require_engine(config)
@@ -173,67 +188,38 @@ def ensure_proposals(
                 if isinstance(outcome, AlreadyClaimed):
                     claimed_by_others.append(replace(task, wait=True))
                 else:
-                    tally.note(task.path, outcome)
+                    note(task.path, outcome)
         tasks = claimed_by_others  # searched, or waited for, once the others are done
-    return tally.result(time.monotonic() - began)
+    run.counts = {path: run.counts[path] for path in paths if path in run.counts}
+    run.failures = {path: run.failures[path] for path in paths if path in run.failures}
+    run.seconds = time.monotonic() - began
+    return run
 
 
-class _Tally:
-    """Counts the outcomes of `ensure_proposals` and reports progress."""
-
-    def __init__(self, paths: Sequence[Path], run: ProposalRun, progress: Progress) -> None:
-        self._paths = paths
-        self._run = run
-        self._progress = progress
-        self._report()
-
-    def missing(self, force: bool) -> Iterator[SearchTask]:
-        """Yields the images to search; notes those that are cached or cannot be read."""
-        run, config = self._run, self._run.config
-        key_of = proposal_keys(config)
-        is_imported = config.engine == "imported"
-        for path in self._paths:
-            try:
-                content = cached_content_hash(run.cache, path)
-            except FrcnnError as error:
-                self.note(path, error)
-                continue
-            key = key_of(content)
-            boxes = load_proposals(run.cache, key) if is_imported or not force else None
-            if boxes is not None:
-                self.note(path, Found(len(boxes), searched=False))
-            elif is_imported:
-                self.note(path, _not_imported(path, config))
-            else:
-                yield SearchTask(path, key, config, run.cache, force)
-
-    def note(self, path: Path, outcome: Found | FrcnnError | Lost) -> None:
-        """Counts the outcome of an image; raises if the cache itself failed."""
-        run = self._run
-        match outcome:
-            case Found(boxes, searched):
-                run.searched += searched
-                run.cached += not searched
-                run.counts[path] = min(boxes, run.config.max_proposals or boxes)
-            case CacheError():
-                raise outcome
-            case FrcnnError():
-                run.failures[path] = outcome
-            case _:
-                run.failures[path] = error_of(path, outcome)
-        self._report()
-
-    def result(self, seconds: float) -> ProposalRun:
-        """Returns the run, its images in input order."""
-        run = self._run
-        run.counts = {path: run.counts[path] for path in self._paths if path in run.counts}
-        run.failures = {path: run.failures[path] for path in self._paths if path in run.failures}
-        run.seconds = seconds
-        return run
-
-    def _report(self) -> None:
-        done = len(self._run.counts) + len(self._run.failures)
-        self._progress(STEP, done, len(self._paths))
+def _missing(
+    paths: Iterable[Path],
+    run: ProposalRun,
+    force: bool,
+    note: Callable[[Path, Found | FrcnnError], None],
+) -> Iterator[SearchTask]:
+    """Yields the images to search; notes those that are cached or cannot be read."""
+    config, cache = run.config, run.cache
+    key_of = proposal_keys(config)
+    is_imported = config.engine == "imported"
+    for path in paths:
+        try:
+            content = cached_content_hash(cache, path)
+        except FrcnnError as error:
+            note(path, error)
+            continue
+        key = key_of(content)
+        boxes = load_proposals(cache, key) if is_imported or not force else None
+        if boxes is not None:
+            note(path, Found(len(boxes), searched=False))
+        elif is_imported:
+            note(path, _not_imported(path, config))
+        else:
+            yield SearchTask(path, key, config, cache, force)
 
 
 def _search_on_cluster(

@@ -6,6 +6,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from frcnn_cli.cache.claims import claimed
 from frcnn_cli.cache.proposals import described, load_proposals, save_proposals
 from frcnn_cli.cache.store import Cache
@@ -14,6 +17,7 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.search import library, require_engine, search
+from frcnn_cli.records import FloatArray
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,18 @@ def set_up_worker(config: ProposalConfig, *, alone: bool) -> None:
     require_engine(config)  # loads compiled code before the clock of the first image starts
 
 
+def search_and_keep(image: npt.NDArray[np.uint8], task: SearchTask) -> FloatArray:
+    """Searches the image (H, W, 3) RGB of a task; returns its boxes (N, 4), which the cache keeps.
+
+    Raises:
+        ProposalError: the search failed.
+        CacheError: the cache cannot be written.
+    """
+    boxes = search(image, task.config, task.path).boxes
+    save_proposals(task.cache, task.key, boxes, described(task.config, library(task.config)))
+    return boxes
+
+
 def search_once(task: SearchTask) -> Found | AlreadyClaimed | FrcnnError:
     """Searches an image and keeps its proposals, unless another process does or has done so.
 
@@ -83,9 +99,7 @@ def search_once(task: SearchTask) -> Found | AlreadyClaimed | FrcnnError:
             kept = None if task.force else load_proposals(task.cache, task.key)
             if kept is not None:
                 return Found(len(kept), searched=False)
-            boxes = search(load_image(task.path), task.config, task.path).boxes
-            made_by = described(task.config, library(task.config))
-            save_proposals(task.cache, task.key, boxes, made_by)
+            boxes = search_and_keep(load_image(task.path), task)
             return Found(len(boxes), searched=True)
     except FrcnnError as error:
         return error

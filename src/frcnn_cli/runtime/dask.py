@@ -18,18 +18,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from frcnn_cli._version import __version__
-from frcnn_cli.errors import ConfigError, FrcnnError
+from frcnn_cli.errors import ConfigError, FrcnnError, importing
 from frcnn_cli.runtime.process_pool import CollectedRecords, Lost, TimedOut, WorkerDied
 
-try:
+with importing("--scheduler needs Dask", remedy="pip install 'frcnn-cli[cluster]'"):
     import dask
     import distributed
     from distributed.comm.addressing import parse_address, parse_host_port
-except ImportError as problem:
-    raise ConfigError(
-        f"--scheduler needs Dask, which cannot be imported ({problem})",
-        remedy="pip install 'frcnn-cli[cluster]'",
-    ) from problem
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")

@@ -18,10 +18,11 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.data.inspect.convert import convert
-from frcnn_cli.data.inspect.preview import draw_sample, sample
+from frcnn_cli.data.inspect.preview import draw_sample
 from frcnn_cli.data.inspect.summary import summarize, to_json
 from frcnn_cli.data.inspect.writers import Format
 from frcnn_cli.data.open import make_split, open_dataset
+from frcnn_cli.data.splits import shuffle
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.run import evaluate_file
 from support.datasets import coco, pair, photograph, yolo
@@ -236,7 +237,7 @@ def test_a_sample_is_drawn_outside_of_the_data(scenes: Path, tmp_path: Path) -> 
     assert failures == []
     assert sorted((tmp_path / "drawn").iterdir()) == sorted(drawn)
     assert len(drawn) == 3
-    assert sample(dataset.ids, 3, 1) == sample(dataset.ids[::-1], 3, 1) != sample(dataset.ids, 3, 2)
+    assert shuffle(dataset.ids, 1) == shuffle(dataset.ids[::-1], 1) != shuffle(dataset.ids, 2)
     with pytest.raises(ConfigError, match="is in the data set's folder"):
         draw_sample(dataset, scenes / "drawn", 3, seed=1)
 

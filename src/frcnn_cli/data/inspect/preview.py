@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import load_image
+from frcnn_cli.data.splits import shuffle
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.plotting.draw import draw
 from frcnn_cli.plotting.save import free_name, save_picture
@@ -40,7 +39,7 @@ def draw_sample(
     """
     if folder.resolve().is_relative_to(dataset.root.resolve()):
         raise ConfigError("is in the data set's folder", remedy="name another folder", file=folder)
-    chosen = sample(dataset.ids, count, seed)
+    chosen = sorted(shuffle(dataset.ids, seed)[:count])
     names = [*dataset.classes, *(f"{name} (difficult)" for name in dataset.classes)]
     pictures: list[Path] = []
     failures: list[FrcnnError] = []
@@ -59,18 +58,3 @@ def draw_sample(
         pictures.append(path)
         progress("Drawing", done, len(chosen))
     return pictures, failures
-
-
-def sample(ids: Sequence[str], count: int, seed: int) -> list[str]:
-    """Returns `count` of the ids, chosen by the seed and their text alone, in their order.
-
-    Args:
-        ids: image ids.
-        count: how many to choose.
-        seed: another seed, another choice.
-    """
-
-    def digest(image_id: str) -> bytes:
-        return hashlib.sha256(f"{seed}:{image_id}".encode("utf-8", "surrogateescape")).digest()
-
-    return sorted(sorted(ids, key=digest)[:count])

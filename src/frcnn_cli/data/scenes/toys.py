@@ -18,26 +18,17 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (242, 240, 232)
 DARK: Colour = (24, 21, 24)
 WOOD: Colour = (204, 158, 107)
-BRIGHT = (
-    (214, 36, 33),
-    (242, 158, 20),
-    (26, 107, 199),
-    (20, 143, 107),
-    (237, 209, 46),
-    (143, 51, 148),
-    (240, 107, 133),
-)
-GLAZES = (
-    (237, 232, 217),
-    (31, 77, 133),
-    (189, 61, 41),
-    (41, 115, 107),
-    (230, 179, 61),
-    (51, 51, 59),
-)
-FOLIAGE = ((56, 128, 31), (107, 153, 36), (219, 168, 31), (214, 97, 20), (168, 36, 26))
-DRINKS = ((51, 28, 15), (115, 56, 20), (158, 122, 87))
-STONES = ((70, 70, 74), (112, 108, 104), (150, 145, 138))
+
+
+def _palette(codes: str) -> tuple[Colour, ...]:
+    return tuple((red, green, blue) for red, green, blue in map(bytes.fromhex, codes.split()))
+
+
+BRIGHT = _palette("d62421 f29e14 1a6bc7 148f6b edd12e 8f3394 f06b85")
+GLAZES = _palette("ede8d9 1f4d85 bd3d29 29736b e6b33d 33333b")
+FOLIAGE = _palette("38801f 6b9924 dba81f d66114 a8241a")
+DRINKS = _palette("331c0f 733814 9e7a57")
+STONES = _palette("46464a 706c68 96918a")
 
 
 class Detail(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import ConfigError, importing
 from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
 from frcnn_cli.model.batch import IMAGENET_RGB, Preprocessing
 
@@ -46,13 +46,9 @@ def require(name: str) -> Any:
     Raises:
         ConfigError: timm is not installed, or has no such network.
     """
-    try:
+    needs = f"--backbone {PREFIX}{name} needs timm"
+    with importing(needs, remedy="pip install 'frcnn-cli[timm]'"):
         timm = importlib.import_module("timm")
-    except ImportError as error:
-        raise ConfigError(
-            f"--backbone {PREFIX}{name} needs timm, which cannot be imported ({error})",
-            remedy="pip install 'frcnn-cli[timm]'",
-        ) from error
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=4)
         known = f"use {' or '.join(near)}" if near else "see timm.list_models()"

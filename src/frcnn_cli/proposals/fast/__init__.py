@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.config import Preset
-from frcnn_cli.errors import ProposalError
+from frcnn_cli.errors import ProposalError, importing
 from frcnn_cli.proposals import opencv
 
 _RULES: Final = 1
@@ -73,13 +73,9 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
 
 
 def _import_engine() -> ModuleType:
-    try:
+    remedy = "pip install --upgrade numba, or --engine opencv"
+    with importing("the fast engine needs numba", remedy=remedy, error=ProposalError):
         import numba  # noqa: F401
-    except ImportError as error:
-        raise ProposalError(
-            f"the fast engine needs numba, which cannot be imported ({error})",
-            remedy="pip install --upgrade numba, or --engine opencv",
-        ) from error
     from frcnn_cli.proposals.fast import engine
 
     return engine

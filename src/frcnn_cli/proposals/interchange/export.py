@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from frcnn_cli.files import as_utf8, atomic_file, writing
 from frcnn_cli.proposals.interchange.documents import SCHEMA
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import FloatArray
-
-if TYPE_CHECKING:  # it imports torch, which `proposals --export` does without
-    pass
 
 
 def check_export(file: Path) -> None:

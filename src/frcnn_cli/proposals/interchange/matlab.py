@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import DataError, importing
 from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.record import ImportedProposals, collect, same_length
 
@@ -40,13 +40,8 @@ def read(file: Path) -> ImportedProposals:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    try:
+    with importing("needs SciPy", remedy="pip install 'frcnn-cli[matlab]'", error=DataError):
         from scipy.io import loadmat
-    except ImportError as error:
-        raise DataError(
-            f"needs SciPy, which cannot be imported ({error})",
-            remedy="pip install 'frcnn-cli[matlab]'",
-        ) from error
     try:
         variables: dict[str, Any] = loadmat(file, variable_names=("boxes", "images"))
     except (OSError, MemoryError):
