@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 
+if sys.platform != "win32":
+    import fcntl
+
 TEMPORARY_SUFFIX = ".tmp"
+_SLOTS = 8
+"""Temporary names of a file; further processes that write it at once take random names."""
 
 
 @contextmanager
@@ -19,7 +26,7 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Yields a binary file that becomes `path` when the block ends without an exception.
 
     Until then nobody sees it: it has a temporary name in the same folder, so that the rename never
-    crosses file systems.
+    crosses file systems. What killed processes left of the same `path` is removed.
 
     Args:
         path: the file to write; its folder exists.
@@ -29,17 +36,130 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is missing, read-only or full.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
+    with _claimed(path, _open_file) as (temporary, held):
+        try:
+            os.ftruncate(held, 0)  # what a killed process wrote
+            with os.fdopen(held, "wb", closefd=False) as stream:
+                yield stream
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            if sys.platform == "win32":  # which renames no open file
+                os.close(held)
+            temporary.replace(path)
+        except BaseException:
+            if sys.platform == "win32":
+                with suppress(OSError):
+                    os.close(held)
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder that becomes `path` when the block ends without an exception.
+
+    What killed processes left of the same `path` is removed.
+
+    Args:
+        path: the folder to make; it is missing or empty.
+
+    Raises:
+        OSError: the folder around it cannot be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _claimed(path, _open_folder) as (temporary, _):
+        try:
+            _empty(temporary)
+            yield temporary
+            if path.exists():
+                path.rmdir()
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _claimed(path: Path, opened: Callable[[Path, bool], int]) -> Iterator[tuple[Path, int]]:
+    """Yields a temporary name beside `path`, and it open and locked.
+
+    Its writer holds a lock on it, which ends with the process however that ends: what is not
+    locked has been left by a dead one.
+
+    Args:
+        path: what is to be made.
+        opened: makes and opens a name; exclusively, or else whatever is there.
+    """
+    slots = [path.with_name(f".{path.name[:80]}.{i}{TEMPORARY_SUFFIX}") for i in range(_SLOTS)]
+    temporary, held = next(_locked(slots, opened), (None, -1))
+    if temporary is None:
+        temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
+        held = opened(temporary, True)
     try:
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        for abandoned, found in _locked((each for each in slots if os.path.lexists(each)), _open):
+            _remove(abandoned)
+            os.close(found)
+        yield temporary, held
+    finally:
+        with suppress(OSError):  # closed before its renaming, on Windows
+            os.close(held)
+
+
+def _locked(
+    names: Iterable[Path], opened: Callable[[Path, bool], int]
+) -> Iterator[tuple[Path, int]]:
+    """Yields the names that no living process has locked, open and locked by this one."""
+    if sys.platform == "win32":
+        return
+    for name in names:
+        try:
+            held = opened(name, False)
+        except OSError:  # of another user, or something else
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its writer may have renamed it since it was opened.
+            there, ours = name.lstat(), os.fstat(held)
+            is_ours = (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        except OSError:  # of a living process, or on a file system without locks
+            is_ours = False
+        if is_ours:
+            yield name, held
+        else:
+            os.close(held)
+
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_BYTES = getattr(os, "O_BINARY", 0)
+
+
+def _open(name: Path, _: bool) -> int:
+    return os.open(name, os.O_RDONLY | _NO_LINKS)
+
+
+def _open_file(name: Path, exclusively: bool) -> int:
+    new = os.O_EXCL if exclusively else 0
+    return os.open(name, os.O_RDWR | os.O_CREAT | _NO_LINKS | _BYTES | new, 0o666)
+
+
+def _open_folder(name: Path, exclusively: bool) -> int:
+    if exclusively or not name.is_dir():
+        name.mkdir()
+    return os.open(name, os.O_RDONLY | _NO_LINKS)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        _remove(path)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from defusedxml.common import DefusedXmlException
 
 from frcnn_cli.data.formats.layout import bare_name
 from frcnn_cli.errors import AnnotationError
-from frcnn_cli.files import reading
+from frcnn_cli.files import atomic_file, reading
 from frcnn_cli.records import BoolArray, FloatArray, as_boxes
 
 if TYPE_CHECKING:
@@ -162,9 +162,8 @@ def write_annotation(
             remedy="rename the image or the class",
             file=path,
         )
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    with atomic_file(path, durable=False) as stream:
+        stream.write(text.encode())
 
 
 def _corner(edge: np.float32, base: int) -> str:

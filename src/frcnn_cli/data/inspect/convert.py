@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from frcnn_cli.data.images import image_size
 from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
 from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
-from frcnn_cli.files import writing
+from frcnn_cli.files import atomic_folder, writing
 from frcnn_cli.plotting.save import free_name
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -159,15 +158,8 @@ def _check(dataset: Dataset, out: Path) -> None:
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
     """Yields a folder that becomes `out` when the block ends without an exception."""
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with writing(out, remedy="choose another folder with --out"):
-            unfinished.mkdir(parents=True)
-            yield unfinished
-            unfinished.replace(out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    with writing(out, remedy="choose another folder with --out"), atomic_folder(out) as unfinished:
+        yield unfinished
 
 
 def _put(source: Path, place: Path, link: bool) -> None:

@@ -6,16 +6,15 @@ to keep its work catches the exception inside and leaves in the ordinary way.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.files import writing
+from frcnn_cli.files import atomic_file, atomic_folder, writing
 from frcnn_cli.records import DetectedImage
 
 
@@ -64,7 +63,7 @@ class FileWriter:
 
     def __init__(self, target: Path | TextIO) -> None:
         self._target = target.resolve() if isinstance(target, Path) else target
-        self._temporary: Path | None = None
+        self._open_file = ExitStack()
 
     def header(self) -> str:
         """Returns the text before the first image."""
@@ -80,7 +79,10 @@ class FileWriter:
 
     def __enter__(self) -> Self:
         self._stream = self._open()
-        self._put(self.header())
+        with ExitStack() as on_failure:
+            on_failure.push(self._open_file)
+            self._put(self.header())
+            on_failure.pop_all()
         return self
 
     def write(self, image: DetectedImage) -> None:
@@ -93,19 +95,13 @@ class FileWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if error is None:
+        with self.translate_os_errors():
+            if error is not None:
+                self._open_file.__exit__(kind, error, trace)
+                return
+            with self._open_file:
                 self._put(self.footer())
-            with self.translate_os_errors():
-                if error is None:
-                    self._stream.flush()
-                if isinstance(self._target, Path):
-                    self._stream.close()
-                if error is None and self._temporary:
-                    self._temporary.replace(self._target)  # type: ignore[arg-type]
-        finally:
-            if self._temporary:
-                self._temporary.unlink(missing_ok=True)
+                self._stream.flush()
 
     @contextmanager
     def translate_os_errors(self) -> Iterator[None]:
@@ -118,16 +114,24 @@ class FileWriter:
         if not isinstance(self._target, Path):
             return self._target
         path = self._target
-        if not path.exists() or path.is_file():
-            # Anything else, such as /dev/null or a named pipe, is written straight.
-            path = self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with self.translate_os_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("w", encoding="utf-8", newline="\n")
+            # Anything but a file, such as /dev/null or a named pipe, is written straight.
+            is_file = not path.exists() or path.is_file()
+            opened = atomic_file(path, durable=False) if is_file else path.open("wb")
+            stream = self._open_file.enter_context(opened)
+            text = TextIOWrapper(stream, encoding="utf-8", newline="\n", write_through=True)
+            self._open_file.callback(_detach, text)
+            return text
 
     def _put(self, text: str) -> None:
         with self.translate_os_errors():
             self._stream.write(text)
+
+
+def _detach(text: TextIOWrapper) -> None:
+    with suppress(OSError):  # told already: the block flushes before it ends
+        text.detach()
 
 
 def require_new_folder(folder: Path) -> None:
@@ -155,7 +159,7 @@ class FolderWriter:
 
     def __init__(self, target: Path) -> None:
         self._target = target.resolve()
-        self.folder = self._target.with_name(f".{self._target.name}.{os.getpid()}.tmp")
+        self._making = ExitStack()
         self._files: dict[str, str] = {}
 
     def begin(self) -> None:
@@ -167,8 +171,11 @@ class FolderWriter:
     def __enter__(self) -> Self:
         with self.translate_os_errors():
             require_new_folder(self._target)
-            self.folder.mkdir(parents=True)
-            self.begin()
+            self.folder = self._making.enter_context(atomic_folder(self._target))
+            with ExitStack() as on_failure:
+                on_failure.push(self._making)
+                self.begin()
+                on_failure.pop_all()
         return self
 
     def __exit__(
@@ -177,15 +184,15 @@ class FolderWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            with self.translate_os_errors():
+        with self.translate_os_errors():
+            if error is None:
+                with self._making:
+                    self.end()
+                return
+            try:
                 self.end()
-                if error is None:
-                    if self._target.exists():
-                        self._target.rmdir()
-                    self.folder.rename(self._target)
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            finally:
+                self._making.__exit__(kind, error, trace)
 
     def name_of(self, image: DetectedImage) -> str:
         """Returns the name of an image, which no other one had.
