@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from frcnn_cli.plotting.chips import ChipMaker, percent
+from frcnn_cli.plotting.chips import chip_variants, make_chip, percent
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_scores_as_people_read_them(score, text):
 
 
 def test_a_chip_holds_its_letters():
-    chip = ChipMaker(12).make("dogjy", "98 %")
+    chip = make_chip(12, "dogjy", "98 %")
     assert chip.text.shape == (chip.height, chip.width)
     assert chip.text.max() > 0.8
     for edge in (chip.text[0], chip.text[-1], chip.text[:, 0], chip.text[:, -1]):
@@ -31,13 +31,13 @@ def test_a_chip_holds_its_letters():
 
 
 def test_variants_grow_shorter_and_fit():
-    widths = [each.width for each in ChipMaker(12).variants("dog", "98 %", 500, 375)]
+    widths = [each.width for each in chip_variants(12, "dog", "98 %", (500, 375))]
     assert len(widths) == 2
     assert widths[0] > widths[1]
-    assert all(each.width <= 40 for each in ChipMaker(12).variants("cat", "98 %", 40, 375))
-    assert ChipMaker(12).variants("dog", "98 %", 8, 8) == []
+    assert all(each.width <= 40 for each in chip_variants(12, "cat", "98 %", (40, 375)))
+    assert chip_variants(12, "dog", "98 %", (8, 8)) == []
 
 
 def test_small_letters_are_tried_where_the_name_is_too_long():
-    (only,) = ChipMaker(9).variants("diningtable", "98 %", 64, 48)
+    (only,) = chip_variants(9, "diningtable", "98 %", (64, 48))
     assert only.width <= 64

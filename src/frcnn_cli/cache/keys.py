@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +48,17 @@ def cached_content_hash(cache: Cache, path: Path) -> str:
     with reading(path):
         status = path.stat()
     key = key_of(path=os.fsencode(path.absolute()).hex())
-    note = records.load(cache, HASHES, key)
-    seen = _fingerprint(status)
-    if note is not None and note == {**seen, "sha256": note.get("sha256")}:
-        return str(note["sha256"])
-    digest = content_hash(path)
-    if time.time() - status.st_mtime > _SETTLED_SECONDS:
-        _note(cache, key, {**seen, "sha256": digest})
-    return digest
-
-
-def _fingerprint(status: os.stat_result) -> dict[str, int]:
-    return {
+    seen = {
         "size": status.st_size,
         "modified_ns": status.st_mtime_ns,
         "changed_ns": status.st_ctime_ns,
     }
-
-
-def _note(cache: Cache, key: str, note: Mapping[str, Any]) -> None:
-    try:
-        # Losing a note to a power cut costs one more reading of the file, so it is not synced.
-        records.save(cache, HASHES, key, note, durable=False)
-    except CacheError:
-        return  # a read-only cache still serves what it holds
+    note = records.load(cache, HASHES, key)
+    if note is not None and note == {**seen, "sha256": note.get("sha256")}:
+        return str(note["sha256"])
+    digest = content_hash(path)
+    if time.time() - status.st_mtime > _SETTLED_SECONDS:
+        with suppress(CacheError):  # a read-only cache still serves what it holds
+            # Losing a note to a power cut costs one more reading of the file, so it is not synced.
+            records.save(cache, HASHES, key, {**seen, "sha256": digest}, durable=False)
+    return digest

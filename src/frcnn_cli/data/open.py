@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
 from frcnn_cli.cache.store import Cache
@@ -129,31 +131,27 @@ def _made_key(dataset: Dataset) -> str:
 
 
 def _made_splits(dataset: Dataset, cache: Cache) -> dict[str, list[str]]:
-    record = records.load(cache, _KIND, _made_key(dataset)) or {}
-    return _lists(record)
+    return _lists(records.load(cache, _KIND, _made_key(dataset)))
 
 
-def _lists(record: Mapping[str, Any]) -> dict[str, list[str]]:
+def _lists(record: Mapping[str, Any] | None) -> dict[str, list[str]]:
     """Returns the lists of ids in a record, which others may have written."""
-    splits = record.get("splits")
-    if not isinstance(splits, dict):
+    try:
+        return msgspec.convert((record or {}).get("splits", {}), dict[str, list[str]])
+    except msgspec.ValidationError:
         return {}
-    return {
-        name: [image_id for image_id in ids if isinstance(image_id, str)]
-        for name, ids in splits.items()
-        if isinstance(ids, list)
-    }
 
 
 def _kept_splits(dataset: Dataset, cache: Cache) -> Splits:
     """Returns the splits made at the first call; images that are new since join `trainval`."""
     key = key_of(root=str(dataset.root.resolve()), seed=_SEED)
     record = records.load(cache, _KIND, key)
-    if record is None or not {"trainval", "test"} <= _lists(record).keys():
+    kept = _lists(record)
+    if not {"trainval", "test"} <= kept.keys():
         splits: Splits = make_splits(dataset.class_sets(), seed=_SEED)
     else:
         there = set(dataset.ids)
-        kept = {name: [i for i in ids if i in there] for name, ids in _lists(record).items()}
+        kept = {name: [i for i in ids if i in there] for name, ids in kept.items()}
         new = sorted(there.difference(*kept.values()))
         kept["trainval"] += new
         splits = {name: tuple(ids) for name, ids in kept.items()}

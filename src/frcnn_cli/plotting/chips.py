@@ -50,43 +50,41 @@ class Chip:
     text: Coverage
 
 
-@dataclass(frozen=True, slots=True)
-class ChipMaker:
-    """Sets the text of chips, name in bold and score in regular type.
+def make_chip(size: int, name: str, score: str = "") -> Chip:
+    """Returns the chip "name score", the name in bold; without a score, the name alone.
 
-    Attributes:
+    Args:
         size: of the letters, pixels.
+        name: the label.
+        score: what follows it, in regular type.
     """
+    bold, regular = load_font(size, bold=True), load_font(size)
+    pad = round(0.45 * size)
+    height = round(1.55 * size)
+    gap = round(0.4 * size) if score else 0
+    name_width, score_width = bold.getlength(name), regular.getlength(score)
+    width = round(2 * pad + name_width + gap + score_width)
+    letters = Image.new("L", (width, height))
+    draw = ImageDraw.Draw(letters)
+    # Centred on the capitals: descenders hang below, as the eye expects.
+    top, bottom = bold.getbbox("H", anchor="ls")[1::2]
+    baseline = round((height - top - bottom) / 2)
+    draw.text((pad, baseline), name, 255, bold, anchor="ls")
+    draw.text((pad + name_width + gap, baseline), score, 225, regular, anchor="ls")
+    return Chip(width, height, np.asarray(letters, np.float32) / np.float32(255))
 
-    size: int
 
-    def make(self, name: str, score: str = "") -> Chip:
-        """Returns the chip "name score"; without a score, the name alone."""
-        bold, regular = load_font(self.size, bold=True), load_font(self.size)
-        pad = round(0.45 * self.size)
-        height = round(1.55 * self.size)
-        gap = round(0.4 * self.size) if score else 0
-        name_width, score_width = bold.getlength(name), regular.getlength(score)
-        width = round(2 * pad + name_width + gap + score_width)
-        letters = Image.new("L", (width, height))
-        draw = ImageDraw.Draw(letters)
-        # Centred on the capitals: descenders hang below, as the eye expects.
-        top, bottom = bold.getbbox("H", anchor="ls")[1::2]
-        baseline = round((height - top - bottom) / 2)
-        draw.text((pad, baseline), name, 255, bold, anchor="ls")
-        draw.text((pad + name_width + gap, baseline), score, 225, regular, anchor="ls")
-        return Chip(width, height, np.asarray(letters, np.float32) / np.float32(255))
+def chip_variants(size: int, name: str, score: str, picture: tuple[int, int]) -> list[Chip]:
+    """Returns chips that fit into a picture, the most telling one first.
 
-    def variants(self, name: str, score: str, width: int, height: int) -> list[Chip]:
-        """Returns chips that fit into a `width` × `height` picture, the most telling one first.
-
-        Args:
-            name: the label.
-            score: what follows it.
-            width: of the picture, pixels.
-            height: of the picture, pixels.
-        """
-        chips = [self.make(name, score), self.make(name)]
-        if chips[-1].width > width:
-            chips.append(ChipMaker(min(self.size, SMALLEST)).make(name))
-        return [each for each in chips if each.width <= width and each.height <= height]
+    Args:
+        size: of the letters, pixels.
+        name: the label.
+        score: what follows it.
+        picture: width and height, pixels.
+    """
+    width, height = picture
+    chips = [make_chip(size, name, score), make_chip(size, name)]
+    if chips[-1].width > width:
+        chips.append(make_chip(min(size, SMALLEST), name))
+    return [each for each in chips if each.width <= width and each.height <= height]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frcnn_cli.plotting.chips import ChipMaker, percent
+from frcnn_cli.plotting.chips import chip_variants, percent
 from frcnn_cli.plotting.palette import INK, Colour, class_colour, text_colour
 from frcnn_cli.plotting.placing import PlacedChip, place
 from frcnn_cli.plotting.shapes import Canvas, Rect, blend, fill, stroke
@@ -109,8 +109,7 @@ def draw_marks(
     height, width = canvas.shape[:2]
     style = style or Style.for_picture(width, height)
     rects = [_outer_rect(each.box, style, width, height) for each in marks]
-    maker = ChipMaker(style.text)
-    chips = [maker.variants(each.name, each.note, width, height) for each in marks]
+    chips = [chip_variants(style.text, each.name, each.note, (width, height)) for each in marks]
     places = place(chips, rects, (width, height), style.line)
     for rect, mark in zip(reversed(rects), reversed(marks), strict=True):
         _draw_box(canvas, rect, mark.colour, style)

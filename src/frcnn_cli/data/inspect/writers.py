@@ -63,7 +63,7 @@ class VocWriter:
         self._splits = splits
         self._stems: dict[str, str] = {}
         for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
-            (root / folder).mkdir(parents=True)
+            (root / folder).mkdir(parents=True, exist_ok=True)
 
     def add(self, item: Item) -> Path:
         """Writes an XML file, and returns where the image goes.

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frcnn_cli.data.formats.voc_xml import write_annotation
+from frcnn_cli.data.inspect.writers import Item, VocWriter
+from frcnn_cli.data.record import Record
 from frcnn_cli.data.scenes.painting import FloatImage, lay, noise, paint, table
 from frcnn_cli.data.scenes.toys import CLUTTER, TOYS
 from frcnn_cli.records import FloatArray, as_boxes
@@ -54,24 +55,27 @@ def generate(folder: Path, *, train: int, test: int, seed: int = 0) -> None:
         test: scenes in `test`.
         seed: decides everything.
     """
-    lists = folder / "ImageSets" / "Main"
-    for path in (folder / "JPEGImages", folder / "Annotations", lists):
-        path.mkdir(parents=True, exist_ok=True)
-    trainval = [f"{i:06d}" for i in range(1, train + 1)]
-    tests = [f"{i:06d}" for i in range(train + 1, train + test + 1)]
-    for split, ids in enumerate((trainval, tests)):
-        for index, image_id in enumerate(ids):
-            rng = np.random.default_rng([seed, split, index])
-            _write(folder, image_id, draw_scene(rng), rng)
+    ids = [f"{number:06d}" for number in range(1, train + test + 1)]
+    trainval, tests = ids[:train], ids[train:]
     splits = {
         "trainval": trainval,
         "train": [name for i, name in enumerate(trainval) if i % 5 != 4],
         "val": trainval[4::5],
         "test": tests,
     }
-    for split_name, ids in splits.items():
-        text = "".join(f"{image_id}\n" for image_id in ids)
-        (lists / f"{split_name}.txt").write_text(text, encoding="utf-8")
+    writer = VocWriter(folder, splits)
+    for split in ("trainval", "test"):
+        for index, image_id in enumerate(splits[split]):
+            rng = np.random.default_rng([seed, int(split == "test"), index])
+            scene = draw_scene(rng)
+            picture = Image.fromarray(scene.image)
+            is_difficult = np.zeros(len(scene.names), np.bool_)
+            record = Record(
+                Path(f"{image_id}.jpg"), folder, scene.names, scene.boxes, is_difficult, places=()
+            )
+            place = writer.add(Item(image_id, split, image_id, picture.size, record))
+            picture.save(place, quality=int(rng.integers(84, 94)))
+    writer.close()
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
@@ -113,19 +117,6 @@ def _extent(cover: FloatImage) -> tuple[float, float, float, float]:
     """Returns the edges x1, y1, x2, y2 of what is at least half covered; zeros where nothing is."""
     left, top, width, height = cv2.boundingRect((cover > 0.5).astype(np.uint8))
     return left, top, left + width, top + height
-
-
-def _write(folder: Path, image_id: str, scene: Scene, rng: np.random.Generator) -> None:
-    filename = f"{image_id}.jpg"
-    picture = Image.fromarray(scene.image)
-    picture.save(folder / "JPEGImages" / filename, quality=int(rng.integers(84, 94)))
-    write_annotation(
-        folder / "Annotations" / f"{image_id}.xml",
-        filename=filename,
-        size=picture.size,
-        names=scene.names,
-        boxes=scene.boxes,
-    )
 
 
 def _developed(rng: np.random.Generator, canvas: FloatImage) -> npt.NDArray[np.uint8]:
