@@ -93,7 +93,7 @@ def compare(
 def recall(samples: Sequence[Sample], preset: Preset) -> float:
     """Returns the share of objects that the first boxes overlap; either engine has this list."""
     config = ProposalConfig(preset=preset, max_side=0)
-    found = ((each, search(load_image(each.path), config).boxes[:FIRST]) for each in samples)
+    found = ((each, search(load_image(each.path), config)[:FIRST]) for each in samples)
     return float((measure_overlaps(found).iou >= 0.5).mean())
 
 

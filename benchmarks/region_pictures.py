@@ -124,7 +124,7 @@ def ordered(samples: list[Sample]) -> Mapping[str, list[FloatArray]]:
     lists: dict[str, list[FloatArray]] = {"ours": [], "OpenCV's": [], "random": []}
     for number, sample in enumerate(samples):
         image = load_image(sample.path)
-        ours = search(image, ProposalConfig(max_side=0)).boxes
+        ours = search(image, ProposalConfig(max_side=0))
         theirs = opencv.search(image, "fast").astype(np.float32)
         lists["ours"].append(ours)
         lists["OpenCV's"].append(theirs)

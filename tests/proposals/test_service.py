@@ -78,7 +78,7 @@ def test_any_number_of_workers_gives_the_same_bytes(processes, photographs, tmp_
 def test_boxes_are_those_of_the_search(photographs, cache):
     run = ensure_proposals(photographs, CONFIG, cache, workers=2)
     for path in photographs:
-        expected = search(load_image(path), CONFIG).boxes
+        expected = search(load_image(path), CONFIG)
         np.testing.assert_array_equal(run.proposals_for(path), expected)
         assert run.counts[path] == len(expected)
     assert list(run.counts) == photographs

@@ -178,9 +178,9 @@ def _before_network(
     for path in paths:
         seconds, (image, resized) = _fastest(config.repeat, partial(_read, path, info))
         decode.append(seconds)
-        seconds, regions = _fastest(config.repeat, partial(search, image, proposals))
+        seconds, found = _fastest(config.repeat, partial(search, image, proposals))
         searching.append(seconds)
-        boxes = regions.boxes[: config.rois]
+        boxes = found[: config.rois]
         photographs.append(Photograph(image, boxes, resized.pixels, boxes * resized.scale))
     return photographs, {"decode": mean(decode), "proposals": mean(searching)}
 

@@ -132,7 +132,7 @@ def prepare(task: ImageTask) -> Prepared | FrcnnError:
         if given.proposals is not None:
             boxes = given.proposals
         elif given.path is None or task.cache is None:
-            boxes = search(image, config).boxes[: config.max_proposals or None]
+            boxes = search(image, config)[: config.max_proposals or None]
         else:
             boxes = proposals_for(given.path, config, task.cache, image)
         searched = time.perf_counter()

@@ -99,7 +99,7 @@ def _search_parcel(parcel: _Parcel) -> FloatArray | FrcnnError:
             file = Path(folder) / "image"
             file.write_bytes(parcel.content)
             image = load_image(file)
-        return search(image, parcel.task.config, path).boxes
+        return search(image, parcel.task.config, path)
     except FrcnnError as error:
         return type(error)(error.problem, remedy=error.remedy, file=path)
     except Exception as error:  # whatever it is, it must not stop the other images

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +29,6 @@ _RULES = 2
 FEWEST_REGIONS = 8
 """An image with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
 _LOGGER = logging.getLogger(__name__)
-
-
-class Regions(NamedTuple):
-    """The result of a search.
-
-    Attributes:
-        boxes: (N, 4) float32 xyxy, distinct, inside the image, best first.
-        found: how many of them selective search found; the others are sliding windows.
-    """
-
-    boxes: FloatArray
-    found: int
 
 
 def library(config: ProposalConfig) -> str:
@@ -75,8 +62,8 @@ def require_engine(config: ProposalConfig) -> None:
 
 def search(
     image: npt.NDArray[np.uint8], config: ProposalConfig, file: Path | None = None
-) -> Regions:
-    """Searches an image for regions that may hold an object.
+) -> FloatArray:
+    """Returns the boxes (N, 4) that may hold an object: distinct, inside the image, best first.
 
     All boxes are returned: `config.max_proposals` is applied when they are read.
 
@@ -103,8 +90,7 @@ def search(
             _LOGGER.warning(text, file, len(found))
     ordered = best_first(candidates, config.seed)
     scale = np.array([width / small_width, height / small_height] * 2)
-    boxes = box_arithmetic.clip((ordered * scale).astype(np.float32), width, height)
-    return Regions(boxes, len(found))
+    return box_arithmetic.clip((ordered * scale).astype(np.float32), width, height)
 
 
 def _engine(config: ProposalConfig) -> ModuleType:

@@ -81,7 +81,7 @@ def search_and_keep(image: npt.NDArray[np.uint8], task: SearchTask) -> FloatArra
         ProposalError: the search failed.
         CacheError: the cache cannot be written.
     """
-    boxes = search(image, task.config, task.path).boxes
+    boxes = search(image, task.config, task.path)
     save_proposals(task.cache, task.key, boxes, described(task.config, library(task.config)))
     return boxes
 

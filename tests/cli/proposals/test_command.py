@@ -87,7 +87,7 @@ def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
     done = proposals(tmp_path, "images", "--export", "boxes.npz", "--max-proposals", "7", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     image = load_image(tmp_path / "images" / "00.png")
-    expected = search(image, ProposalConfig(seed=3)).boxes[:7]
+    expected = search(image, ProposalConfig(seed=3))[:7]
     with np.load(tmp_path / "boxes.npz") as arrays:
         assert list(arrays) == ["images/00.png"]
         np.testing.assert_array_equal(arrays["images/00.png"], expected)

@@ -35,9 +35,7 @@ def test_without_numba_opencv_searches_and_one_line_says_so(monkeypatch, caplog)
     for _ in range(2):
         assert library(config) == library(ProposalConfig(engine="opencv"))
     found = search(blobs(), config)
-    np.testing.assert_array_equal(
-        found.boxes, search(blobs(), ProposalConfig(engine="opencv")).boxes
-    )
+    np.testing.assert_array_equal(found, search(blobs(), ProposalConfig(engine="opencv")))
     assert [record.message for record in caplog.records if "numba" in record.message] == [
         "numba is not installed, so OpenCV searches: the same boxes in several times the time; "
         "remedy: pip install numba"

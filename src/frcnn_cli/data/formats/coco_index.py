@@ -16,8 +16,8 @@ import numpy as np
 
 from frcnn_cli.data.formats.coco import CocoFile
 from frcnn_cli.data.formats.coco_json import (
-    Annotation,
     Category,
+    CocoAnnotation,
     CocoLists,
     Image,
     OfImage,
@@ -181,7 +181,7 @@ class _Objects:
         self._categories = categories
         self._notes = notes
         self._ownerless: list[int] = []
-        self._decoder = msgspec.json.Decoder(Annotation)
+        self._decoder = msgspec.json.Decoder(CocoAnnotation)
         for key, places in images.ambiguous.items():
             files = ", ".join(repr(images.names[place][:80]) for place in places[:5])
             for place in places:
@@ -240,7 +240,7 @@ class _Objects:
         if len(found) <= MOST_TOLD:  # one more, so that it is told that there are more
             found.append(problem)
 
-    def _problem(self, entry: Annotation, category: int | None) -> str:
+    def _problem(self, entry: CocoAnnotation, category: int | None) -> str:
         if category in self._categories.ambiguous:
             names = " and ".join(map(repr, self._categories.ambiguous[category][:5]))
             return f"is of category {category}, which is {names}"

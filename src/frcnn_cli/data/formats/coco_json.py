@@ -34,7 +34,7 @@ class Image(msgspec.Struct, gc=False):
     file_name: str
 
 
-class Annotation(msgspec.Struct, gc=False):
+class CocoAnnotation(msgspec.Struct, gc=False):
     """An entry of `annotations`."""
 
     image_id: _Id | None

@@ -50,7 +50,7 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Annotation:
+class VocAnnotation:
     """What one VOC XML file says, before it is checked against its image.
 
     Attributes:
@@ -70,7 +70,7 @@ class Annotation:
     faults: tuple[AnnotationError, ...]
 
 
-def read_annotation(path: Path) -> Annotation:
+def read_annotation(path: Path) -> VocAnnotation:
     """Reads a VOC XML file; its width, height and folders are not trusted and not looked at.
 
     An object is at fault where it lacks its name or a coordinate, or has one that is not a number
@@ -98,7 +98,7 @@ def read_annotation(path: Path) -> Annotation:
         boxes.append(box)
         difficult.append(_is_set(item.findtext("difficult")))
         numbers.append(number)
-    return Annotation(
+    return VocAnnotation(
         bare_name(root.findtext("filename") or ""),
         tuple(names),
         as_boxes(boxes),

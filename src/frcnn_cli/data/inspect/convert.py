@@ -13,7 +13,14 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.coco import CocoReader
 from frcnn_cli.data.formats.layout import Splits, is_image_name
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.inspect.writers import CocoWriter, Format, Item, VocWriter, Writer, YoloWriter
+from frcnn_cli.data.inspect.writers import (
+    CocoFolderWriter,
+    DatasetWriter,
+    Format,
+    Item,
+    VocFolderWriter,
+    YoloFolderWriter,
+)
 from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.files import atomic_folder, writing
@@ -107,16 +114,16 @@ def _is_said(ids: tuple[str, ...], splits: Splits) -> bool:
     return members == both or any(members == set(other) for other in splits.values())
 
 
-def _writer(to: Format, folder: Path, splits: Splits, dataset: Dataset) -> Writer:
+def _writer(to: Format, folder: Path, splits: Splits, dataset: Dataset) -> DatasetWriter:
     if to == "voc":
-        return VocWriter(folder, splits)
+        return VocFolderWriter(folder, splits)
     first = 1 if to == "coco" else 0
     numbers = {name: number for number, name in enumerate(dataset.classes, first)}
     if to == "yolo":
-        return YoloWriter(folder, splits, numbers)
+        return YoloFolderWriter(folder, splits, numbers)
     given = {name: dataset.categories[name] for name in numbers if name in dataset.categories}
     keep = len(given) == len(numbers) and isinstance(dataset.reader, CocoReader)
-    return CocoWriter(folder, splits, given if keep else numbers, _image_numbers(dataset))
+    return CocoFolderWriter(folder, splits, given if keep else numbers, _image_numbers(dataset))
 
 
 def _image_numbers(dataset: Dataset) -> dict[str, int] | None:

@@ -45,7 +45,7 @@ class Item:
         return f"{self.stem}{self.record.path.suffix}"
 
 
-class Writer(Protocol):
+class DatasetWriter(Protocol):
     """Writes one format into an empty folder."""
 
     def add(self, item: Item) -> Path:
@@ -55,7 +55,7 @@ class Writer(Protocol):
         """Writes what stands at the end."""
 
 
-class VocWriter:
+class VocFolderWriter:
     """A VOC year folder: `JPEGImages`, `Annotations`, and the splits in `ImageSets/Main`."""
 
     def __init__(self, root: Path, splits: Mapping[str, Sequence[str]]) -> None:
@@ -90,7 +90,7 @@ class VocWriter:
             path.write_text("".join(lines), encoding="utf-8")
 
 
-class CocoWriter:
+class CocoFolderWriter:
     """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of images a split.
 
     Args:
@@ -167,7 +167,7 @@ class CocoWriter:
             self._json(split).with_suffix(".tail").unlink()
 
 
-class YoloWriter:
+class YoloFolderWriter:
     """YOLO's layout: `data.yaml`, `images/SPLIT` and `labels/SPLIT`.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frcnn_cli.data.inspect.writers import Item, VocWriter
+from frcnn_cli.data.inspect.writers import Item, VocFolderWriter
 from frcnn_cli.data.record import Record
 from frcnn_cli.data.scenes.painting import FloatImage, lay, noise, paint, table
 from frcnn_cli.data.scenes.toys import CLUTTER, TOYS
@@ -63,7 +63,7 @@ def generate(folder: Path, *, train: int, test: int, seed: int = 0) -> None:
         "val": trainval[4::5],
         "test": tests,
     }
-    writer = VocWriter(folder, splits)
+    writer = VocFolderWriter(folder, splits)
     for split in ("trainval", "test"):
         for index, image_id in enumerate(splits[split]):
             rng = np.random.default_rng([seed, int(split == "test"), index])

@@ -94,7 +94,7 @@ class Example(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ConventionFit:
     """How a convention fits.
 
     Attributes:
@@ -115,7 +115,7 @@ class Trial:
         return self.misfits <= _MOST_MISFITS
 
 
-def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> Trial:
+def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> ConventionFit:
     """Returns how `convention` fits the `examples`."""
     misfits, boxes_seen = 0, 0
     best: list[Values] = [np.zeros(0)]
@@ -126,7 +126,7 @@ def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> Tr
         overlaps = box_ops.iou(boxes, example.objects.astype(np.float64))
         best.append(overlaps.max(axis=0, initial=0.0))
     found = np.concatenate(best)
-    return Trial(
+    return ConventionFit(
         convention,
         misfits / max(1, boxes_seen),
         float((found >= 0.5).mean()) if len(found) else 0.0,
@@ -136,7 +136,7 @@ def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> Tr
 
 def choose_convention(
     examples: Sequence[Example], documented: BoxConvention
-) -> tuple[Trial, list[Trial]]:
+) -> tuple[ConventionFit, list[ConventionFit]]:
     """Returns the convention that fits best, and all of them by falling best overlap.
 
     It is the documented one, unless another overlaps the objects clearly better or the documented

@@ -22,8 +22,8 @@ from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.proposals.interchange import read_proposals
 from frcnn_cli.proposals.interchange.convention import (
     BoxConvention,
+    ConventionFit,
     Example,
-    Trial,
     choose_convention,
     fits,
 )
@@ -59,8 +59,8 @@ class ImportRun:
 
     format: str
     documented: BoxConvention
-    chosen: Trial
-    second: Trial | None
+    chosen: ConventionFit
+    second: ConventionFit | None
     objects: int
     counts: dict[Path, int] = field(default_factory=dict)
     failures: dict[Path, FrcnnError] = field(default_factory=dict)
