@@ -57,12 +57,13 @@ def test_files_of_one_photograph_are_not_held(tmp_path: Path, kind: str) -> None
         files = sorted((tmp_path / "Annotations").iterdir())
         head, rest = files[0].read_text().split("<object>")
         body, tail = rest.split("</object>")
-        many = head + f"<object>{body}</object>" * EACH + tail
+        bodies = (body.replace("<xmin>1<", f"<xmin>1.{i:02}<") for i in range(EACH))
+        many = head + "".join(f"<object>{each}</object>" for each in bodies) + tail
     else:
         line = "1 0.5 0.5 0.5 0.2\n"
         yolo(tmp_path, {f"{i}.jpg": line for i in range(PHOTOGRAPHS)}, train="images")
         files = sorted((tmp_path / "labels").iterdir())
-        many = line * EACH
+        many = "".join(line.replace("0.2", f"0.2{i:02}") for i in range(EACH))
     for file in files:
         file.write_text(many)
     find_dataset(tmp_path)  # what is imported and cached at the first time

@@ -17,7 +17,7 @@ from frcnn_cli.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from frcnn_cli.data.dataset import Dataset
+    from frcnn_cli.data.dataset import Dataset, Problem
     from frcnn_cli.data.inspect.convert import Conversion
     from frcnn_cli.data.inspect.summary import ClassCount, Summary
 
@@ -130,12 +130,13 @@ def _report(
     )
     where = Text.assemble((f"{dataset.format} ", "dim"), str(dataset.root), overflow="fold")
     parts: list[RenderableType] = [where, Text(), _splits(summary), _classes(summary)]
-    if summary.left_out or summary.mended or dataset.notes:
+    if summary.problems or summary.overlaps or dataset.notes:
         parts += [_problems(dataset, summary), Text()]
     rows = {
         "without objects": count(summary.empty, "image") if summary.empty else "",
         "left out": count(summary.left_out, "image") if summary.left_out else "",
-        "clipped": _boxes(summary.mended) if summary.mended else "",
+        "clipped": _boxes(summary.clipped) if summary.clipped else "",
+        "repeated": count(summary.repeated, "object") if summary.repeated else "",
         "pictures": "" if not drawn else f"{len(drawn)} in {drawn[0].parent}",
     }
     if conversion is not None:
@@ -195,18 +196,26 @@ def _bar(each: ClassCount) -> Text:
 
 def _problems(dataset: Dataset, summary: Summary) -> RenderableType:
     lines = [_problem("noted", str(note)) for note in dataset.notes]
+    lines += [_problem("shared", overlap) for overlap in summary.overlaps]
     told = [
-        _problem("left out" if problem.dropped else "clipped", str(error))
+        _problem(_kind(problem), str(error))
         for problem in sorted(summary.problems, key=lambda each: not each.dropped)
         for error in problem.errors
     ]
     lines += told[:LISTED]
-    unkept = summary.left_out + summary.mended - len(summary.problems)
+    noted = summary.left_out + summary.clipped + summary.repeated
+    unkept = noted - len(summary.problems)
     more = len(told) - len(told[:LISTED]) + unkept
     if more:
         which = "the first thousand" if unkept else "them all"
         lines.append(Text(f"and {more:,} more; --json lists {which}", "dim"))
     return Group(*lines)
+
+
+def _kind(problem: Problem) -> str:
+    if problem.dropped:
+        return "left out"
+    return "repeated" if problem.repeated else "clipped"
 
 
 def _problem(kind: str, message: str) -> Text:

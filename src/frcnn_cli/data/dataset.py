@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.record import Record, clip, joined
+from frcnn_cli.data.record import Record, clip, joined, without_repeats
 from frcnn_cli.errors import AnnotationError, DataError, ImageError
 from frcnn_cli.records import Sample
 
@@ -38,11 +38,13 @@ class Problem:
         image_id: the image.
         error: what is wrong first; `str(error)` is one line with file, value and remedy.
         dropped: whether the image is left out; otherwise it is used, fixed.
+        repeated: whether it was fixed by leaving out an object that is there twice.
     """
 
     image_id: str
     error: DataError
     dropped: bool
+    repeated: bool = False
 
     @property
     def errors(self) -> tuple[DataError, ...]:
@@ -138,11 +140,12 @@ class Dataset:
     def record(self, image_id: str, report: Report | None = None) -> Record:
         """Reads what is known of one image, and checks it against the image.
 
-        Boxes that leave the image are clipped; by more than one pixel, that is reported.
+        Boxes that leave the image are clipped; by more than one pixel, that is reported. Of
+        objects with the same class and box, one is used.
 
         Args:
             image_id: one of `ids`.
-            report: receives boxes that were clipped.
+            report: receives boxes that were clipped and objects that are there twice.
 
         Raises:
             AnnotationError: the annotation or one of its objects cannot be trusted; its `others`
@@ -198,10 +201,13 @@ class Dataset:
         clipped, refused, warnings = clip(record, size)
         if errors or refused:
             raise joined([*errors, *refused])
+        record, repeats = without_repeats(dataclasses.replace(record, boxes=clipped, size=size))
         if report is not None:
             for warning in warnings:
                 report(Problem(image_id, warning, dropped=False))
-        return dataclasses.replace(record, boxes=clipped, size=size)
+            for repeat in repeats:
+                report(Problem(image_id, repeat, dropped=False, repeated=True))
+        return record
 
     def _unknown(self, record: Record) -> list[AnnotationError]:
         return [

@@ -71,7 +71,10 @@ class PhotographFinder:
             return self._numbers[number]
         if isinstance(number, str):
             return self.find(number)
-        known = [] if self._numbers else self._by_number.get(number, [])
+        if self._numbers:  # several files may count from 1
+            known = [each for each in self._paths if each.rpartition("/")[2] == str(number)]
+        else:
+            known = self._by_number.get(number, [])
         return _only(known, f"image_id {number}")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.coco import CocoReader
 from frcnn_cli.data.formats.find import find_dataset
-from frcnn_cli.data.formats.layout import complete
+from frcnn_cli.data.formats.layout import complete, known_splits
 from frcnn_cli.data.splits import make_splits
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.records import Sample
@@ -35,8 +37,9 @@ class OwnNumbers:
     """What COCO data itself calls its images and classes; empty for other data.
 
     Attributes:
-        images: the number, or name, of each image by its image id.
-        categories: the number of each label 1..K.
+        images: the number, or name, of each image by its image id, different for each: where
+            several files count from 1, the image id itself.
+        categories: the number of each label 1..K, different for each.
     """
 
     images: Mapping[str, int | str]
@@ -48,13 +51,23 @@ def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
     if not isinstance(dataset.reader, CocoReader):
         return OwnNumbers({}, ())
     own = {image_id: dataset.reader.number(image_id) for image_id in ids}
-    given = dataset.categories
-    return OwnNumbers(
-        {key: int(name) if _WHOLE.fullmatch(name) else name for key, name in own.items()},
-        tuple(given[name] for name in dataset.classes)
-        if given.keys() >= {*dataset.classes}
-        else (),
-    )
+    counts = Counter(own.values())
+    images = {
+        image_id: image_id if counts[name] > 1 else int(name) if _WHOLE.fullmatch(name) else name
+        for image_id, name in own.items()
+    }
+    given = dataset.reader.category_numbers(own) or dataset.categories
+    return OwnNumbers(images, _different(given, dataset.classes))
+
+
+def _different(given: Mapping[str, int], classes: Iterable[str]) -> tuple[int, ...]:
+    """Returns a number for each class: its own, or one after all if it has none to itself."""
+    numbers: dict[str, int] = {}
+    for name in classes:
+        if name in given and given[name] not in numbers.values():
+            numbers[name] = given[name]
+    free = count(max([0, *given.values()]) + 1)
+    return tuple(numbers[name] if name in numbers else next(free) for name in classes)
 
 
 def open_dataset(path: Path, cache: Cache) -> Dataset:
@@ -70,8 +83,11 @@ def open_dataset(path: Path, cache: Cache) -> Dataset:
     dataset = find_dataset(path)
     for note in dataset.notes:
         _LOGGER.warning("%s", note)
-    if not dataset.splits:
-        dataset = dataset.with_splits(complete(_kept_splits(dataset, cache)))
+    if not known_splits(dataset.splits):
+        made = complete(_kept_splits(dataset, cache))
+        dataset = dataset.with_splits({**made, **dataset.splits})
+        sizes = " and ".join(f"{name} ({len(ids):,})" for name, ids in made.items())
+        _LOGGER.info("%s is not split into train, val and test: made %s", dataset.root, sizes)
     for name, ids in _made_splits(dataset, cache).items():
         if name not in dataset.splits:
             dataset = dataset.with_splits(_with_split(dataset, name, ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ TOLERANCE = 1.0
 
 LEAST_INSIDE = 0.5
 """Share of a box's area that its image has to hold; less is a box of another image."""
+
+LEAST_AREA = 0.99
+"""Pixels that an object in pixels covers; fewer are shares of the sides, or a slip of the mouse."""
 
 MOST_TOLD = 50
 """Things wrong with one image that are listed; where there are more, that is said."""
@@ -35,6 +39,7 @@ class Record:
         places: where `source` has each object, such as "object 2" or "line 7".
         faults: what is wrong with the other objects.
         size: upright (width, height) of the image, where the reader had to look.
+        in_pixels: whether the file gives pixels; else it gives shares of the sides.
     """
 
     path: Path
@@ -45,26 +50,31 @@ class Record:
     places: tuple[str, ...]
     faults: tuple[AnnotationError, ...] = ()
     size: tuple[int, int] | None = None
+    in_pixels: bool = True
 
 
 def clip(
     record: Record, size: tuple[int, int]
 ) -> tuple[FloatArray, list[AnnotationError], list[AnnotationError]]:
-    """Returns the boxes clipped to an image of `size` (width, height), and what to tell.
+    """Returns the boxes clipped to an image of `size` (width, height), and what to report.
 
     Returns:
-        The boxes; those that have no area or are mostly outside of the image; and those that
-        were clipped.
+        The boxes; those that have no area, are no pixels or are mostly outside of the image; and
+        those that were clipped.
     """
-    width, height = size
-    clipped = box_ops.clip(record.boxes, width, height)
+    clipped = box_ops.clip(record.boxes, *size)
+    moved = np.abs(record.boxes - clipped).max(axis=1, initial=0) > TOLERANCE
+    whole = box_ops.area(record.boxes)
+    sound = (record.boxes[:, 2:] > record.boxes[:, :2]).all(axis=1) & (whole >= 1)
+    sound &= (record.boxes[:, 2:] > 1).any(axis=1)
+    sound &= (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+    sound &= box_ops.area(clipped) >= LEAST_INSIDE * whole
     refused, warnings = [], []
-    for place, name, box, inside in zip(
-        record.places, record.names, record.boxes, clipped, strict=True
-    ):
-        label = f"{place} ({name}) has the box {_corners(box)}"
-        image = f"its image of {width} x {height} pixels"
-        problem = _refusal(box, inside)
+    image = f"its image of {size[0]} x {size[1]} pixels"
+    for i in np.flatnonzero(moved | ~sound).tolist():
+        box = record.boxes[i]
+        label = f"{record.places[i]} ({record.names[i]}) has the box {_corners(box)}"
+        problem = _refusal(box, clipped[i], in_pixels=record.in_pixels)
         if problem:
             refused.append(
                 AnnotationError(
@@ -73,7 +83,7 @@ def clip(
                     file=record.source,
                 )
             )
-        elif np.abs(box - inside).max() > TOLERANCE:
+        elif moved[i]:
             warnings.append(
                 AnnotationError(
                     f"{label}, which leaves {image}",
@@ -82,6 +92,38 @@ def clip(
                 )
             )
     return clipped, refused, warnings
+
+
+def without_repeats(record: Record) -> tuple[Record, list[AnnotationError]]:
+    """Returns the record with each object once, and which others had the same class and box.
+
+    An object that is difficult in one place and not in another is not.
+    """
+    boxes = map(tuple, record.boxes.tolist())
+    first: dict[tuple[object, ...], int] = {}
+    repeats, difficult = [], record.difficult.copy()
+    for i, key in enumerate(zip(record.names, boxes, strict=True)):
+        if (same := first.setdefault(key, i)) != i:
+            repeats.append(
+                AnnotationError(
+                    f"{record.places[i]} ({record.names[i]}) has the class and the box of "
+                    f"{record.places[same]}",
+                    remedy="it is used once",
+                    file=record.source,
+                )
+            )
+            difficult[same] &= difficult[i]
+    if not repeats:
+        return record, []
+    kept = list(first.values())
+    once = dataclasses.replace(
+        record,
+        names=tuple(record.names[i] for i in kept),
+        boxes=record.boxes[kept],
+        difficult=difficult[kept],
+        places=tuple(record.places[i] for i in kept),
+    )
+    return once, repeats
 
 
 def joined(errors: Sequence[DataError]) -> DataError:
@@ -96,10 +138,14 @@ def joined(errors: Sequence[DataError]) -> DataError:
     return first
 
 
-def _refusal(box: FloatArray, inside: FloatArray) -> str:
+def _refusal(box: FloatArray, inside: FloatArray, *, in_pixels: bool) -> str:
     """Returns why a box cannot be trusted, given its part `inside` the image {}; or ""."""
     if not (box[2] > box[0] and box[3] > box[1]):
         return "without area"
+    if in_pixels and -1 <= box.min() and box.max() <= 1:  # VOC's readers subtract 1
+        return "with no number over 1: shares of the sides, not pixels"
+    if in_pixels and float(box_ops.area(box)) < LEAST_AREA:
+        return "of less than a pixel"
     if inside[2] <= inside[0] or inside[3] <= inside[1]:
         return "outside {}"
     if float(box_ops.area(inside)) < LEAST_INSIDE * float(box_ops.area(box)):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
+from frcnn_cli.detection.formats.coco import image_number
 from frcnn_cli.detection.formats.registry import open_writer
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.run import EvaluationRun
@@ -26,11 +28,7 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
     Raises:
         DataError: the target cannot be written, or the format cannot hold the images.
     """
-    numbers = {
-        str(sample.path): run.numbers.images[sample.image_id]
-        for sample in run.samples
-        if sample.image_id in run.numbers.images
-    }
+    numbers = _image_numbers(run)
     writer = open_writer(
         kind,
         target,
@@ -48,3 +46,22 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
             width, height = image_size(sample.path)
             detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
             writer.write(DetectedImage(str(sample.path), width, height, 0, detections))
+
+
+def _image_numbers(run: EvaluationRun) -> dict[str, int | str]:
+    """Returns what COCO results call each image, by its file, different for each.
+
+    That is the data's own number, or else the file name as a number or, where two files have the
+    same, the image id.
+    """
+    given = {
+        sample.image_id: run.numbers.images.get(sample.image_id, image_number(str(sample.path)))
+        for sample in run.samples
+    }
+    counts = Counter(given.values())
+    return {
+        str(sample.path): given[sample.image_id]
+        if counts[given[sample.image_id]] == 1
+        else sample.image_id
+        for sample in run.samples
+    }

@@ -160,8 +160,7 @@ def evaluate_file(
         samples,
         dataset.classes,
         image_size,
-        # Of images with one number, from several files, the first counts.
-        image_numbers={number: each for each, number in reversed([*numbers.images.items()])},
+        image_numbers={number: each for each, number in numbers.images.items()},
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
     kind, found = read_detections(detections, index)

@@ -33,11 +33,11 @@ SIZE = (120, 90)
 
 @st.composite
 def boxes(draw: st.DrawFn) -> tuple[float, ...]:
-    """A box inside an image of `SIZE`, at least a tenth of a pixel wide and high."""
-    x1 = draw(st.floats(0, SIZE[0] - 1, width=32))
-    y1 = draw(st.floats(0, SIZE[1] - 1, width=32))
-    width = draw(st.floats(0.125, SIZE[0] - x1))
-    height = draw(st.floats(0.125, SIZE[1] - y1))
+    """A box inside an image of `SIZE`, at least a pixel and an eighth wide and high."""
+    x1 = draw(st.floats(0, SIZE[0] - 2, width=32))
+    y1 = draw(st.floats(0, SIZE[1] - 2, width=32))
+    width = draw(st.floats(1.125, SIZE[0] - x1))
+    height = draw(st.floats(1.125, SIZE[1] - y1))
     return x1, y1, x1 + width, y1 + height
 
 

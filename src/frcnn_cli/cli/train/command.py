@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -212,6 +213,14 @@ def _ended_early(job: TrainJob, result: TrainResult) -> str:
     return f"before step {result.iterations:,}: no better mAP in {waited} (--patience)"
 
 
+def _next(job: TrainJob, result: TrainResult) -> str:
+    """Returns a command that works next: scoring on a split that the data has, or detection."""
+    data = "" if job.data == Path() else f" {shlex.quote(str(job.data))}"
+    if "test" in result.splits:
+        return f"frcnn eval{data}"
+    return f"frcnn eval{data} --split val" if "val" in result.splits else "frcnn detect IMAGE"
+
+
 def _scored(job: TrainJob, result: TrainResult) -> str:
     """Returns the mAP at the end and what it belongs to; "" where there is none."""
     if result.score is None:
@@ -249,7 +258,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             "curves": str(result.run / "curves.png"),
             "rerun": result.command,
             "left out": count(len(result.failures), "image") if result.failures else "",
-            "next": f"frcnn eval {job.data}" if job.data != Path() else "frcnn eval",
+            "next": _next(job, result),
         },
         complete=not result.failures,
     )

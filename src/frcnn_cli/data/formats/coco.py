@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,17 @@ class CocoReader:
         _, file, i = self._locate(image_id)
         numbers = file.category_ids[file.starts[i] : file.starts[i + 1]].tolist()
         return frozenset(file.categories[number] for number in numbers)
+
+    def category_numbers(self, image_ids: Iterable[str]) -> dict[str, int]:
+        """Returns the categories of the files that hold the images; none if they contradict."""
+        numbers: dict[str, int] = {}
+        for key in sorted(
+            {"" if "" in self.files else each.split("/", 1)[0] for each in image_ids}
+        ):
+            for number, name in sorted(self.files[key].categories.items()):
+                if numbers.setdefault(name, number) != number:
+                    return {}
+        return numbers if len({*numbers.values()}) == len(numbers) else {}
 
     def number(self, image_id: str) -> str:
         """Returns the id that the image has in its file."""

@@ -61,7 +61,17 @@ class YoloReader:
         names = tuple(self.names[row.label] for row in rows)
         places = tuple(f"line {row.line}" for row in rows)
         difficult = np.zeros(len(rows), bool)
-        return Record(path, source, names, boxes, difficult, places, tuple(faults), size)
+        return Record(
+            path,
+            source,
+            names,
+            boxes,
+            difficult,
+            places,
+            tuple(faults),
+            size,
+            in_pixels=False,
+        )
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in an image.

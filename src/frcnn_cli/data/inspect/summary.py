@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.data.dataset import Dataset, Problem
+from frcnn_cli.data.overlaps import overlapping_splits
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
 from frcnn_cli.runtime.progress import Progress, silent
@@ -19,7 +21,7 @@ SMALL, MEDIUM = 32.0**2, 96.0**2
 """Areas in square pixels below which COCO's evaluation calls an object small, or medium."""
 
 KEPT = 1000
-"""Images left out and clipped boxes that are listed; all are counted."""
+"""Images left out, and boxes clipped or repeated, that are listed; all are counted."""
 
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -53,9 +55,11 @@ class Summary:
         empty: images without objects.
         classes: by name, in the order of their labels.
         splits: by name.
-        problems: of the first `KEPT` images or clipped boxes.
+        problems: of the first `KEPT` images or boxes.
         left_out: images that cannot be used.
-        mended: boxes that were clipped.
+        clipped: boxes that were clipped.
+        repeated: objects that are there twice, and were counted once.
+        overlaps: images that two splits share, in words.
     """
 
     images: int = 0
@@ -65,7 +69,9 @@ class Summary:
     splits: dict[str, SplitCount] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     left_out: int = 0
-    mended: int = 0
+    clipped: int = 0
+    repeated: int = 0
+    overlaps: tuple[str, ...] = ()
 
     def add(self, record: Record, splits: tuple[str, ...]) -> None:
         """Counts an image that is in `splits`."""
@@ -90,7 +96,8 @@ class Summary:
     def note(self, problem: Problem) -> None:
         """Counts a problem."""
         self.left_out += problem.dropped
-        self.mended += not problem.dropped
+        self.repeated += problem.repeated
+        self.clipped += not (problem.dropped or problem.repeated)
         if len(self.problems) < KEPT:
             self.problems.append(problem)
 
@@ -105,6 +112,7 @@ def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
         splits={name: SplitCount() for name in dataset.splits},
     )
     membership = _membership(dataset.splits)
+    paths: dict[str, Path] = {}
     for done, image_id in enumerate(dataset.ids, 1):
         try:
             record = dataset.record(image_id, summary.note)
@@ -112,9 +120,11 @@ def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
             summary.note(Problem(image_id, error, dropped=True))
         else:
             summary.add(record, membership.get(image_id, ()))
+            paths[image_id] = record.path
         progress("Reading annotations", done, len(dataset.ids))
     if dataset.class_list is None:
         summary.classes = dict(sorted(summary.classes.items()))
+    summary.overlaps = overlapping_splits(dataset.splits, paths)
     return summary
 
 
@@ -153,7 +163,9 @@ def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
             for name, each in summary.classes.items()
         },
         "left_out": summary.left_out,
-        "clipped": summary.mended,
+        "clipped": summary.clipped,
+        "repeated": summary.repeated,
+        "overlaps": list(summary.overlaps),
         "notes": [str(note) for note in dataset.notes],
         "problems": [
             {

@@ -10,6 +10,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, ValidationConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.open import read_split
+from frcnn_cli.data.overlaps import overlaps_of
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
@@ -77,32 +78,85 @@ class SplitSource:
         require_objects(self.dataset, split, usable, failures)
         return SplitData(split, usable, proposals, failures)
 
-    def held_out(self, split: str, config: ValidationConfig) -> SplitData | None:
-        """Returns images of `config.eval_split`; None if it is missing or overlaps `split`.
+    def held_out(
+        self, split: str, trained: Sequence[Sample], config: ValidationConfig
+    ) -> SplitData | None:
+        """Returns images of `config.eval_split` that are not trained on; None if there is none.
 
         They are at most `validation_images`, evenly spread, as a split may be sorted by class.
+
+        Args:
+            split: name of the split that is trained on.
+            trained: its images.
+            config: names the split to evaluate on.
+
+        Raises:
+            ConfigError: `patience` is set, but all images are trained on under another name.
         """
         name = config.eval_split
-        if not config.validation_images or not are_apart(self.dataset, split, name):
+        if not config.validation_images:
             return None
-        samples, failures = read_split(self.dataset, name)
+        samples, failures = self.apart(name, split, trained)
+        if config.patience and not samples:
+            raise _nothing_to_wait_for(config)
         n = min(config.validation_images, len(samples))
         chosen = [samples[i * len(samples) // n] for i in range(n)]
         if not any((~sample.difficult).any() for sample in chosen):
-            _LOGGER.warning("the split %s has no object to evaluate on", name)
+            if samples:
+                _LOGGER.warning("the split %s has no object to evaluate on", name)
             return None
         return self.search(name, chosen, failures)
 
-    def final(self, split: str, config: ValidationConfig) -> SplitData | None:
-        """Returns all of `config.eval_split` or else of `test`, whichever `split` is apart from."""
+    def final(
+        self, split: str, trained: Sequence[Sample], config: ValidationConfig
+    ) -> SplitData | None:
+        """Returns what is held out of `config.eval_split` or else of `test`; None without objects.
+
+        Args:
+            split: name of the split that is trained on.
+            trained: its images.
+            config: names the split to evaluate on.
+        """
         if not config.final_eval:
             return None
-        for name in (config.eval_split, FINAL):
-            if are_apart(self.dataset, split, name):
-                samples, failures = read_split(self.dataset, name)
-                if any((~sample.difficult).any() for sample in samples):
-                    return self.search(name, samples, failures)
+        for name in dict.fromkeys((config.eval_split, FINAL)):
+            samples, failures = self.apart(name, split, trained)
+            if any((~sample.difficult).any() for sample in samples):
+                return self.search(name, samples, failures)
         return None
+
+    def apart(
+        self, name: str, split: str, trained: Sequence[Sample]
+    ) -> tuple[list[Sample], list[FrcnnError]]:
+        """Returns the images of a split that are not trained on, and why others cannot be used.
+
+        An image is trained on if it is the same file as an image of `trained`, or has the same
+        bytes, whatever its id. Those are counted in a warning, unless the splits share the ids.
+
+        Args:
+            name: the split that is wanted.
+            split: name of the split that is trained on.
+            trained: its images.
+        """
+        ids = held_out_ids(self.dataset, split, name)
+        if not ids:
+            return [], []
+        samples, failures = read_split(self.dataset.with_splits({name: ids}), name)
+        known = overlaps_of(
+            {sample.image_id: sample.path for sample in trained},
+            {sample.image_id: sample.path for sample in samples},
+        )
+        shared = len(known) + len(self.dataset.splits[name]) - len(ids)
+        if shared:
+            example = next(iter(known.values()), f"those in the lists of {name} and {split}")
+            _LOGGER.warning(
+                "%d of %d images of %s are trained on and do not count as held out: %s",
+                shared,
+                len(self.dataset.splits[name]),
+                name,
+                example,
+            )
+        return [sample for sample in samples if sample.image_id not in known], failures
 
 
 def require_objects(
@@ -143,16 +197,21 @@ def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -
     name = config.eval_split
     if name != ValidationConfig.eval_split:
         dataset.split(name)
-    if config.patience and not (config.validation_images and are_apart(dataset, split, name)):
-        raise ConfigError(
-            f"patience is {config.patience}, but no images of {name!r} are held out to evaluate on",
-            remedy="train on another --split, such as train, or name another --eval-split"
-            if config.validation_images
-            else "set validation_images in [train]",
-        )
+    if config.patience and not (config.validation_images and held_out_ids(dataset, split, name)):
+        raise _nothing_to_wait_for(config)
 
 
-def are_apart(dataset: Dataset, split: str, other: str) -> bool:
-    """Returns whether the split `other` exists and has no image in common with `split`."""
-    ids = set(dataset.splits.get(other, ()))
-    return bool(ids) and ids.isdisjoint(dataset.split(split))
+def held_out_ids(dataset: Dataset, split: str, other: str) -> tuple[str, ...]:
+    """Returns the ids of the split `other`, if there is one, that are not in `split`."""
+    ids = frozenset(dataset.split(split))
+    return tuple(each for each in dataset.splits.get(other, ()) if each not in ids)
+
+
+def _nothing_to_wait_for(config: ValidationConfig) -> ConfigError:
+    return ConfigError(
+        f"patience is {config.patience}, but no images of {config.eval_split!r} are held out to "
+        "evaluate on",
+        remedy="train on another --split, such as train, or name another --eval-split"
+        if config.validation_images
+        else "set validation_images in [train]",
+    )

@@ -70,6 +70,7 @@ class TrainResult:
         iterations: number of steps configured; larger than `steps` after early stopping.
         best_map: mAP of `best` on the images that selected it; None without such images.
         score: mAP at the end; None without a split to score.
+        splits: of the data set.
         command: repeats the run.
         seconds: wall time of this call.
         failures: why images were left out.
@@ -81,6 +82,7 @@ class TrainResult:
     iterations: int
     best_map: float | None
     score: FinalScore | None
+    splits: tuple[str, ...]
     command: str
     seconds: float
     failures: tuple[FrcnnError, ...]

@@ -79,7 +79,7 @@ def open_data(
     with context.local_main_process_first():
         source, samples, check = _read(job, cache, events)
         train = source.search(job.split, samples, check.failures)
-        evaluation = source.held_out(job.split, job.recipe.train.validation)
+        evaluation = source.held_out(job.split, samples, job.recipe.train.validation)
     common = intersect_across_ranks(train, context)
     evaluation = intersect_across_ranks(evaluation, context)
     if common is None:
@@ -180,6 +180,7 @@ def check_training(
     check_batch_divides(job.recipe.train, first)
     source, samples, check = _read(job, cache, events)
     require_objects(source.dataset, job.split, samples, check.failures)
+    source.apart(job.recipe.train.validation.eval_split, job.split, samples)  # warns of overlaps
     data = SplitData(job.split, samples, ProposalRun(job.proposals, cache), check.failures)
     config = for_images(job.recipe.train, len(samples))
     classes = len(source.dataset.classes)

@@ -103,7 +103,7 @@ def train_detector(
             raise KeyboardInterrupt
 
     with context.local_main_process_first():
-        final = data.source.final(job.split, config.validation)
+        final = data.source.final(job.split, data.train.samples, config.validation)
     final = intersect_across_ranks(final, context)
     score = score_best(path, device, final, context, events.progress)
     if folder is None:
@@ -116,6 +116,7 @@ def train_detector(
         iterations=config.schedule.iterations,
         best_map=folder.best_map(),
         score=score,
+        splits=tuple(data.source.dataset.splits),
         command=command,
         seconds=time.monotonic() - began,
         failures=tuple(data.train.failures),
