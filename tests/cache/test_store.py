@@ -104,7 +104,7 @@ def test_processes_that_write_one_entry_leave_it_whole(cache):
 def test_what_is_said_about_an_entry_is_read_back(cache):
     cache.write("things", KEY, b"payload", about={"made by": "me"})
     path = cache.path("things", KEY)
-    assert read_entry(path) == (b"payload", {"made by": "me"})
+    assert read_entry(path) == b"payload"
     assert read_about(path) == {"made by": "me"}
     cache.write("things", KEY, b"payload")
     assert read_about(path) == {}

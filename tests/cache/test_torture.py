@@ -62,7 +62,7 @@ def test_random_kills_leave_every_entry_whole(tmp_path):
     assert len(kept) > KILLS
     assert [verdict for verdict in verify(cache) if verdict.problem] == []
     for entry in kept:
-        assert f'"key": "{entry.path.name}"'.encode() in read_entry(entry.path).payload
+        assert f'"key": "{entry.path.name}"'.encode() in read_entry(entry.path)
     later = time.time() + 2 * WRITE_SECONDS
     for item in list(find_garbage(cache, later, unused_days=0)):
         remove(item)

@@ -38,7 +38,7 @@ def test_a_stroke_is_as_wide_as_told_and_leaves_the_inside():
 
 def test_opacity_mixes():
     canvas = blank()
-    fill(canvas, (0, 0, 40, 30), 0, WHITE, opacity=0.4)
+    stroke(canvas, (0, 0, 40, 30), 0, 30, WHITE, opacity=0.4)
     assert (canvas == 102).all()
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CacheError
@@ -40,13 +40,6 @@ _SECONDS_BETWEEN_NOTES = 86_400.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MAKE_ROOM = "make room, such as with frcnn cache gc, or choose another --cache-dir"
 _CHOOSE_ANOTHER = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"
-
-
-class Entry(NamedTuple):
-    """An entry's payload, and the JSON object about it."""
-
-    payload: bytes
-    about: Mapping[str, Any]
 
 
 class DamagedError(Exception):
@@ -71,14 +64,14 @@ class Cache:
         """
         path = self.path(kind, key)
         try:
-            entry = read_entry(path)
+            payload = read_entry(path)
         except FileNotFoundError:
             return None
         except DamagedError:
             _LOGGER.warning("%s is damaged; it is computed again", path)
             return None
         _note_use(path)
-        return entry.payload
+        return payload
 
     def load(self, kind: str, key: str, decode: Callable[[bytes], ValueT | None]) -> ValueT | None:
         """Returns what `decode` makes of an entry's payload.
@@ -156,8 +149,8 @@ class Cache:
                 stream.write(b"*\n")
 
 
-def read_entry(path: Path) -> Entry:
-    """Reads the file of an entry.
+def read_entry(path: Path) -> bytes:
+    """Returns the payload of an entry's file.
 
     Raises:
         FileNotFoundError: there is none.
@@ -184,10 +177,10 @@ def read_entry(path: Path) -> Entry:
     end = footer.start()
     try:
         start = end - int(footer["rest"], 16)
-        about = decode_json(body[max(start, 0) : end] or b"{}", dict[str, Any])
+        decode_json(body[max(start, 0) : end] or b"{}", dict[str, Any])
     except ValueError as error:  # whoever wrote it knew how to make a checksum
         raise DamagedError from error
-    return Entry(body[:start], about)
+    return body[:start]
 
 
 def read_about(path: Path) -> Mapping[str, Any]:

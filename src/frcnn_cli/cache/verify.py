@@ -131,7 +131,7 @@ def repair(verdict: Verdict) -> None:
 def _verify_entry(entry: CacheEntry) -> Verdict:
     path = entry.path
     try:
-        payload = read_entry(path).payload
+        payload = read_entry(path)
     except FileNotFoundError:
         return Verdict(path)  # removed since it was listed
     except DamagedError:

@@ -142,7 +142,7 @@ def _refusal(box: FloatArray, inside: FloatArray, *, in_pixels: bool) -> str:
     """Returns why a box cannot be trusted, given its part `inside` the image {}; or ""."""
     if not (box[2] > box[0] and box[3] > box[1]):
         return "without area"
-    if in_pixels and -1 <= box.min() and box.max() <= 1:  # VOC's readers subtract 1
+    if in_pixels and box.min() >= -1 and box.max() <= 1:  # VOC's readers subtract 1
         return "with no number over 1: shares of the sides, not pixels"
     if in_pixels and float(box_ops.area(box)) < LEAST_AREA:
         return "of less than a pixel"

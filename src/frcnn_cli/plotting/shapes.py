@@ -19,7 +19,7 @@ Rect = tuple[int, int, int, int]
 Coverage = npt.NDArray[np.float32]
 
 
-def fill(canvas: Canvas, rect: Rect, radius: float, colour: Colour, opacity: float = 1.0) -> None:
+def fill(canvas: Canvas, rect: Rect, radius: float, colour: Colour) -> None:
     """Fills `rect` of `canvas` (H, W, 3) with corners of `radius` pixels.
 
     Args:
@@ -27,9 +27,8 @@ def fill(canvas: Canvas, rect: Rect, radius: float, colour: Colour, opacity: flo
         rect: to fill; may reach beyond the canvas.
         radius: of the corners, pixels.
         colour: of the paint.
-        opacity: in 0..1.
     """
-    _paint(canvas, rect, colour, lambda at: opacity * _inside(_distance(at, rect, radius)))
+    _paint(canvas, rect, colour, lambda at: _inside(_distance(at, rect, radius)))
 
 
 def stroke(
