@@ -30,7 +30,6 @@ from frcnn_cli.evaluation.metrics.recall import (
     recall,
     recall_by_count,
 )
-from frcnn_cli.evaluation.metrics.tables import rows_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
@@ -189,6 +188,7 @@ def report_proposals(
     ceiling = evaluate(samples, perfect, classes, POSITIVE_IOU)
     everything = recall(overlaps.iou)
     assert everything is not None  # the evaluation has objects
+    sizes = box_ops.rows_by_size(overlaps.areas)
     return ProposalReport(
         overlaps,
         everything,
@@ -196,7 +196,7 @@ def report_proposals(
             name: recall(overlaps.iou[overlaps.labels == label])
             for label, name in enumerate(classes, start=1)
         },
-        {name: recall(overlaps.iou[mine]) for name, mine in rows_by_size(overlaps.areas).items()},
+        {name: recall(overlaps.iou[mine]) for name, mine in sizes.items()},
         ceiling,
     )
 

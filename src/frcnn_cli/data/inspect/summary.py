@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,19 +17,13 @@ from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
 from frcnn_cli.runtime.progress import Progress, silent
 
-SMALL, MEDIUM = 32.0**2, 96.0**2
-"""Areas in square pixels below which COCO's evaluation calls an object small, or medium."""
-
 KEPT = 1000
 """Images left out, and boxes clipped or repeated, that are listed; all are counted."""
-
-Size = Literal["small", "medium", "large"]
-SIZES: tuple[Size, ...] = ("small", "medium", "large")
 
 
 @dataclass(slots=True)
 class ClassCount:
-    """The objects of one class; `sizes` are those of `SIZES`."""
+    """The objects of one class; `sizes` are those of `boxes.SIZES`."""
 
     objects: int = 0
     images: int = 0
@@ -82,7 +76,8 @@ class Summary:
         for split in splits:
             self.splits[split].images += 1
             self.splits[split].objects += count
-        sizes = np.digitize(box_ops.area(record.boxes), (SMALL, MEDIUM)).tolist()
+        least = [low for low, _ in box_ops.SIZES.values()]
+        sizes = (np.digitize(box_ops.area(record.boxes), least) - 1).tolist()
         for name, size, difficult in zip(
             record.names, sizes, record.difficult.tolist(), strict=True
         ):
@@ -158,7 +153,7 @@ def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
                 "objects": each.objects,
                 "photographs": each.images,
                 "difficult": each.difficult,
-                **dict(zip(SIZES, each.sizes, strict=True)),
+                **dict(zip(box_ops.SIZES, each.sizes, strict=True)),
             }
             for name, each in summary.classes.items()
         },

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from frcnn_cli.boxes import SIZES
 from frcnn_cli.evaluation.metrics.tables import (
-    SIZES,
     DetectionTable,
     ObjectTable,
     require_objects,

@@ -14,13 +14,6 @@ import numpy.typing as npt
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import BoolArray, Detections, FloatArray, IntArray, Sample
 
-SIZES: Mapping[str, tuple[float, float]] = {
-    "small": (0, 32**2),
-    "medium": (32**2, 96**2),
-    "large": (96**2, np.inf),
-}
-"""COCO's sizes: from which area of the box (included) to which (excluded), in square pixels."""
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectTable:
@@ -125,11 +118,6 @@ def require_objects(objects: ObjectTable) -> None:
             f"the split has no object to find in {len(objects.image_ids)} images",
             remedy="evaluate a split with annotated objects that are not marked difficult",
         )
-
-
-def rows_by_size(areas: npt.NDArray[np.floating]) -> dict[str, BoolArray]:
-    """Returns for each of `SIZES` which of the objects with `areas` (G,) have it, (G,)."""
-    return {name: (areas >= low) & (areas < high) for name, (low, high) in SIZES.items()}
 
 
 def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> list[IntArray]:

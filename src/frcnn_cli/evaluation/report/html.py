@@ -11,11 +11,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from frcnn_cli.boxes import SIZES
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
-from frcnn_cli.evaluation.metrics.tables import SIZES
 from frcnn_cli.evaluation.report import charts
 from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
 from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH
