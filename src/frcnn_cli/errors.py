@@ -35,7 +35,7 @@ class FrcnnError(Exception):
     """
 
     def __init__(self, problem: str, *, remedy: str = "", file: Path | str | None = None) -> None:
-        self.problem = problem
+        self.problem = _clipped(problem)
         self.remedy = remedy
         self.file = None if file is None else str(file)
         super().__init__(str(self))
@@ -52,12 +52,16 @@ class FrcnnError(Exception):
 
 def _one_line(text: str) -> str:
     """Returns `text` as one line that does no harm to a terminal: values come from files."""
-    line = " ".join(text.split())
-    if len(line) > LONGEST_LINE:
-        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    line = _clipped(" ".join(text.split()))
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def _clipped(text: str) -> str:
+    if len(text) <= LONGEST_LINE:
+        return text
+    return f"{text[: LONGEST_LINE // 2]} … {text[-LONGEST_LINE // 2 :]}"
 
 
 def _rebuild(kind: type[FrcnnError], problem: str, remedy: str, file: str | None) -> FrcnnError:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from frcnn_cli.cache import records
-from frcnn_cli.cache.gc import find_garbage, remove
+from frcnn_cli.cache.gc import collect_garbage, find_garbage, remove
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
@@ -104,3 +109,67 @@ def test_a_removed_entry_leaves_no_empty_folder(cache):
         remove(item)
         remove(item)
     assert list((cache.root / "hashes").iterdir()) == []
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from frcnn_cli.cache.locks import FolderLock, using
+path = Path(sys.argv[2])
+if sys.argv[1] == "run":
+    lock = FolderLock.acquire(path)
+    print("held", flush=True)
+    sys.stdin.read()
+else:
+    with using(path):
+        print("held", flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(what: str, path: Path) -> Iterator[None]:
+    """Another process trains a run, or uses the cache."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, what, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_a_run_that_is_training_stays(cache):
+    run = make_run_folder(cache, "mine")
+    (run / "best.safetensors").write_bytes(b"weights")
+    (item,) = find_garbage(cache, NOW, unused_days=0, run_names=["mine"])
+    with held("run", run):
+        for clean in (lambda: doomed(cache, runs=["mine"]), lambda: remove(item)):
+            with pytest.raises(ConfigError, match="another process trains the run 'mine'; wait"):
+                clean()
+        assert (run / "best.safetensors").exists()
+    remove(item)
+    assert not run.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_entries_stay_while_a_command_uses_the_cache(cache, caplog):
+    entry = save(cache, KEY, {"library": "opencv 5"})
+
+    def clean():
+        return collect_garbage(cache, unused_days=30, libraries={"opencv 5"})
+
+    os.utime(entry, (time.time() - 40 * 86_400,) * 2)
+    with held("cache", cache.root):
+        assert clean() == []
+        assert "is used by another command: entries stay" in caplog.text
+    assert [item.path for item in clean()] == [entry]
+
+
+def test_an_entry_used_within_a_day_may_be_in_use(cache):
+    used(save(cache, KEY, {"library": "opencv 5"}), 0.9)
+    used(save(cache, OTHER, {"library": "opencv 5"}), 1.1)
+    assert doomed(cache, 0.001) == {cache.path("proposals", OTHER)}

@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,15 @@ import torch
 
 from frcnn_cli.cache.checkpoints import load_checkpoint
 from frcnn_cli.config import ModelConfig
+from frcnn_cli.config.file import load_file
 from frcnn_cli.data.formats.find import find_dataset
-from frcnn_cli.errors import AnnotationError, CheckpointError, DataError
+from frcnn_cli.data.images import image_size
+from frcnn_cli.detection.formats.context import SplitIndex
+from frcnn_cli.detection.formats.frcnn import SCHEMA
+from frcnn_cli.detection.formats.registry import read_detections
+from frcnn_cli.errors import AnnotationError, CheckpointError, ConfigError, DataError
 from frcnn_cli.model.build import build_model
+from frcnn_cli.records import Sample, as_boxes
 from frcnn_cli.training.pretrained import load_initial_weights
 from support.datasets import pair, photograph
 from support.readers import XML
@@ -156,3 +164,84 @@ def test_safetensors_that_are_none(tmp_path: Path, kind: str) -> None:
     assert line.startswith(f"{path}: ")
     assert "; " in line
     assert len(line) < len(str(path)) + 600
+
+
+def aliases(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, levels)]
+    return "\n".join([*lines, f"train: *a{levels - 1}", "names: [dog]"])
+
+
+@pytest.mark.parametrize("text", [aliases(9), "names: [dog]\ntrain: &a [*a]\n"])
+def test_yaml_whose_aliases_explode(tmp_path: Path, text: str) -> None:
+    photograph(tmp_path / "images" / "a.png")
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"is not YAML \(") as caught:
+        find_dataset(tmp_path)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 400
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("\n".join(f"{'a.' * 200}b{i} = 1" for i in range(1000)), "has more than 64,000 bytes"),
+        ("a = " + "[" * 20_000, "is not TOML"),
+        ("[train]\n" + f"lr = '{'x' * 60_000}'", "lr is 'x"),
+        (f"{'x' * 60_000} = 1", "unknown section 'x"),
+    ],
+    ids=["dotted keys", "deep", "a long value", "a long key"],
+)
+def test_settings_that_no_person_writes(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "frcnn.toml").write_text(text)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load_file(tmp_path / "frcnn.toml")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 2500
+
+
+HUGE = 1 << 400
+NESTED: list[object] = []
+for _ in range(900):
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize("value", ["x" * 20_000_000, HUGE, -HUGE, NESTED, {"a": [0] * 100_000}])
+@pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
+def test_a_detection_with_a_value_that_cannot_be(tmp_path: Path, key: str, value: object) -> None:
+    photograph(tmp_path / "a.png")
+    none = as_boxes([])
+    sample = Sample("a", tmp_path / "a.png", none, np.zeros(0, np.int64), np.zeros(0, bool))
+    rows = [{"image_id": "a", "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5, key: value}]
+    boxes = [
+        {
+            "label": "dog",
+            "score": 0.5,
+            "box": [1, 2, 3, 4],
+            **({key: value} if key == "score" else {"box": [value] * 4}),
+        }
+    ]
+    ours = {
+        "schema": SCHEMA,
+        "images": [{"file": "a.png", "width": 9, "height": 9, "detections": boxes}],
+    }
+    index = SplitIndex([sample], ["dog"], image_size)
+    for document in (rows, ours):
+        path = tmp_path / "boxes.json"
+        path.write_text(json.dumps(document))
+        with pytest.raises(DataError) as caught:
+            read_detections(path, index)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert len(caught.value.problem) < 2100
+
+
+@pytest.mark.slow
+def test_modules_of_the_working_directory_are_not_imported_by_children(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('of this folder')")
+    (tmp_path / "torch.py").write_text("raise SystemExit('of this folder')")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("frcnn"), "doctor", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "of this folder" not in done.stdout + done.stderr

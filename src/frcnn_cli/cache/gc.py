@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -12,10 +13,12 @@ from pathlib import Path
 from frcnn_cli.cache import detections, proposals, runs
 from frcnn_cli.cache.inventory import CachedRun, CacheEntry, cached_runs, entries, leftovers
 from frcnn_cli.cache.keys import HASHES
+from frcnn_cli.cache.locks import FolderLock, unused
 from frcnn_cli.cache.store import Cache, read_about, translate_os_errors
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.runtime.progress import Progress, silent
 
+_LOGGER = logging.getLogger(__name__)
 STEP_REMOVE = "Removing"
 
 WRITE_SECONDS = 3600.0
@@ -24,6 +27,8 @@ GRACE_DAYS = 7.0
 """Entries that this installation cannot use stay this long: another one may have used them."""
 
 _DAY = 86_400.0
+_DAYS_OF_A_NOTE = 1.0
+"""Use is noted to the day, so an entry of the last one may be in use."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def find_garbage(
         run_names: runs to remove whole.
 
     Raises:
-        ConfigError: there is no such run.
+        ConfigError: there is no such run, or another process trains it.
     """
     named = list(_runs_named(cache, run_names))
     for file in leftovers(cache):
@@ -62,6 +67,8 @@ def find_garbage(
             yield Garbage(file.path, file.bytes, "left behind by a killed write")
     for entry in entries(cache):
         days = (now - entry.used) / _DAY
+        if days <= _DAYS_OF_A_NOTE:
+            continue
         reason = _why(entry, days, unused_days, libraries)
         if reason:
             yield Garbage(entry.path, entry.bytes, reason)
@@ -89,11 +96,14 @@ def remove(item: Garbage) -> None:
     """Removes a file or a run's folder; nothing happens if it is gone already.
 
     Raises:
+        ConfigError: another process trains the run.
         CacheError: the cache cannot be written.
     """
     with translate_os_errors(item.path):
         if item.path.is_dir():
+            lock = _lock_run(item.path)
             shutil.rmtree(item.path)
+            lock.release()
             return
         item.path.unlink(missing_ok=True)
         with suppress(OSError):  # the folder is not empty
@@ -120,18 +130,35 @@ def collect_garbage(
         progress: called after each item.
 
     Raises:
-        ConfigError: there is no run of such a name.
+        ConfigError: there is no run of such a name, or another process trains it.
         CacheError: the cache cannot be written.
     """
-    found = find_garbage(
-        cache, time.time(), unused_days=unused_days, libraries=libraries, run_names=run_names
-    )
-    items = list(found)
-    for done, item in enumerate(items, start=1):
-        if not dry_run:
-            remove(item)
-        progress(STEP_REMOVE, done, len(items))
+    with unused(cache.root) as is_unused:
+        if not is_unused:
+            _LOGGER.warning(
+                "%s is used by another command: entries stay; try again when it is done", cache.root
+            )
+            unused_days, libraries = 0, ()
+        found = find_garbage(
+            cache, time.time(), unused_days=unused_days, libraries=libraries, run_names=run_names
+        )
+        items = list(found)
+        for done, item in enumerate(items, start=1):
+            if not dry_run:
+                remove(item)
+            progress(STEP_REMOVE, done, len(items))
     return items
+
+
+def _lock_run(folder: Path) -> FolderLock:
+    lock = FolderLock.acquire(folder)
+    if lock is None:
+        raise ConfigError(
+            f"another process trains the run {folder.name!r}",
+            remedy="wait for its end, or stop it, before you remove it",
+            file=folder,
+        )
+    return lock
 
 
 def _runs_named(cache: Cache, names: Sequence[str]) -> Iterator[CachedRun]:
@@ -140,4 +167,5 @@ def _runs_named(cache: Cache, names: Sequence[str]) -> Iterator[CachedRun]:
         if runs.run_folder(cache, name).name not in found:
             known = ", ".join(found) or "there is none"
             raise ConfigError(f"there is no run {name!r}", remedy=f"runs are: {known}")
+        _lock_run(found[name].folder).release()
         yield found[name]

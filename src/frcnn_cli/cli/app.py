@@ -17,6 +17,7 @@ from frcnn_cli.cli.doctor import command as doctor
 from frcnn_cli.cli.evaluate import command as evaluate
 from frcnn_cli.cli.proposals import command as proposals
 from frcnn_cli.cli.train import command as train
+from frcnn_cli.runtime.child import import_nothing_from_here
 
 app = typer.Typer(
     name="frcnn",
@@ -65,4 +66,5 @@ def main() -> None:
 
     130 is an interruption. `Terminal` turns exceptions into these codes.
     """
+    import_nothing_from_here()
     app(prog_name="frcnn")

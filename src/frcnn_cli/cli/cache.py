@@ -96,7 +96,7 @@ def verify(
 
 
 @app.command("gc", epilog=GC_EXAMPLES)
-@options.command(without=("config",))
+@options.command(without=("config",), cleans_cache=True)
 def gc(
     context: options.CommandContext,
     *,

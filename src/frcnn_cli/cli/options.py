@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -13,6 +14,7 @@ import typer
 from msgspec import Meta
 
 from frcnn_cli import config as configuration
+from frcnn_cli.cache.locks import using
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config.fields import Setting
 from frcnn_cli.errors import ConfigError
@@ -172,13 +174,17 @@ class CommandContext:
 
 
 def command(
-    *, without: Collection[str] = (), flags: Sequence[type[configuration.Config]] = ()
+    *,
+    without: Collection[str] = (),
+    flags: Sequence[type[configuration.Config]] = (),
+    cleans_cache: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds the shared options to a command, which takes them as a `CommandContext`.
 
     Args:
         without: shared options that the command does not have.
         flags: sections of settings whose flags the command has too; it takes them as `**flags`.
+        cleans_cache: whether it removes from the cache what no command uses; others use it.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -194,7 +200,12 @@ def command(
         @functools.wraps(function)
         def run(**values: Any) -> None:
             context = CommandContext(**{name: values.pop(name) for name in shared})
-            function(context, **values)
+            with (
+                nullcontext()
+                if cleans_cache or "cache_dir" in without
+                else using(context.cache_dir)
+            ):
+                function(context, **values)
 
         parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]
         parameters += [

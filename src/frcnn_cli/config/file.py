@@ -20,6 +20,9 @@ from frcnn_cli.config.train import TrainConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.files import reading
 
+_LARGEST = 64_000
+"""Bytes of a file of settings: a file of 400 kB can keep Python's reader busy for minutes."""
+
 SECTIONS: Mapping[str, type[Config]] = {
     "proposals": ProposalConfig,
     "model": ModelConfig,
@@ -43,9 +46,16 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         with reading(path, ConfigError), path.open("rb") as stream:
-            tables = tomllib.load(stream)
-    except ValueError as error:  # also a number of more digits than Python reads
-        raise ConfigError(f"is not TOML: {error}", file=path) from error
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ConfigError(
+                f"has more than {_LARGEST:,} bytes", remedy="name a file of settings", file=path
+            )
+        tables = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # also a number of too many digits
+        raise ConfigError(
+            f"is not TOML: {str(error)[:500]}", remedy="correct the line", file=path
+        ) from error
     for section, values in tables.items():
         if section not in SECTIONS or not isinstance(values, dict):
             known = ", ".join(f"[{name}]" for name in SECTIONS)

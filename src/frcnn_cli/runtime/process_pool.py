@@ -28,6 +28,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.runtime.child import safe_path
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 
 TaskT = TypeVar("TaskT")
@@ -150,7 +151,7 @@ class _Worker(Generic[TaskT, ResultT]):
         self._time_limit = time_limit
         self._is_set_up = False
         self._began = 0.0
-        with interrupts_held_back():
+        with safe_path(), interrupts_held_back():
             self.process.start()
         theirs.close()
 

@@ -55,7 +55,7 @@ def check_packages(found: Mapping[str, Outcome]) -> Iterator[Check]:
 
 def check_versions() -> Check:
     """Checks by `pip check` whether all requirements of frcnn, and theirs, are met."""
-    command = [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"]
+    command = [sys.executable, "-P", "-m", "pip", "check", "--disable-pip-version-check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         requirements = importlib.metadata.requires(_PROJECT) or []

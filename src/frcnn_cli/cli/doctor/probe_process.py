@@ -11,7 +11,6 @@ from typing import Any
 
 from frcnn_cli.cli.doctor.check import Outcome
 from frcnn_cli.cli.doctor.probes import PROBES
-from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import FrcnnError
 
 _ANSWER = "frcnn-probe "
@@ -23,7 +22,7 @@ def run_probe(name: str) -> Outcome:
     """Returns the result of the probe `name`, however its process ends."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "frcnn_cli.cli.doctor", name],
+            [sys.executable, "-P", "-m", "frcnn_cli.cli.doctor", name],
             capture_output=True,
             text=True,
             errors="replace",
@@ -36,6 +35,8 @@ def run_probe(name: str) -> Outcome:
         return Outcome(problem=f"no answer within {_TIMEOUT_SECONDS:.0f} s")
     answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
     if answers:
+        from frcnn_cli.decoding import decode_json
+
         return decode_json(answers[-1].removeprefix(_ANSWER), Outcome)
     if -done.returncode in set(Signals):
         return Outcome(problem=f"it crashed at import ({Signals(-done.returncode).name})")

@@ -14,6 +14,8 @@ from frcnn_cli.files import reading
 
 LARGEST_YAML = 1 << 20
 """Bytes of a `data.yaml` beyond which it is none."""
+_MOST_VALUES = 200_000
+"""Values of a `data.yaml`, with all that its aliases repeat: a few lines can stand for billions."""
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -33,12 +35,24 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         # Every scalar stays text: a class may be called "no" or "2024-01-01".
         content = yaml.load(data.decode("utf-8-sig"), Loader=yaml.BaseLoader)  # type: ignore[no-untyped-call]
+        if _count(content, {}) > _MOST_VALUES:
+            raise ValueError(f"its aliases stand for more than {_MOST_VALUES:,} values")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:200]
         raise DataError(f"is not YAML ({told})", remedy="fix the file", file=path) from error
     if not isinstance(content, dict):
         return {}
     return {str(key).strip().lower(): value for key, value in content.items()}
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """Returns how many values a value consists of; `known` holds what was counted, by identity."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        inside = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_count(each, known) for each in inside)
+    return known[id(value)]
 
 
 def load_darknet(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from frcnn_cli.detection.formats.context import (
     check_score,
     located,
 )
-from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
+from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers, shown
 from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
@@ -82,7 +82,7 @@ def read_frcnn(path: Path, index: SplitIndex) -> dict[str, Detections]:
         )
     if schema != SCHEMA:
         raise DataError(
-            f"its schema is {schema!r}", remedy=f"name a file of format {SCHEMA}", file=path
+            f"its schema is {shown(schema)}", remedy=f"name a file of format {SCHEMA}", file=path
         )
     if not isinstance(document.get("images"), list):
         raise DataError("has no list of images", remedy="write the file again", file=path)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
+
+_LARGEST = float(np.finfo(np.float32).max)
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxlist, _SHOWN.maxdict = 3, 10, 10
+_SHOWN.maxstring = _SHOWN.maxlong = _SHOWN.maxother = 200
 
 
 def load_json(path: Path) -> Any:
@@ -26,6 +33,11 @@ def load_json(path: Path) -> Any:
         ) from error
 
 
+def shown(value: Any) -> str:
+    """Returns a value as a message has room for it, which may be huge or nested deep."""
+    return _SHOWN.repr(value)
+
+
 def field(entry: Any, name: str, *kinds: type) -> Any:
     """Returns the value `name` of an object, which is of one of `kinds` if some are named.
 
@@ -33,13 +45,13 @@ def field(entry: Any, name: str, *kinds: type) -> Any:
         DataError: `entry` is not an object, has no such value, or one of another type.
     """
     if not isinstance(entry, dict):
-        raise DataError(f"is {entry!r}", remedy="use an object in braces")
+        raise DataError(f"is {shown(entry)}", remedy="use an object in braces")
     if name not in entry:
         raise DataError(f"has no {name!r}", remedy="write the file again")
     value = entry[name]
     if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
         known = " or ".join(kind.__name__ for kind in kinds)
-        raise DataError(f"{name} is {value!r}", remedy=f"use a value of type {known}")
+        raise DataError(f"{name} is {shown(value)}", remedy=f"use a value of type {known}")
     return value
 
 
@@ -63,6 +75,6 @@ def number(value: Any, name: str) -> float:
         DataError: it is none.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise DataError(f"{name} holds {value!r}", remedy="use finite numbers")
+    if not is_number or not abs(value) <= _LARGEST:
+        raise DataError(f"{name} holds {shown(value)}", remedy="use finite numbers")
     return float(value)

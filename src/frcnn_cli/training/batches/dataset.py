@@ -26,6 +26,7 @@ from frcnn_cli.model.targets import (
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
+from frcnn_cli.runtime.child import safe_path
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.batches.augment import (
     TrainingExample,
@@ -190,7 +191,9 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             # A forked child of a process with threads or a GPU may hang.
             multiprocessing_context="spawn",
         )
-        yield from loader
+        with safe_path():
+            batches = iter(loader)
+        yield from batches
 
     def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
         """Loads the next batch during the current step: decoding mostly runs without the GIL."""

@@ -138,12 +138,26 @@ def connected(device: torch.device) -> Iterator[DistributedContext]:
         yield SINGLE_PROCESS
         return
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
-    group = dist.new_group(backend="gloo", timeout=_EXCHANGE_TIMEOUT)
+    try:
+        dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
+        group = dist.new_group(backend="gloo", timeout=_EXCHANGE_TIMEOUT)
+    # torch's store raises whatever the answers of another program on its port lead to.
+    except (OSError, RuntimeError, ValueError, AttributeError, TypeError, KeyError) as error:
+        raise not_connected(error) from error
     assert isinstance(group, dist.ProcessGroup)  # of which all processes are
     yield replace(DistributedContext.from_env(), group=group)
     # Not in a finally: after an exception the process ends anyway, and others may be gone.
     dist.destroy_process_group()
+
+
+def not_connected(error: Exception) -> TrainingError:
+    """Returns what a failure to set up the exchange between processes means."""
+    what = " ".join(str(error).split())[:200]
+    return TrainingError(
+        f"the processes cannot be connected ({type(error).__name__}: {what})",
+        remedy="another run or program may use their port: give torchrun another --rdzv-endpoint "
+        "or --master-port",
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
 from frcnn_cli.runtime.device import pick_device
 from frcnn_cli.runtime.process_pool import all_cores
-from frcnn_cli.training.distributed.context import DistributedContext
+from frcnn_cli.training.distributed.context import DistributedContext, not_connected
 
 LOST = 75
 """Exit code of a process that ends because another one ended."""
@@ -75,7 +75,7 @@ def run_processes(count: int, words: Sequence[str]) -> int:
         The exit code that the processes agree on.
 
     Raises:
-        TrainingError: a process died, or failed and reported why.
+        TrainingError: the processes cannot be connected, or one died, or failed and reported why.
     """
     os.environ.setdefault(_THREADS, str(max(1, all_cores() // count)))
     # Its report on failed processes is long; `code_of` raises a line instead.
@@ -96,6 +96,8 @@ def run_processes(count: int, words: Sequence[str]) -> int:
         return INTERRUPTED  # rank 0 has reported what is kept
     except ChildFailedError as error:
         return code_of(error.failures, count)
+    except (OSError, RuntimeError, ValueError, AttributeError, TypeError, KeyError) as error:
+        raise not_connected(error) from error
     return 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
+from frcnn_cli.cache.locks import FolderLock
 from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
@@ -26,9 +25,6 @@ from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import restore, trainer_state
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
-
-if sys.platform != "win32":
-    import fcntl
 
 STATE = "resume.safetensors"
 CONFIG = "config.json"
@@ -53,7 +49,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._held: int | None = None
+        self._lock: FolderLock | None = None
 
     @classmethod
     def new(cls, cache: Cache, name: str | None, backbone: str) -> Self:
@@ -125,27 +121,15 @@ class RunFolder:
 
     def try_to_hold(self) -> bool:
         """Locks the run if no other process holds it, and returns whether this one does now."""
-        if sys.platform == "win32":  # folders cannot be locked there
-            return True
-        held = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            return False
-        except OSError:  # a file system without locks
-            os.close(held)
-            return True
-        self._held = held
-        return True
+        self._lock = FolderLock.acquire(self.path)
+        return self._lock is not None
 
     def release(self) -> None:
         """Unlocks the run; removes the folder if no run began in it."""
         with suppress(OSError):
             self.path.rmdir()  # fails unless it is empty
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

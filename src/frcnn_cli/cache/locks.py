@@ -1,0 +1,83 @@
+"""Locks on a whole cache and on the folders of runs, so that nothing in use is removed.
+
+The system releases them when their process ends, however it ends. Where there are no such locks
+(Windows, some network file systems) every lock is granted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_FILE = "in-use.lock"
+
+
+class FolderLock:
+    """A lock on a folder, until `release` or the end of this process."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, folder: Path) -> FolderLock | None:
+        """Returns the lock on a folder that is there; None if another process holds it."""
+        if sys.platform == "win32":  # folders cannot be locked there
+            return cls(None)
+        held = os.open(folder, os.O_RDONLY)
+        if _flock(held, fcntl.LOCK_EX):
+            return cls(held)
+        os.close(held)
+        return None
+
+    def release(self) -> None:
+        """Lets other processes have the folder."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@contextmanager
+def using(root: Path) -> Iterator[None]:
+    """Marks the cache folder `root` as in use by a command, if it is there and can be marked."""
+    with _lock(root, shared=True):
+        yield
+
+
+@contextmanager
+def unused(root: Path) -> Iterator[bool]:
+    """Yields whether no other command uses the cache folder `root`; one that starts then waits."""
+    with _lock(root, shared=False) as granted:
+        yield granted
+
+
+@contextmanager
+def _lock(root: Path, *, shared: bool) -> Iterator[bool]:
+    if sys.platform == "win32" or not root.is_dir():
+        yield True
+        return
+    try:
+        held = os.open(root / _FILE, os.O_RDONLY | os.O_CREAT, 0o666)
+    except OSError:  # read-only: nothing can be removed from it either
+        yield True
+        return
+    try:
+        yield _flock(held, fcntl.LOCK_SH, wait=True) if shared else _flock(held, fcntl.LOCK_EX)
+    finally:
+        os.close(held)
+
+
+def _flock(descriptor: int, mode: int, *, wait: bool = False) -> bool:
+    """Returns whether a lock was granted, or cannot be had on this file system."""
+    try:
+        fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
