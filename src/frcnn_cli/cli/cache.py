@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import option, switch
 from frcnn_cli.cli.text import ago, count, facts, headline, size
 
 if TYPE_CHECKING:
@@ -59,11 +60,7 @@ def verify(
     *,
     repair: Annotated[
         bool,
-        typer.Option(
-            "--repair",
-            metavar="",
-            help="Remove damaged entries and rename damaged checkpoints to .damaged.",
-        ),
+        switch("Remove damaged entries and rename damaged checkpoints to .damaged.", "--repair"),
     ] = False,
 ) -> None:
     """Check the checksum, format and version of every file; list damaged files."""
@@ -101,20 +98,13 @@ def gc(
     context: options.CommandContext,
     *,
     unused_for: Annotated[
-        float,
-        typer.Option(min=0, metavar="DAYS", help="Remove entries not used for this long; 0: none."),
+        float, option("DAYS", "Remove entries not used for this long; 0: none.", min=0)
     ] = 90.0,
     run: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Remove this run and its checkpoints; may be repeated.",
-            show_default=False,
-        ),
+        list[str] | None, option("NAME", "Remove this run and its checkpoints; may be repeated.")
     ] = None,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", metavar="", help="List what would be removed, remove nothing."),
+        bool, switch("List what would be removed, remove nothing.", "--dry-run")
     ] = False,
 ) -> None:
     """Remove temporary and unused entries; runs only if named."""

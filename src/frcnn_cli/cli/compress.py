@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.errors import ConfigError
@@ -32,38 +31,24 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def compress(
     context: options.CommandContext,
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The detector.")],
+    checkpoint: Annotated[Path, argument("CHECKPOINT", "The detector.")],
     *,
-    fc6: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Rank of fc6.", show_default="whole")
-    ] = None,
-    fc7: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Rank of fc7.", show_default="whole")
-    ] = None,
+    fc6: Annotated[int | None, option("R", "Rank of fc6.", default="whole", min=1)] = None,
+    fc7: Annotated[int | None, option("R", "Rank of fc7.", default="whole", min=1)] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(
+        option(
+            "POINTS",
+            "Find the smallest ranks that lose at most this many points of mAP (per cent).",
             min=0,
-            metavar="POINTS",
-            help="Find the smallest ranks that lose at most this many points of mAP (per cent).",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The compressed detector.", show_default="NAME.svd.safetensors"
-        ),
+        Path | None, option("FILE", "The compressed detector.", default="NAME.svd.safetensors")
     ] = None,
-    data: Annotated[
-        Path, typer.Option(metavar="DATA", help="Data set to score on, with --max-drop.")
-    ] = Path(),
-    split: Annotated[
-        str, typer.Option(metavar="NAME", help="Split to score on, with --max-drop.")
-    ] = "val",
-    images: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Number of images to score on; 0: all.")
-    ] = 0,
+    data: Annotated[Path, option("DATA", "Data set to score on, with --max-drop.")] = Path(),
+    split: Annotated[str, option("NAME", "Split to score on, with --max-drop.")] = "val",
+    images: Annotated[int, option("N", "Number of images to score on; 0: all.", min=0)] = 0,
     gpus: options.Gpus = None,
 ) -> None:
     """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1)."""

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import SOME_FAILED
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.errors import ConfigError
@@ -40,45 +41,23 @@ EXAMPLES = """[bold]Examples[/]
 @options.command(without=("config",))
 def data(
     context: options.CommandContext,
-    folder: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder of the data set.")
-    ] = Path(),
+    folder: Annotated[Path, argument("DATA", "Folder of the data set.")] = Path(),
     *,
     to: Annotated[
         Literal["voc", "coco", "yolo"] | None,
-        typer.Option("--to", metavar="FORMAT", help="Convert to voc, coco or yolo, into --out."),
+        option("FORMAT", "Convert to voc, coco or yolo, into --out.", "--to"),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="New folder for --to.", show_default=False),
-    ] = None,
-    link: Annotated[
-        bool, typer.Option("--link", metavar="", help="Link the images instead of copying them.")
-    ] = False,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Draw a sample with its boxes.", show_default=False),
-    ] = None,
-    sample: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Number of images for --pictures.")
-    ] = 12,
+    out: Annotated[Path | None, option("DIR", "New folder for --to.")] = None,
+    link: Annotated[bool, switch("Link the images instead of copying them.", "--link")] = False,
+    pictures: Annotated[Path | None, option("DIR", "Draw a sample with its boxes.")] = None,
+    sample: Annotated[int, option("N", "Number of images for --pictures.", min=1)] = 12,
     make_split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Make a split, val or test, and store it in the cache.",
-            show_default=False,
-        ),
+        str | None, option("NAME", "Make a split, val or test, and store it in the cache.")
     ] = None,
     share: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=1.0, metavar="P", help="Fraction of the images for --make-split."
-        ),
+        float, option("P", "Fraction of the images for --make-split.", min=0.0, max=1.0)
     ] = 0.2,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of --pictures and --make-split.")
-    ] = 0,
+    seed: Annotated[int, option("N", "Seed of --pictures and --make-split.")] = 0,
 ) -> None:
     """Show the contents and problems of a data set; convert it, draw a sample or make a split."""
     with context.terminal() as terminal:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import option
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.errors import ConfigError
 
@@ -39,9 +40,9 @@ EXAMPLES = """[bold]Example[/]
 def demo(
     context: options.CommandContext,
     application: typer.Context,
-    folder: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Output folder; created if missing.")
-    ] = Path("demo"),
+    folder: Annotated[Path, option("DIR", "Output folder; created if missing.", "--dir")] = Path(
+        "demo"
+    ),
 ) -> None:
     """Run proposals, train, eval and detect on a small generated data set."""
     began = time.monotonic()

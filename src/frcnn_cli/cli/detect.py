@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import RenderableType
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
 from frcnn_cli.errors import ConfigError, FrcnnError
@@ -39,56 +39,45 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def detect(
     context: options.CommandContext,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
-    ],
+    paths: Annotated[list[Path], argument("PATH", "Images, or folders of images.")],
     *,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Output; - is stdout. For voc and yolo, a new folder.",
-            show_default="boxes.json, or by format",
+        option(
+            "FILE",
+            "Output; - is stdout. For voc and yolo, a new folder.",
+            default="boxes.json, or by format",
         ),
     ] = None,
     output_format: Annotated[
         OutputFormat,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="frcnn, coco, jsonl or csv; voc or yolo for annotation tools.",
-        ),
+        option("NAME", "frcnn, coco, jsonl or csv; voc or yolo for annotation tools.", "--format"),
     ] = "frcnn",
-    draw: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write annotated images.", show_default=False),
-    ] = None,
+    draw: Annotated[Path | None, option("DIR", "Also write annotated images.")] = None,
     score: Annotated[float | None, options.flag(DetectConfig, "score_threshold")] = None,
     nms: Annotated[float | None, options.flag(DetectConfig, "nms_iou")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     scales: Annotated[
         str | None,
-        typer.Option(
-            metavar="PX,PX…",
-            help="Several image scales (short sides); each RoI uses the best one (§2.4).",
-            show_default="the detector's one size",
+        option(
+            "PX,PX…",
+            "Several image scales (short sides); each RoI uses the best one (§2.4).",
+            default="the detector's one size",
         ),
     ] = None,
     precision: Annotated[Precision | None, options.flag(SpeedConfig, "precision")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "N",
+            "Processes that decode and search; 0: use only this process.",
+            default="one per core, if there is much to search",
             min=0,
-            metavar="N",
-            help="Processes that decode and search; 0: use only this process.",
-            show_default="one per core, if there is much to search",
         ),
     ] = None,
     scheduler: options.Scheduler = "",
     resume: Annotated[
-        bool,
-        typer.Option("--resume", metavar="", help="Continue where the same command was stopped."),
+        bool, switch("Continue where the same command was stopped.", "--resume")
     ] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument
 from frcnn_cli.cli.text import facts, size
 
 EXAMPLES = """[bold]Examples[/]
@@ -22,16 +21,9 @@ EXAMPLES = """[bold]Examples[/]
 def export(
     context: options.CommandContext,
     checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="The detector; bundled: the detector shipped with frcnn.",
-            show_default=False,
-        ),
+        Path, argument("CHECKPOINT", "The detector; bundled: the detector shipped with frcnn.")
     ],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.onnx", help="Output file.", show_default=False)
-    ],
+    file: Annotated[Path, argument("FILE.onnx", "Output file.")],
 ) -> None:
     """Export a detector as ONNX; onnxruntime's result is compared with our own."""
     with context.terminal() as terminal:

@@ -23,48 +23,66 @@ _PANEL = "Common options"
 _DEFAULT_FILE = Path("frcnn.toml")
 DEFAULT_CACHE = Path(".frcnn")
 
+
+def argument(metavar: str, text: str, *, default: str | bool = True) -> Any:
+    """Returns a positional argument with its help; `default` is what the help shows."""
+    return typer.Argument(metavar=metavar, help=text, show_default=default)
+
+
+def option(
+    metavar: str,
+    text: str,
+    *names: str,
+    default: str | bool = True,
+    panel: str | None = None,
+    **limits: Any,
+) -> Any:
+    """Returns an option that takes a value.
+
+    Args:
+        metavar: what the help calls the value.
+        text: its help.
+        names: of the option; none is that of the parameter.
+        default: what the help shows; True is the parameter's default, unless that is None.
+        panel: heading in the help under which it is listed.
+        limits: `min` and `max`, or an `envvar`.
+    """
+    return typer.Option(
+        *names, metavar=metavar, help=text, show_default=default, rich_help_panel=panel, **limits
+    )
+
+
+def switch(text: str, *names: str, panel: str | None = None) -> Any:
+    """Returns an option that takes no value and has no --no-… form."""
+    return typer.Option(*names, metavar="", help=text, rich_help_panel=panel)
+
+
 _CacheDir = Annotated[
     Path,
-    typer.Option(
+    option(
+        "DIR",
+        "Folder for proposals, detections, splits and runs.",
         "--cache-dir",
         envvar="FRCNN_CACHE_DIR",
-        metavar="DIR",
-        help="Folder for proposals, detections, splits and runs.",
-        rich_help_panel=_PANEL,
+        panel=_PANEL,
     ),
 ]
 _ConfigFile = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "FILE",
+        "Settings file; flags override it.",
         "--config",
-        metavar="FILE",
-        help="Settings file; flags override it.",
-        show_default="frcnn.toml, if there is one",
-        rich_help_panel=_PANEL,
+        default="frcnn.toml, if there is one",
+        panel=_PANEL,
     ),
 ]
-_Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", metavar="", help="Print errors only.", rich_help_panel=_PANEL),
-]
+_Quiet = Annotated[bool, switch("Print errors only.", "--quiet", "-q", panel=_PANEL)]
 _Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        "-v",
-        metavar="",
-        help="Print more messages, and tracebacks.",
-        rich_help_panel=_PANEL,
-    ),
+    bool, switch("Print more messages, and tracebacks.", "--verbose", "-v", panel=_PANEL)
 ]
 _AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        metavar="",
-        help="Print the result as one JSON object on stdout.",
-        rich_help_panel=_PANEL,
-    ),
+    bool, switch("Print the result as one JSON object on stdout.", "--json", panel=_PANEL)
 ]
 
 _SHARED: Mapping[str, tuple[Any, Any]] = {
@@ -78,30 +96,23 @@ _SHARED: Mapping[str, tuple[Any, Any]] = {
 
 Gpus = Annotated[
     int | None,
-    typer.Option(
-        "--gpus",
-        min=0,
-        metavar="N",
-        help="1: a GPU; 0: the CPU.",
-        show_default="a GPU if there is one",
-    ),
+    option("N", "1: a GPU; 0: the CPU.", "--gpus", default="a GPU if there is one", min=0),
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "FILE",
+        "The detector; bundled: the detector shipped with frcnn.",
         "--checkpoint",
-        metavar="FILE",
-        help="The detector; bundled: the detector shipped with frcnn.",
-        show_default="the newest one in the cache, else the bundled one",
+        default="the newest one in the cache, else the bundled one",
     ),
 ]
 Scheduler = Annotated[
     str,
-    typer.Option(
+    option(
+        "ADDRESS",
+        "Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
         "--scheduler",
-        metavar="ADDRESS",
-        help="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
-        show_default=False,
     ),
 ]
 ConfigT = TypeVar("ConfigT", bound=configuration.Config)

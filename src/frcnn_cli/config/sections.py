@@ -20,28 +20,28 @@ DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-_NETWORK = "Network"
+_NETWORK, _SEARCH = "Network", "Search"
 
 
 @dataclass(frozen=True)
 class ProposalConfig(Config):
     """How regions are searched; what decides the boxes is part of the cache key."""
 
-    engine: Engine = "fast"
-    """Who searches: "fast", compiled by numba at first use; "opencv", OpenCV itself, which finds
-    the same boxes; or nobody: "imported" takes what `frcnn proposals --import` kept."""
-    imported: str = "default"
-    """Name of the imported proposals; used with engine "imported" alone."""
-    preset: Preset = "fast"
-    """OpenCV's fast, quality or single strategy, or "paper": the MATLAB setting of R-CNN."""
-    max_side: Count = 500
-    """Images with a longer side (pixels) are shrunk for the search; 0 never shrinks."""
-    max_proposals: Count = 2000
-    """Boxes kept per image, best first (§4.1 uses about 2,000); 0 keeps all."""
-    seed: int = 0
+    preset: Annotated[Preset, Flag("NAME", _SEARCH)] = "fast"
+    """fast, quality or single (OpenCV's strategies), or paper (R-CNN's MATLAB setting)."""
+    engine: Annotated[Engine, Flag("NAME", _SEARCH)] = "fast"
+    """fast, compiled by numba at first use; opencv: the same boxes from OpenCV itself; imported:
+    what `frcnn proposals --import` kept."""
+    max_proposals: Annotated[Count, Flag("N", _SEARCH)] = 2000
+    """Max proposals per image, best first (§4.1 uses about 2,000); 0: all."""
+    max_side: Annotated[Count, Flag("PIXELS", _SEARCH)] = 500
+    """Images with a longer side are shrunk for the search; 0: never."""
+    seed: Annotated[Count, Flag("N", _SEARCH)] = 0
     """Seed of the order of the boxes; it does not change the set."""
-    time_limit: Amount = 300.0
-    """Seconds after which the search of one image is given up; 0 is no limit."""
+    time_limit: Annotated[Amount, Flag("SECONDS", _SEARCH, "300")] = 300.0
+    """Seconds after which the search of one image is given up; 0: never."""
+    imported: Annotated[str, Flag("NAME", _SEARCH)] = "default"
+    """Name of the imported proposals; used with engine "imported" alone."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class SpeedConfig(Config):
 class EvalConfig(Config):
     """How detections are scored."""
 
-    metric: Metric = "voc07"
-    """VOC07's 11-point AP, VOC10's area under the curve, or COCO's AP."""
+    metric: Annotated[Metric, Flag("RULE")] = "voc07"
+    """voc07 (AP at 11 points), voc10 (area under the curve) or coco."""
     match_iou: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """IoU from which a detection matches an object by the VOC rules; COCO has ten of its own."""
     score_threshold: Fraction = 0.01

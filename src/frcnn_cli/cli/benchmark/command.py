@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option
 from frcnn_cli.config import BackboneName, DetectConfig, InputConfig, Preset, ProposalConfig
 from frcnn_cli.errors import ConfigError
 
@@ -35,43 +34,30 @@ def bench(
     context: options.CommandContext,
     path: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="PATH",
-            help="An image, or a folder of images.",
-            show_default="a portrait that comes with matplotlib",
+        argument(
+            "PATH",
+            "An image, or a folder of images.",
+            default="a portrait that comes with matplotlib",
         ),
     ] = None,
     *,
     backbone: Annotated[
-        BackboneName | None,
-        typer.Option(
-            metavar="NAME", help="Measure this network with random weights.", show_default=False
-        ),
+        BackboneName | None, option("NAME", "Measure this network with random weights.")
     ] = None,
     checkpoint: options.Checkpoint = None,
-    rois: Annotated[int, typer.Option(min=1, metavar="N", help="Max proposals per image.")] = 2000,
+    rois: Annotated[int, option("N", "Max proposals per image.", min=1)] = 2000,
     short_side: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "PX",
+            "Short side of the network's input image.",
+            default="the detector's; 600 with --backbone",
             min=32,
-            metavar="PX",
-            help="Short side of the network's input image.",
-            show_default="the detector's; 600 with --backbone",
         ),
     ] = None,
-    preset: Annotated[
-        Preset | None,
-        typer.Option(
-            metavar="NAME", help="Preset of the search.", show_default=ProposalConfig().preset
-        ),
-    ] = None,
-    repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Number of runs; the fastest counts.")
-    ] = 3,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the figures as JSON.", show_default=False),
-    ] = None,
+    preset: Annotated[Preset | None, options.flag(ProposalConfig, "preset")] = None,
+    repeat: Annotated[int, option("N", "Number of runs; the fastest counts.", min=1)] = 3,
+    out: Annotated[Path | None, option("FILE", "Write the figures as JSON.")] = None,
     gpus: options.Gpus = None,
 ) -> None:
     """Compare the speed of detection with R-CNN and the plain pipeline, step by step."""

@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config import (
     DetectConfig,
@@ -26,8 +27,6 @@ from frcnn_cli.config import (
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
     from frcnn_cli.evaluation.run import EvaluationRun
-
-_CONFIG = EvalConfig()
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -46,65 +45,29 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def evaluate(
     context: options.CommandContext,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set.")] = Path(),
+    data: Annotated[Path, argument("DATA", "Folder of the data set.")] = Path(),
     *,
     checkpoint: options.Checkpoint = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Split to score.")] = "test",
-    metric: Annotated[
-        Metric | None,
-        typer.Option(
-            metavar="RULE",
-            help="voc07 (11 points), voc10 (area under the curve) or coco.",
-            show_default=_CONFIG.metric,
-        ),
-    ] = None,
+    split: Annotated[str, option("NAME", "Split to score.")] = "test",
+    metric: Annotated[Metric | None, options.flag(EvalConfig, "metric")] = None,
     detections: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Score these: boxes.json, COCO results, or a folder of VOC or YOLO text.",
-            show_default=False,
-        ),
+        option("PATH", "Score these: boxes.json, COCO results, or a folder of VOC or YOLO text."),
     ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option("--explain", metavar="", help="Show the mAP under other conventions."),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the report as JSON.", show_default=False),
-    ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", help="Write the detections for other tools.", show_default=False
-        ),
-    ] = None,
+    explain: Annotated[bool, switch("Show the mAP under other conventions.", "--explain")] = False,
+    out: Annotated[Path | None, option("FILE", "Write the report as JSON.")] = None,
+    export: Annotated[Path | None, option("PATH", "Write the detections for other tools.")] = None,
     export_format: Annotated[
         DetectionFormat,
-        typer.Option(
-            metavar="NAME",
-            help="For --export: frcnn or coco (a file), voc or yolo (a new folder).",
-        ),
+        option("NAME", "For --export: frcnn or coco (a file), voc or yolo (a new folder)."),
     ] = "frcnn",
     report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write an HTML page that shows where the detector fails.",
-            show_default=False,
-        ),
+        Path | None, option("DIR", "Write an HTML page that shows where the detector fails.")
     ] = None,
     compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Compare detections B with A.", show_default=False),
+        tuple[Path, Path] | None, option("A B", "Compare detections B with A.")
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png", help="Draw the precision-recall curves.", show_default=False
-        ),
-    ] = None,
+    plot: Annotated[Path | None, option("FILE.png", "Draw the precision-recall curves.")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     gpus: options.Gpus = None,
 ) -> None:
@@ -123,7 +86,7 @@ def evaluate(
         if report is not None:
             require_report_folder(report)
         settings = context.settings()
-        rules = settings.apply("eval", _CONFIG, metric=metric)
+        rules = settings.apply("eval", EvalConfig(), metric=metric)
         cache = Cache(context.cache_dir)
         if compare is not None:
             _refuse_with_compare(checkpoint, detections, explain, export, plot)

@@ -7,21 +7,19 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.config import Engine, Preset, ProposalConfig
+from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
     from frcnn_cli.proposals.service import ProposalRun
-
-_DEFAULTS = ProposalConfig()
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -35,114 +33,37 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command()
+@options.command(flags=(ProposalConfig,))
 def proposals(
     context: options.CommandContext,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Images, or folders of images.", show_default=False),
-    ],
+    paths: Annotated[list[Path], argument("PATH", "Images, or folders of images.")],
     *,
-    preset: Annotated[
-        Preset | None,
-        typer.Option(
-            metavar="NAME",
-            help="fast, quality or single (OpenCV's), or paper (R-CNN's MATLAB setting).",
-            show_default=_DEFAULTS.preset,
-        ),
-    ] = None,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(
-            metavar="NAME",
-            help="fast; opencv: the same boxes from OpenCV itself; imported: see --import.",
-            show_default=_DEFAULTS.engine,
-        ),
-    ] = None,
-    max_proposals: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Max proposals per image, best first; 0: all.",
-            show_default=str(_DEFAULTS.max_proposals),
-        ),
-    ] = None,
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="PIXELS",
-            help="Larger images are shrunk for the search; 0: never.",
-            show_default=str(_DEFAULTS.max_side),
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Seed of the order of the boxes.",
-            show_default=str(_DEFAULTS.seed),
-        ),
-    ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="Processes.", show_default="one per core"),
-    ] = 0,
+    workers: Annotated[int, option("N", "Processes.", default="one per core", min=0)] = 0,
     scheduler: options.Scheduler = "",
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="Give up on an image after this time; 0: never.",
-            show_default=f"{_DEFAULTS.time_limit:g}",
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar="", help="Search again, ignoring the cache.")
-    ] = False,
+    force: Annotated[bool, switch("Search again, ignoring the cache.", "--force")] = False,
     export: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the boxes of each image, as .npz or .json.",
-            show_default=False,
-        ),
+        Path | None, option("FILE", "Write the boxes of each image, as .npz or .json.")
     ] = None,
     import_from: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "FILE",
+            "Import another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
             "--import",
-            metavar="FILE",
-            help="Import another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
-            show_default=False,
-        ),
-    ] = None,
-    imported: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of the imported proposals.",
-            show_default=_DEFAULTS.imported,
         ),
     ] = None,
     report_to: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "DIR",
+            "Compare with the objects of data set PATH; write report.json and report.png.",
             "--report",
-            metavar="DIR",
-            help="Compare with the objects of data set PATH; write report.json and report.png.",
-            show_default=False,
         ),
     ] = None,
     split: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Split for --report, or in the order of --import's file."
-        ),
+        str, option("NAME", "Split for --report, or in the order of --import's file.")
     ] = "trainval",
+    **search: Any,
 ) -> None:
     """Find boxes that may contain an object, and cache them.
 
@@ -154,17 +75,7 @@ def proposals(
         from frcnn_cli.proposals.interchange.export import check_export, export_proposals
         from frcnn_cli.proposals.service import ensure_proposals
 
-        settings = context.settings().apply(
-            "proposals",
-            _DEFAULTS,
-            preset=preset,
-            engine=engine,
-            max_proposals=max_proposals,
-            max_side=max_side,
-            seed=seed,
-            time_limit=time_limit,
-            imported=imported,
-        )
+        settings = context.settings().apply("proposals", ProposalConfig(), **search)
         terminal.if_interrupted = (
             f"the proposals so far are kept in {context.cache_dir}; the same command continues"
         )
