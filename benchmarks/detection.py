@@ -27,7 +27,7 @@ from processor import processor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig
-from frcnn_cli.detection.detector import Detector, on_cpu
+from frcnn_cli.detection.detector import LoadedDetector, on_cpu
 from frcnn_cli.detection.prefetch import views_of
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_model
@@ -57,7 +57,7 @@ def network_throughput(gpus: int) -> dict[str, Any]:
     config = ModelConfig(backbone="vgg16")
     classes = tuple(f"class {label}" for label in range(20))
     info = CheckpointInfo(config, classes, InputConfig())
-    detector = Detector.of(build_model(config, len(classes)).to(device), info)
+    detector = LoadedDetector.of(build_model(config, len(classes)).to(device), info)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (600, 800, 3), np.uint8)
     corners = np.sort(random.uniform((0, 0), (800, 600), (2000, 2, 2)), axis=1)

@@ -45,10 +45,10 @@ def test_every_contender_is_measured_and_says_the_same(scenes: Path) -> None:
     assert all(tuple(row.seconds) == STAGES for row in rows)
     assert result.plain.scores == 0
     names = [row.name for row in result.ours]
-    assert names[:2] == ["tables", "+ one-time"]
+    assert names[:2] == ["tables", "+ dedup"]
     assert names[-1] == "+ SVD"
     for row in result.ours:
-        if row.name in {"tables", "+ one-time", "+ fused"}:
+        if row.name in {"tables", "+ dedup", "+ fused"}:
             assert row.scores is not None
             assert row.scores < 1e-4
             assert row.pixels is not None

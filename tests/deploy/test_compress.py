@@ -16,7 +16,7 @@ from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalCon
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
-from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError
@@ -33,7 +33,7 @@ BOXES = np.array([[0, 0, 512, 600], [51, 30, 486, 600], [0, 300, 256, 600]], np.
 def detect(checkpoint: Path) -> Detections:
     """Every detection in the portrait, in float32."""
     portrait = load_image(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")
-    detector = Detector.load(checkpoint, CPU, EXACT)
+    detector = LoadedDetector.load(checkpoint, CPU, EXACT)
     job = DetectionJob(detector, None, ProposalConfig(), DetectConfig(score_threshold=0.0))
     return detect_image(ImageInput(None, portrait, BOXES), job).detections
 

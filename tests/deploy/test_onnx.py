@@ -14,7 +14,7 @@ from frcnn_cli import find_proposals
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
-from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector, load_model
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, load_model
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, ConfigError
@@ -66,7 +66,7 @@ def test_real_photographs_within_the_bound(exported):
 
 def assert_detections_are_ours(path, image, scores, boxes):
     """The best box of the best class is what detection finds, its speed-ups in float32 included."""
-    detector = Detector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
+    detector = LoadedDetector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
     regions = find_proposals(path, ProposalConfig(max_proposals=300))
     job = DetectionJob(detector, None, ProposalConfig(), DetectConfig(vote=0))
     found = detect_image(ImageInput(None, image, regions), job).detections

@@ -10,7 +10,7 @@ import torch
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
-from frcnn_cli.detection.detector import BUNDLED, DetectionJob, Detector, choose_checkpoint
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, choose_checkpoint
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 def test_it_is_small_and_knows_the_voc_classes() -> None:
     assert BUNDLED.stat().st_size <= 15e6
-    detector = Detector.load(BUNDLED, CPU)
+    detector = LoadedDetector.load(BUNDLED, CPU)
     assert len(detector.info.classes) == 20
     assert {"aeroplane", "dog", "person", "tvmonitor"} <= set(detector.info.classes)
 
@@ -28,7 +28,7 @@ def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
     """The photograph that matplotlib ships: one person, from the hat to the lower edge."""
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     cache = Cache(tmp_path)
-    detector = Detector.load(choose_checkpoint(None, cache), CPU)
+    detector = LoadedDetector.load(choose_checkpoint(None, cache), CPU)
     job = DetectionJob(detector, cache, ProposalConfig(), DetectConfig())
     found = detect_image(ImageInput(portrait), job)
     person = detector.info.classes.index("person") + 1
@@ -57,7 +57,7 @@ def test_detections_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> No
     scores = []
     for n in (1, 2):
         torch.set_num_threads(n)
-        detector = Detector.load(BUNDLED, CPU)
+        detector = LoadedDetector.load(BUNDLED, CPU)
         job = DetectionJob(detector, cache, ProposalConfig(), DetectConfig())
         found = detect_image(ImageInput(portrait), job)
         scores.append(found.detections.scores)

@@ -18,7 +18,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
-from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.loop import STEP
 from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.report.to_json import to_json
@@ -66,13 +66,13 @@ def scored(
     proposals: ProposalConfig = SEARCHED,
     **changes: object,
 ) -> EvaluationRun:
-    forward_views = Detector.forward_views
+    forward_views = LoadedDetector.forward_views
 
     def counted(*given: object) -> object:
         listener.detected += 1
         return forward_views(*given)  # type: ignore[arg-type]
 
-    with mock.patch.object(Detector, "forward_views", counted):
+    with mock.patch.object(LoadedDetector, "forward_views", counted):
         return evaluate(data, checkpoint, cache, listener, proposals, **changes)
 
 
@@ -80,7 +80,7 @@ def evaluate(data, checkpoint, cache, listener, proposals, **changes) -> Evaluat
     return evaluate_detector(
         data,
         "test",
-        Detector.load(checkpoint, torch.device("cpu")),
+        LoadedDetector.load(checkpoint, torch.device("cpu")),
         cache,
         proposals=proposals,
         detect=dataclasses.replace(DetectConfig(score_threshold=0.01), **changes),  # type: ignore[arg-type]

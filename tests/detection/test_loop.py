@@ -13,7 +13,7 @@ from frcnn_cli.cache.detections import KIND
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
-from frcnn_cli.detection.detector import DetectionJob, Detector
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_images
 from frcnn_cli.detection.prefetch import ImageInput
@@ -36,8 +36,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def detector(checkpoint: Path) -> Detector:
-    return Detector.load(checkpoint, CPU)
+def detector(checkpoint: Path) -> LoadedDetector:
+    return LoadedDetector.load(checkpoint, CPU)
 
 
 @pytest.fixture
@@ -48,21 +48,24 @@ def images(scenes: Path) -> list[ImageInput]:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with each image that the network sees."""
-    calls, forward_views = [], Detector.forward_views
+    calls, forward_views = [], LoadedDetector.forward_views
 
     def counted(*given: object) -> object:
         calls.append(1)
         return forward_views(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Detector, "forward_views", counted)
+    monkeypatch.setattr(LoadedDetector, "forward_views", counted)
     return calls
 
 
 def test_an_image_too_large_for_the_gpu_is_noted_and_the_others_are_done(
-    images: list[ImageInput], tmp_path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+    images: list[ImageInput],
+    tmp_path: Path,
+    detector: LoadedDetector,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The GPU, which is not here, is played by an error of torch's."""
-    done, forward_views = [], Detector.forward_views
+    done, forward_views = [], LoadedDetector.forward_views
 
     def fails_at_the_second(*given: object) -> object:
         done.append(1)
@@ -70,7 +73,7 @@ def test_an_image_too_large_for_the_gpu_is_noted_and_the_others_are_done(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward_views(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Detector, "forward_views", fails_at_the_second)
+    monkeypatch.setattr(LoadedDetector, "forward_views", fails_at_the_second)
     job = DetectionJob(detector, Cache(tmp_path), SEARCH, DetectConfig())
     first, second, third = detect_images(images, job)
     assert isinstance(first, DetectedImage)
@@ -80,7 +83,11 @@ def test_an_image_too_large_for_the_gpu_is_noted_and_the_others_are_done(
 
 
 def test_what_was_detected_comes_from_the_cache_where_that_is_wanted(
-    images: list[ImageInput], tmp_path: Path, checkpoint: Path, detector: Detector, calls: list[int]
+    images: list[ImageInput],
+    tmp_path: Path,
+    checkpoint: Path,
+    detector: LoadedDetector,
+    calls: list[int],
 ) -> None:
     cache = Cache(tmp_path)
     job = DetectionJob(detector, cache, SEARCH, DetectConfig(score_threshold=0.0))
@@ -103,7 +110,11 @@ def test_what_was_detected_comes_from_the_cache_where_that_is_wanted(
 
 
 def test_another_threshold_or_content_is_detected_again_and_another_name_is_not(
-    images: list[ImageInput], tmp_path: Path, checkpoint: Path, detector: Detector, calls: list[int]
+    images: list[ImageInput],
+    tmp_path: Path,
+    checkpoint: Path,
+    detector: LoadedDetector,
+    calls: list[int],
 ) -> None:
     cache = Cache(tmp_path / "cache")
     copy = tmp_path / "copy.jpg"
@@ -129,7 +140,11 @@ def test_another_threshold_or_content_is_detected_again_and_another_name_is_not(
 
 
 def test_a_damaged_entry_is_detected_again(
-    images: list[ImageInput], tmp_path: Path, checkpoint: Path, detector: Detector, calls: list[int]
+    images: list[ImageInput],
+    tmp_path: Path,
+    checkpoint: Path,
+    detector: LoadedDetector,
+    calls: list[int],
 ) -> None:
     cache = Cache(tmp_path)
     job = DetectionJob(detector, cache, SEARCH, DetectConfig())

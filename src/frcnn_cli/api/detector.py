@@ -16,8 +16,7 @@ import torch
 from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
-from frcnn_cli.detection.detector import DetectionJob, choose_checkpoint
-from frcnn_cli.detection.detector import Detector as Network
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import DeviceError, ProposalError
@@ -38,7 +37,11 @@ class Detector:
     """
 
     def __init__(
-        self, network: Network, checkpoint: Path, regions: ProposalConfig, cache: Cache | None
+        self,
+        network: LoadedDetector,
+        checkpoint: Path,
+        regions: ProposalConfig,
+        cache: Cache | None,
     ) -> None:
         self._network = network
         self._regions = regions
@@ -72,7 +75,9 @@ class Detector:
         """
         store = None if cache is None else Cache(Path(cache))
         file = choose_checkpoint(Path(checkpoint), store or Cache(Path()))
-        return cls(Network.load(file, _device(device)), file, regions or ProposalConfig(), store)
+        return cls(
+            LoadedDetector.load(file, _device(device)), file, regions or ProposalConfig(), store
+        )
 
     def detect(
         self,

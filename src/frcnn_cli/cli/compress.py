@@ -16,7 +16,7 @@ from frcnn_cli.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from frcnn_cli.deploy.compress import Compression, Trial
+    from frcnn_cli.deploy.compress import Compression, RankTrial
 
 _PAPER = "VGG16 on VOC07 with ranks 1024 and 256: mAP 66.9 → 66.6, 0.32 s → 0.22 s (Table 4, K40)"
 
@@ -85,7 +85,7 @@ def compress(
 
 
 def _as_data(result: Compression, target: Path) -> dict[str, Any]:
-    def trial(each: Trial) -> dict[str, Any]:
+    def trial(each: RankTrial) -> dict[str, Any]:
         return {
             "ranks": dict(each.ranks),
             "parameters": each.parameters,

@@ -86,7 +86,7 @@ def detect(
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.detection.detector import DetectionJob, Detector, choose_checkpoint
+        from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
         from frcnn_cli.detection.formats import registry
         from frcnn_cli.detection.kept import KeptDetections
         from frcnn_cli.detection.loop import STEP, detect_images
@@ -103,7 +103,7 @@ def detect(
         settings = context.settings()
         speed = settings.apply("speed", SpeedConfig(), precision=precision)
         job = DetectionJob(
-            detector=Detector.load(chosen, device, speed),
+            detector=LoadedDetector.load(chosen, device, speed),
             cache=cache,
             proposals=settings.apply("proposals", ProposalConfig()),
             config=settings.apply(
@@ -131,7 +131,7 @@ def detect(
         results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
         if draw is not None:
             results = draw_each(results, draw, files, info.classes)
-        tally, interrupted = _Tally(info.classes), None
+        tally, interrupted = _Totals(info.classes), None
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
             try:
@@ -168,7 +168,7 @@ def _sides(text: str | None) -> list[int] | None:
         ) from error
 
 
-class _Tally:
+class _Totals:
     """The results so far, for the closing lines; memory stays flat."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
@@ -191,7 +191,7 @@ class _Tally:
         return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
 
 
-def _as_data(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -> dict[str, Any]:
+def _as_data(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> dict[str, Any]:
     return {
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
@@ -205,7 +205,7 @@ def _as_data(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -> d
     }
 
 
-def _as_summary(tally: _Tally, checkpoint: Path, out: Path, draw: Path | None) -> RenderableType:
+def _as_summary(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> RenderableType:
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
     detections = count(sum(tally.labels.values()), "detection")

@@ -21,7 +21,7 @@ from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import Resized, load_image, resize
 from frcnn_cli.deploy.baselines import Photograph, Plain
 from frcnn_cli.deploy.benchmark_runner import BenchConfig, BenchmarkRunner, Row, Step, Variant
-from frcnn_cli.detection.detector import Detector
+from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.prefetch import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
@@ -129,7 +129,7 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
 
     yield Step("tables", inference(replace(exact, distinct_rois=False, fused=False)))
     if device.type == "cpu":
-        yield Step("+ one-time", inference(replace(exact, fused=False)))
+        yield Step("+ dedup", inference(replace(exact, fused=False)))
         yield Step("+ fused", inference(exact))
     if fast != torch.float32:
         yield Step(f"+ {short_name(fast)}", inference(auto), fast)
@@ -161,7 +161,7 @@ class _Ours:
     """The network that `frcnn detect` runs."""
 
     def __init__(self, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig) -> None:
-        self._detector = Detector.of(model, info, speed)
+        self._detector = LoadedDetector.of(model, info, speed)
 
     def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
         places = np.arange(len(photograph.rois))

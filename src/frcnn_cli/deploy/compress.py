@@ -15,7 +15,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.detection.detector import DetectionJob, Detector, load_model, model_of
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, load_model, model_of
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
@@ -59,7 +59,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RankTrial:
     """A network scored on a split.
 
     Attributes:
@@ -120,13 +120,13 @@ class Compressor:
         model = replace(self.info.model, fc6_rank=ranks["fc6"], fc7_rank=ranks["fc7"])
         return tensors, replace(self.info, model=model)
 
-    def trial(self, ranks: SvdRanks) -> Trial:
+    def trial(self, ranks: SvdRanks) -> RankTrial:
         """Returns how many weights fc6 and fc7 have at `ranks`."""
         total = 0
         for name, rank in ranks.items():
             outputs, inputs = self._layers[name].weight.shape
             total += rank * (outputs + inputs) if rank else outputs * inputs
-        return Trial(ranks, total)
+        return RankTrial(ranks, total)
 
     def _spectrum(self, name: str) -> Spectrum:
         if name not in self._spectra:
@@ -150,9 +150,9 @@ class Compression:
         failures: images that could not be used.
     """
 
-    before: Trial
-    after: Trial
-    trials: tuple[Trial, ...] = ()
+    before: RankTrial
+    after: RankTrial
+    trials: tuple[RankTrial, ...] = ()
     images: int = 0
     failures: tuple[FrcnnError, ...] = ()
 
@@ -252,12 +252,14 @@ class _Scorer:
         """How many are scored on."""
         return len(self._samples)
 
-    def score(self, ranks: SvdRanks, step: str) -> Trial:
+    def score(self, ranks: SvdRanks, step: str) -> RankTrial:
         """Returns mAP and time at `ranks`."""
         tensors, info = self._compressor.at(ranks)
         model = model_of(tensors, info).to(self._validation.device)
         rules = self._validation
-        job = DetectionJob(Detector.of(model, info), rules.cache, rules.proposals, rules.detect)
+        job = DetectionJob(
+            LoadedDetector.of(model, info), rules.cache, rules.proposals, rules.detect
+        )
         images = [ImageInput(sample.path) for sample in self._samples]
         detect_image(images[0], job)  # the first one also sets things up
         found: dict[str, Detections] = {}

@@ -29,7 +29,7 @@ SPEED = SpeedConfig()
 
 
 @dataclass(frozen=True)
-class Detector:
+class LoadedDetector:
     """A network on its device, ready to detect.
 
     Attributes:
@@ -105,7 +105,7 @@ class DetectionJob:
             of images that have one; None: no diagnostics.
     """
 
-    detector: Detector
+    detector: LoadedDetector
     cache: Cache | None
     proposals: ProposalConfig
     config: DetectConfig

@@ -12,7 +12,7 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
-from frcnn_cli.detection.detector import DetectionJob, Detector
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.registry import WORDS, read_detections
 from frcnn_cli.detection.kept import KeptDetections
@@ -66,7 +66,7 @@ class EvaluationRun:
 def evaluate_detector(
     data: Path,
     split: str,
-    detector: Detector,
+    detector: LoadedDetector,
     cache: Cache,
     *,
     proposals: ProposalConfig,
@@ -215,7 +215,7 @@ def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
         plot_precision_recall(curves, path, ap=ap, title=title)
 
 
-def _labelled_for(dataset: Dataset, detector: Detector) -> Dataset:
+def _labelled_for(dataset: Dataset, detector: LoadedDetector) -> Dataset:
     """Returns the data with the detector's labels."""
     unknown = sorted(set(dataset.classes) - set(detector.info.classes))
     if unknown:

@@ -43,7 +43,7 @@ def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
         "× plain network": lambda row: _times(result.plain.network / row.network),
         "× plain whole": lambda row: _times(result.plain.whole / row.whole),
         "× R-CNN network": lambda row: _times(result.rcnn.network / row.network),
-        "× fastest": lambda row: _times(row.network / row.floor),
+        "× floor": lambda row: _times(row.network / row.floor),
     }
     others: Mapping[str, Callable[[Row], str]] = {
         "peak memory MB": lambda row: "–" if row.memory is None else f"{row.memory / 1e6:,.0f}",
@@ -75,18 +75,18 @@ def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
         "R-CNN": f"{result.rcnn_regions} RoIs measured, scaled to all; searches with OpenCV",
         "plain": "torchvision's RoI pooling, float32; searches with OpenCV",
         "tables": "bins from range-maximum tables, all in channels-last order, float32",
-        "+ one-time": "RoIs that cover the same cells of the feature map computed once",
+        "+ dedup": "RoIs that cover the same cells of the feature map computed once",
         "+ fused": "convolution and activation in one pass, weights in the CPU's layout",
         f"+ {data['precision']}": "16-bit numbers; the default of frcnn detect",
         "+ SVD": f"fc6 and fc7 cut to ranks {ranks[0]} and {ranks[1]}, here with random weights",
         "network": "trunk, pooling, head and post-processing",
-        "× fastest": f"over the time of its operations at the matrix product's peak: {peaks}",
+        "× floor": f"over the time of its operations at the matrix product's peak: {peaks}",
         "Δ": "largest difference from plain; of boxes, for classes above the threshold",
     }
     shown = {
         "of",
         "network",
-        "× fastest",
+        "× floor",
         "Δ",
         "R-CNN",
         "plain",

@@ -146,7 +146,7 @@ def _run_detector(
     explain: bool,
 ) -> tuple[EvaluationRun, str]:
     """Returns the evaluation of a checkpoint, and its path."""
-    from frcnn_cli.detection.detector import Detector, choose_checkpoint
+    from frcnn_cli.detection.detector import LoadedDetector, choose_checkpoint
     from frcnn_cli.evaluation.run import evaluate_detector
     from frcnn_cli.runtime.device import pick_device
 
@@ -156,7 +156,7 @@ def _run_detector(
         run = evaluate_detector(
             data,
             split,
-            Detector.load(chosen, device, settings.apply("speed", SpeedConfig())),
+            LoadedDetector.load(chosen, device, settings.apply("speed", SpeedConfig())),
             cache,
             proposals=settings.apply("proposals", ProposalConfig()),
             detect=settings.apply(

@@ -27,7 +27,7 @@ def image_number(file: str) -> int | str:
     return int(stem) if stem.isascii() and stem.isdecimal() else stem
 
 
-class CocoWriter(FileWriter):
+class CocoResultsWriter(FileWriter):
     """Writes COCO results; an image without detections leaves no trace in them.
 
     Args:

@@ -8,13 +8,13 @@ from typing import TextIO
 
 from frcnn_cli.config import DetectionFormat, OutputFormat
 from frcnn_cli.detection.formats import voc, yolo
-from frcnn_cli.detection.formats.coco import CocoWriter, image_number, read_coco
+from frcnn_cli.detection.formats.coco import CocoResultsWriter, image_number, read_coco
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
 from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
-from frcnn_cli.detection.formats.voc import VocWriter, VocXmlWriter, read_voc
+from frcnn_cli.detection.formats.voc import VocResultsWriter, VocXmlWriter, read_voc
 from frcnn_cli.detection.formats.writer import Writer, require_new_folder
-from frcnn_cli.detection.formats.yolo import NAMES, YoloWriter, read_yolo
+from frcnn_cli.detection.formats.yolo import NAMES, YoloResultsWriter, read_yolo
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
 from frcnn_cli.records import Detections
@@ -129,7 +129,7 @@ def open_writer(
         case "frcnn":
             return FrcnnWriter(target, checkpoint=checkpoint, backbone=backbone, classes=classes)
         case "coco":
-            return CocoWriter(
+            return CocoResultsWriter(
                 target, image_numbers=image_numbers, category_numbers=category_numbers
             )
         case "jsonl":
@@ -141,11 +141,11 @@ def open_writer(
             f"{WORDS[kind]} are a folder of files, not a stream", remedy="name a folder"
         )
     if kind == "yolo":
-        return YoloWriter(target, classes=classes, confidences=not annotations)
+        return YoloResultsWriter(target, classes=classes, confidences=not annotations)
     return (
         VocXmlWriter(target, classes=classes)
         if annotations
-        else VocWriter(target, classes=classes, split=split)
+        else VocResultsWriter(target, classes=classes, split=split)
     )
 
 

@@ -27,7 +27,7 @@ PATTERN = "*_det_*_*.txt"
 _FORM = "image_id score xmin ymin xmax ymax"
 
 
-class VocWriter(FolderWriter):
+class VocResultsWriter(FolderWriter):
     """Writes one file per class, those without detections included.
 
     Args:

@@ -29,7 +29,7 @@ LABELS = "labels"
 _FORM = "class x_centre y_centre width height confidence"
 
 
-class YoloWriter(FolderWriter):
+class YoloResultsWriter(FolderWriter):
     """Writes one file per image, those without detections included, and `classes.txt`.
 
     Args:

@@ -15,7 +15,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
-from frcnn_cli.detection.detector import DetectionJob, Detector
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_samples
 from frcnn_cli.errors import CacheError, DeviceError, TrainingError
 from frcnn_cli.evaluation.metrics.voc import evaluate
@@ -163,7 +163,7 @@ class Checkpointer:
 
     def _score(self) -> float:
         assert self.evaluation is not None
-        detector = Detector.of(
+        detector = LoadedDetector.of(
             copy.deepcopy(fold_delta_normalization(self.trainer.model)), self.info
         )
         score = score_split(detector, self.evaluation, self.context, self.events.progress)
@@ -174,7 +174,10 @@ class Checkpointer:
 
 
 def score_split(
-    detector: Detector, data: SplitData, context: DistributedContext, progress: Progress = silent
+    detector: LoadedDetector,
+    data: SplitData,
+    context: DistributedContext,
+    progress: Progress = silent,
 ) -> float:
     """Returns the 11-point mAP; each rank detects its shard of the images."""
     searched = data.proposals
@@ -218,6 +221,6 @@ def score_best(
     seen_by_all = set(seen) == {seen[0]}
     if not seen_by_all and not context.is_main_process:
         return None
-    detector = Detector.load(best, device)
+    detector = LoadedDetector.load(best, device)
     score = score_split(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
     return FinalScore(score, data.split, len(data.samples))
