@@ -143,7 +143,7 @@ def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1] == (
-        "frcnn: interrupted: what was searched is kept in .frcnn; the same command continues"
+        "frcnn: interrupted: the proposals so far are kept in .frcnn; the same command continues"
     )
     wait_until(lambda: group_is_gone(process.pid))
     assert len(entries(tmp_path)) >= 2

@@ -28,11 +28,10 @@ class _LineWriter(FileWriter):
         super().__init__(target)
         self._classes = tuple(classes)
 
-    def write(self, image: DetectedImage) -> None:
-        """Appends one image."""
-        super().write(image)
-        with self.translate_os_errors():
-            self._stream.flush()
+    def add(self, image: DetectedImage) -> None:
+        """Writes one image."""
+        super().add(image)
+        self._stream.flush()
 
 
 class JsonLinesWriter(_LineWriter):

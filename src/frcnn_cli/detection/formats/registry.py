@@ -13,7 +13,7 @@ from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
 from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
 from frcnn_cli.detection.formats.voc import VocResultsWriter, VocXmlWriter, read_voc
-from frcnn_cli.detection.formats.writer import Writer, require_new_folder
+from frcnn_cli.detection.formats.writer import DetectionWriter, require_new_folder
 from frcnn_cli.detection.formats.yolo import NAMES, YoloResultsWriter, read_yolo
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
@@ -107,7 +107,7 @@ def open_writer(
     split: str = "test",
     image_numbers: Mapping[str, int | str] | None = None,
     category_numbers: Sequence[int] = (),
-) -> Writer:
+) -> DetectionWriter:
     """Returns the writer of a format, to be used in a `with` block.
 
     Args:

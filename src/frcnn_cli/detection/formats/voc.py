@@ -40,29 +40,21 @@ class VocResultsWriter(FolderWriter):
         super().__init__(target)
         self._names = [f"comp4_det_{split}_{name}.txt" for name in classes]
 
-    def begin(self) -> None:
+    def begin(self, stack: ExitStack) -> None:
         """Opens a file per class."""
-        self._stack = ExitStack()
+        super().begin(stack)
         self._streams = [
-            self._stack.enter_context(
-                (self.folder / name).open("w", encoding="utf-8", newline="\n")
-            )
+            stack.enter_context((self.folder / name).open("w", encoding="utf-8", newline="\n"))
             for name in self._names
         ]
 
-    def end(self) -> None:
-        """Closes the files."""
-        self._stack.close()
-
-    def write(self, image: DetectedImage) -> None:
-        """Appends one image."""
-        name = self.name_of(image)
-        found = image.detections
-        with self.translate_os_errors():
-            for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
-                x1, y1, x2, y2 = box.tolist()
-                line = f"{name} {score:.6f} {x1 + 1:.2f} {y1 + 1:.2f} {x2:.2f} {y2:.2f}\n"
-                self._streams[int(label) - 1].write(line)
+    def add(self, image: DetectedImage) -> None:
+        """Writes one image."""
+        name, found = self.name_of(image), image.detections
+        for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
+            x1, y1, x2, y2 = box.tolist()
+            line = f"{name} {score:.6f} {x1 + 1:.2f} {y1 + 1:.2f} {x2:.2f} {y2:.2f}\n"
+            self._streams[int(label) - 1].write(line)
 
 
 class VocXmlWriter(FolderWriter):
@@ -79,17 +71,16 @@ class VocXmlWriter(FolderWriter):
         super().__init__(target)
         self._classes = tuple(classes)
 
-    def write(self, image: DetectedImage) -> None:
+    def add(self, image: DetectedImage) -> None:
         """Writes the file of one image."""
         found = image.detections
-        with self.translate_os_errors():
-            write_annotation(
-                self.folder / f"{self.name_of(image)}.xml",
-                filename=PurePath(image.file).name,
-                size=(image.width, image.height),
-                names=[self._classes[int(label) - 1] for label in found.labels],
-                boxes=found.rounded().boxes,
-            )
+        write_annotation(
+            self.folder / f"{self.name_of(image)}.xml",
+            filename=PurePath(image.file).name,
+            size=(image.width, image.height),
+            names=[self._classes[int(label) - 1] for label in found.labels],
+            boxes=found.rounded().boxes,
+        )
 
 
 def read_voc(folder: Path, index: SplitIndex) -> dict[str, Detections]:

@@ -6,33 +6,53 @@ to keep its work catches the exception inside and leaves in the ordinary way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from io import TextIOWrapper
+import io
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import atomic_file, atomic_folder, writing
 from frcnn_cli.records import DetectedImage
 
 
-class Writer(Protocol):
+class DetectionWriter:
     """Writes detections as they come; they appear when the block is left.
+
+    After an exception what was written is dropped. Every method raises a DataError where the target
+    cannot be written.
 
     Example:
         with open_writer("coco", Path("boxes.json"), classes=…) as writer:
             for image in images:
                 writer.write(image)
+
+    Args:
+        target: a file, a folder or, for a format that is one file, a text stream.
     """
 
-    def __enter__(self) -> Self:
-        """Opens the target.
+    remedy = "name a file in a folder that you can write to"
+    """What to do where the target cannot be written."""
 
-        Raises:
-            DataError: it cannot be written.
-        """
+    def __init__(self, target: Path | TextIO) -> None:
+        self._target = target.resolve() if isinstance(target, Path) else target
+
+    def begin(self, stack: ExitStack) -> None:
+        """Opens the target; `stack` closes what is put on it."""
+        raise NotImplementedError
+
+    def add(self, image: DetectedImage) -> None:
+        """Writes one image."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Writes what comes after the last image."""
+
+    def _translate_os_errors(self) -> AbstractContextManager[None]:
+        """Turns a file system error in the block into one line for people."""
+        name = self._target if isinstance(self._target, Path) else "standard output"
+        return writing(name, DataError, remedy=self.remedy)
 
     def write(self, image: DetectedImage) -> None:
         """Appends one image.
@@ -40,6 +60,14 @@ class Writer(Protocol):
         Raises:
             DataError: the target cannot be written, or the format cannot hold the image.
         """
+        with self._translate_os_errors():
+            self.add(image)
+
+    def __enter__(self) -> Self:
+        with self._translate_os_errors(), ExitStack() as stack:
+            self.begin(stack)
+            self._stack = stack.pop_all()
+        return self
 
     def __exit__(
         self,
@@ -47,23 +75,20 @@ class Writer(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finishes the target, or after an exception drops what was written.
+        with self._translate_os_errors():
+            if error is not None:
+                self._stack.__exit__(kind, error, trace)
+                return
+            with self._stack:
+                self.end()
 
-        Raises:
-            DataError: the target cannot be written.
-        """
 
-
-class FileWriter:
+class FileWriter(DetectionWriter):
     """A format that is one text file; a subclass defines its content.
 
     Args:
         target: a file, whose folder is made if need be, or a text stream, which stays open.
     """
-
-    def __init__(self, target: Path | TextIO) -> None:
-        self._target = target.resolve() if isinstance(target, Path) else target
-        self._open_file = ExitStack()
 
     def header(self) -> str:
         """Returns the text before the first image."""
@@ -77,122 +102,58 @@ class FileWriter:
         """Returns the text after the last image."""
         return ""
 
-    def __enter__(self) -> Self:
-        self._stream = self._open()
-        with ExitStack() as on_failure:
-            on_failure.push(self._open_file)
-            self._put(self.header())
-            on_failure.pop_all()
-        return self
-
-    def write(self, image: DetectedImage) -> None:
-        """Appends one image."""
-        self._put(self.entry(image))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self.translate_os_errors():
-            if error is not None:
-                self._open_file.__exit__(kind, error, trace)
-                return
-            with self._open_file:
-                self._put(self.footer())
-                self._stream.flush()
-
-    @contextmanager
-    def translate_os_errors(self) -> Iterator[None]:
-        """Turns a file system error in the block into one line for people."""
-        target = self._target if isinstance(self._target, Path) else "standard output"
-        with writing(target, DataError):
-            yield
-
-    def _open(self) -> TextIO:
-        if not isinstance(self._target, Path):
-            return self._target
-        path = self._target
-        with self.translate_os_errors():
+    def begin(self, stack: ExitStack) -> None:
+        """Opens the file and writes its header."""
+        if isinstance(self._target, Path):
+            path = self._target
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Anything but a file, such as /dev/null or a named pipe, is written straight.
-            is_file = not path.exists() or path.is_file()
-            opened = atomic_file(path, durable=False) if is_file else path.open("wb")
-            stream = self._open_file.enter_context(opened)
-            text = TextIOWrapper(stream, encoding="utf-8", newline="\n", write_through=True)
-            self._open_file.callback(_detach, text)
-            return text
+            # What is not a file, such as /dev/null or a named pipe, is written straight.
+            is_special = path.exists() and not path.is_file()
+            opened = path.open("wb") if is_special else atomic_file(path, durable=False)
+            text = io.TextIOWrapper(
+                stack.enter_context(opened), "utf-8", newline="\n", write_through=True
+            )
+            stack.callback(_detach, text)
+            self._stream: TextIO = text
+        else:
+            self._stream = self._target
+        self._stream.write(self.header())
 
-    def _put(self, text: str) -> None:
-        with self.translate_os_errors():
-            self._stream.write(text)
+    def add(self, image: DetectedImage) -> None:
+        """Writes one image."""
+        self._stream.write(self.entry(image))
 
-
-def _detach(text: TextIOWrapper) -> None:
-    with suppress(OSError):  # told already: the block flushes before it ends
-        text.detach()
-
-
-def require_new_folder(folder: Path) -> None:
-    """Refuses a folder that holds something: nothing of the user's is written over or added to.
-
-    Raises:
-        DataError: it does, or is a file.
-    """
-    if folder.is_dir():
-        if any(folder.iterdir()):
-            raise DataError("holds files already", remedy="name a new folder", file=folder)
-    elif folder.exists():
-        raise DataError("is not a folder", remedy="name a new folder", file=folder)
+    def end(self) -> None:
+        """Writes the footer."""
+        self._stream.write(self.footer())
+        self._stream.flush()
 
 
-class FolderWriter:
+class FolderWriter(DetectionWriter):
     """A format that is a folder of text files; a subclass fills `self.folder`.
 
-    Photographs are named by their file names without the ending, so two of one name cannot both be
+    Images are named by their file names without the ending, so two of one name cannot both be
     written.
 
     Args:
         target: a folder that does not exist yet, or is empty; its parents are made if need be.
     """
 
+    remedy = "name a folder in one that you can write to"
+
     def __init__(self, target: Path) -> None:
-        self._target = target.resolve()
-        self._making = ExitStack()
+        super().__init__(target)
+        self._folder = target.resolve()
         self._files: dict[str, str] = {}
 
-    def begin(self) -> None:
-        """Opens what is written to for every image."""
+    def begin(self, stack: ExitStack) -> None:
+        """Makes the folder."""
+        require_new_folder(self._folder)
+        self.folder = stack.enter_context(atomic_folder(self._folder))
 
-    def end(self) -> None:
-        """Closes it, also after an exception."""
-
-    def __enter__(self) -> Self:
-        with self.translate_os_errors():
-            require_new_folder(self._target)
-            self.folder = self._making.enter_context(atomic_folder(self._target))
-            with ExitStack() as on_failure:
-                on_failure.push(self._making)
-                self.begin()
-                on_failure.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self.translate_os_errors():
-            if error is None:
-                with self._making:
-                    self.end()
-                return
-            try:
-                self.end()
-            finally:
-                self._making.__exit__(kind, error, trace)
+    def save(self, name: str, text: str) -> None:
+        """Writes a file of the folder."""
+        (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
 
     def name_of(self, image: DetectedImage) -> str:
         """Returns the name of an image, which no other one had.
@@ -210,9 +171,20 @@ class FolderWriter:
         self._files[name] = image.file
         return name
 
-    @contextmanager
-    def translate_os_errors(self) -> Iterator[None]:
-        """Turns a file system error in the block into one line for people."""
-        remedy = "name a folder in one that you can write to"
-        with writing(self._target, DataError, remedy=remedy):
-            yield
+
+def require_new_folder(folder: Path) -> None:
+    """Refuses a folder that holds something: nothing of the user's is written over or added to.
+
+    Raises:
+        DataError: it does, or is a file.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise DataError("holds files already", remedy="name a new folder", file=folder)
+    elif folder.exists():
+        raise DataError("is not a folder", remedy="name a new folder", file=folder)
+
+
+def _detach(stream: io.TextIOWrapper) -> None:
+    with suppress(OSError):  # reported already: the block flushes before it ends
+        stream.detach()

@@ -8,6 +8,7 @@ their order; without one it is the data set's order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from frcnn_cli.detection.formats.context import (
@@ -43,11 +44,12 @@ class YoloResultsWriter(FolderWriter):
         self._classes = tuple(classes)
         self._confidences = confidences
 
-    def begin(self) -> None:
+    def begin(self, stack: ExitStack) -> None:
         """Writes the names of the classes."""
-        self._save(NAMES, "".join(f"{name}\n" for name in self._classes))
+        super().begin(stack)
+        self.save(NAMES, "".join(f"{name}\n" for name in self._classes))
 
-    def write(self, image: DetectedImage) -> None:
+    def add(self, image: DetectedImage) -> None:
         """Writes one image's file."""
         found, lines = image.detections, []
         for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
@@ -61,11 +63,7 @@ class YoloResultsWriter(FolderWriter):
             fractions = " ".join(f"{value:.12g}" for value in values)
             confidence = f" {score:.6f}" if self._confidences else ""
             lines.append(f"{int(label) - 1} {fractions}{confidence}\n")
-        with self.translate_os_errors():
-            self._save(f"{self.name_of(image)}.txt", "".join(lines))
-
-    def _save(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
+        self.save(f"{self.name_of(image)}.txt", "".join(lines))
 
 
 def text_files(folder: Path) -> list[Path]:
