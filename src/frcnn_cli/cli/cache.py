@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import option, switch
-from frcnn_cli.cli.text import ago, count, facts, headline, size
+from frcnn_cli.cli.text import ago, count, facts, headline, size, table
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.inventory import Contents
@@ -169,27 +167,19 @@ def _shown(contents: Contents, folder: Path) -> RenderableType:
     now = time.time()
     parts: list[RenderableType] = []
     if contents.all_groups:
-        table = _table("kept", "entries", "size", "last used", "made by")
+        kept = table(dict.fromkeys(("kept", "entries", "size", "last used"), ""))
+        kept.add_column("made by", style="dim")
         for each in contents.all_groups:
             row = (f"{each.entries:,}", size(each.bytes), ago(now - each.used))
-            table.add_row(Text(each.kind), *row, Text(each.made_by, "dim"))
-        parts.append(table)
+            kept.add_row(Text(each.kind), *row, Text(each.made_by))
+        parts.append(kept)
     if contents.runs:
-        table = _table("run", "steps", "mAP on val", "size", "last written")
+        runs = table(dict.fromkeys(("run", "steps", "mAP on val", "size", "last written"), ""))
         for run in contents.runs:
             best = "–" if run.best_map is None else f"{run.best_map:.3f}"
             written = ago(now - run.used) if run.bytes else "–"
-            table.add_row(Text(run.folder.name), f"{run.steps:,}", best, size(run.bytes), written)
-        parts.append(table)
+            runs.add_row(Text(run.folder.name), f"{run.steps:,}", best, size(run.bytes), written)
+        parts.append(runs)
     if not parts:
         return headline(f"{folder} is empty")
     return Group(*parts, headline(f"{size(contents.bytes)} in {folder}"))
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, overflow="fold")
-    for name in columns:
-        is_text = name == "made by"
-        table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)
-    return table

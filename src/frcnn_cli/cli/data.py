@@ -12,7 +12,7 @@ from rich.text import Text
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import SOME_FAILED
-from frcnn_cli.cli.text import count, facts
+from frcnn_cli.cli.text import count, facts, table
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 LISTED = 10
 """Problems that are printed; the others are counted."""
 
-_SIZES = (("small", "yellow"), ("medium", "cyan"), ("large", "blue"))
+_SIZES = {"small": "yellow", "medium": "cyan", "large": "blue"}
+"""Colours of the size classes."""
 _BAR = 8
 
 EXAMPLES = """[bold]Examples[/]
@@ -127,37 +128,24 @@ def _report(
 
 
 def _splits(summary: Summary) -> Table:
-    table = _table()
-    table.add_column("split")
-    table.add_column("images", justify="right")
-    table.add_column("objects", justify="right")
+    shown = table(dict.fromkeys(("split", "images", "objects"), ""))
     for name, each in summary.splits.items():
-        table.add_row(Text(name), f"{each.images:,}", f"{each.objects:,}")
-    return table
+        shown.add_row(Text(name), f"{each.images:,}", f"{each.objects:,}")
+    return shown
 
 
 def _classes(summary: Summary) -> Table:
-    table = _table()
-    table.add_column("class", overflow="fold")
-    for title in ("objects", "images"):
-        table.add_column(title, justify="right")
-    flagged = any(each.difficult for each in summary.classes.values())
-    if flagged:
-        table.add_column("difficult", justify="right", style="dim")
-    for title, colour in _SIZES:
-        table.add_column(f"[{colour}]{title}[/]", justify="right")
-    table.add_column("", no_wrap=True)
+    difficult = ["difficult"] if any(each.difficult for each in summary.classes.values()) else []
+    headings = ("class", "objects", "images", *difficult, *_SIZES)
+    shown = table(dict.fromkeys(headings, ""), styles={"difficult": "dim"})
+    for column in shown.columns[-len(_SIZES) :]:
+        column.header_style = _SIZES[str(column.header)]
+    shown.add_column("", no_wrap=True)
     for name, each in summary.classes.items():
+        numbers = (each.objects, each.images, *([each.difficult] if difficult else []))
         shares = [f"{100 * n / each.objects:.0f}%" if each.objects else "" for n in each.sizes]
-        table.add_row(
-            Text(name),
-            f"{each.objects:,}",
-            f"{each.images:,}",
-            *([f"{each.difficult:,}"] if flagged else []),
-            *shares,
-            _bar(each),
-        )
-    return table
+        shown.add_row(Text(name), *(f"{number:,}" for number in numbers), *shares, _bar(each))
+    return shown
 
 
 def _bar(each: ClassCount) -> Text:
@@ -166,7 +154,7 @@ def _bar(each: ClassCount) -> Text:
         return Text("no objects", "dim")
     bar = Text()
     before = 0
-    for (_, colour), number in zip(_SIZES, each.sizes, strict=True):
+    for colour, number in zip(_SIZES.values(), each.sizes, strict=True):
         start, end = (round(_BAR * n / each.objects) for n in (before, before + number))
         bar.append("█" * (end - start), colour)
         before += number
@@ -200,13 +188,6 @@ def _kind(problem: Problem) -> str:
 def _problem(kind: str, message: str) -> Text:
     style = "bold red" if kind == "left out" else "yellow"
     return Text.assemble((kind, style), f"  {message}", overflow="fold")
-
-
-def _table() -> Table:
-    from rich import box
-    from rich.table import Table
-
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
 def _boxes(number: int) -> str:

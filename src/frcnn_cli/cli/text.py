@@ -1,9 +1,10 @@
-"""The look of a command's closing lines."""
+"""The look of what a command prints: its tables, and its closing lines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -24,11 +25,47 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
         rows: label → value; an empty value leaves its row out.
         complete: whether all of it was done.
     """
-    grid = Table.grid(padding=(0, 2))
+    shown = {label: value for label, value in rows.items() if value}
+    return Group(headline(title, complete=complete), Padding(grid(shown), (0, 0, 0, 2)))
+
+
+def grid(rows: Mapping[str, str], label_style: str = "dim", style: str = "") -> Table:
+    """Returns labels and values, aligned."""
+    shown = Table.grid(padding=(0, 2))
     for label, value in rows.items():
-        if value:
-            grid.add_row(Text(label, "dim"), Text(value, overflow="fold"))
-    return Group(headline(title, complete=complete), Padding(grid, (0, 0, 0, 2), expand=False))
+        shown.add_row(Text(label, label_style), Text(value, style, overflow="fold"))
+    return shown
+
+
+def table(
+    columns: Mapping[str, RenderableType],
+    *,
+    caption: str | None = None,
+    styles: Mapping[str, str] | None = None,
+) -> Table:
+    """Returns an empty table; its first column has names, the others numbers.
+
+    Args:
+        columns: heading → what stands below the rows, if anything.
+        caption: what stands below the table.
+        styles: of columns, by heading.
+    """
+    has_footer = any(columns.values())
+    shown = Table(
+        box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", show_footer=has_footer
+    )
+    for place, (name, footer) in enumerate(columns.items()):
+        style = (styles or {}).get(name, "")
+        shown.add_column(
+            Text(name),
+            footer,
+            style=style,
+            footer_style=style,
+            justify="right" if place else "left",
+            no_wrap=place > 0,
+            overflow="fold",
+        )
+    return shown
 
 
 def count(number: int, noun: str) -> str:

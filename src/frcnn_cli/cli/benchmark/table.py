@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
-from frcnn_cli.cli.text import count
+from frcnn_cli.cli.text import count, grid, table
 
 if TYPE_CHECKING:
     from frcnn_cli.deploy.benchmark import Bench
-    from frcnn_cli.deploy.benchmark_runner import Row
 
 _WORDS = {"postprocess": "post-processing"}
 
@@ -23,43 +20,42 @@ _WORDS = {"postprocess": "post-processing"}
 def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
     """Returns a column for each variant and a row for each figure, times in milliseconds."""
     rows = (result.rcnn, result.plain, *result.ours)
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0, 0, 1),
+    styles = {result.rcnn.name: "dim", rows[-1].name: "bold cyan"}
+    shown = table(dict.fromkeys(("ms", *(row.name for row in rows)), ""), styles=styles)
+    plain, rcnn = result.plain, result.rcnn
+    figures = (
+        {
+            _WORDS.get(stage, stage): [_milliseconds(row.seconds[stage]) for row in rows]
+            for stage in plain.seconds
+        },
+        {
+            "network": [_milliseconds(row.network) for row in rows],
+            "whole": [_milliseconds(row.whole) for row in rows],
+        },
+        {
+            "× plain network": [_times(plain.network / row.network) for row in rows],
+            "× plain whole": [_times(plain.whole / row.whole) for row in rows],
+            "× R-CNN network": [_times(rcnn.network / row.network) for row in rows],
+            "× floor": [_times(row.network / row.floor) for row in rows],
+        },
+        {
+            "peak memory MB": [
+                "–" if row.memory is None else f"{row.memory / 1e6:,.0f}" for row in rows
+            ],
+            "Δ score": [_difference(row.scores) for row in rows],
+            "Δ box pixels": [_difference(row.pixels) for row in rows],
+        },
     )
-    table.add_column("ms", no_wrap=True)
-    for row in rows:
-        style = "bold cyan" if row is rows[-1] else "dim" if row is result.rcnn else ""
-        table.add_column(row.name, justify="right", style=style, no_wrap=True)
-    for stage in result.plain.seconds:
-        cells = (_milliseconds(row.seconds[stage]) for row in rows)
-        table.add_row(_WORDS.get(stage, stage), *cells)
-    table.add_section()
-    figures: Mapping[str, Callable[[Row], str]] = {
-        "network": lambda row: _milliseconds(row.network),
-        "whole": lambda row: _milliseconds(row.whole),
-    }
-    ratios: Mapping[str, Callable[[Row], str]] = {
-        "× plain network": lambda row: _times(result.plain.network / row.network),
-        "× plain whole": lambda row: _times(result.plain.whole / row.whole),
-        "× R-CNN network": lambda row: _times(result.rcnn.network / row.network),
-        "× floor": lambda row: _times(row.network / row.floor),
-    }
-    others: Mapping[str, Callable[[Row], str]] = {
-        "peak memory MB": lambda row: "–" if row.memory is None else f"{row.memory / 1e6:,.0f}",
-        "Δ score": lambda row: _difference(row.scores),
-        "Δ box pixels": lambda row: _difference(row.pixels),
-    }
-    for part in (figures, ratios, others):
-        for name, figure in part.items():
-            table.add_row(name, *map(figure, rows))
-        table.add_section()
-    return Group(table, Padding(_legend(result, data), (0, 0, 0, 1)))
+    for part in figures:
+        for name, cells in part.items():
+            shown.add_row(name, *cells)
+        shown.add_section()
+    return Group(shown, Padding(_legend(result, data), (0, 0, 0, 1)))
 
 
 def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
     width, height = result.sizes[0]
-    photographs = (
+    images = (
         f"1 image of {width}×{height}"
         if len(result.sizes) == 1
         else f"{count(len(result.sizes), 'image')}, the first {width}×{height}"
@@ -69,9 +65,10 @@ def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
     )
     weights = data["weights"]
     ranks = result.ranks
+    described = {row.name for row in result.ours}
     words = {
-        "of": f"{data['backbone']}, {'random weights' if weights == 'random' else weights}; "
-        f"{photographs}, {result.regions:,.0f} RoIs; {data['device']}",
+        "": f"{data['backbone']}, {'random weights' if weights == 'random' else weights}; "
+        f"{images}, {result.regions:,.0f} RoIs; {data['device']}",
         "R-CNN": f"{result.rcnn_regions} RoIs measured, scaled to all; searches with OpenCV",
         "plain": "torchvision's RoI pooling, float32; searches with OpenCV",
         "tables": "bins from range-maximum tables, all in channels-last order, float32",
@@ -84,19 +81,11 @@ def _legend(result: Bench, data: Mapping[str, Any]) -> Table:
         "Δ": "largest difference from plain; of boxes, for classes above the threshold",
     }
     shown = {
-        "of",
-        "network",
-        "× floor",
-        "Δ",
-        "R-CNN",
-        "plain",
-        *(row.name for row in result.ours),
+        word: meaning
+        for word, meaning in words.items()
+        if not word.startswith("+") or word in described
     }
-    grid = Table.grid(padding=(0, 2))
-    for word, meaning in words.items():
-        if word in shown:
-            grid.add_row(Text("" if word == "of" else word, "cyan"), Text(meaning, "dim"))
-    return grid
+    return grid(shown, "cyan", "dim")
 
 
 def _milliseconds(seconds: float) -> str:
@@ -104,6 +93,10 @@ def _milliseconds(seconds: float) -> str:
     if seconds >= 100:
         return f"{seconds:,.0f} s"
     return f"{value:,.0f}" if value >= 99.5 else f"{value:.1f}"
+
+
+def _megabytes(number: int | None) -> str:
+    return "–" if number is None else f"{number / 1e6:,.0f}"
 
 
 def _times(ratio: float) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli.evaluate.tables import coloured, number, signed
+from frcnn_cli.cli.text import table
 
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.analysis.bootstrap import Interval
@@ -19,22 +18,21 @@ if TYPE_CHECKING:
 def as_table(comparison: Comparison) -> RenderableType:
     """Returns the classes with A, B and B - A, the mAP below them, and the verdict."""
     a, b = comparison.a, comparison.b
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} images",
-        caption_justify="left",
-        show_footer=True,
-    )
     objects = sum(each.objects for each in comparison.classes)
-    table.add_column("class", footer="mean")
-    table.add_column("objects", footer=f"{objects:,}", justify="right", style="dim")
-    table.add_column("AP A", footer=f"{a.map:.3f}", justify="right")
-    table.add_column("AP B", footer=f"{b.map:.3f}", justify="right")
-    footer = _difference(comparison.difference, comparison.interval)
-    table.add_column("B − A", footer=footer, justify="right")
-    table.add_column("95 % interval", footer=_interval(comparison.interval), justify="right")
+    shown = table(
+        {
+            "class": "mean",
+            "objects": f"{objects:,}",
+            "AP A": number(a.map),
+            "AP B": number(b.map),
+            "B − A": _difference(comparison.difference, comparison.interval),
+            "95 % interval": _interval(comparison.interval),
+        },
+        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} images",
+        styles={"objects": "dim"},
+    )
     for each in comparison.classes:
-        table.add_row(
+        shown.add_row(
             Text(each.name),
             f"{each.objects:,}",
             number(each.a),
@@ -42,7 +40,7 @@ def as_table(comparison: Comparison) -> RenderableType:
             _difference(each.difference, each.interval),
             _interval(each.interval),
         )
-    return Group(table, Text(comparison.verdict, "bold"))
+    return Group(shown, Text(comparison.verdict, "bold"))
 
 
 def _difference(value: float | None, interval: Interval | None) -> Text:

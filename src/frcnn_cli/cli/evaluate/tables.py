@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from frcnn_cli.cli.text import table
 from frcnn_cli.config import Metric, VocMetric
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from frcnn_cli.evaluation.run import EvaluationRun
 
 _VOC_COLUMNS: dict[VocMetric, str] = {"voc07": "AP 11-point", "voc10": "AP area"}
+_COCO_COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}
 _BAR = 20
 
 
@@ -35,79 +37,78 @@ def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
 
 def _voc_table(run: EvaluationRun, metric: VocMetric) -> Table:
     evaluation = run.evaluation
-    caption = f"IoU ≥ {evaluation.iou:g}; {evaluation.images:,} images"
-    table = _class_table(run, caption)
-    for rule, name in _VOC_COLUMNS.items():
-        _add_number(table, name, evaluation.mean_ap(rule), bold=rule == metric)
-    table.add_column("")
-    for each, cells in zip(evaluation.classes, _class_cells(run), strict=True):
-        numbers = (number(each.voc07), number(each.voc10))
-        table.add_row(*cells, *numbers, _bar(each.ap(metric)))
-    return table
+    figures = {
+        name: (evaluation.mean_ap(rule), [each.ap(rule) for each in evaluation.classes])
+        for rule, name in _VOC_COLUMNS.items()
+    }
+    return _class_table(run, f"IoU ≥ {evaluation.iou:g}", figures, _VOC_COLUMNS[metric])
 
 
 def _coco_table(run: EvaluationRun, coco: CocoEvaluation) -> Table:
-    table = _class_table(run, f"COCO's rules; {run.evaluation.images:,} images")
-    for key, name in {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}.items():
-        _add_number(table, name, coco.summary[key], bold=key == "ap")
-    table.add_column("")
-    for each, cells in zip(coco.classes, _class_cells(run), strict=True):
-        numbers = (number(value) for value in (each.ap, each.ap50, each.ap75, each.ar_100))
-        table.add_row(*cells, *numbers, _bar(each.ap))
-    return table
+    figures = {
+        name: (coco.summary[key], [getattr(each, key) for each in coco.classes])
+        for key, name in _COCO_COLUMNS.items()
+    }
+    return _class_table(run, "COCO's rules", figures, "AP")
+
+
+def _class_table(
+    run: EvaluationRun,
+    rules: str,
+    figures: Mapping[str, tuple[float | None, Sequence[float | None]]],
+    main: str,
+) -> Table:
+    """Returns a row for each class, with a bar for the figure `main`.
+
+    Args:
+        run: the classes and how many objects they have.
+        rules: the metric's, in words.
+        figures: heading → the mean, and the figure of each class.
+        main: heading of the metric that was asked for.
+    """
+    classes = run.evaluation.classes
+    columns = {"class": "mean", "objects": f"{sum(each.objects for each in classes):,}"}
+    columns |= {"difficult": "", **{name: number(mean) for name, (mean, _) in figures.items()}}
+    styles = {name: "bold" if name == main else "dim" for name in ("difficult", *figures)}
+    caption = f"{rules}; {run.evaluation.images:,} images"
+    shown = table(columns, caption=caption, styles=styles)
+    shown.add_column("")
+    for place, each in enumerate(classes):
+        numbers = [number(values[place]) for _, values in figures.values()]
+        bar = _bar(figures[main][1][place])
+        shown.add_row(Text(each.name), f"{each.objects:,}", f"{each.difficult:,}", *numbers, bar)
+    return shown
 
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
     caps = ", ".join(number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
-    caption = f"AR with 1, 10 and 100 detections of a class per image: {caps}"
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
-    table.add_column("size of the object")
-    for name in ("small", "medium", "large"):
-        table.add_column(name, justify="right")
-    for key, name in {"ap": "AP", "ar": "AR"}.items():
-        sizes = (coco.summary[f"{key}_{size}"] for size in ("small", "medium", "large"))
-        table.add_row(name, *map(number, sizes))
-    return table
+    sizes = ("small", "medium", "large")
+    shown = table(
+        dict.fromkeys(("size of the object", *sizes), ""),
+        caption=f"AR with 1, 10 and 100 detections of a class per image: {caps}",
+    )
+    for key in ("ap", "ar"):
+        shown.add_row(key.upper(), *(number(coco.summary[f"{key}_{size}"]) for size in sizes))
+    return shown
 
 
 def _explanation_table(explanation: Explanation, iou: float) -> Table:
-    table = Table(
+    shown = Table(
+        *("convention", "instead"),
+        *(Column(name, justify="right") for name in ("mAP", "difference")),
         box=box.SIMPLE_HEAD,
         title="The mAP under other conventions, one changed at a time",
         title_justify="left",
         title_style="bold",
     )
-    table.add_column("convention")
-    table.add_column("instead")
-    table.add_column("mAP", justify="right")
-    table.add_column("difference", justify="right")
     start = f"{explanation.curve}, VOC rules, IoU ≥ {iou:g}"
-    table.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
+    shown.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
     for each in explanation.variations:
         change = Text(
             signed(each.difference, "+.4f", zero="0"), coloured(round(each.difference, 4))
         )
-        table.add_row(Text(each.convention), Text(each.value), f"{each.map:.4f}", change)
-    return table
-
-
-def _class_table(run: EvaluationRun, caption: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=caption, show_footer=True)
-    objects = sum(each.objects for each in run.evaluation.classes)
-    table.add_column("class", footer="mean")
-    table.add_column("objects", footer=f"{objects:,}", justify="right")
-    table.add_column("difficult", justify="right", style="dim")
-    return table
-
-
-def _class_cells(run: EvaluationRun) -> Iterator[tuple[Text, str, str]]:
-    for each in run.evaluation.classes:
-        yield Text(each.name), f"{each.objects:,}", f"{each.difficult:,}"
-
-
-def _add_number(table: Table, name: str, mean: float | None, *, bold: bool) -> None:
-    style = "bold" if bold else "dim"
-    table.add_column(name, footer=number(mean), justify="right", style=style, footer_style=style)
+        shown.add_row(Text(each.convention), Text(each.value), f"{each.map:.4f}", change)
+    return shown
 
 
 def number(value: float | None) -> str:

@@ -6,12 +6,12 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from frcnn_cli.cli.text import count, facts
+from frcnn_cli.cli.text import count, facts, grid, table
 
 if TYPE_CHECKING:
     from frcnn_cli.evaluation.metrics.recall import Recall
@@ -30,28 +30,23 @@ ceiling: VOC07 AP of a perfect classifier that moves no box
 
 def report_table(report: ProposalReport) -> RenderableType:
     """Returns recall by class and by size, and below it what is known of the images."""
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_justify="left", caption=_CAPTION)
     ceilings = {each.name: each.voc07 for each in report.ceiling.classes}
     objects, *recalls, mean, _ = _cells(report.everything)
-    footers = {
-        "objects": objects,
-        **dict(zip(_SHOWN_LEVELS, recalls, strict=True)),
+    columns = {"class": "all", "objects": objects, **dict(zip(_SHOWN_LEVELS, recalls, strict=True))}
+    columns |= {
         "mean": mean,
         "ABO": f"{report.mean_best_overlap:.3f}",
         "ceiling": f"{report.ceiling.mean_ap('voc07'):.3f}",
     }
-    table.add_column("class", footer="all")
-    for name, footer in footers.items():
-        style = _STYLES.get(name, "")
-        table.add_column(name, footer=footer, justify="right", style=style, no_wrap=True)
+    shown = table(columns, caption=_CAPTION, styles=_STYLES)
     for name, each in report.classes.items():
         known = ceilings[name]
         row = (*_cells(each), "–" if known is None else f"{known:.3f}")
-        table.add_row(Text(name), *row, style="" if each else "dim")
-    table.add_section()
+        shown.add_row(Text(name), *row, style="" if each else "dim")
+    shown.add_section()
     for name, each in report.sizes.items():
-        table.add_row(Text(name, "italic"), *_cells(each), "", style="" if each else "dim")
-    return Group(table, _photographs(report))
+        shown.add_row(Text(name, "italic"), *_cells(each), "", style="" if each else "dim")
+    return Group(shown, Padding(_images(report), (0, 0, 0, 2)))
 
 
 def _cells(each: Recall | None) -> tuple[str, ...]:
@@ -61,7 +56,7 @@ def _cells(each: Recall | None) -> tuple[str, ...]:
     return (f"{each.objects:,}", *recalls, f"{each.average:.3f}", f"{each.best_overlap:.3f}")
 
 
-def _photographs(report: ProposalReport) -> RenderableType:
+def _images(report: ProposalReport) -> Table:
     overlaps = report.overlaps
     positives = overlaps.positives[overlaps.objects > 0]
     without = int((positives == 0).sum())
@@ -72,10 +67,7 @@ def _photographs(report: ProposalReport) -> RenderableType:
         "mAP ceiling": f"{report.ceiling.mean_ap('voc07'):.3f} by VOC07's rule, "
         f"{report.ceiling.mean_ap('voc10'):.3f} by VOC10's",
     }
-    grid = Table.grid(padding=(0, 2))
-    for label, value in rows.items():
-        grid.add_row(Text(f"  {label}", "dim"), Text(value))
-    return grid
+    return grid(rows)
 
 
 def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from frcnn_cli.cli.text import facts
@@ -32,20 +32,16 @@ def replay_shown(replayed: Replayed) -> RenderableType:
     )
     if not replayed.findings:
         return Group(told, Text("  Every tensor is finite now: another device, or precision?"))
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("image", "tensor"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("nan", "inf", "of", "largest"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for finding in replayed.findings[:_MOST]:
-        table.add_row(
-            finding.photograph,
-            finding.tensor,
-            f"{finding.nan:,}",
-            f"{finding.inf:,}",
-            f"{finding.size:,}",
-            f"{finding.largest:.3g}",
-        )
+    shown = Table(
+        *(Column(heading, overflow="fold") for heading in ("image", "tensor")),
+        *(Column(heading, justify="right") for heading in ("nan", "inf", "of", "largest")),
+        box=None,
+        padding=(0, 1),
+        header_style="dim",
+    )
+    for each in replayed.findings[:_MOST]:
+        counts = (f"{number:,}" for number in (each.nan, each.inf, each.size))
+        shown.add_row(each.photograph, each.tensor, *counts, f"{each.largest:.3g}")
     more = len(replayed.findings) - _MOST
     first = replayed.findings[0]
     of = f" of image {first.photograph}" if first.photograph else ""
@@ -53,7 +49,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
         *([Text(f"    … and {more} more", "dim")] if more > 0 else []),
         Text(f"  It begins with: {first.tensor}{of}"),
     ]
-    return Group(told, Padding(table, (0, 0, 0, 2), expand=False), *lines)
+    return Group(told, Padding(shown, (0, 0, 0, 2), expand=False), *lines)
 
 
 def replay_json(replayed: Replayed) -> dict[str, Any]:
