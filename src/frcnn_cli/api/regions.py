@@ -14,10 +14,7 @@ from frcnn_cli.records import FloatArray
 
 
 def find_proposals(
-    photograph: Photograph,
-    config: ProposalConfig | None = None,
-    *,
-    cache: PathLike | None = None,
+    photograph: Photograph, config: ProposalConfig | None = None, *, cache: PathLike | None = None
 ) -> FloatArray:
     """Returns the regions (N, 4) of an image that may hold an object, best first.
 

@@ -38,9 +38,7 @@ checkpoints[/]
 
 @app.command("ls", epilog=LS_EXAMPLES)
 @options.command(without=("config",))
-def ls(
-    context: options.CommandContext,
-) -> None:
+def ls(context: options.CommandContext) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
     with context.terminal() as terminal:
         from frcnn_cli.cache.inventory import list_contents

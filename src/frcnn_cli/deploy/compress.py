@@ -172,12 +172,7 @@ def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
 
 
 def compress_within(
-    source: Path,
-    out: Path,
-    max_drop: float,
-    *,
-    validation: Validation,
-    progress: Progress = silent,
+    source: Path, out: Path, max_drop: float, *, validation: Validation, progress: Progress = silent
 ) -> Compression:
     """Writes `source` cut to the smallest ranks that keep its mAP within `max_drop`.
 

@@ -27,9 +27,7 @@ EXAMPLES = """[bold]Examples[/]
 
 
 @options.command(without=("config",))
-def doctor(
-    context: options.CommandContext,
-) -> None:
+def doctor(context: options.CommandContext) -> None:
     """Check packages, devices, cache and disk; print problems with their remedy.
 
     The exit code is 1 if something is broken.

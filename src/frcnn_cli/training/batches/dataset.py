@@ -19,10 +19,7 @@ from frcnn_cli.model.backbones.base import BackboneSpec
 from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.delta_normalization import class_target_statistics, target_statistics
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.targets import (
-    RegionTargets,
-    sample_rois,
-)
+from frcnn_cli.model.targets import RegionTargets, sample_rois
 from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample

@@ -68,10 +68,7 @@ class SplitSource:
             DataError: no image with an object is left.
         """
         proposals = ensure_proposals(
-            [sample.path for sample in samples],
-            self.proposals,
-            self.cache,
-            progress=self.progress,
+            [sample.path for sample in samples], self.proposals, self.cache, progress=self.progress
         )
         usable = [sample for sample in samples if sample.path not in proposals.failures]
         failures = [*failures, *proposals.failures.values()]

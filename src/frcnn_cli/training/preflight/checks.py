@@ -180,10 +180,7 @@ def _read(dataset: Dataset, image_id: str) -> tuple[Sample | None, list[Problem]
 
 
 def cover(
-    samples: Sequence[Sample],
-    config: ProposalConfig,
-    cache: Cache,
-    progress: Progress = silent,
+    samples: Sequence[Sample], config: ProposalConfig, cache: Cache, progress: Progress = silent
 ) -> Coverage:
     """Returns how well the cached proposals cover the objects.
 

@@ -48,11 +48,7 @@ class Cost:
 
 
 def estimate(
-    trainer: Trainer,
-    load: Callable[[], Batch],
-    folder: Path,
-    processes: int = 1,
-    running: int = 1,
+    trainer: Trainer, load: Callable[[], Batch], folder: Path, processes: int = 1, running: int = 1
 ) -> Cost:
     """Returns the estimate; no weight changes.
 

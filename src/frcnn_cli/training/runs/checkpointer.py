@@ -22,11 +22,7 @@ from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.context import (
-    SINGLE_PROCESS,
-    DistributedContext,
-    RankLostError,
-)
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.step import NotFiniteError

@@ -138,12 +138,7 @@ class RunFolder:
         self.release()
 
     def open(
-        self,
-        job: TrainJob,
-        trainer: Trainer,
-        classes: tuple[str, ...],
-        images: int,
-        processes: int,
+        self, job: TrainJob, trainer: Trainer, classes: tuple[str, ...], images: int, processes: int
     ) -> str:
         """Writes the resolved settings, and truncates the metrics after the trainer's step.
 

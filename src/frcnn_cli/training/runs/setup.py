@@ -28,13 +28,7 @@ from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedCo
 from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.stages import disable_box_regression
-from frcnn_cli.training.preflight.checks import (
-    NOT_LOOKED,
-    DataCheck,
-    RunEstimate,
-    cover,
-    read_all,
-)
+from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import estimate
 from frcnn_cli.training.pretrained import load_initial_weights
 from frcnn_cli.training.runs.agreement import check_batch_divides, intersect_across_ranks

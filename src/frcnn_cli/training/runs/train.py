@@ -124,11 +124,7 @@ def train_detector(
 
 
 def _start(
-    job: TrainJob,
-    folder: RunFolder,
-    data: RunData,
-    trainer: Trainer,
-    context: DistributedContext,
+    job: TrainJob, folder: RunFolder, data: RunData, trainer: Trainer, context: DistributedContext
 ) -> TrainStart:
     config, samples = trainer.config, data.train.samples
     recipe, changes = nearest(config, job.model.backbone)
