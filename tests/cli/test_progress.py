@@ -9,17 +9,17 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from frcnn_cli.cli import progress
-from frcnn_cli.cli.progress import bars, log_lines
+from frcnn_cli.cli.progress import Bars, log_lines
 from frcnn_cli.cli.terminal import Terminal
 
 
 def test_a_bar_a_step_with_count_and_rate():
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=100)
-    with bars(console, "images") as report:
-        report("Finding proposals", 0, 4)
-        report("Finding proposals", 3, 4)
-        report("Scoring", 1, 2)
+    with Bars(console, "images") as live:
+        live.report("Finding proposals", 0, 4)
+        live.report("Finding proposals", 3, 4)
+        live.report("Scoring", 1, 2)
     shown = stream.getvalue()
     assert "Finding proposals" in shown
     assert "3/4" in shown

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,7 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
@@ -23,7 +23,7 @@ from rich.text import Text
 
 from frcnn_cli.runtime.progress import Progress
 
-_SECONDS_BETWEEN_LINES = 15.0
+SECONDS_BETWEEN_LINES = 15.0
 
 
 class _Rate(ProgressColumn):
@@ -38,29 +38,46 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f} {self._unit}/s", style="cyan")
 
 
-@contextmanager
-def bars(console: Console, unit: str) -> Iterator[Progress]:
-    """Yields a report function that draws a bar a step on `console`; gone when the work is."""
-    columns = (
-        SpinnerColumn(style="cyan"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
-        MofNCompleteColumn(),
-        _Rate(unit),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-    )
-    with RichProgress(
-        *columns, console=console, transient=True, speed_estimate_period=30
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+class Bars(RichProgress):
+    """A bar for each step, and lines of text below; gone when the work is done.
 
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(step, total=total)
-            progress.update(tasks[step], completed=done, total=total)
+    Args:
+        console: where they are drawn.
+        unit: of the rate that is shown; "" shows the time so far, and hides finished bars.
+    """
 
-        yield report
+    text = ""
+
+    def __init__(self, console: Console, unit: str = "") -> None:
+        super().__init__(
+            SpinnerColumn(style="cyan"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
+            MofNCompleteColumn(),
+            _Rate(unit) if unit else TimeElapsedColumn(),
+            TextColumn("[dim]left"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=bool(unit)),
+            console=console,
+            transient=True,
+            speed_estimate_period=30 if unit else 120,
+        )
+        self._hides_finished = not unit
+        self._steps: dict[str, TaskID] = {}
+
+    def report(self, step: str, done: int, total: int) -> None:
+        """Moves the bar of a step, which starts again where it had finished."""
+        if step not in self._steps:
+            self._steps[step] = self.add_task(step, total=total)
+        elif done < total and self.tasks[self._steps[step]].finished:
+            self.reset(self._steps[step])
+        visible = done < total or not self._hides_finished
+        self.update(self._steps[step], completed=done, total=total, visible=visible)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Returns what is drawn."""
+        yield self.make_tasks_table(self.tasks)
+        if self.text:
+            yield Text.from_markup(f"  {self.text}", overflow="ellipsis")
 
 
 def log_lines(logger: logging.Logger, unit: str) -> Progress:
@@ -73,7 +90,7 @@ def log_lines(logger: logging.Logger, unit: str) -> Progress:
         now = time.monotonic()
         began = started.setdefault(step, now)
         # A step has its first line when it has run for a while: only then it has a rate.
-        if now - max(last_line, began) < _SECONDS_BETWEEN_LINES:
+        if now - max(last_line, began) < SECONDS_BETWEEN_LINES:
             return
         last_line = now
         rate = done / (now - began)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from frcnn_cli.cli.progress import bars, log_lines
+from frcnn_cli.cli.progress import Bars, log_lines
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.runtime.progress import Progress
 
@@ -85,8 +85,8 @@ class Terminal:
         nothing is.
         """
         if self.shows_progress:
-            with bars(self.console, unit) as report:
-                yield report
+            with Bars(self.console, unit) as live:
+                yield live.report
         else:
             yield log_lines(_LOGGER, unit)
 

@@ -5,23 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
-from frcnn_cli.cli.progress import log_lines
+from frcnn_cli.cli.progress import SECONDS_BETWEEN_LINES, Bars, log_lines
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
@@ -34,7 +20,6 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("frcnn_cli")
 _WINDOW = 50
 """Steps that the displayed losses are means of."""
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 class TrainingDisplay:
@@ -51,9 +36,9 @@ class TrainingDisplay:
         self._recent: deque[StepReport] = deque(maxlen=_WINDOW)
         self._steps = 0
         self._last_line = time.monotonic()
-        self._live = _progress(terminal.console) if terminal.shows_progress else None
-        self._tasks: dict[str, TaskID] = {}
-        self._log = log_lines(_LOGGER, "images")
+        self._live = Bars(terminal.console) if terminal.shows_progress else None
+        self.progress = self._live.report if self._live else log_lines(_LOGGER, "images")
+        """Shows work beside the training: searching regions, detecting for validation."""
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -63,13 +48,6 @@ class TrainingDisplay:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
-
-    def progress(self, step: str, done: int, total: int) -> None:
-        """Shows work beside the training: searching regions, detecting for validation."""
-        if self._live is None:
-            self._log(step, done, total)
-        else:
-            self._show(step, done, total)
 
     def checked(self, check: DataCheck) -> None:
         """Tells what is wrong with the annotations."""
@@ -111,23 +89,15 @@ class TrainingDisplay:
         """Shows a step."""
         self._recent.append(report)
         if self._live is not None:
-            self._show("Training", report.step, self._steps, self._line())
-        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._live.text = self._line()
+            self._live.report("Training", report.step, self._steps)
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
 
     def evaluated(self, step: int, score: float) -> None:
         """Tells the mAP of a checkpoint on images that are not trained on."""
         self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out images")
-
-    def _show(self, step: str, done: int, total: int, line: str = "") -> None:
-        assert self._live is not None
-        if step not in self._tasks:
-            self._tasks[step] = self._live.add_task(step, total=total)
-        elif done < total and self._live.tasks[self._tasks[step]].finished:
-            self._live.reset(self._tasks[step])  # the next validation
-        self._live.line = line or self._live.line
-        self._live.update(self._tasks[step], completed=done, total=total, visible=done < total)
 
     def _line(self, *, plain: bool = False) -> str:
         steps, n = self._recent, len(self._recent)
@@ -157,30 +127,3 @@ class TrainingDisplay:
 def _recipe(start: TrainStart) -> str:
     changed = ", ".join(f"{name} {value}" for name, value in start.changes.items())
     return f"{start.recipe}, but {changed}" if changed else start.recipe
-
-
-class _Live(Progress):
-    """Bars, and under them two lines of what the last steps gave."""
-
-    line = ""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """Returns what is drawn."""
-        yield self.make_tasks_table(self.tasks)
-        if self.line:
-            yield Text.from_markup(f"  {self.line}", overflow="ellipsis")
-
-
-def _progress(console: Console) -> _Live:
-    return _Live(
-        SpinnerColumn(style="cyan"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        speed_estimate_period=120,
-    )
