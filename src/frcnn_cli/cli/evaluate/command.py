@@ -26,7 +26,6 @@ from frcnn_cli.config import (
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
-    from frcnn_cli.evaluation.run import EvaluationRun
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -75,11 +74,13 @@ def evaluate(
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
+        from frcnn_cli.detection.detector import LoadedDetector, choose_checkpoint
         from frcnn_cli.detection.formats.registry import check_target
         from frcnn_cli.evaluation.export import export_detections
         from frcnn_cli.evaluation.report.build import PAGE, require_report_folder, write_report
         from frcnn_cli.evaluation.report.to_json import to_json
-        from frcnn_cli.evaluation.run import evaluate_file, plot_curves
+        from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
+        from frcnn_cli.runtime.device import pick_device
 
         if export is not None:
             check_target(export_format, export)
@@ -98,18 +99,25 @@ def evaluate(
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
-            run, scored = _run_detector(
-                terminal,
-                data,
-                split,
-                cache,
-                settings=settings,
-                rules=rules,
-                checkpoint=checkpoint,
-                gpus=gpus,
-                vote=vote,
-                explain=explain,
-            )
+            chosen = choose_checkpoint(checkpoint, cache)
+            terminal.if_interrupted = "the detections so far are kept; the same command continues"
+            speed, threshold = settings.apply("speed", SpeedConfig()), rules.score_threshold
+            with terminal.progress() as progress:
+                run = evaluate_detector(
+                    data,
+                    split,
+                    LoadedDetector.load(chosen, pick_device(gpus), speed),
+                    cache,
+                    proposals=settings.apply("proposals", ProposalConfig()),
+                    detect=settings.apply(
+                        "detect", DetectConfig(), vote=vote, score_threshold=threshold
+                    ),
+                    config=rules,
+                    explained=explain,
+                    checkpoint=chosen,
+                    progress=progress,
+                )
+            scored = str(chosen)
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
         result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
         _print_result(terminal, result, as_tables(run, rules.metric), out)
@@ -130,44 +138,6 @@ def evaluate(
         if export is not None:
             export_detections(run, export, export_format, source=scored)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)
-
-
-def _run_detector(
-    terminal: Terminal,
-    data: Path,
-    split: str,
-    cache: Cache,
-    *,
-    settings: options.Settings,
-    rules: EvalConfig,
-    checkpoint: Path | None,
-    gpus: int | None,
-    vote: float | None,
-    explain: bool,
-) -> tuple[EvaluationRun, str]:
-    """Returns the evaluation of a checkpoint, and its path."""
-    from frcnn_cli.detection.detector import LoadedDetector, choose_checkpoint
-    from frcnn_cli.evaluation.run import evaluate_detector
-    from frcnn_cli.runtime.device import pick_device
-
-    device, chosen = pick_device(gpus), choose_checkpoint(checkpoint, cache)
-    terminal.if_interrupted = "the detections so far are kept; the same command continues"
-    with terminal.progress() as progress:
-        run = evaluate_detector(
-            data,
-            split,
-            LoadedDetector.load(chosen, device, settings.apply("speed", SpeedConfig())),
-            cache,
-            proposals=settings.apply("proposals", ProposalConfig()),
-            detect=settings.apply(
-                "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
-            ),
-            config=rules,
-            explained=explain,
-            checkpoint=chosen,
-            progress=progress,
-        )
-    return run, str(chosen)
 
 
 def _refuse_with_compare(*others: object) -> None:

@@ -79,21 +79,12 @@ def proposals(
         terminal.if_interrupted = (
             f"the proposals so far are kept in {context.cache_dir}; the same command continues"
         )
+        cache = Cache(context.cache_dir)
         if import_from is not None:
-            _import(
-                terminal, paths, import_from, split, settings.imported, Cache(context.cache_dir)
-            )
+            _import(terminal, paths, import_from, split, settings.imported, cache)
             return
         if report_to is not None:
-            _report(
-                terminal,
-                paths,
-                report_to,
-                split=split,
-                settings=settings,
-                cache=Cache(context.cache_dir),
-                workers=workers,
-            )
+            _report(terminal, paths, report_to, split, settings, cache, workers)
             return
         if export is not None:
             check_export(export)
@@ -102,7 +93,7 @@ def proposals(
             run = ensure_proposals(
                 images,
                 settings,
-                Cache(context.cache_dir),
+                cache,
                 workers=workers,
                 force=force,
                 scheduler=scheduler,
@@ -126,11 +117,10 @@ def _import(  # noqa: PLR0917
     terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
 
 
-def _report(
+def _report(  # noqa: PLR0917
     terminal: Terminal,
     paths: list[Path],
     folder: Path,
-    *,
     split: str,
     settings: ProposalConfig,
     cache: Cache,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -13,7 +14,6 @@ from frcnn_cli.cli.text import count, duration, facts
 
 if TYPE_CHECKING:
     from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate
-    from frcnn_cli.training.preflight.cost import Cost
 
 
 def render_data_check(check: DataCheck) -> RenderableType:
@@ -23,16 +23,12 @@ def render_data_check(check: DataCheck) -> RenderableType:
     used = [problem for problem in check.problems if not problem.dropped]
     rows = {
         "objects": f"{objects:,} in {len(check.objects)} classes{hidden}",
-        "background": count(check.background, "image") + " without objects"
+        "background": f"{count(check.background, 'image')} without objects"
         if check.background
         else "",
-        "fixed": count(len(used), "box") if len(used) == 1 else f"{len(used)} boxes",
-        "left out": count(len(check.failures), "image"),
+        "fixed": f"{len(used)} box{'' if len(used) == 1 else 'es'}" if used else "",
+        "left out": count(len(check.failures), "image") if check.failures else "",
     }
-    if not used:
-        del rows["fixed"]
-    if not check.failures:
-        del rows["left out"]
     headline = f"Read {count(check.images, 'image')} of {check.split}"
     problems = [
         Text(str(error), "dim", overflow="fold")
@@ -51,7 +47,8 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
         "proposals": _coverage(estimate.coverage),
         "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
         f"{cost.seconds_a_step:.2f} s, measured on the first one; without evaluations",
-        "memory": _memory(cost),
+        "memory": f"about {_size(cost.memory)}"
+        + ("" if cost.memory_free is None else f", {_size(cost.memory_free)} free"),
         "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
     }
     told = estimate.warnings()
@@ -78,13 +75,9 @@ def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
             "objects": coverage.objects,
             "recall": coverage.recall,
         },
+        **asdict(cost),
         "seconds_a_step": round(cost.seconds_a_step, 4),
-        "steps": cost.steps,
         "seconds": round(cost.seconds, 1),
-        "memory": cost.memory,
-        "memory_free": cost.memory_free,
-        "disk": cost.disk,
-        "disk_free": cost.disk_free,
         "warnings": [*check.warnings(), *estimate.warnings()],
     }
 
@@ -96,11 +89,6 @@ def _coverage(coverage: Coverage) -> str:
         f"cover {coverage.recall:.1%} of {count(coverage.objects, 'object')} at IoU 0.5, in "
         f"{count(coverage.images, 'image')} searched so far"
     )
-
-
-def _memory(cost: Cost) -> str:
-    free = "" if cost.memory_free is None else f", {_size(cost.memory_free)} free"
-    return f"about {_size(cost.memory)}{free}"
 
 
 def _size(number: int) -> str:
