@@ -15,7 +15,7 @@ from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
-from frcnn_cli.errors import ConfigError, FrcnnError
+from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
     from frcnn_cli.records import DetectedImage
@@ -112,7 +112,7 @@ def detect(
                 score_threshold=score,
                 nms_iou=nms,
                 vote=vote,
-                scales=_sides(scales),
+                scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
             ),
         )
         info = job.detector.info
@@ -150,22 +150,6 @@ def detect(
         else:
             terminal.result(_as_data(tally, chosen, out, draw), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
-
-
-def _sides(text: str | None) -> list[int] | None:
-    """Returns [480, 576] of "480,576".
-
-    Raises:
-        ConfigError: it is not a list of whole numbers.
-    """
-    if text is None:
-        return None
-    try:
-        return [int(side) for side in text.split(",")]
-    except ValueError as error:
-        raise ConfigError(
-            f"--scales is {text!r}", remedy="use whole numbers, such as --scales 480,688,1200"
-        ) from error
 
 
 class _Totals:

@@ -250,3 +250,17 @@ def flag(section: type[configuration.Config], name: str) -> Any:
         show_default=declared.default or (setting.default is not False and str(setting.default)),
         rich_help_panel=declared.panel or None,
     )
+
+
+def whole_numbers(name: str, text: str | None, example: str) -> tuple[int, ...] | None:
+    """Returns (480, 576) of "480,576", the value of the option `name`; None where it is not given.
+
+    Raises:
+        ConfigError: it is not a list of whole numbers, such as `example`.
+    """
+    try:
+        return None if text is None else tuple(map(int, text.split(",")))
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} is {text!r}", remedy=f"use whole numbers, such as {example}"
+        ) from error

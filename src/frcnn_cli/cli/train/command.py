@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from frcnn_cli.cache.store import Cache
-    from frcnn_cli.training.runs.events import TrainResult, TrainStart
+    from frcnn_cli.training.runs.events import TrainResult
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.job import TrainJob
 
@@ -96,17 +95,7 @@ def train(
             _check(terminal, job, cache, device, wanted)
             return
         with _one_rank_reports():
-            _train(terminal, _Start(job, run, old, tensorboard), cache, device)
-
-
-@dataclass(frozen=True)
-class _Start:
-    """A run to start or to resume."""
-
-    job: TrainJob
-    name: str | None
-    old: RunFolder | None
-    tensorboard: bool
+            _train(terminal, job, cache, device, name=run, old=old, tensorboard=tensorboard)
 
 
 def _is_first() -> bool:
@@ -145,22 +134,29 @@ def _check(
 ) -> None:
     """Checks the data and estimates the run, without training."""
     from frcnn_cli.cli.train.display import TrainingDisplay
-    from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.setup import check_training
 
     with TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch) as display:
-        events = TrainEvents(display.progress, display.checked, display.estimated)
+        events = display.events()
         check, estimate = check_training(job, cache, device, processes=processes, events=events)
     terminal.result(preflight_json(check, estimate), "Nothing was trained (--dry-run).")
     if check.failures:
         raise typer.Exit(SOME_FAILED)
 
 
-def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device) -> None:
-    """Trains, shows the progress and prints the result."""
+def _train(
+    terminal: Terminal,
+    job: TrainJob,
+    cache: Cache,
+    device: torch.device,
+    *,
+    name: str | None,
+    old: RunFolder | None,
+    tensorboard: bool,
+) -> None:
+    """Starts the run `name`, or resumes `old`, shows the progress and prints the result."""
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.distributed.context import connected
-    from frcnn_cli.training.runs.events import TrainEvents
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.train import train_detector
 
@@ -169,39 +165,25 @@ def _train(terminal: Terminal, start: _Start, cache: Cache, device: torch.device
         distributed = stack.enter_context(connected(device))
         folder = None
         if distributed.is_main_process:
-            new = start.old or RunFolder.new(cache, start.name, start.job.model.backbone)
+            new = old or RunFolder.new(cache, name, job.model.backbone)
             folder = stack.enter_context(new)
-            if start.old is not None:
+            if old is not None:
                 folder.hold()
         display = stack.enter_context(
-            TrainingDisplay(terminal, start.job.recipe.train.schedule.images_per_batch)
+            TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch)
         )
-
-        def started(about: TrainStart) -> None:
-            terminal.if_interrupted = (
-                f"its steps are kept; frcnn train --resume --run {about.run.name} continues it"
-            )
-            display.started(about)
-
         result = train_detector(
-            start.job,
+            job,
             folder,
             cache,
             device,
-            resume=start.old,
+            resume=old,
             context=distributed,
-            tensorboard=start.tensorboard,
-            events=TrainEvents(
-                display.progress,
-                display.checked,
-                display.estimated,
-                started,
-                display.stepped,
-                display.evaluated,
-            ),
+            tensorboard=tensorboard,
+            events=display.events(),
         )
     if result is not None:
-        _print_result(terminal, start.job, result)
+        _print_result(terminal, job, result)
         terminal.finish(list(result.failures), succeeded=1)
 
 

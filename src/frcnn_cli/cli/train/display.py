@@ -15,7 +15,7 @@ from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
 if TYPE_CHECKING:
     from frcnn_cli.training.engine.loop import StepReport
     from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
-    from frcnn_cli.training.runs.events import TrainStart
+    from frcnn_cli.training.runs.events import TrainEvents, TrainStart
 
 _LOGGER = logging.getLogger("frcnn_cli")
 _WINDOW = 50
@@ -27,7 +27,7 @@ class TrainingDisplay:
 
     Example:
         with TrainingDisplay(terminal, images_per_step=2) as display:
-            ...  # pass its methods as TrainEvents
+            train_detector(..., events=display.events())
     """
 
     def __init__(self, terminal: Terminal, images_per_step: int) -> None:
@@ -49,17 +49,33 @@ class TrainingDisplay:
         if self._live is not None:
             self._live.stop()
 
+    def events(self) -> TrainEvents:
+        """Returns the callbacks of a run."""
+        from frcnn_cli.training.runs.events import TrainEvents
+
+        return TrainEvents(
+            self.progress,
+            self.checked,
+            self.estimated,
+            self.started,
+            self.stepped,
+            self.evaluated,
+        )
+
     def checked(self, check: DataCheck) -> None:
-        """Tells what is wrong with the annotations."""
+        """Prints what is wrong with the annotations."""
         self._terminal.say(render_data_check(check))
 
     def estimated(self, estimate: RunEstimate) -> None:
-        """Tells what the run will need."""
+        """Prints what the run will need."""
         self._terminal.say(render_estimate(estimate))
 
     def started(self, start: TrainStart) -> None:
-        """Tells what is about to be trained."""
+        """Prints what is about to be trained."""
         self._steps = start.iterations
+        self._terminal.if_interrupted = (
+            f"its steps are kept; frcnn train --resume --run {start.run.name} continues it"
+        )
         self._terminal.say(
             facts(
                 f"Training {start.run.name}",
@@ -96,7 +112,7 @@ class TrainingDisplay:
             _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
 
     def evaluated(self, step: int, score: float) -> None:
-        """Tells the mAP of a checkpoint on images that are not trained on."""
+        """Prints the mAP of a checkpoint on images that are not trained on."""
         self._terminal.say(f"  step {step:,}: mAP {score:.3f} on held-out images")
 
     def _line(self, *, plain: bool = False) -> str:

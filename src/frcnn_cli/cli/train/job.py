@@ -95,7 +95,7 @@ def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
         schedule = train.schedule
         doubled = {"iterations": 2 * schedule.iterations, "epochs": 2 * schedule.epochs}
         train = override(train, doubled)
-    if chosen["scales"] is not None and len(_scales(chosen["scales"])) > 1:
+    if len(_short_sides(chosen) or ()) > 1:
         train = override(train, {"long_side": _SEVERAL_SCALES_CAP})
     return train
 
@@ -104,17 +104,12 @@ def _variant_flags(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of `[train]` that the flags of §5 set; None leaves one as it is."""
     return {
         "box_loss_weight": 0.0 if chosen["no_box_regression"] else None,
-        "short_sides": None if chosen["scales"] is None else _scales(chosen["scales"]),
+        "short_sides": _short_sides(chosen),
     }
 
 
-def _scales(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            f"--scales is {text!r}", remedy="use whole numbers, such as 480,576,688"
-        ) from error
+def _short_sides(chosen: Mapping[str, Any]) -> tuple[int, ...] | None:
+    return options.whole_numbers("--scales", chosen["scales"], "480,576,688")
 
 
 def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:

@@ -70,25 +70,17 @@ def check_names(kind: OutputFormat, images: Sequence[Path]) -> None:
     Raises:
         DataError: two images would be written under one name, or one over the names of the classes.
     """
-    if kind == "coco":
-        _require_distinct(images, lambda path: image_number(path.name), kind)
-    elif kind in FOLDERS:
-        _require_distinct(images, lambda path: path.stem, kind)
-    if kind == "yolo" and (taken := [path for path in images if f"{path.stem}.txt" == NAMES]):
-        raise DataError(
-            f"would be written over {NAMES}, which names the classes",
-            remedy=f"rename it, or choose another format than {kind}",
-            file=taken[0],
-        )
-
-
-def _require_distinct(
-    images: Sequence[Path], name_of: Callable[[Path], int | str], kind: OutputFormat
-) -> None:
     named: dict[int | str, Path] = {}
     for path in images:
-        other = named.setdefault(name_of(path), path)
-        if other != path:
+        if kind == "yolo" and f"{path.stem}.txt" == NAMES:
+            raise DataError(
+                f"would be written over {NAMES}, which names the classes",
+                remedy=f"rename it, or choose another format than {kind}",
+                file=path,
+            )
+        name = image_number(path.name) if kind == "coco" else path.stem
+        other = named.setdefault(name, path)
+        if other != path and kind in ("coco", *FOLDERS):
             raise DataError(
                 f"would be written under the name of {other}",
                 remedy=f"detect them in two calls, or choose another format than {kind}",
