@@ -6,9 +6,9 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 from msgspec import Meta
@@ -56,43 +56,6 @@ def switch(text: str, *names: str, panel: str | None = None) -> Any:
     """Returns an option that takes no value and has no --no-… form."""
     return typer.Option(*names, metavar="", help=text, rich_help_panel=panel)
 
-
-_CacheDir = Annotated[
-    Path,
-    option(
-        "DIR",
-        "Folder for proposals, detections, splits and runs.",
-        "--cache-dir",
-        envvar="FRCNN_CACHE_DIR",
-        panel=_PANEL,
-    ),
-]
-_ConfigFile = Annotated[
-    Path | None,
-    option(
-        "FILE",
-        "Settings file; flags override it.",
-        "--config",
-        default="frcnn.toml, if there is one",
-        panel=_PANEL,
-    ),
-]
-_Quiet = Annotated[bool, switch("Print errors only.", "--quiet", "-q", panel=_PANEL)]
-_Verbose = Annotated[
-    bool, switch("Print more messages, and tracebacks.", "--verbose", "-v", panel=_PANEL)
-]
-_AsJson = Annotated[
-    bool, switch("Print the result as one JSON object on stdout.", "--json", panel=_PANEL)
-]
-
-_SHARED: Mapping[str, tuple[Any, Any]] = {
-    "cache_dir": (_CacheDir, DEFAULT_CACHE),
-    "config": (_ConfigFile, None),
-    "quiet": (_Quiet, False),
-    "verbose": (_Verbose, False),
-    "as_json": (_AsJson, False),
-}
-"""Types and defaults of the options that every command shares, in the order of its help."""
 
 Gpus = Annotated[
     int | None,
@@ -159,21 +122,35 @@ class Settings:
 
 @dataclass(frozen=True)
 class CommandContext:
-    """What the shared options of a command say.
+    """The options that every command shares, in the order of its help."""
 
-    Attributes:
-        cache_dir: where proposals, splits and runs are kept.
-        config: the file of settings; None is `frcnn.toml`, if there is one.
-        quiet: whether errors alone are printed.
-        verbose: whether each decision is printed.
-        as_json: whether the result is printed as JSON.
-    """
-
-    cache_dir: Path = DEFAULT_CACHE
-    config: Path | None = None
-    quiet: bool = False
-    verbose: bool = False
-    as_json: bool = False
+    cache_dir: Annotated[
+        Path,
+        option(
+            "DIR",
+            "Folder for proposals, detections, splits and runs.",
+            "--cache-dir",
+            envvar="FRCNN_CACHE_DIR",
+            panel=_PANEL,
+        ),
+    ] = DEFAULT_CACHE
+    config: Annotated[
+        Path | None,
+        option(
+            "FILE",
+            "Settings file; flags override it.",
+            "--config",
+            default="frcnn.toml, if there is one",
+            panel=_PANEL,
+        ),
+    ] = None
+    quiet: Annotated[bool, switch("Print errors only.", "--quiet", "-q", panel=_PANEL)] = False
+    verbose: Annotated[
+        bool, switch("Print more messages, and tracebacks.", "--verbose", "-v", panel=_PANEL)
+    ] = False
+    as_json: Annotated[
+        bool, switch("Print the result as one JSON object on stdout.", "--json", panel=_PANEL)
+    ] = False
 
     def terminal(self, silent: bool = False) -> Terminal:
         """Returns the frame of the command; where it is `silent` it prints errors only."""
@@ -206,7 +183,12 @@ def command(
             for section in flags
             for name, each in flagged(section).items()
         }
-        shared = {name: each for name, each in _SHARED.items() if name not in without}
+        hints = get_type_hints(CommandContext, include_extras=True)
+        shared = {
+            each.name: (hints[each.name], each.default)
+            for each in fields(CommandContext)
+            if each.name not in without
+        }
 
         @functools.wraps(function)
         def run(**values: Any) -> None:

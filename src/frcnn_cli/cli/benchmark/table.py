@@ -39,9 +39,7 @@ def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
             "× floor": [_times(row.network / row.floor) for row in rows],
         },
         {
-            "peak memory MB": [
-                "–" if row.memory is None else f"{row.memory / 1e6:,.0f}" for row in rows
-            ],
+            "peak memory MB": [_megabytes(row.memory) for row in rows],
             "Δ score": [_difference(row.scores) for row in rows],
             "Δ box pixels": [_difference(row.pixels) for row in rows],
         },

@@ -159,14 +159,14 @@ def _compare(
     report: Path | None,
     out: Path | None,
 ) -> None:
-    from frcnn_cli.cli.evaluate.comparison import as_table
+    from frcnn_cli.cli.evaluate.tables import comparison_table
     from frcnn_cli.evaluation.report.build import PAGE, compare_files, write_comparison
     from frcnn_cli.evaluation.report.to_json import comparison_to_json
 
     comparison, run = compare_files(data, split, files, cache, rules)
     names = str(files[0]), str(files[1])
     terminal.say(Text(f"{run.dataset}\nA {names[0]}\nB {names[1]}\non split {split}", "dim"))
-    _print_result(terminal, comparison_to_json(comparison), as_table(comparison), out)
+    _print_result(terminal, comparison_to_json(comparison), comparison_table(comparison), out)
     if report is not None:
         title, command = data.resolve().name, _command()
         write_comparison(report, comparison, run, rules, title=title, names=names, command=command)

@@ -1,4 +1,4 @@
-"""Display of `frcnn eval`: tables of the classes and of other conventions."""
+"""Display of `frcnn eval`: tables of the classes, of other conventions, and of two detectors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from frcnn_cli.cli.text import table
 from frcnn_cli.config import Metric, VocMetric
 
 if TYPE_CHECKING:
+    from frcnn_cli.evaluation.analysis.bootstrap import Interval
+    from frcnn_cli.evaluation.analysis.comparison import Comparison
     from frcnn_cli.evaluation.explain import Explanation
     from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
     from frcnn_cli.evaluation.run import EvaluationRun
@@ -68,27 +70,27 @@ def _class_table(
     """
     classes = run.evaluation.classes
     columns = {"class": "mean", "objects": f"{sum(each.objects for each in classes):,}"}
-    columns |= {"difficult": "", **{name: number(mean) for name, (mean, _) in figures.items()}}
+    columns |= {"difficult": "", **{name: _number(mean) for name, (mean, _) in figures.items()}}
     styles = {name: "bold" if name == main else "dim" for name in ("difficult", *figures)}
     caption = f"{rules}; {run.evaluation.images:,} images"
     shown = table(columns, caption=caption, styles=styles)
     shown.add_column("")
     for place, each in enumerate(classes):
-        numbers = [number(values[place]) for _, values in figures.values()]
+        numbers = [_number(values[place]) for _, values in figures.values()]
         bar = _bar(figures[main][1][place])
         shown.add_row(Text(each.name), f"{each.objects:,}", f"{each.difficult:,}", *numbers, bar)
     return shown
 
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
-    caps = ", ".join(number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
+    caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
     sizes = ("small", "medium", "large")
     shown = table(
         dict.fromkeys(("size of the object", *sizes), ""),
         caption=f"AR with 1, 10 and 100 detections of a class per image: {caps}",
     )
     for key in ("ap", "ar"):
-        shown.add_row(key.upper(), *(number(coco.summary[f"{key}_{size}"]) for size in sizes))
+        shown.add_row(key.upper(), *(_number(coco.summary[f"{key}_{size}"]) for size in sizes))
     return shown
 
 
@@ -105,18 +107,18 @@ def _explanation_table(explanation: Explanation, iou: float) -> Table:
     shown.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
     for each in explanation.variations:
         change = Text(
-            signed(each.difference, "+.4f", zero="0"), coloured(round(each.difference, 4))
+            _signed(each.difference, "+.4f", zero="0"), _coloured(round(each.difference, 4))
         )
         shown.add_row(Text(each.convention), Text(each.value), f"{each.map:.4f}", change)
     return shown
 
 
-def number(value: float | None) -> str:
+def _number(value: float | None) -> str:
     """Returns a fraction with three digits, a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
 
 
-def signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
+def _signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
     """Returns a difference with its sign; zero has none.
 
     Args:
@@ -128,7 +130,7 @@ def signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
     return zero if float(shown) == 0 else shown.replace("-", "−")
 
 
-def coloured(value: float) -> str:
+def _coloured(value: float) -> str:
     """Returns the style of a difference: green for more, red for less."""
     return "green" if value > 0 else "red" if value < 0 else "dim"
 
@@ -137,3 +139,45 @@ def _bar(ap: float | None) -> Text:
     if ap is None:
         return Text("no objects, left out of the mean", "dim")
     return Text("█" * round(_BAR * ap), "cyan")
+
+
+def comparison_table(comparison: Comparison) -> RenderableType:
+    """Returns the classes with A, B and B - A, the mAP below them, and the verdict."""
+    a, b = comparison.a, comparison.b
+    objects = sum(each.objects for each in comparison.classes)
+    shown = table(
+        {
+            "class": "mean",
+            "objects": f"{objects:,}",
+            "AP A": _number(a.map),
+            "AP B": _number(b.map),
+            "B − A": _difference(comparison.difference, comparison.interval),
+            "95 % interval": _interval(comparison.interval),
+        },
+        caption=f"{a.metric}, IoU ≥ {a.split.iou:g}; {a.evaluation.images:,} images",
+        styles={"objects": "dim"},
+    )
+    for each in comparison.classes:
+        shown.add_row(
+            Text(each.name),
+            f"{each.objects:,}",
+            _number(each.a),
+            _number(each.b),
+            _difference(each.difference, each.interval),
+            _interval(each.interval),
+        )
+    return Group(shown, Text(comparison.verdict, "bold"))
+
+
+def _difference(value: float | None, interval: Interval | None) -> Text:
+    """Returns a difference, coloured where its interval excludes 0."""
+    if value is None:
+        return Text("–", "dim")
+    clear = interval is not None and interval.excludes_zero
+    return Text(_signed(value), _coloured(value if clear else 0))
+
+
+def _interval(interval: Interval | None) -> Text:
+    if interval is None:
+        return Text("–", "dim")
+    return Text(f"{_signed(interval.low)} to {_signed(interval.high)}", "dim")
