@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
 from frcnn_cli.cli.text import count, grid, table
-
-if TYPE_CHECKING:
-    from frcnn_cli.deploy.benchmark import Bench
+from frcnn_cli.deploy.benchmark import Bench
 
 _WORDS = {"postprocess": "post-processing"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,13 +11,11 @@ from rich.text import Text
 
 from frcnn_cli.cli.text import table
 from frcnn_cli.config import Metric, VocMetric
-
-if TYPE_CHECKING:
-    from frcnn_cli.evaluation.analysis.bootstrap import Interval
-    from frcnn_cli.evaluation.analysis.comparison import Comparison
-    from frcnn_cli.evaluation.explain import Explanation
-    from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
-    from frcnn_cli.evaluation.run import EvaluationRun
+from frcnn_cli.evaluation.analysis.bootstrap import Interval
+from frcnn_cli.evaluation.analysis.comparison import Comparison
+from frcnn_cli.evaluation.explain import Explanation
+from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
+from frcnn_cli.evaluation.run import EvaluationRun
 
 _VOC_COLUMNS: dict[VocMetric, str] = {"voc07": "AP 11-point", "voc10": "AP area"}
 _COCO_COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,11 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from frcnn_cli.cli.text import count, facts, grid, table
-
-if TYPE_CHECKING:
-    from frcnn_cli.evaluation.metrics.recall import Recall
-    from frcnn_cli.evaluation.proposals import ProposalReport
-    from frcnn_cli.proposals.interchange.import_ import ImportRun
+from frcnn_cli.evaluation.metrics.recall import Recall
+from frcnn_cli.evaluation.proposals import ProposalReport
+from frcnn_cli.proposals.interchange.import_ import ImportRun
 
 _SHOWN_LEVELS = {"0.5": 0, "0.7": 4, "0.9": 8}
 """Columns of the table, and their place among `recall.LEVELS`."""

@@ -18,7 +18,6 @@ from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.cli.train import options as flags
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
-from frcnn_cli.cli.train.preflight import preflight_json
 from frcnn_cli.config import ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -134,6 +133,7 @@ def _check(
 ) -> None:
     """Checks the data and estimates the run, without training."""
     from frcnn_cli.cli.train.display import TrainingDisplay
+    from frcnn_cli.cli.train.preflight import preflight_json
     from frcnn_cli.training.runs.setup import check_training
 
     with TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch) as display:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from frcnn_cli.cli.progress import SECONDS_BETWEEN_LINES, Bars, log_lines
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
-
-if TYPE_CHECKING:
-    from frcnn_cli.training.engine.loop import StepReport
-    from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
-    from frcnn_cli.training.runs.events import TrainEvents, TrainStart
+from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
+from frcnn_cli.training.runs.events import TrainEvents, TrainStart
 
 _LOGGER = logging.getLogger("frcnn_cli")
 _WINDOW = 50
@@ -51,8 +49,6 @@ class TrainingDisplay:
 
     def events(self) -> TrainEvents:
         """Returns the callbacks of a run."""
-        from frcnn_cli.training.runs.events import TrainEvents
-
         return TrainEvents(
             self.progress,
             self.checked,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from frcnn_cli.cli.text import count, duration, facts
-
-if TYPE_CHECKING:
-    from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate
+from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate
 
 
 def render_data_check(check: DataCheck) -> RenderableType:

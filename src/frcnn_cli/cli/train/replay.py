@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,9 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from frcnn_cli.cli.text import facts
-
-if TYPE_CHECKING:
-    from frcnn_cli.training.replay import Replayed
+from frcnn_cli.training.replay import Replayed
 
 _MOST = 12
 """Findings shown; what follows the first few is their consequence."""
