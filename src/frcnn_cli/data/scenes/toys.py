@@ -6,7 +6,7 @@ Shapes are (N, 2) polygons in a toy's own upright coordinates: x runs right and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 Shape = npt.NDArray[Any]
 Colour = tuple[int, int, int]
+Detail = tuple[Shape, Colour]
+"""A shape painted on a layer, which ends at the layer's outline."""
 
 WHITE: Colour = (242, 240, 232)
 DARK: Colour = (24, 21, 24)
@@ -31,19 +33,12 @@ DRINKS = _palette("331c0f 733814 9e7a57")
 STONES = _palette("46464a 706c68 96918a")
 
 
-class Detail(NamedTuple):
-    """A shape painted on a layer, which ends at the layer's outline."""
-
-    shape: Shape
-    colour: Colour
-
-
 class Layer(NamedTuple):
     """An outline of one colour with details on it."""
 
     outline: Shape
     colour: Colour
-    details: tuple[Detail, ...] = ()
+    details: Sequence[Detail] = ()
 
 
 class Toy(NamedTuple):
@@ -72,13 +67,13 @@ def ball(rng: np.random.Generator) -> list[Layer]:
     kind = rng.integers(3)
     if kind == 0:
         widths = ((0.78, WHITE), (0.45, second), (0.14, WHITE))
-        details = [Detail(_ellipse(0, 0, width, 0.97), colour) for width, colour in widths]
+        details = [(_ellipse(0, 0, width, 0.97), colour) for width, colour in widths]
     elif kind == 1:
-        details = [Detail(_band(-0.4, 0.35), WHITE), Detail(_band(-0.2, 0.15), second)]
+        details = [(_band(-0.4, 0.35), WHITE), (_band(-0.2, 0.15), second)]
     else:
         places = [(0.0, 0.0), *(0.72 * _circle(6) + rng.uniform(-0.1, 0.1, (6, 2)))]
-        details = [Detail(_ellipse(x, y, 0.2, 0.2), WHITE) for x, y in places]
-    return [Layer(_ellipse(0, 0, 0.97, 0.97), first, tuple(details))]
+        details = [(_ellipse(x, y, 0.2, 0.2), WHITE) for x, y in places]
+    return [Layer(_ellipse(0, 0, 0.97, 0.97), first, details)]
 
 
 def mug(rng: np.random.Generator) -> list[Layer]:
@@ -90,18 +85,16 @@ def mug(rng: np.random.Generator) -> list[Layer]:
     (drink,) = _colours(rng, DRINKS, 1)
     kind = rng.integers(3)
     if kind == 0:
-        details = [Detail(_band(-0.05, 0.3, bow=0.19), trim)]
+        details = [(_band(-0.05, 0.3, bow=0.19), trim)]
     elif kind == 1:
         drips = 0.1 + bow + 0.08 * np.sin(x * rng.uniform(10, 16))
-        details = [Detail(_outline(x, drips, np.full_like(x, 1.5)), trim)]
+        details = [(_outline(x, drips, np.full_like(x, 1.5)), trim)]
     else:
         rows, columns = (-0.25, 0.15, 0.55), (-0.5, -0.18, 0.18, 0.5)
-        details = [
-            Detail(_ellipse(i, j - i * i / 3, 0.09, 0.11), trim) for j in rows for i in columns
-        ]
+        details = [(_ellipse(i, j - i * i / 3, 0.09, 0.11), trim) for j in rows for i in columns]
     layers = [
         Layer(_ring(half, 0.02, 0.4, 0.44, 0.17), glaze),
-        Layer(_outline(x, np.full_like(x, top), bottom + bow), glaze, tuple(details)),
+        Layer(_outline(x, np.full_like(x, top), bottom + bow), glaze, details),
         Layer(_ellipse(0, top, half, 0.19), _lighter(glaze)),
         Layer(_ellipse(0, top, 0.88 * half, 0.15), (120, 118, 115)),
         Layer(_ellipse(0, top + 0.03, 0.82 * half, 0.11), drink),
@@ -119,17 +112,15 @@ def leaf(rng: np.random.Generator) -> list[Layer]:
     y = 1.72 * t - 0.97
     first, second = _colours(rng, FOLIAGE, 2)
     details = [
-        Detail(_ellipse(*rng.uniform(-0.7, 0.7, 2), *rng.uniform(0.1, 0.3, 2)), second)
+        (_ellipse(*rng.uniform(-0.7, 0.7, 2), *rng.uniform(0.1, 0.3, 2)), second)
         for _ in range(rng.integers(6))
     ]
     pale = _lighter(first)
     ends = [(side, foot) for foot in np.arange(-0.5, 0.8, 0.24) for side in (-1, 1)]
-    details += [
-        Detail(_stroke((0, foot), (0.8 * side, foot - 0.5), 0.03), pale) for side, foot in ends
-    ]
-    details.append(Detail(_stroke((0, -1), (0, 1), 0.04), pale))
+    details += [(_stroke((0, foot), (0.8 * side, foot - 0.5), 0.03), pale) for side, foot in ends]
+    details.append((_stroke((0, -1), (0, 1), 0.04), pale))
     stem = Layer(_stroke((0, 0.6), (rng.uniform(-0.1, 0.1), 0.97), 0.07), (77, 51, 26))
-    return [stem, Layer(_outline(y, half, -half)[:, ::-1], first, tuple(details))]
+    return [stem, Layer(_outline(y, half, -half)[:, ::-1], first, details)]
 
 
 def fish(rng: np.random.Generator) -> list[Layer]:
@@ -142,17 +133,17 @@ def fish(rng: np.random.Generator) -> list[Layer]:
     scale = _lighter(first, -60)
     rows = [(i, j) for i in np.arange(-0.6, 0.5, 0.14) for j in np.arange(-0.5, 0.5, 0.12)]
     details = [
-        Detail(_ring(i + 0.07 * (round(j / 0.12) % 2), j, 0.09, 0.08, 0.02), scale) for i, j in rows
+        (_ring(i + 0.07 * (round(j / 0.12) % 2), j, 0.09, 0.08, 0.02), scale) for i, j in rows
     ]
     if rng.random() < 0.5:
-        details += [Detail(_stroke((i, -1), (i, 1), 0.16), second) for i in (-0.35, 0.0, 0.35)]
-    details.append(Detail(_stroke((0.5, -1), (0.5, 1), 0.03), scale))
+        details += [(_stroke((i, -1), (i, 1), 0.16), second) for i in (-0.35, 0.0, 0.35)]
+    details.append((_stroke((0.5, -1), (0.5, 1), 0.03), scale))
     tail = np.array(((-0.55, -0.06), (-0.97, -0.5), (-0.8, 0), (-0.97, 0.5), (-0.55, 0.06)))
     layers = [
         Layer(tail, second),
         Layer(_ellipse(-0.05, -0.38, 0.42, 0.25), second),
         Layer(_ellipse(-0.1, 0.42, 0.22, 0.22), second),
-        Layer(_outline(x, -half, half), first, tuple(details)),
+        Layer(_outline(x, -half, half), first, details),
         Layer(_ellipse(0.68, -0.12, 0.11, 0.11), WHITE),
         Layer(_ellipse(0.69, -0.12, 0.06, 0.06), DARK),
     ]
@@ -170,8 +161,8 @@ def pencil(rng: np.random.Generator) -> list[Layer]:
     """A pencil with a sharpened end."""
     outline = np.array(((-0.95, -0.05), (0.8, -0.05), (0.97, 0), (0.8, 0.05), (-0.95, 0.05)))
     tip = (
-        Detail(_stroke((0.8, 0), (1, 0), 0.2), WOOD),
-        Detail(_stroke((0.92, 0), (1, 0), 0.2), DARK),
+        (_stroke((0.8, 0), (1, 0), 0.2), WOOD),
+        (_stroke((0.92, 0), (1, 0), 0.2), DARK),
     )
     (colour,) = _colours(rng, BRIGHT, 1)
     return [Layer(outline, colour, tip)]
@@ -245,7 +236,7 @@ def _placed(layers: list[Layer], *, mirrored: bool = False, shift: float = 0) ->
         Layer(
             outline * flip + move,
             colour,
-            tuple(Detail(shape * flip + move, paint) for shape, paint in details),
+            [(shape * flip + move, paint) for shape, paint in details],
         )
         for outline, colour, details in layers
     ]
