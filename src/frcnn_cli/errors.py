@@ -52,10 +52,18 @@ class FrcnnError(Exception):
 
 def _one_line(text: str) -> str:
     """Returns `text` as one line that does no harm to a terminal: values come from files."""
-    line = _clipped(" ".join(text.split()))
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return printable(_clipped(" ".join(text.split())))
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Returns `text` with what a terminal would obey escaped, except for the characters to `keep`.
+
+    Names of files and classes are chosen by others: they may hold control sequences, newlines, or
+    marks that reverse the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
 def _clipped(text: str) -> str:

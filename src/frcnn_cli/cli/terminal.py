@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from frcnn_cli.cli.progress import Bars, log_lines
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.errors import LONGEST_LINE, FrcnnError, printable
 from frcnn_cli.runtime.progress import Progress
 
 FAILED = 1
@@ -38,7 +39,7 @@ class Terminal:
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = _SafeConsole(stderr=True, highlight=False)
         self.if_interrupted = ""
         self._quiet = quiet
         self._verbose = verbose
@@ -139,8 +140,23 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         name = record.levelname
         kind = Text() if name == "INFO" else Text(f"{name.lower()}: ", _LOG_STYLES.get(name, ""))
-        line = Text.assemble("frcnn: ", kind, record.getMessage())
+        line = Text.assemble("frcnn: ", kind, printable(record.getMessage()))
         self._console.print(line, soft_wrap=True)
+
+
+class _SafeConsole(Console):
+    """A console on which no text, such as the name of a class, controls the terminal."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yields what `renderable` consists of; control codes are Rich's own."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(text, keep="\n\t\xa0"), segment.style)
 
 
 def _one_line(error: Exception) -> str:
@@ -149,6 +165,6 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         file = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        return f"{file}{error.strerror}"
-    text = " ".join(str(error).split())
+        return printable(f"{file}{error.strerror}")
+    text = printable(" ".join(str(error).split())[:LONGEST_LINE])
     return f"{type(error).__name__}: {text}; this is a bug, run again with --verbose to see where"

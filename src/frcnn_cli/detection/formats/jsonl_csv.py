@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TextIO
 
 from frcnn_cli.detection.formats.writer import FileWriter
+from frcnn_cli.errors import printable
 from frcnn_cli.files import as_utf8
 from frcnn_cli.records import DetectedImage
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1", "x2", "y2")
 
 
@@ -51,16 +53,21 @@ class CsvWriter(_LineWriter):
 
     def entry(self, image: DetectedImage) -> str:
         """Returns the rows of an image."""
-        file = as_utf8(image.file)
+        file = _cell(as_utf8(image.file))
         found = image.to_json(self._classes)["detections"]
         return _rows(
             (
                 *(file, image.width, image.height),
-                *(each["label"], each["category_id"], each["score"]),
+                *(_cell(each["label"]), each["category_id"], each["score"]),
                 *each["box"],
             )
             for each in found
         )
+
+
+def _cell(text: str) -> str:
+    """Returns a name that a spreadsheet takes for text and not for a formula."""
+    return f"'{printable(text)}" if text.startswith(_FORMULA) else printable(text)
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> str:

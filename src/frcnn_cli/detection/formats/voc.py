@@ -19,7 +19,7 @@ from frcnn_cli.detection.formats.context import (
     text_lines,
     text_numbers,
 )
-from frcnn_cli.detection.formats.writer import FolderWriter
+from frcnn_cli.detection.formats.writer import FolderWriter, require_name
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
 
@@ -38,7 +38,10 @@ class VocResultsWriter(FolderWriter):
 
     def __init__(self, target: Path, *, classes: Sequence[str], split: str = "test") -> None:
         super().__init__(target)
-        self._names = [f"comp4_det_{split}_{name}.txt" for name in classes]
+        self._names = [
+            f"comp4_det_{split}_{require_name(name, f'class {name!r}', '/')}.txt"
+            for name in classes
+        ]
 
     def begin(self, stack: ExitStack) -> None:
         """Opens a file per class."""

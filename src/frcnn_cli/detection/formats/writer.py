@@ -7,6 +7,7 @@ to keep its work catches the exception inside and leaves in the ordinary way.
 from __future__ import annotations
 
 import io
+import unicodedata
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -129,6 +130,25 @@ class FileWriter(DetectionWriter):
         self._stream.flush()
 
 
+def require_name(name: str, what: str, forbidden: str = "") -> str:
+    """Returns `name`, after checking that it can be written in a line of text.
+
+    Args:
+        name: of an image or a class.
+        what: what is named, for the message.
+        forbidden: further characters, such as those that no file name has.
+
+    Raises:
+        DataError: it has control characters or bytes that are not text, or forbidden ones.
+    """
+    if any(c in forbidden or unicodedata.category(c) in {"Cc", "Cs"} for c in name):
+        raise DataError(
+            f"{what} has characters that this format cannot hold",
+            remedy="rename it, or choose the format frcnn",
+        )
+    return name
+
+
 class FolderWriter(DetectionWriter):
     """A format that is a folder of text files; a subclass fills `self.folder`.
 
@@ -159,9 +179,9 @@ class FolderWriter(DetectionWriter):
         """Returns the name of an image, which no other one had.
 
         Raises:
-            DataError: another one had it.
+            DataError: another one had it, or a line of text cannot hold it.
         """
-        name = PurePath(image.file).stem
+        name = require_name(PurePath(image.file).stem, f"the name of {image.file!r}")
         if name in self._files:
             raise DataError(
                 f"would be written as {name!r}, as {self._files[name]} was",

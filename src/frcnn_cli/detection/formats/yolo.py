@@ -20,7 +20,7 @@ from frcnn_cli.detection.formats.context import (
     text_lines,
     text_numbers,
 )
-from frcnn_cli.detection.formats.writer import FolderWriter
+from frcnn_cli.detection.formats.writer import FolderWriter, require_name
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
 
@@ -47,7 +47,8 @@ class YoloResultsWriter(FolderWriter):
     def begin(self, stack: ExitStack) -> None:
         """Writes the names of the classes."""
         super().begin(stack)
-        self.save(NAMES, "".join(f"{name}\n" for name in self._classes))
+        names = [require_name(name, f"class {name!r}") for name in self._classes]
+        self.save(NAMES, "".join(f"{name}\n" for name in names))
 
     def add(self, image: DetectedImage) -> None:
         """Writes one image's file."""
