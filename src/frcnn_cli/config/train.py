@@ -70,7 +70,7 @@ class ScheduleConfig(Config):
     """Steps of linear warm-up from a tenth of the rate (none in the paper)."""
     stage_wise: Annotated[bool, Flag("", _SCHEDULE)] = False
     """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1, Table 6).
-    The flag doubles the steps."""
+    The flag doubles the steps of the recipe; `iterations` counts both halves."""
 
 
 @dataclass(frozen=True)
