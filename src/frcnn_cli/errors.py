@@ -17,12 +17,23 @@ value and the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_LINE = 2000
 """Longest error in characters; a value in a hostile file may have millions."""
+
+
+MOST_NAMED = 20
+"""Names that a message lists; of more, the number is given."""
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Returns names as a list in words that is never longer than a message should be."""
+    listed = list(names)
+    more = len(listed) - MOST_NAMED
+    return ", ".join(listed[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 class FrcnnError(Exception):

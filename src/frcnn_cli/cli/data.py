@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,8 @@ from rich.text import Text
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import SOME_FAILED
-from frcnn_cli.cli.text import count, facts, table
+from frcnn_cli.cli.text import MOST_ROWS, count, facts, table
+from frcnn_cli.data.class_names import alike
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _report(
     )
     where = Text.assemble((f"{dataset.format} ", "dim"), str(dataset.root), overflow="fold")
     parts: list[RenderableType] = [where, Text(), _splits(summary), _classes(summary)]
-    if summary.problems or summary.overlaps or dataset.notes:
+    if summary.problems or summary.overlaps or dataset.notes or alike(summary.classes):
         parts += [_problems(dataset, summary), Text()]
     rows = {
         "without objects": count(summary.empty, "image") if summary.empty else "",
@@ -141,10 +143,12 @@ def _classes(summary: Summary) -> Table:
     for column in shown.columns[-len(_SIZES) :]:
         column.header_style = _SIZES[str(column.header)]
     shown.add_column("", no_wrap=True)
-    for name, each in summary.classes.items():
+    for name, each in islice(summary.classes.items(), MOST_ROWS):
         numbers = (each.objects, each.images, *([each.difficult] if difficult else []))
         shares = [f"{100 * n / each.objects:.0f}%" if each.objects else "" for n in each.sizes]
         shown.add_row(Text(name), *(f"{number:,}" for number in numbers), *shares, _bar(each))
+    if (more := len(summary.classes) - MOST_ROWS) > 0:
+        shown.add_row(Text(f"and {more:,} more; --json lists them all", "dim"))
     return shown
 
 
@@ -164,6 +168,7 @@ def _bar(each: ClassCount) -> Text:
 def _problems(dataset: Dataset, summary: Summary) -> RenderableType:
     lines = [_problem("noted", str(note)) for note in dataset.notes]
     lines += [_problem("shared", overlap) for overlap in summary.overlaps]
+    lines += [_problem("alike", hint) for hint in alike(summary.classes)[:LISTED]]
     told = [
         _problem(_kind(problem), str(error))
         for problem in sorted(summary.problems, key=lambda each: not each.dropped)

@@ -68,6 +68,10 @@ def table(
     return shown
 
 
+MOST_ROWS = 50
+"""Classes that a table lists; of more, the number is given."""
+
+
 def count(number: int, noun: str) -> str:
     """Returns "1 image", "5,011 images"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

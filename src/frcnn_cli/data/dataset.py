@@ -16,7 +16,7 @@ import numpy as np
 
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.record import Record, clip, joined, without_repeats
-from frcnn_cli.errors import AnnotationError, DataError, ImageError
+from frcnn_cli.errors import AnnotationError, DataError, ImageError, some_of
 from frcnn_cli.records import Sample
 
 
@@ -213,7 +213,7 @@ class Dataset:
         return [
             AnnotationError(
                 f"{place} is of the unknown class {name!r}",
-                remedy=f"known are {', '.join(self.classes)}",
+                remedy=f"known are {some_of(self.classes)}",
                 file=record.source,
             )
             for place, name in zip(record.places, record.names, strict=True)

@@ -18,7 +18,7 @@ from frcnn_cli.detection.formats.registry import WORDS, read_detections
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_samples
 from frcnn_cli.detection.prefetch import ImageInput
-from frcnn_cli.errors import CheckpointError, DataError, FrcnnError
+from frcnn_cli.errors import CheckpointError, DataError, FrcnnError, some_of
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
 from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
@@ -221,7 +221,7 @@ def _labelled_for(dataset: Dataset, detector: LoadedDetector) -> Dataset:
     if unknown:
         raise CheckpointError(
             f"the checkpoint does not know the class {unknown[0]!r} of {dataset.root}; "
-            f"it knows {', '.join(detector.info.classes)}",
+            f"it knows {some_of(detector.info.classes)}",
             remedy="name the checkpoint that was trained on this data with --checkpoint",
         )
     return dataset.with_classes(detector.info.classes)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from frcnn_cli.cli.text import table
+from frcnn_cli.cli.text import MOST_ROWS, table
 from frcnn_cli.config import Metric, VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
@@ -70,9 +70,11 @@ def _class_table(
     columns |= {"difficult": "", **{name: _number(mean) for name, (mean, _) in figures.items()}}
     styles = {name: "bold" if name == main else "dim" for name in ("difficult", *figures)}
     caption = f"{rules}; {run.evaluation.images:,} images"
+    if (more := len(classes) - MOST_ROWS) > 0:
+        caption += f"; {more:,} more classes are in --out"
     shown = table(columns, caption=caption, styles=styles)
     shown.add_column("")
-    for place, each in enumerate(classes):
+    for place, each in enumerate(classes[:MOST_ROWS]):
         numbers = [_number(values[place]) for _, values in figures.values()]
         bar = _bar(figures[main][1][place])
         shown.add_row(Text(each.name), f"{each.objects:,}", f"{each.difficult:,}", *numbers, bar)

@@ -66,10 +66,11 @@ class VocFolder:
             found = named
         else:
             found = own[0]
-        others = self._orphans_of(found.name)
-        if others and {stem} != {*others}:
-            other = next(each for each in [*others, found.stem] if each != stem)
-            raise self._ambiguous(stem, f"is of {found.name}, as {other!r} is")
+        others = {*self._orphans_of(found.name)} - {stem}
+        if not own and self._has_own_xml(stem, found):
+            others.add((PurePosixPath(stem).parent / found.stem).as_posix())
+        if others:
+            raise self._ambiguous(stem, f"is of {found.name}, as {min(others)!r} is")
         return found
 
     def without_xml(self) -> list[Path]:

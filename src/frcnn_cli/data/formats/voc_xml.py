@@ -157,9 +157,11 @@ def write_annotation(
         ]
     text = "\n".join([*lines, "</annotation>", ""])
     if UNWRITABLE.search(text):
+        wrong = next((name for name in names if UNWRITABLE.search(name)), None)
+        named = f"the image {filename!r}" if wrong is None else f"the class {wrong!r}"
         raise AnnotationError(
-            "cannot hold a name with control characters or undecodable bytes",
-            remedy="rename the image or the class",
+            f"cannot hold {named}: XML has no control characters and no undecodable bytes",
+            remedy="rename it",
             file=path,
         )
     with atomic_file(path, durable=False) as stream:

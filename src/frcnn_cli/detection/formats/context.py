@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from frcnn_cli.data.lookup import PhotographFinder
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import DataError, some_of
 from frcnn_cli.files import reading
 from frcnn_cli.records import Detections, Sample, as_boxes
 
@@ -66,7 +66,7 @@ class SplitIndex:
         """
         if name not in self._labels:
             same = [known for known in self.classes if known.casefold() == name.casefold()]
-            remedy = f"write it as {same[0]!r}" if same else f"use one of {', '.join(self.classes)}"
+            remedy = f"write it as {same[0]!r}" if same else f"use one of {some_of(self.classes)}"
             raise DataError(f"unknown class {name!r}", remedy=remedy)
         return self._labels[name]
 

@@ -6,9 +6,12 @@ A line is `image_id score xmin ymin xmax ymax` in 1-based inclusive pixels, frac
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePath
+from urllib.parse import quote
 
 from frcnn_cli.data.formats.voc_xml import write_annotation
 from frcnn_cli.detection.formats.context import (
@@ -19,12 +22,22 @@ from frcnn_cli.detection.formats.context import (
     text_lines,
     text_numbers,
 )
-from frcnn_cli.detection.formats.writer import FolderWriter, require_name
-from frcnn_cli.errors import DataError
+from frcnn_cli.detection.formats.writer import FolderWriter
+from frcnn_cli.errors import DataError, some_of
 from frcnn_cli.records import DetectedImage, Detections
 
 PATTERN = "*_det_*_*.txt"
+_LONGEST_NAME = 255
+"""Bytes of a file name that common file systems take."""
+_UNSAFE = re.compile(r"""[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]|%(?=[0-9A-Fa-f]{2})""")
 _FORM = "image_id score xmin ymin xmax ymax"
+
+
+def safe_name(name: str) -> str:
+    """Returns the name of a class as a part of a file name, with "%2F" for "/" and so on."""
+    return _UNSAFE.sub(
+        lambda found: quote(found[0].encode("utf-8", "surrogatepass"), safe=""), name
+    )
 
 
 class VocResultsWriter(FolderWriter):
@@ -38,18 +51,29 @@ class VocResultsWriter(FolderWriter):
 
     def __init__(self, target: Path, *, classes: Sequence[str], split: str = "test") -> None:
         super().__init__(target)
-        self._names = [
-            f"comp4_det_{split}_{require_name(name, f'class {name!r}', '/')}.txt"
-            for name in classes
-        ]
+        self._classes = tuple(classes)
+        self._split = split
 
     def begin(self, stack: ExitStack) -> None:
-        """Opens a file per class."""
+        """Opens a file per class.
+
+        Raises:
+            DataError: a class has a name that no file can have.
+        """
         super().begin(stack)
         self._streams = [
-            stack.enter_context((self.folder / name).open("w", encoding="utf-8", newline="\n"))
-            for name in self._names
+            stack.enter_context(self._path(name).open("w", encoding="utf-8", newline="\n"))
+            for name in self._classes
         ]
+
+    def _path(self, name: str) -> Path:
+        path = self.folder / f"comp4_det_{self._split}_{safe_name(name)}.txt"
+        if len(os.fsencode(path.name)) > _LONGEST_NAME:
+            raise DataError(
+                f"the class {name[:80]!r}… has a name that is too long for a file",
+                remedy="give it a shorter one, or choose the format frcnn",
+            )
+        return path
 
     def add(self, image: DetectedImage) -> None:
         """Writes one image."""
@@ -126,12 +150,12 @@ def _files_by_label(folder: Path, classes: Sequence[str]) -> dict[int, Path]:
 
 def _label_of(path: Path, classes: Sequence[str]) -> int:
     # A class name may hold an underscore itself, so the longest one that fits is meant.
-    fitting = [name for name in classes if path.stem.endswith(f"_{name}")]
+    fitting = [name for name in classes if path.stem.endswith((f"_{safe_name(name)}", f"_{name}"))]
     if fitting:
         return classes.index(max(fitting, key=len)) + 1
     stem = path.stem.casefold()
     same = [name for name in classes if stem.endswith(f"_{name.casefold()}")]
-    remedy = f"write it as {same[0]!r}" if same else f"known classes are {', '.join(classes)}"
+    remedy = f"write it as {same[0]!r}" if same else f"known classes are {some_of(classes)}"
     raise DataError("is of an unknown class", remedy=remedy, file=path)
 
 

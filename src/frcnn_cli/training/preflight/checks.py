@@ -15,8 +15,9 @@ from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
+from frcnn_cli.data.class_names import alike
 from frcnn_cli.data.dataset import Dataset, Problem
-from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.errors import DataError, FrcnnError, some_of
 from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.process_pool import all_cores
@@ -111,7 +112,8 @@ class DataCheck:
     def warnings(self) -> list[str]:
         """Returns warnings in words."""
         few = [f"{name} {n}" for name, n in self.objects.items() if n < FEW_OBJECTS]
-        return [f"few objects to learn from: {', '.join(few)}"] if few else []
+        told = [f"few objects to learn from: {some_of(few)}"] if few else []
+        return told + alike(self.objects)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,382 @@
+"""What `frcnn data` makes of the exports of labelling tools: right, or said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.commands import frcnn
+from support.exports import (
+    Case,
+    coco,
+    coco_document,
+    coco_of,
+    picture,
+    text,
+    voc,
+    with_owners,
+    xml,
+    yolo,
+)
+
+YAML = "train: ../train/images\nval: ../valid/images\n{}\nnc: 1\nnames: ['cat']\n"
+TRAIN_VALID = ("train/images/a.jpg", "valid/images/b.jpg")
+CLASSES = {"classes.txt": "cat\n"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A case and what comes out of it.
+
+    Attributes:
+        case: writes the data.
+        splits: the usable images of each split; None: `made` images are split by frcnn.
+        said: words in what is noted, or in the error where nothing can be used.
+        made: images where there are no splits, each with one object.
+        left_out: images that are not used.
+    """
+
+    case: Case
+    splits: dict[str, int] | None = None
+    said: tuple[str, ...] = ()
+    made: int = 0
+    left_out: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def pairs(*stems: str, ending: str = "jpg") -> dict[str, tuple[str, str]]:
+    return {
+        f"Annotations/{stem}.xml": (f"JPEGImages/{stem}.{ending}", f"{Path(stem).name}.{ending}")
+        for stem in stems
+    }
+
+
+def both(*cases: Case) -> Case:
+    def write(root: Path) -> None:
+        for case in cases:
+            case(root)
+
+    return write
+
+
+def repeated() -> dict[str, Any]:
+    document = coco_document(["p0.jpg", "p1.jpg"])
+    document["annotations"].append({**document["annotations"][0], "id": 9})
+    return document
+
+
+def coco_parts(root: Path) -> None:
+    for i in range(3):
+        picture(root / "images" / f"abc{i}.tiff", 40 * i)
+        document = json.dumps(coco_document([f"abc{i}.tiff"]))
+        text(root / "annotations" / f"abc{i}.json", document)
+
+
+def in_split_folders(root: Path) -> None:
+    for i, split in enumerate(("Train", "valid", "test")):
+        picture(root / split / "images" / f"{split}.jpg", 40 * i)
+        text(root / split / "annotations" / f"{split}.xml", xml(f"{split}.jpg"))
+
+
+def coco_in_split_folders(root: Path) -> None:
+    for i, split in enumerate(("train", "validation")):
+        picture(root / split / "images" / "x.jpg", 40 * i)
+        document = json.dumps(coco_document(["x.jpg"]))
+        text(root / split / "annotations" / "labels.json", document)
+
+
+def encoded(name: str, word: str) -> Case:
+    def write(root: Path) -> None:
+        picture(root / "p.jpg")
+        head = f'<?xml version="1.0" encoding="{name}"?>'
+        text(root / "p.xml", (head + xml("p.jpg", word)).encode(name))
+
+    return write
+
+
+OBJECT = xml("")[len("<annotation><filename></filename>") :]
+TWO = {"train": 1, "val": 1, "trainval": 2}
+OUTCOMES: dict[str, Outcome] = {
+    # Whose object is it?
+    "coco-float-image-id": Outcome(with_owners(1, 2, 3.0, 4.0), made=4),
+    "coco-text-image-id": Outcome(with_owners("1", "02", "3.0"), made=3),
+    "coco-null-image-id": Outcome(
+        with_owners(1, None), made=1, left_out=1, said=("image_id is null", "'p1.jpg' has no obj")
+    ),
+    "coco-list-image-id": Outcome(with_owners(1, [2]), made=1, left_out=1, said=("name no image",)),
+    "coco-one-id-on-two-images": Outcome(
+        coco_of(coco_document(["a.jpg", "b.jpg", "c.jpg"], ids=[7, 7, 8])),
+        made=1,
+        left_out=2,
+        said=("id 7 stands on 2 images: 'a.jpg', 'b.jpg'",),
+    ),
+    "coco-one-file-twice": Outcome(
+        coco_of(coco_document(["a.jpg", "a.jpg", "c.jpg"])), made=2, said=("listed twice",)
+    ),
+    "coco-iscrowd-null": Outcome(coco(iscrowd=None), made=2),
+    "coco-iscrowd-float": Outcome(coco(iscrowd=0.0), made=2),
+    "coco-iscrowd-text": Outcome(coco(iscrowd="0"), made=2),
+    "coco-category-float": Outcome(coco(category_id=1.0), made=2),
+    "coco-category-string": Outcome(coco(category_id="1"), made=2),
+    "coco-one-category-id-twice": Outcome(
+        coco_of(
+            coco_document(["a.jpg"])
+            | {"categories": [{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}]}
+        ),
+        left_out=1,
+        said=("category 1, which is 'cat' and 'dog'",),
+    ),
+    "voc-two-xml-of-one-image": Outcome(
+        voc({"a.xml": ("a.jpg", "a.jpg"), "b.xml": ("", "a.jpg"), "c.xml": ("c.jpg", "c.jpg")}),
+        made=1,
+        left_out=2,
+        said=("a.xml: is of a.jpg, as 'b' is", "b.xml: is of a.jpg, as 'a' is"),
+    ),
+    "yolo-two-images-of-one-label": Outcome(
+        yolo(("images/a.jpg", "images/a.png", "images/b.jpg"), {"labels/classes.txt": "cat"}),
+        made=1,
+        left_out=2,
+        said=("a.png: shares its label file a.txt",),
+    ),
+    # Are these pixels? The same box twice.
+    "coco-normalised": Outcome(
+        coco(bbox=[0.125, 0.17, 0.375, 0.5]), left_out=2, said=("shares of the sides, not pixels",)
+    ),
+    "coco-under-a-pixel": Outcome(
+        coco(bbox=[20, 20, 0.5, 0.5]), left_out=2, said=("of less than a pixel",)
+    ),
+    "voc-normalised": Outcome(
+        lambda root: (
+            picture(root / "a.jpg"),
+            text(root / "a.xml", xml("a.jpg").replace("21<", "0.2<").replace("80<", "0.6<")),
+        )[0],
+        left_out=1,
+        said=("shares of the sides, not pixels",),
+    ),
+    "yolo-in-pixels": Outcome(
+        both(yolo(["images/a.jpg"], CLASSES), lambda r: text(r / "labels/a.txt", "0 50 50 60 60")),
+        left_out=1,
+        said=("in pixels, not in fractions",),
+    ),
+    "duplicate-boxes": Outcome(coco_of(repeated()), made=2, said=("used once",)),
+    "voc-duplicate-boxes": Outcome(
+        lambda root: (
+            picture(root / "a.jpg"),
+            text(root / "a.xml", xml("a.jpg").replace("</annotation>", OBJECT)),
+        )[0],
+        made=1,
+        said=("object 2 (cat) has the class and the box of object 1",),
+    ),
+    "yolo-duplicate-boxes": Outcome(
+        both(
+            yolo(["images/a.jpg"], CLASSES),
+            lambda root: text(root / "labels/a.txt", "0 0.3 0.4 0.3 0.5\n0 0.3 0.4 0.3 0.5\n"),
+        ),
+        made=1,
+        said=("line 2 (cat) has the class and the box of line 1",),
+    ),
+    # Which image is it?
+    "coco-long-preface": Outcome(
+        coco_of({"info": {"d": "x" * 17_000}} | coco_document(["p0.jpg", "p1.jpg"])), made=2
+    ),
+    "coco-upper-case-files": Outcome(coco(ending="JPG"), made=2),
+    "coco-url": Outcome(
+        both(
+            lambda root: picture(root / "images" / "my cat.jpg"),
+            lambda root: text(
+                root / "annotations.json",
+                json.dumps(coco_document(["https://x.org/data/my%20cat.jpg?sig=1"])),
+            ),
+        ),
+        made=1,
+    ),
+    "coco-path-of-another-machine": Outcome(
+        both(
+            lambda root: picture(root / "images" / "day1" / "x.jpg", 1),
+            lambda root: picture(root / "images" / "day2" / "x.jpg", 2),
+            lambda root: text(
+                root / "annotations.json", json.dumps(coco_document([r"C:\me\day2\x.jpg"]))
+            ),
+        ),
+        made=1,
+    ),
+    "voc-two-endings": Outcome(
+        both(
+            voc(pairs("a0", "a1", ending="png")),
+            lambda root: picture(root / "JPEGImages/a0.jpg", 9, (80, 60)),
+        ),
+        made=2,
+    ),
+    "voc-upper-case-xml": Outcome(
+        voc({"p0.xml": ("p0.jpg", "p0.jpg"), "p1.XML": ("p1.JPG", "p1.jpg")}), made=2
+    ),
+    "voc-named-by-filename": Outcome(
+        voc({f"p{i}_jpg.xml": (f"p{i}.jpg", f"p{i}.jpg") for i in range(3)}), made=3
+    ),
+    **{
+        f"voc-{name}": Outcome(encoded(name, word), made=1)
+        for name, word in {
+            "gb2312": "猫",
+            "gbk": "貓",
+            "shift_jis": "ねこ",
+            "big5": "貓",
+            "euc-kr": "고양이",
+            "iso-8859-2": "kočka",
+            "utf-16": "猫",
+        }.items()
+    },
+    # Which folders are the data? Layouts.
+    "voc-in-split-folders": Outcome(
+        in_split_folders, splits={"train": 1, "val": 1, "trainval": 2, "test": 1}
+    ),
+    "voc-split-folders-below": Outcome(voc(pairs("train/a", "val/b")), splits=TWO),
+    "coco-in-split-folders": Outcome(coco_in_split_folders, splits=TWO),
+    "yolo-in-split-folders": Outcome(
+        yolo(("train/images/a.jpg", "valid/images/b.jpg"), CLASSES), splits=TWO
+    ),
+    "two-kinds-of-data": Outcome(
+        both(voc(pairs("a", "b")), yolo(["images/c.jpg"], {"data.yaml": YAML.format("")[:0]})),
+        made=2,
+    ),
+    "fiftyone-coco": Outcome(
+        both(
+            lambda root: picture(root / "data" / "p0.jpg", 1),
+            lambda root: picture(root / "data" / "p1.jpg", 2),
+            lambda root: text(
+                root / "labels.json", json.dumps(coco_document(["p0.jpg", "p1.jpg"]))
+            ),
+        ),
+        made=2,
+    ),
+    "fiftyone-voc": Outcome(voc({"labels/p0.xml": ("data/p0.jpg", "p0.jpg")}), made=1),
+    "oxford-pets": Outcome(voc({"annotations/xmls/p.xml": ("images/p.jpg", "p.jpg")}), made=1),
+    "voc-sub-folders": Outcome(voc(pairs("day0/x", "day1/x")), made=2),
+    "coco-one-json-per-image": Outcome(coco_parts, made=3),
+    # Lists and splits.
+    "voc-cvat-default": Outcome(
+        voc(
+            pairs(*(f"Shot ({i})" for i in range(5)), ending="png"),
+            {"default": "".join(f"Shot ({i})\n" for i in range(5))},
+        ),
+        made=5,
+        said=("is not split into train, val and test: made trainval (4) and test (1)",),
+    ),
+    "voc-cvat-capitals": Outcome(
+        voc(pairs("a", "b", "c"), {"Train": "a\nb\n", "Validation": "c\n"}),
+        splits={"train": 2, "val": 1, "trainval": 3},
+    ),
+    "voc-names-with-numbers": Outcome(
+        both(
+            voc(
+                pairs(*(f"scan {i}" for i in range(2, 7))),
+                {"trainval": "scan 1\nscan 2\nscan 3\nscan 4\n", "test": "scan 5\nscan 6\n"},
+            ),
+            lambda root: picture(root / "JPEGImages" / "scan 1.jpg", 200),
+        ),
+        splits={"trainval": 3, "test": 2},
+        left_out=1,
+        said=("scan 1.xml", "has 1 images without XML"),
+    ),
+    "voc-unlisted": Outcome(
+        voc(pairs("a", "b", "c"), {"train": "a\n", "val": "b\n", "test": "\n"}),
+        splits=TWO,
+        said=("has 1 XML files that no list", "test.txt: is empty"),
+    ),
+    "yolo-test-missing": Outcome(
+        yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: ../test/images")}),
+        splits=TWO,
+        said=("'../test/images', which is not in",),
+    ),
+    "yolo-test-null": Outcome(
+        yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: null")}), splits=TWO
+    ),
+    "yolo-test-empty": Outcome(
+        yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: ../test/images")}, ["test/images"]),
+        splits=TWO,
+        said=("holds no images",),
+    ),
+    "yolo-prefixed": Outcome(
+        yolo(
+            TRAIN_VALID,
+            {"data.yaml": "train: My-1/train/images\nval: /x/My-1/valid/images\nnames: [cat]\n"},
+        ),
+        splits=TWO,
+    ),
+    "yolo-capital-keys": Outcome(
+        yolo(
+            TRAIN_VALID,
+            {"data.yaml": "Train: train/images\nValidation: valid/images\nnames: [c]"},
+        ),
+        splits=TWO,
+    ),
+    "yolo-cvat-list": Outcome(
+        yolo(
+            ["images/train/a.jpg"],
+            {
+                "train.txt": "data/images/train/a.jpg\n",
+                "data.yaml": "names: {0: cat}\npath: .\ntrain: train.txt\n",
+            },
+        ),
+        splits={"train": 1, "trainval": 1},
+    ),
+    "yolo-list-of-nothing": Outcome(
+        yolo([], {"train.txt": "data/a.jpg\n", "data.yaml": "names: [cat]\ntrain: train.txt\n"}),
+        said=("lists 1 images, and none of them, such as 'data/a.jpg'",),
+    ),
+    "yolo-darknet": Outcome(
+        yolo(
+            ["obj_train_data/a.jpg"],
+            {
+                "obj.data": "classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n",
+                "obj.names": "cat\n",
+                "train.txt": "data/obj_train_data/a.jpg\n",
+            },
+        ),
+        splits={"train": 1, "trainval": 1},
+    ),
+    "yolo-without-yaml": Outcome(yolo(["images/p0.jpg", "images/p1.jpg"], CLASSES), made=2),
+    "yolo-labelimg": Outcome(yolo(["p0.jpg", "p1.jpg"], CLASSES), made=2),
+    # No data set found.
+    "coco-files-missing": Outcome(
+        lambda root: text(root / "annotations.json", json.dumps(coco_document(["p0.jpg", "b"]))),
+        said=("annotations.json: lists 2 images", "such as 'p0.jpg'", "put them into"),
+    ),
+    "coco-damaged": Outcome(
+        both(
+            lambda root: picture(root / "a.jpg"),
+            lambda root: text(root / "labels.json", '{"images": ['),
+        ),
+        said=("labels.json: is not COCO JSON",),
+    ),
+    "voc-xml-without-images": Outcome(
+        voc({"gone.xml": ("", "gone.jpg")}), said=("gone.xml: has no image", "'gone.jpg'")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_an_export_is_read_as_it_is_meant_or_refused(tmp_path: Path, name: str) -> None:
+    outcome = OUTCOMES[name]
+    (tmp_path / "data").mkdir()
+    outcome.case(tmp_path / "data")
+    told = frcnn(tmp_path, "data", "data", "--json")
+    report = json.loads(told.stdout) if told.stdout else {}
+    words = " ".join((told.stderr + json.dumps(report, ensure_ascii=False)).split())
+    plain = frcnn(tmp_path, "data", "data").stderr
+    assert all(each in words + " ".join(plain.split()) for each in outcome.said), words
+    count = outcome.made if outcome.splits is None else len(report.get("splits", {}))
+    if not (outcome.made or outcome.splits or outcome.left_out):
+        assert (told.returncode, "holds no data set" in words or "lists" in words) == (1, True)
+        return
+    assert told.returncode == (3 if outcome.left_out else 0), words
+    assert report["left_out"] == outcome.left_out
+    splits = {split: each["photographs"] for split, each in report["splits"].items()}
+    if outcome.splits is None:
+        assert count == outcome.made == sum(splits[each] for each in ("trainval", "test"))
+    else:
+        assert splits == outcome.splits
+    assert report["objects"] == report["photographs"]

@@ -1,0 +1,97 @@
+"""Image ids that several COCO files give to different images stay apart in scoring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import EvalConfig
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.export import export_detections
+from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
+from support.commands import frcnn
+from support.exports import BOX, coco_document, picture, text, xml
+
+
+def two_files(root: Path, second: dict[str, Any] | None = None) -> Path:
+    """COCO data whose train and val both count their images from 1."""
+    for i, split in enumerate(("train", "val")):
+        picture(root / split / f"{split}.jpg", 40 * i)
+        document = coco_document([f"{split}.jpg"])
+        if second is not None and split == "val":
+            document |= second
+        text(root / "annotations" / f"instances_{split}.json", json.dumps(document))
+    return root
+
+
+def boxes(path: Path, *files: str, label: str = "cat") -> Path:
+    detection = {"label": label, "category_id": 1, "score": 0.9, "box": BOX}
+    images = [
+        {"file": each, "width": 160, "height": 120, "detections": [detection]} for each in files
+    ]
+    text(path, json.dumps({"schema": "frcnn.detections/1", "images": images}))
+    return path
+
+
+def scored(root: Path, split: str, detections: Path) -> EvaluationRun:
+    return evaluate_file(root, split, detections, Cache(root.parent / "cache"), EvalConfig())
+
+
+def test_our_results_score_the_same_when_they_are_read_back(tmp_path: Path) -> None:
+    root = two_files(tmp_path / "data")
+    run = scored(root, "trainval", boxes(tmp_path / "boxes.json", "train.jpg"))
+    assert run.evaluation.mean_ap("voc10") == 0.5
+    export_detections(run, tmp_path / "coco.json", "coco", "boxes.json")
+    again = scored(root, "trainval", tmp_path / "coco.json")
+    assert again.evaluation.mean_ap("voc10") == 0.5
+
+
+def test_results_of_two_images_with_one_number_are_refused(tmp_path: Path) -> None:
+    root = two_files(tmp_path / "data")
+    row = {"image_id": 1, "category_id": 1, "bbox": [20, 20, 60, 60], "score": 0.9}
+    text(tmp_path / "coco.json", json.dumps([row]))
+    assert scored(root, "val", tmp_path / "coco.json").evaluation.mean_ap("voc10") == 1
+    with pytest.raises(DataError, match="image_id 1 could be 'train/1' or 'val/1'"):
+        scored(root, "trainval", tmp_path / "coco.json")
+
+
+def test_categories_are_those_of_the_file_that_is_scored(tmp_path: Path) -> None:
+    annotation = {"id": 1, "image_id": 1, "category_id": 5, "bbox": [20, 20, 60, 60]}
+    second = {"categories": [{"id": 5, "name": "cat"}], "annotations": [annotation]}
+    root = two_files(tmp_path / "data", second)
+    row = {"image_id": 1, "category_id": 5, "bbox": [20, 20, 60, 60], "score": 0.9}
+    text(tmp_path / "coco.json", json.dumps([row]))
+    assert scored(root, "val", tmp_path / "coco.json").evaluation.mean_ap("voc10") == 1
+
+
+def test_two_classes_never_share_a_category(tmp_path: Path) -> None:
+    second = {"categories": [{"id": 1, "name": "dog"}]}
+    root = two_files(tmp_path / "data", second)
+    run = scored(root, "trainval", boxes(tmp_path / "boxes.json", "val.jpg", label="dog"))
+    assert len({*run.numbers.categories}) == 2
+    export_detections(run, tmp_path / "coco.json", "coco", "boxes.json")
+    again = scored(root, "trainval", tmp_path / "coco.json")
+    assert again.evaluation.mean_ap("voc10") == run.evaluation.mean_ap("voc10") == 0.5
+
+
+@pytest.mark.parametrize("kind", ["frcnn", "coco", "voc", "yolo"])
+@pytest.mark.parametrize("name", ["N/A", "..", "../x", "[red]a[/]", "50%2F", "a:b"])
+def test_any_class_name_is_written_and_read_back(tmp_path: Path, kind: str, name: str) -> None:
+    picture(tmp_path / "data" / "p.jpg")
+    text(tmp_path / "data" / "p.xml", xml("p.jpg", name))
+    boxes(tmp_path / "boxes.json", "p.jpg", label=name)
+    split = ("--split", "trainval", "--json")
+    told = frcnn(
+        tmp_path,
+        *("eval", "data", "--detections", "boxes.json", *split),
+        *("--export", "out", "--export-format", kind),
+    )
+    assert told.returncode == 0, told.stderr
+    again = frcnn(tmp_path, "eval", "data", "--detections", "out", *split)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["map"] == json.loads(told.stdout)["map"] == 1
+    assert name in frcnn(tmp_path, "eval", "data", "--detections", "out", *split[:2]).stderr
