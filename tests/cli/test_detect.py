@@ -68,7 +68,7 @@ def test_pictures_are_never_written_over_photographs(project: Path, tmp_path: Pa
     ("words", "message"),
     [
         (["detect", "nowhere.jpg"], "nowhere.jpg: does not exist"),
-        (["detect", "frcnn.toml"], "frcnn.toml: is not a photograph"),
+        (["detect", "frcnn.toml"], "frcnn.toml: is not an image in a known format"),
         (["detect", "scenes/JPEGImages", "--out", "/proc/boxes.json"], "/proc/boxes.json"),
     ],
 )
