@@ -256,6 +256,47 @@ OUTCOMES: dict[str, Outcome] = {
     "oxford-pets": Outcome(voc({"annotations/xmls/p.xml": ("images/p.jpg", "p.jpg")}), made=1),
     "voc-sub-folders": Outcome(voc(pairs("day0/x", "day1/x")), made=2),
     "coco-one-json-per-image": Outcome(coco_parts, made=3),
+    "vott-voc": Outcome(
+        voc(
+            pairs("a", "b"), {"cat_train": "a.jpg 1\nb.jpg -1\n", "cat_val": "b.jpg 1\na.jpg -1\n"}
+        ),
+        made=2,
+    ),
+    "roboflow-voc": Outcome(
+        voc({"train/a.xml": ("train/a.jpg", "a.jpg"), "valid/b.xml": ("valid/b.jpg", "b.jpg")}),
+        splits=TWO,
+    ),
+    "roboflow-coco": Outcome(
+        both(
+            *(
+                both(
+                    lambda root, s=split, k=shade: picture(root / s / "x.jpg", k),
+                    lambda root, s=split: text(
+                        root / s / "_annotations.coco.json", json.dumps(coco_document(["x.jpg"]))
+                    ),
+                )
+                for split, shade in (("train", 1), ("valid", 2))
+            )
+        ),
+        splits=TWO,
+    ),
+    "label-studio-coco": Outcome(
+        both(
+            lambda root: picture(root / "images" / "x.jpg"),
+            lambda root: text(root / "result.json", json.dumps(coco_document([r"images\x.jpg"]))),
+        ),
+        made=1,
+    ),
+    "cvat-coco": Outcome(
+        both(
+            lambda root: picture(root / "images" / "default" / "x.jpg"),
+            lambda root: text(
+                root / "annotations" / "instances_default.json",
+                json.dumps(coco_document(["x.jpg"])),
+            ),
+        ),
+        made=1,
+    ),
     # Lists and splits.
     "voc-cvat-default": Outcome(
         voc(

@@ -60,9 +60,7 @@ class VocFolder:
             found = own[0] if own else self._resembling(stem, filename)
             if found is None:
                 raise self._without_image(stem, filename)
-        elif (
-            named.stem == PurePosixPath(stem).name or not own or not self._has_own_xml(stem, named)
-        ):
+        elif named.stem == _name(stem) or not own or not self._has_own_xml(stem, named):
             found = named
         else:
             found = own[0]
@@ -75,8 +73,8 @@ class VocFolder:
 
     def without_xml(self) -> list[Path]:
         """Returns the images directly beside or below which no XML file is of."""
-        stems = {PurePosixPath(stem).name for stem in self.xml}
-        folders = {self.images, *((self.images / stem).parent for stem in self.xml)}
+        stems = {_name(stem) for stem in self.xml}
+        folders = {self.images, *(self._folder(stem) for stem in self.xml)}
         lone = [
             path
             for folder in sorted(folders)
@@ -93,10 +91,15 @@ class VocFolder:
             self._finder.find(name) for name in self._claimed(self.xml)
         )
 
+    def _folder(self, stem: str) -> Path:
+        """Returns the folder of images that is called as the XML's."""
+        parent = stem.rpartition("/")[0]
+        return self.images / parent if parent else self.images
+
     def _own(self, stem: str) -> list[Path]:
         """Returns the images of the XML's own name, in the same folder or else at the top."""
-        name = PurePosixPath(stem).name
-        for folder in dict.fromkeys(((self.images / stem).parent, self.images)):
+        name = _name(stem)
+        for folder in dict.fromkeys((self._folder(stem), self.images)):
             if found := self._listing(folder).get(name):
                 return [folder / each for each in found]
         return []
@@ -104,13 +107,13 @@ class VocFolder:
     def _named(self, stem: str, filename: str) -> Path | None:
         if filename in {"", ".", ".."}:
             return None
-        places = dict.fromkeys(((self.images / stem).parent / filename, self.images / filename))
+        places = dict.fromkeys((self._folder(stem) / filename, self.images / filename))
         return next((place for place in places if is_file(place)), None)
 
     def _resembling(self, stem: str, filename: str) -> Path | None:
         if filename and (found := self._finder.find(filename)):
             return found
-        name = PurePosixPath(stem).name.lower()
+        name = _name(stem).lower()
         below = [path for path in self._finder.below() if path.stem.lower() == name]
         return below[0] if len(below) == 1 else None
 
@@ -130,7 +133,7 @@ class VocFolder:
         claims = defaultdict(list)
         for stem in stems:
             name = _quick_filename(self.source(stem))
-            if name and PurePosixPath(name).stem != PurePosixPath(stem).name:
+            if name and PurePosixPath(name).stem != _name(stem):
                 claims[name].append(stem)
         return dict(claims)
 
@@ -159,11 +162,15 @@ class VocFolder:
     def _without_image(self, stem: str, filename: str) -> AnnotationError:
         named = f" nor {filename!r}" if filename else ""
         return AnnotationError(
-            f"has no image: neither {PurePosixPath(stem).name!r} with an image's ending{named} "
+            f"has no image: neither {_name(stem)!r} with an image's ending{named} "
             f"is in {self.images}",
             remedy="add the image or remove the annotation",
             file=self.source(stem),
         )
+
+
+def _name(stem: str) -> str:
+    return stem.rpartition("/")[2]
 
 
 def _xml_below(folder: Path, *, deep: bool) -> dict[str, str]:
