@@ -54,12 +54,13 @@ def ls(context: options.CommandContext) -> None:
 def verify(
     context: options.CommandContext,
     *,
-    repair: Annotated[
-        bool,
-        switch("Remove damaged entries and rename damaged checkpoints to .damaged.", "--repair"),
-    ] = False,
+    repair: Annotated[bool, switch("--repair")] = False,
 ) -> None:
-    """Check the checksum, format and version of every file; list damaged files."""
+    """Check the checksum, format and version of every file; list damaged files.
+
+    Args:
+        repair: Remove damaged entries and rename damaged checkpoints to .damaged.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cache.verify import verify_all
@@ -93,17 +94,17 @@ def verify(
 def gc(
     context: options.CommandContext,
     *,
-    unused_for: Annotated[
-        float, option("DAYS", "Remove entries not used for this long; 0: none.", min=0)
-    ] = 90.0,
-    run: Annotated[
-        list[str] | None, option("NAME", "Remove this run and its checkpoints; may be repeated.")
-    ] = None,
-    dry_run: Annotated[
-        bool, switch("List what would be removed, remove nothing.", "--dry-run")
-    ] = False,
+    unused_for: Annotated[float, option("DAYS", min=0)] = 90.0,
+    run: Annotated[list[str] | None, option("NAME")] = None,
+    dry_run: Annotated[bool, switch("--dry-run")] = False,
 ) -> None:
-    """Remove temporary and unused entries; runs only if named."""
+    """Remove temporary and unused entries; runs only if named.
+
+    Args:
+        unused_for: Remove entries not used for this long; 0: none.
+        run: Remove this run and its checkpoints; may be repeated.
+        dry_run: List what would be removed, remove nothing.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.gc import collect_garbage
         from frcnn_cli.cache.store import Cache

@@ -31,27 +31,30 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def compress(
     context: options.CommandContext,
-    checkpoint: Annotated[Path, argument("CHECKPOINT", "The detector.")],
+    checkpoint: Annotated[Path, argument("CHECKPOINT")],
     *,
-    fc6: Annotated[int | None, option("R", "Rank of fc6.", default="whole", min=1)] = None,
-    fc7: Annotated[int | None, option("R", "Rank of fc7.", default="whole", min=1)] = None,
-    max_drop: Annotated[
-        float | None,
-        option(
-            "POINTS",
-            "Find the smallest ranks that lose at most this many points of mAP (per cent).",
-            min=0,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, option("FILE", "The compressed detector.", default="NAME.svd.safetensors")
-    ] = None,
-    data: Annotated[Path, option("DATA", "Data set to score on, with --max-drop.")] = Path(),
-    split: Annotated[str, option("NAME", "Split to score on, with --max-drop.")] = "val",
-    images: Annotated[int, option("N", "Number of images to score on; 0: all.", min=0)] = 0,
+    fc6: Annotated[int | None, option("R", default="whole", min=1)] = None,
+    fc7: Annotated[int | None, option("R", default="whole", min=1)] = None,
+    max_drop: Annotated[float | None, option("POINTS", min=0)] = None,
+    out: Annotated[Path | None, option("FILE", default="NAME.svd.safetensors")] = None,
+    data: Annotated[Path, option("DATA")] = Path(),
+    split: Annotated[str, option("NAME")] = "val",
+    images: Annotated[int, option("N", min=0)] = 0,
     gpus: options.Gpus = None,
 ) -> None:
-    """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1)."""
+    """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1).
+
+    Args:
+        checkpoint: The detector.
+        fc6: Rank of fc6.
+        fc7: Rank of fc7.
+        max_drop: Find the smallest ranks that lose at most this many points of mAP (per
+            cent).
+        out: The compressed detector.
+        data: Data set to score on, with --max-drop.
+        split: Split to score on, with --max-drop.
+        images: Number of images to score on; 0: all.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.compress import Validation, compress_to, compress_within

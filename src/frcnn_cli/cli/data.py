@@ -44,25 +44,30 @@ EXAMPLES = """[bold]Examples[/]
 @options.command(without=("config",))
 def data(
     context: options.CommandContext,
-    folder: Annotated[Path, argument("DATA", "Folder of the data set.")] = Path(),
+    folder: Annotated[Path, argument("DATA")] = Path(),
     *,
-    to: Annotated[
-        Literal["voc", "coco", "yolo"] | None,
-        option("FORMAT", "Convert to voc, coco or yolo, into --out.", "--to"),
-    ] = None,
-    out: Annotated[Path | None, option("DIR", "New folder for --to.")] = None,
-    link: Annotated[bool, switch("Link the images instead of copying them.", "--link")] = False,
-    pictures: Annotated[Path | None, option("DIR", "Draw a sample with its boxes.")] = None,
-    sample: Annotated[int, option("N", "Number of images for --pictures.", min=1)] = 12,
-    make_split: Annotated[
-        str | None, option("NAME", "Make a split, val or test, and store it in the cache.")
-    ] = None,
-    share: Annotated[
-        float, option("P", "Fraction of the images for --make-split.", min=0.0, max=1.0)
-    ] = 0.2,
-    seed: Annotated[int, option("N", "Seed of --pictures and --make-split.")] = 0,
+    to: Annotated[Literal["voc", "coco", "yolo"] | None, option("FORMAT", "--to")] = None,
+    out: Annotated[Path | None, option("DIR")] = None,
+    link: Annotated[bool, switch("--link")] = False,
+    pictures: Annotated[Path | None, option("DIR")] = None,
+    sample: Annotated[int, option("N", min=1)] = 12,
+    make_split: Annotated[str | None, option("NAME")] = None,
+    share: Annotated[float, option("P", min=0.0, max=1.0)] = 0.2,
+    seed: Annotated[int, option("N")] = 0,
 ) -> None:
-    """Show the contents and problems of a data set; convert it, draw a sample or make a split."""
+    """Show the contents and problems of a data set; convert it, draw a sample or make a split.
+
+    Args:
+        folder: Folder of the data set.
+        to: Convert to voc, coco or yolo, into --out.
+        out: New folder for --to.
+        link: Link the images instead of copying them.
+        pictures: Draw a sample with its boxes.
+        sample: Number of images for --pictures.
+        make_split: Make a split, val or test, and store it in the cache.
+        share: Fraction of the images for --make-split.
+        seed: Seed of --pictures and --make-split.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data import open as datasets

@@ -40,11 +40,13 @@ EXAMPLES = """[bold]Example[/]
 def demo(
     context: options.CommandContext,
     application: typer.Context,
-    folder: Annotated[Path, option("DIR", "Output folder; created if missing.", "--dir")] = Path(
-        "demo"
-    ),
+    folder: Annotated[Path, option("DIR", "--dir")] = Path("demo"),
 ) -> None:
-    """Run proposals, train, eval and detect on a small generated data set."""
+    """Run proposals, train, eval and detect on a small generated data set.
+
+    Args:
+        folder: Output folder; created if missing.
+    """
     began = time.monotonic()
     with context.terminal() as terminal:
         from frcnn_cli.data.scenes import generate

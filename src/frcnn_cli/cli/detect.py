@@ -39,50 +39,35 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def detect(
     context: options.CommandContext,
-    paths: Annotated[list[Path], argument("PATH", "Images, or folders of images.")],
+    paths: Annotated[list[Path], argument("PATH")],
     *,
-    out: Annotated[
-        Path | None,
-        option(
-            "FILE",
-            "Output; - is stdout. For voc and yolo, a new folder.",
-            default="boxes.json, or by format",
-        ),
-    ] = None,
-    output_format: Annotated[
-        OutputFormat,
-        option("NAME", "frcnn, coco, jsonl or csv; voc or yolo for annotation tools.", "--format"),
-    ] = "frcnn",
-    draw: Annotated[Path | None, option("DIR", "Also write annotated images.")] = None,
+    out: Annotated[Path | None, option("FILE", default="boxes.json, or by format")] = None,
+    output_format: Annotated[OutputFormat, option("NAME", "--format")] = "frcnn",
+    draw: Annotated[Path | None, option("DIR")] = None,
     score: Annotated[float | None, options.flag(DetectConfig, "score_threshold")] = None,
     nms: Annotated[float | None, options.flag(DetectConfig, "nms_iou")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
-    scales: Annotated[
-        str | None,
-        option(
-            "PX,PX…",
-            "Several image scales (short sides); each RoI uses the best one (§2.4).",
-            default="the detector's one size",
-        ),
-    ] = None,
+    scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
     precision: Annotated[Precision | None, options.flag(SpeedConfig, "precision")] = None,
     workers: Annotated[
-        int | None,
-        option(
-            "N",
-            "Processes that decode and search; 0: use only this process.",
-            default="one per core, if there is much to search",
-            min=0,
-        ),
+        int | None, option("N", default="one per core, if there is much to search", min=0)
     ] = None,
     scheduler: options.Scheduler = "",
-    resume: Annotated[
-        bool, switch("Continue where the same command was stopped.", "--resume")
-    ] = False,
+    resume: Annotated[bool, switch("--resume")] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,
 ) -> None:
-    """Detect objects in images and write their boxes."""
+    """Detect objects in images and write their boxes.
+
+    Args:
+        paths: Images, or folders of images.
+        out: Output; - is stdout. For voc and yolo, a new folder.
+        output_format: frcnn, coco, jsonl or csv; voc or yolo for annotation tools.
+        draw: Also write annotated images.
+        scales: Several image scales (short sides); each RoI uses the best one (§2.4).
+        workers: Processes that decode and search; 0: use only this process.
+        resume: Continue where the same command was stopped.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images

@@ -20,12 +20,15 @@ EXAMPLES = """[bold]Examples[/]
 @options.command(without=("cache_dir", "config"))
 def export(
     context: options.CommandContext,
-    checkpoint: Annotated[
-        Path, argument("CHECKPOINT", "The detector; bundled: the detector shipped with frcnn.")
-    ],
-    file: Annotated[Path, argument("FILE.onnx", "Output file.")],
+    checkpoint: Annotated[Path, argument("CHECKPOINT")],
+    file: Annotated[Path, argument("FILE.onnx")],
 ) -> None:
-    """Export a detector as ONNX; onnxruntime's result is compared with our own."""
+    """Export a detector as ONNX; onnxruntime's result is compared with our own.
+
+    Args:
+        checkpoint: The detector; bundled: the detector shipped with frcnn.
+        file: Output file.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.onnx import export_onnx

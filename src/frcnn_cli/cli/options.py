@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 from msgspec import Meta
+from typer.models import ParameterInfo
 
 from frcnn_cli import config as configuration
 from frcnn_cli.cache.locks import using
@@ -24,16 +26,16 @@ _DEFAULT_FILE = Path("frcnn.toml")
 DEFAULT_CACHE = Path(".frcnn")
 
 
-def argument(metavar: str, text: str, *, default: str | bool = True) -> Any:
-    """Returns a positional argument with its help; `default` is what the help shows."""
+def argument(metavar: str, *, default: str | bool = True, text: str = "") -> Any:
+    """Returns a positional argument; see `option`."""
     return typer.Argument(metavar=metavar, help=text, show_default=default)
 
 
 def option(
     metavar: str,
-    text: str,
     *names: str,
     default: str | bool = True,
+    text: str = "",
     panel: str | None = None,
     **limits: Any,
 ) -> Any:
@@ -41,9 +43,9 @@ def option(
 
     Args:
         metavar: what the help calls the value.
-        text: its help.
         names: of the option; none is that of the parameter.
         default: what the help shows; True is the parameter's default, unless that is None.
+        text: its help; "" is what the command's `Args:` say.
         panel: heading in the help under which it is listed.
         limits: `min` and `max`, or an `envvar`.
     """
@@ -52,21 +54,21 @@ def option(
     )
 
 
-def switch(text: str, *names: str, panel: str | None = None) -> Any:
-    """Returns an option that takes no value and has no --no-… form."""
+def switch(*names: str, text: str = "", panel: str | None = None) -> Any:
+    """Returns an option that takes no value and has no --no-… form; see `option`."""
     return typer.Option(*names, metavar="", help=text, rich_help_panel=panel)
 
 
 Gpus = Annotated[
     int | None,
-    option("N", "1: a GPU; 0: the CPU.", "--gpus", default="a GPU if there is one", min=0),
+    option("N", "--gpus", text="1: a GPU; 0: the CPU.", default="a GPU if there is one", min=0),
 ]
 Checkpoint = Annotated[
     Path | None,
     option(
         "FILE",
-        "The detector; bundled: the detector shipped with frcnn.",
         "--checkpoint",
+        text="The detector; bundled: the detector shipped with frcnn.",
         default="the newest one in the cache, else the bundled one",
     ),
 ]
@@ -74,8 +76,8 @@ Scheduler = Annotated[
     str,
     option(
         "ADDRESS",
-        "Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
         "--scheduler",
+        text="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
     ),
 ]
 ConfigT = TypeVar("ConfigT", bound=configuration.Config)
@@ -128,8 +130,8 @@ class CommandContext:
         Path,
         option(
             "DIR",
-            "Folder for proposals, detections, splits and runs.",
             "--cache-dir",
+            text="Folder for proposals, detections, splits and runs.",
             envvar="FRCNN_CACHE_DIR",
             panel=_PANEL,
         ),
@@ -138,18 +140,18 @@ class CommandContext:
         Path | None,
         option(
             "FILE",
-            "Settings file; flags override it.",
             "--config",
+            text="Settings file; flags override it.",
             default="frcnn.toml, if there is one",
             panel=_PANEL,
         ),
     ] = None
-    quiet: Annotated[bool, switch("Print errors only.", "--quiet", "-q", panel=_PANEL)] = False
+    quiet: Annotated[bool, switch("--quiet", "-q", text="Print errors only.", panel=_PANEL)] = False
     verbose: Annotated[
-        bool, switch("Print more messages, and tracebacks.", "--verbose", "-v", panel=_PANEL)
+        bool, switch("--verbose", "-v", text="Print more messages, and tracebacks.", panel=_PANEL)
     ] = False
     as_json: Annotated[
-        bool, switch("Print the result as one JSON object on stdout.", "--json", panel=_PANEL)
+        bool, switch("--json", text="Print the result as one JSON object on stdout.", panel=_PANEL)
     ] = False
 
     def terminal(self, silent: bool = False) -> Terminal:
@@ -169,6 +171,8 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds the shared options to a command, which takes them as a `CommandContext`.
 
+    The `Args:` of its docstring are the help of its own options.
+
     Args:
         without: shared options that the command does not have.
         flags: sections of settings whose flags the command has too; it takes them as `**flags`.
@@ -178,6 +182,10 @@ def command(
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
         own = list(signature.parameters.values())[1:]
+        documentation, helps = _documented(function)
+        for name, info in ((each.name, info) for each in own for info in get_args(each.annotation)):
+            if isinstance(info, ParameterInfo) and not info.help:
+                info.help = helps.get(name, "")
         added = {
             name: (Annotated[get_args(each.hint)[0] | None, flag(section, name)], None)
             for section in flags
@@ -206,10 +214,21 @@ def command(
             for name, (hint, value) in {**added, **shared}.items()
         ]
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__doc__ = documentation
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         return run
 
     return decorate
+
+
+def _documented(function: Callable[..., None]) -> tuple[str, dict[str, str]]:
+    """Returns a command's docstring without its `Args:`, and these by parameter."""
+    documentation, _, arguments = inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:\n")
+    helps = {}
+    for entry in re.split(r"\n    (?=\w+: )", "\n" + arguments)[1:]:
+        name, text = entry.split(": ", 1)
+        helps[name] = " ".join(text.split())
+    return documentation, helps
 
 
 def flagged(section: type[configuration.Config]) -> Mapping[str, Setting]:

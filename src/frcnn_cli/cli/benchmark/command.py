@@ -33,34 +33,30 @@ EXAMPLES = """[bold]Examples[/]
 def bench(
     context: options.CommandContext,
     path: Annotated[
-        Path | None,
-        argument(
-            "PATH",
-            "An image, or a folder of images.",
-            default="a portrait that comes with matplotlib",
-        ),
+        Path | None, argument("PATH", default="a portrait that comes with matplotlib")
     ] = None,
     *,
-    backbone: Annotated[
-        BackboneName | None, option("NAME", "Measure this network with random weights.")
-    ] = None,
+    backbone: Annotated[BackboneName | None, option("NAME")] = None,
     checkpoint: options.Checkpoint = None,
-    rois: Annotated[int, option("N", "Max proposals per image.", min=1)] = 2000,
+    rois: Annotated[int, option("N", min=1)] = 2000,
     short_side: Annotated[
-        int | None,
-        option(
-            "PX",
-            "Short side of the network's input image.",
-            default="the detector's; 600 with --backbone",
-            min=32,
-        ),
+        int | None, option("PX", default="the detector's; 600 with --backbone", min=32)
     ] = None,
     preset: Annotated[Preset | None, options.flag(ProposalConfig, "preset")] = None,
-    repeat: Annotated[int, option("N", "Number of runs; the fastest counts.", min=1)] = 3,
-    out: Annotated[Path | None, option("FILE", "Write the figures as JSON.")] = None,
+    repeat: Annotated[int, option("N", min=1)] = 3,
+    out: Annotated[Path | None, option("FILE")] = None,
     gpus: options.Gpus = None,
 ) -> None:
-    """Compare the speed of detection with R-CNN and the plain pipeline, step by step."""
+    """Compare the speed of detection with R-CNN and the plain pipeline, step by step.
+
+    Args:
+        path: An image, or a folder of images.
+        backbone: Measure this network with random weights.
+        rois: Max proposals per image.
+        short_side: Short side of the network's input image.
+        repeat: Number of runs; the fastest counts.
+        out: Write the figures as JSON.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images

@@ -44,33 +44,36 @@ EXAMPLES = """[bold]Examples[/]
 @options.command()
 def evaluate(
     context: options.CommandContext,
-    data: Annotated[Path, argument("DATA", "Folder of the data set.")] = Path(),
+    data: Annotated[Path, argument("DATA")] = Path(),
     *,
     checkpoint: options.Checkpoint = None,
-    split: Annotated[str, option("NAME", "Split to score.")] = "test",
+    split: Annotated[str, option("NAME")] = "test",
     metric: Annotated[Metric | None, options.flag(EvalConfig, "metric")] = None,
-    detections: Annotated[
-        Path | None,
-        option("PATH", "Score these: boxes.json, COCO results, or a folder of VOC or YOLO text."),
-    ] = None,
-    explain: Annotated[bool, switch("Show the mAP under other conventions.", "--explain")] = False,
-    out: Annotated[Path | None, option("FILE", "Write the report as JSON.")] = None,
-    export: Annotated[Path | None, option("PATH", "Write the detections for other tools.")] = None,
-    export_format: Annotated[
-        DetectionFormat,
-        option("NAME", "For --export: frcnn or coco (a file), voc or yolo (a new folder)."),
-    ] = "frcnn",
-    report: Annotated[
-        Path | None, option("DIR", "Write an HTML page that shows where the detector fails.")
-    ] = None,
-    compare: Annotated[
-        tuple[Path, Path] | None, option("A B", "Compare detections B with A.")
-    ] = None,
-    plot: Annotated[Path | None, option("FILE.png", "Draw the precision-recall curves.")] = None,
+    detections: Annotated[Path | None, option("PATH")] = None,
+    explain: Annotated[bool, switch("--explain")] = False,
+    out: Annotated[Path | None, option("FILE")] = None,
+    export: Annotated[Path | None, option("PATH")] = None,
+    export_format: Annotated[DetectionFormat, option("NAME")] = "frcnn",
+    report: Annotated[Path | None, option("DIR")] = None,
+    compare: Annotated[tuple[Path, Path] | None, option("A B")] = None,
+    plot: Annotated[Path | None, option("FILE.png")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     gpus: options.Gpus = None,
 ) -> None:
-    """Score a detector on annotated images: average precision by class, and their mean."""
+    """Score a detector on annotated images: average precision by class, and their mean.
+
+    Args:
+        data: Folder of the data set.
+        split: Split to score.
+        detections: Score these: boxes.json, COCO results, or a folder of VOC or YOLO text.
+        explain: Show the mAP under other conventions.
+        out: Write the report as JSON.
+        export: Write the detections for other tools.
+        export_format: For --export: frcnn or coco (a file), voc or yolo (a new folder).
+        report: Write an HTML page that shows where the detector fails.
+        compare: Compare detections B with A.
+        plot: Draw the precision-recall curves.
+    """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables

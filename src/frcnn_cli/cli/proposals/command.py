@@ -36,38 +36,31 @@ EXAMPLES = """[bold]Examples[/]
 @options.command(flags=(ProposalConfig,))
 def proposals(
     context: options.CommandContext,
-    paths: Annotated[list[Path], argument("PATH", "Images, or folders of images.")],
+    paths: Annotated[list[Path], argument("PATH")],
     *,
-    workers: Annotated[int, option("N", "Processes.", default="one per core", min=0)] = 0,
+    workers: Annotated[int, option("N", default="one per core", min=0)] = 0,
     scheduler: options.Scheduler = "",
-    force: Annotated[bool, switch("Search again, ignoring the cache.", "--force")] = False,
-    export: Annotated[
-        Path | None, option("FILE", "Write the boxes of each image, as .npz or .json.")
-    ] = None,
-    import_from: Annotated[
-        Path | None,
-        option(
-            "FILE",
-            "Import another tool's proposals: .mat, .pkl, .npz or .json. PATH is their data.",
-            "--import",
-        ),
-    ] = None,
-    report_to: Annotated[
-        Path | None,
-        option(
-            "DIR",
-            "Compare with the objects of data set PATH; write report.json and report.png.",
-            "--report",
-        ),
-    ] = None,
-    split: Annotated[
-        str, option("NAME", "Split for --report, or in the order of --import's file.")
-    ] = "trainval",
+    force: Annotated[bool, switch("--force")] = False,
+    export: Annotated[Path | None, option("FILE")] = None,
+    import_from: Annotated[Path | None, option("FILE", "--import")] = None,
+    report_to: Annotated[Path | None, option("DIR", "--report")] = None,
+    split: Annotated[str, option("NAME")] = "trainval",
     **search: Any,
 ) -> None:
     """Find boxes that may contain an object, and cache them.
 
     The cache is keyed by image content: a second run, train and eval reuse the boxes.
+
+    Args:
+        paths: Images, or folders of images.
+        workers: Processes.
+        force: Search again, ignoring the cache.
+        export: Write the boxes of each image, as .npz or .json.
+        import_from: Import another tool's proposals: .mat, .pkl, .npz or .json. PATH is
+            their data.
+        report_to: Compare with the objects of data set PATH; write report.json and
+            report.png.
+        split: Split for --report, or in the order of --import's file.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache

@@ -13,52 +13,54 @@ _SCHEDULE = "Schedule"
 _EVALUATION = "Checkpoints and evaluation"
 _RECIPES = "the recipe's"
 
-Data = Annotated[Path, argument("DATA", "Folder of the data set.")]
-Split = Annotated[str, option("NAME", "Split to train on.")]
+Data = Annotated[Path, argument("DATA", text="Folder of the data set.")]
+Split = Annotated[str, option("NAME", text="Split to train on.")]
 Gpus = Annotated[
     int | None,
     option(
         "N",
-        "Number of GPUs, one process each; 0: the CPU.",
         "--gpus",
+        text="Number of GPUs, one process each; 0: the CPU.",
         default="a GPU if there is one",
         min=0,
     ),
 ]
 Processes = Annotated[
     int | None,
-    option("N", "Number of CPU processes, with --gpus 0.", "--processes", default="1", min=1),
+    option("N", "--processes", text="Number of CPU processes, with --gpus 0.", default="1", min=1),
 ]
-Run = Annotated[str | None, option("NAME", "Name of the run.", default="the backbone and a number")]
+Run = Annotated[
+    str | None, option("NAME", text="Name of the run.", default="the backbone and a number")
+]
 Resume = Annotated[
-    bool, switch("Continue --run, or the newest run, with its settings.", "--resume")
+    bool, switch("--resume", text="Continue --run, or the newest run, with its settings.")
 ]
 Replay = Annotated[
     Path | None,
     option(
         "FILE",
-        "Repeat the step in FILE, whose loss was not finite, and show where it began.",
         "--replay",
+        text="Repeat the step in FILE, whose loss was not finite, and show where it began.",
     ),
 ]
 DryRun = Annotated[
     bool,
     switch(
-        "Check the data, estimate time, memory and disk, and stop before the first step.",
         "--dry-run",
+        text="Check the data, estimate time, memory and disk, and stop before the first step.",
     ),
 ]
 
 Weights = Annotated[
-    str, option("WHAT", "imagenet, none, or a .pth or .safetensors file.", panel=_NETWORK)
+    str, option("WHAT", text="imagenet, none, or a .pth or .safetensors file.", panel=_NETWORK)
 ]
 
 RecipeOption = Annotated[
     RecipeName,
     option(
         "NAME",
-        "default (tuned for the backbone), paper, or caffe (the release).",
         "--recipe",
+        text="default (tuned for the backbone), paper, or caffe (the release).",
         panel=_SCHEDULE,
     ),
 ]
@@ -66,8 +68,8 @@ BatchSize = Annotated[
     int | None,
     option(
         "N",
-        "Images per step, over all processes; scales the learning rate and the steps.",
         "--batch",
+        text="Images per step, over all processes; scales the learning rate and the steps.",
         default="2 per process",
         min=1,
         panel=_SCHEDULE,
@@ -76,8 +78,8 @@ BatchSize = Annotated[
 NoBoxRegression = Annotated[
     bool,
     switch(
-        "Train classification only, without box regression (Table 6).",
         "--no-box-regression",
+        text="Train classification only, without box regression (Table 6).",
         panel=_SCHEDULE,
     ),
 ]
@@ -85,7 +87,7 @@ Scales = Annotated[
     str | None,
     option(
         "N,N,…",
-        "Short sides in pixels, one drawn per image (Table 7).",
+        text="Short sides in pixels, one drawn per image (Table 7).",
         default=_RECIPES,
         panel=_SCHEDULE,
     ),
@@ -94,6 +96,8 @@ Scales = Annotated[
 TensorBoard = Annotated[
     bool,
     switch(
-        "Also write TensorBoard metrics into the run's folder.", "--tensorboard", panel=_EVALUATION
+        "--tensorboard",
+        text="Also write TensorBoard metrics into the run's folder.",
+        panel=_EVALUATION,
     ),
 ]
