@@ -9,16 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.cli.train import options as flags
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
 from frcnn_cli.config import ModelConfig, TrainConfig
+from frcnn_cli.config.recipes import RecipeName
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.job import TrainJob
 
+_NETWORK, _SCHEDULE, _EVALUATION = "Network", "Schedule", "Checkpoints and evaluation"
+"""Headings of the help."""
 _LOGGER = logging.getLogger(__name__)
 
 EXAMPLES = """[bold]Examples[/]
@@ -44,24 +47,46 @@ EXAMPLES = """[bold]Examples[/]
 def train(
     context: options.CommandContext,
     click: typer.Context,
-    data: flags.Data = Path(),
+    data: Annotated[Path, argument("DATA")] = Path(),
     *,
-    gpus: flags.Gpus = None,
-    processes: flags.Processes = None,
-    split: flags.Split = "trainval",
-    weights: flags.Weights = "imagenet",
-    recipe_name: flags.RecipeOption = "default",
-    batch: flags.BatchSize = None,
-    no_box_regression: flags.NoBoxRegression = False,
-    scales: flags.Scales = None,
-    tensorboard: flags.TensorBoard = False,
-    run: flags.Run = None,
-    resume: flags.Resume = False,
-    dry_run: flags.DryRun = False,
-    replay: flags.Replay = None,
+    gpus: Annotated[
+        int | None, option("N", "--gpus", default="a GPU if there is one", min=0)
+    ] = None,
+    processes: Annotated[int | None, option("N", "--processes", default="1", min=1)] = None,
+    split: Annotated[str, option("NAME")] = "trainval",
+    weights: Annotated[str, option("WHAT", panel=_NETWORK)] = "imagenet",
+    recipe_name: Annotated[RecipeName, option("NAME", "--recipe", panel=_SCHEDULE)] = "default",
+    batch: Annotated[
+        int | None, option("N", "--batch", default="2 per process", min=1, panel=_SCHEDULE)
+    ] = None,
+    no_box_regression: Annotated[bool, switch("--no-box-regression", panel=_SCHEDULE)] = False,
+    scales: Annotated[str | None, option("N,N,…", default="the recipe's", panel=_SCHEDULE)] = None,
+    tensorboard: Annotated[bool, switch("--tensorboard", panel=_EVALUATION)] = False,
+    run: Annotated[str | None, option("NAME", default="the backbone and a number")] = None,
+    resume: Annotated[bool, switch("--resume")] = False,
+    dry_run: Annotated[bool, switch("--dry-run")] = False,
+    replay: Annotated[Path | None, option("FILE", "--replay")] = None,
     **_: Any,
 ) -> None:
-    """Train a detector on annotated images; missing proposals are searched for first."""
+    """Train a detector on annotated images; missing proposals are searched for first.
+
+    Args:
+        data: Folder of the data set.
+        gpus: Number of GPUs, one process each; 0: the CPU.
+        processes: Number of CPU processes, with --gpus 0.
+        split: Split to train on.
+        weights: imagenet, none, or a .pth or .safetensors file.
+        recipe_name: default (tuned for the backbone), paper, or caffe (the release).
+        batch: Images per step, over all processes; scales the learning rate and the steps.
+        no_box_regression: Train classification only, without box regression (Table 6).
+        scales: Short sides in pixels, one drawn per image (Table 7).
+        tensorboard: Also write TensorBoard metrics into the run's folder.
+        run: Name of the run.
+        resume: Continue --run, or the newest run, with its settings.
+        dry_run: Check the data, estimate time, memory and disk, and stop before the first
+            step.
+        replay: Repeat the step in FILE, whose loss was not finite, and show where it began.
+    """
     with context.terminal(silent=not _is_first()) as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext
