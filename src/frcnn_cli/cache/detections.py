@@ -16,7 +16,7 @@ from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics
 KIND = "detections"
 
 
-class _About(msgspec.Struct):
+class _SavedDetections(msgspec.Struct):
     """What an entry holds beside its arrays."""
 
     width: int
@@ -43,7 +43,7 @@ def detections_of(payload: bytes, file: str = "") -> DetectedImage | None:
     """Returns the detections in an entry's payload; None if it holds something else."""
     try:
         arrays = load_archive(payload)
-        about = decode_json(str(arrays["about"]), _About)
+        about = decode_json(str(arrays["about"]), _SavedDetections)
         return DetectedImage(
             file,
             about.width,

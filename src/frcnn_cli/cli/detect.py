@@ -14,13 +14,12 @@ from rich.console import RenderableType
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.config import DetectConfig, OutputFormat, Precision, ProposalConfig, SpeedConfig
+from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig
 from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
     from frcnn_cli.records import DetectedImage
 
-_CONFIG = DetectConfig()
 _STDOUT = Path("-")
 _LOGGER = logging.getLogger(__name__)
 _NAMED = 8
@@ -36,7 +35,7 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command()
+@options.command(flags=(DetectConfig, SpeedConfig))
 def detect(
     context: options.CommandContext,
     paths: Annotated[list[Path], argument("PATH")],
@@ -44,11 +43,7 @@ def detect(
     out: Annotated[Path | None, option("FILE", default="boxes.json, or by format")] = None,
     output_format: Annotated[OutputFormat, option("NAME", "--format")] = "frcnn",
     draw: Annotated[Path | None, option("DIR")] = None,
-    score: Annotated[float | None, options.flag(DetectConfig, "score_threshold")] = None,
-    nms: Annotated[float | None, options.flag(DetectConfig, "nms_iou")] = None,
-    vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
-    precision: Annotated[Precision | None, options.flag(SpeedConfig, "precision")] = None,
     workers: Annotated[
         int | None, option("N", default="one per core, if there is much to search", min=0)
     ] = None,
@@ -56,6 +51,7 @@ def detect(
     resume: Annotated[bool, switch("--resume")] = False,
     checkpoint: options.Checkpoint = None,
     gpus: options.Gpus = None,
+    **chosen: Any,
 ) -> None:
     """Detect objects in images and write their boxes.
 
@@ -84,19 +80,17 @@ def detect(
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
-        chosen = choose_checkpoint(checkpoint, cache)
+        weights = choose_checkpoint(checkpoint, cache)
         settings = context.settings()
-        speed = settings.apply("speed", SpeedConfig(), precision=precision)
+        speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
         job = DetectionJob(
-            detector=LoadedDetector.load(chosen, device, speed),
+            detector=LoadedDetector.load(weights, device, speed),
             cache=cache,
             proposals=settings.apply("proposals", ProposalConfig()),
             config=settings.apply(
                 "detect",
-                _CONFIG,
-                score_threshold=score,
-                nms_iou=nms,
-                vote=vote,
+                DetectConfig(),
+                **chosen,
                 scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
             ),
         )
@@ -105,12 +99,12 @@ def detect(
             output_format,
             sys.stdout if out == _STDOUT else out,
             classes=info.classes,
-            checkpoint=str(chosen),
+            checkpoint=str(weights),
             backbone=info.model.backbone,
             annotations=True,
         )
         images = [ImageInput(file) for file in files]
-        kept = KeptDetections.of(job, cache, chosen, reads=resume)
+        kept = KeptDetections.of(job, cache, weights, reads=resume)
         if resume and not any(map(kept.holds, images)):
             _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
         results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
@@ -129,11 +123,11 @@ def detect(
                 interrupted = stop  # the file is finished first
         if interrupted is not None:
             raise interrupted
-        summary = _as_summary(tally, chosen, out, draw)
+        summary = _as_summary(tally, weights, out, draw)
         if out == _STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
         else:
-            terminal.result(_as_data(tally, chosen, out, draw), summary)
+            terminal.result(_as_data(tally, weights, out, draw), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
 
 

@@ -135,12 +135,12 @@ def replay(path: Path, device: torch.device) -> Replayed:
     return Replayed(about.step, about.term, losses, tuple(finder.findings))
 
 
-def _load(path: Path) -> tuple[_About, FastRCNN, Batch, TrainConfig]:
+def _load(path: Path) -> tuple[_SavedStep, FastRCNN, Batch, TrainConfig]:
     tensors, metadata = read_safetensors(path)
     try:
         if metadata.get("schema") != SCHEMA:
             raise ConfigError(f"its schema is {metadata.get('schema')!r}")
-        about = decode_json(metadata["about"], _About)
+        about = decode_json(metadata["about"], _SavedStep)
         config = from_dict(TrainConfig, about.train)
         model = build_model(from_dict(ModelConfig, about.model), len(about.classes))
         weights = {n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)}
@@ -170,7 +170,7 @@ def _split(batch: Batch) -> Iterator[Batch]:
         yield Batch((image,), (rois,), labels, deltas, (image_id,))
 
 
-class _About(msgspec.Struct):
+class _SavedStep(msgspec.Struct):
     """What a saved step holds beside its tensors."""
 
     step: int

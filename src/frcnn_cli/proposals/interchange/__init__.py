@@ -93,7 +93,7 @@ def _read_apart(file: Path, memory: int, seconds: int) -> bytes:
     raise DataError(f"crashes its reader ({how})", remedy="write it again", file=file)
 
 
-class _About(msgspec.Struct):
+class _ExportedProposals(msgspec.Struct):
     """The first line that a reading process prints."""
 
     format: str = ""
@@ -106,7 +106,7 @@ class _About(msgspec.Struct):
 
 def _unpacked(printed: bytes, file: Path) -> ImportedProposals:
     line, _, numbers = printed.partition(b"\n")
-    about = decode_json(line, _About)
+    about = decode_json(line, _ExportedProposals)
     if about.problem:
         remedy = about.remedy or "write the file again"
         raise DataError(about.problem, remedy=remedy, file=file)
