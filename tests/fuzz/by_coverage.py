@@ -23,6 +23,8 @@ from pathlib import Path
 BY_BYTES = (
     *("voc_xml", "coco", "yolo_yaml", "yolo_labels"),
     *("detections", "safetensors", "image", "toml"),
+    *("cache_entry", "cache_detections", "run_config", "run_metrics"),
+    *("proposals_json", "proposals_npz", "proposals_pkl"),
 )
 SLOWEST_SECONDS = 20
 START_SECONDS = 120
