@@ -7,6 +7,7 @@ other process is the only one of its run; then nothing is exchanged and nothing 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from frcnn_cli.errors import TrainingError
 
 ItemT = TypeVar("ItemT")
 
+_HARMLESS = ("`broadcast_buffers` is deprecated", "Grad strides do not match bucket view strides")
+"""Warnings of torch on healthy runs: of an argument that is needed, and of depthwise weights."""
 _LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _EXCHANGE_TIMEOUT = timedelta(days=2)
 """Of sums and objects: the other ranks wait for a region search, which may take so long."""
@@ -114,6 +117,8 @@ class DistributedContext:
         if self.world_size == 1:
             return model
         # Buffers are the same everywhere and never change.
+        for message in _HARMLESS:
+            warnings.filterwarnings("ignore", message)
         return DistributedDataParallel(model, broadcast_buffers=False)
 
     @contextmanager
