@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
     [
         (["train", "nowhere"], "nowhere: does not exist"),
         (["train", "--split", "holdout"], "has no split 'holdout'; use one of"),
-        (["train", "--run", "efficientnet_lite0-1"], "exists; go on with --resume"),
+        (["train", "--run", "efficientnet_lite0-1"], "exists; continue it with --resume"),
         (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
         (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
         (["train", "--resume", "--run", "other"], "no run to resume"),
