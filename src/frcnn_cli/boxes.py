@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 else:
     Array = TypeVar("Array")
 
-SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
-"""COCO's sizes: from which area of the box (included) to which (excluded), in square pixels."""
-
 MAX_LOG_SCALE = float(np.log(1000.0 / 16.0))
 """Decoding enlarges a side at most 62.5-fold, so that `exp` of an untrained output stays finite."""
 
@@ -34,11 +31,6 @@ def _namespace(array: object) -> Any:
 def area(boxes: Array) -> Array:
     """Returns the areas (N,) of `boxes` (N, 4) in square pixels."""
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def rows_by_size(areas: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.bool_]]:
-    """Returns for each of `SIZES` which of the boxes with `areas` (N,) have it, (N,)."""
-    return {name: (areas >= low) & (areas < high) for name, (low, high) in SIZES.items()}
 
 
 def iou(a: Array, b: Array) -> Array:

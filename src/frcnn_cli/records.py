@@ -20,11 +20,19 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
+"""COCO's sizes: from which area of the box (included) to which (excluded), in square pixels."""
+
 
 def as_boxes(boxes: npt.ArrayLike) -> FloatArray:
     """Returns `boxes` as an (N, 4) float32 array; an empty input becomes (0, 4)."""
     array = np.asarray(boxes, dtype=np.float32)
     return array.reshape(-1, 4)
+
+
+def rows_by_size(areas: npt.NDArray[np.floating]) -> dict[str, BoolArray]:
+    """Returns for each of `SIZES` which of the boxes with `areas` (N,) have it, (N,)."""
+    return {name: (areas >= low) & (areas < high) for name, (low, high) in SIZES.items()}
 
 
 @dataclass(frozen=True, slots=True)

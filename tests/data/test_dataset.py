@@ -74,7 +74,7 @@ def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
         dataset.read("a")
     start = f"{tmp_path / 'a.xml'}: object 2 (dog) has the box {problem}"
     assert str(caught.value).startswith(start)
-    assert str(caught.value).endswith("; mend or remove the object")
+    assert str(caught.value).endswith("; fix or remove the object")
 
 
 def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Inference:
         Args:
             images: B of (1, 3, H, W) float32, from `batch.prepare`.
             rois: B of (R_i, 4), xyxy in pixels of their image.
-            lap: told as each step is done.
+            lap: called after each step.
         """
         vectors = []
         for image, boxes in zip(images, rois, strict=True):

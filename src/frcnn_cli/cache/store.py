@@ -36,7 +36,7 @@ _SUM_LENGTH = 64 + 1
 _FOOTER = re.compile(rb"\n# frcnn\.cache/(?P<format>[0-9]{1,6}) (?P<rest>[^\n]*)\Z")
 _LONGEST_FOOTER = 256
 _SECONDS_BETWEEN_NOTES = 86_400.0
-"""An entry's modification time tells when it was last used, to the day."""
+"""An entry's modification time is the day on which it was last used."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MAKE_ROOM = "make room, such as with frcnn cache gc, or choose another --cache-dir"
 _CHOOSE_ANOTHER = "choose a writable folder with --cache-dir or FRCNN_CACHE_DIR"

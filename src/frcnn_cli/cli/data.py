@@ -174,15 +174,15 @@ def _problems(dataset: Dataset, summary: Summary) -> RenderableType:
     lines = [_problem("noted", str(note)) for note in dataset.notes]
     lines += [_problem("shared", overlap) for overlap in summary.overlaps]
     lines += [_problem("alike", hint) for hint in alike(summary.classes)[:LISTED]]
-    told = [
+    notes = [
         _problem(_kind(problem), str(error))
         for problem in sorted(summary.problems, key=lambda each: not each.dropped)
         for error in problem.errors
     ]
-    lines += told[:LISTED]
+    lines += notes[:LISTED]
     noted = summary.left_out + summary.clipped + summary.repeated
     unkept = noted - len(summary.problems)
-    more = len(told) - len(told[:LISTED]) + unkept
+    more = len(notes) - len(notes[:LISTED]) + unkept
     if more:
         which = "the first thousand" if unkept else "them all"
         lines.append(Text(f"and {more:,} more; --json lists {which}", "dim"))

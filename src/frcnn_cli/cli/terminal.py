@@ -35,7 +35,7 @@ class Terminal:
 
     Attributes:
         console: Rich console on stderr.
-        if_interrupted: what Ctrl-C tells about the work that is kept; commands set it.
+        if_interrupted: what Ctrl-C prints about the work that is kept; commands set it.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
@@ -92,7 +92,7 @@ class Terminal:
             yield log_lines(_LOGGER, unit)
 
     def __enter__(self) -> Self:
-        # A command that runs others has a frame around theirs: a line is told once.
+        # A command that runs others has a frame around theirs: a line is printed once.
         if not any(isinstance(handler, _LogLines) for handler in _LOGGER.handlers):
             _LOGGER.addHandler(self._handler)
         _LOGGER.setLevel(self._level())

@@ -237,7 +237,7 @@ def _orientation(image: Image.Image) -> int:
         return 1  # EXIF after the pixels is not looked for: it would cost decoding them
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # unreadable metadata of any kind is no reason to refuse the pixels
+    except Exception:  # unreadable metadata of any kind is not a reason to refuse the pixels
         return 1
     return value if value in TRANSPOSITIONS else 1
 

@@ -78,12 +78,12 @@ class PhotographFinder:
         return _only(known, f"image_id {number}")
 
 
-def _only(candidates: list[str], told: str) -> str:
+def _only(candidates: list[str], name: str) -> str:
     if not candidates:
-        raise DataError(f"{told} is not in the split", remedy=_NOT_THERE)
+        raise DataError(f"{name} is not in the split", remedy=_NOT_THERE)
     if len(candidates) > 1:
         raise DataError(
-            f"{told} could be {candidates[0]!r} or {candidates[1]!r}",
+            f"{name} could be {candidates[0]!r} or {candidates[1]!r}",
             remedy="list images with their folders",
         )
     return candidates[0]

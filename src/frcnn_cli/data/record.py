@@ -79,7 +79,7 @@ def clip(
             refused.append(
                 AnnotationError(
                     f"{label} {problem.format(image)}",
-                    remedy="mend or remove the object",
+                    remedy="fix or remove the object",
                     file=record.source,
                 )
             )
@@ -131,7 +131,7 @@ def joined(errors: Sequence[DataError]) -> DataError:
     first, *others = errors
     if len(errors) > MOST_TOLD:
         more = AnnotationError(
-            "has more wrong objects for the same image", remedy="mend these first"
+            "has more wrong objects for the same image", remedy="fix these first"
         )
         others = [*others[: MOST_TOLD - 1], more]
     first.others = tuple(others)

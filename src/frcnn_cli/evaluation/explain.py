@@ -101,9 +101,9 @@ def explain(
     base = _mean(devkit, curve)
 
     def outcomes() -> Iterator[tuple[str, str, float]]:
-        for other, (told, function) in CURVES.items():
+        for other, (words, function) in CURVES.items():
             if other != metric:
-                yield "AP", told, _mean(devkit, function)
+                yield "AP", words, _mean(devkit, function)
         if metric == "voc07":
             levels = partial(at_levels, levels=_BINARY_LEVELS)
             yield "AP", "11 points of np.arange(0, 1.1, 0.1)", _mean(devkit, levels)

@@ -23,7 +23,7 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
         run: what was scored.
         target: the file, or for `voc` and `yolo` the folder.
         kind: the format.
-        source: where the detections came from, as told to the reader.
+        source: origin of the detections, printed for the reader.
 
     Raises:
         DataError: the target cannot be written, or the format cannot hold the images.

@@ -34,7 +34,7 @@ from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
-from frcnn_cli.records import Detections, FloatArray, IntArray, Sample
+from frcnn_cli.records import Detections, FloatArray, IntArray, Sample, rows_by_size
 from frcnn_cli.runtime.progress import Progress, silent
 
 SCHEMA = "frcnn.proposal_report/1"
@@ -188,7 +188,7 @@ def report_proposals(
     ceiling = evaluate(samples, perfect, classes, POSITIVE_IOU)
     everything = recall(overlaps.iou)
     assert everything is not None  # the evaluation has objects
-    sizes = box_ops.rows_by_size(overlaps.areas)
+    sizes = rows_by_size(overlaps.areas)
     return ProposalReport(
         overlaps,
         everything,

@@ -94,7 +94,7 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
         else "",
         f"{count(run.missing_images, 'image')} here without an entry" if run.missing_images else "",
     ]
-    mended = [
+    fixed = [
         f"clipped {run.clipped:,} that extended beyond their images" if run.clipped else "",
         f"left out {run.dropped:,} without area" if run.dropped else "",
     ]
@@ -106,7 +106,7 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
             "read as": f"{chosen.convention}, {agrees}",
             "fit": fit,
             "unmatched": "; ".join(filter(None, others)),
-            "fixed": "; ".join(filter(None, mended)),
+            "fixed": "; ".join(filter(None, fixed)),
             "failed": f"{len(run.failures):,}, listed below" if run.failures else "",
             "to use": f"set {engine} under [proposals] in frcnn.toml",
         },

@@ -233,11 +233,11 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
     if result.score is None:
         return ""
     split = result.score.split
-    told = f"{result.score.map:.3f} (11-point) on "
-    told += f"{count(result.score.images, 'image')} of {split}"
+    text = f"{result.score.map:.3f} (11-point) on "
+    text += f"{count(result.score.images, 'image')} of {split}"
     if result.best_map is not None and split == job.recipe.train.validation.eval_split:
-        told += ", which selected the checkpoint too: other images may score lower"
-    return told
+        text += ", which selected the checkpoint too: other images may score lower"
+    return text
 
 
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:

@@ -49,8 +49,8 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
         + ("" if cost.memory_free is None else f", {_size(cost.memory_free)} free"),
         "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
     }
-    told = estimate.warnings()
-    return Group(facts("What to expect", rows, complete=not told), *_warnings(told))
+    warnings = estimate.warnings()
+    return Group(facts("What to expect", rows, complete=not warnings), *_warnings(warnings))
 
 
 def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
@@ -93,6 +93,6 @@ def _size(number: int) -> str:
     return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.0f} MB"
 
 
-def _warnings(told: Iterable[str]) -> list[RenderableType]:
-    lines = (Text.assemble(("! ", "bold yellow"), each) for each in told)
+def _warnings(warnings: Iterable[str]) -> list[RenderableType]:
+    lines = (Text.assemble(("! ", "bold yellow"), each) for each in warnings)
     return [Padding(line, (0, 0, 0, 2), expand=False) for line in lines]

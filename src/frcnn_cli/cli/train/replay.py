@@ -20,7 +20,7 @@ _MOST = 12
 
 def replay_shown(replayed: Replayed) -> RenderableType:
     """Returns the losses of each image, and the tensors that are not finite."""
-    told = facts(
+    summary = facts(
         f"Step {replayed.step}, whose {replayed.what} was not finite",
         {
             name: ", ".join(f"{term} {value:.4g}" for term, value in losses.items())
@@ -29,7 +29,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
         complete=not replayed.findings,
     )
     if not replayed.findings:
-        return Group(told, Text("  Every tensor is finite now: another device, or precision?"))
+        return Group(summary, Text("  Every tensor is finite now: another device, or precision?"))
     shown = Table(
         *(Column(heading, overflow="fold") for heading in ("image", "tensor")),
         *(Column(heading, justify="right") for heading in ("nan", "inf", "of", "largest")),
@@ -47,7 +47,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
         *([Text(f"    … and {more} more", "dim")] if more > 0 else []),
         Text(f"  It begins with: {first.tensor}{of}"),
     ]
-    return Group(told, Padding(shown, (0, 0, 0, 2), expand=False), *lines)
+    return Group(summary, Padding(shown, (0, 0, 0, 2), expand=False), *lines)
 
 
 def replay_json(replayed: Replayed) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class CocoReader:
         names = tuple(file.categories[int(number)] for number in file.category_ids[mine])
         places = tuple(f"annotation {number}" for number in file.numbers[mine])
         faults = tuple(
-            AnnotationError(problem, remedy="mend or remove it", file=file.path)
+            AnnotationError(problem, remedy="fix or remove it", file=file.path)
             for problem in file.bad.get(i, ())
         )
         return Record(

@@ -188,7 +188,7 @@ def _parse(path: Path) -> ElementTree.Element:
         ) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise AnnotationError(
-            f"is not XML ({error})", remedy="mend or remove the file", file=path
+            f"is not XML ({error})", remedy="fix or remove the file", file=path
         ) from error
 
 

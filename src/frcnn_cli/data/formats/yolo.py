@@ -102,7 +102,7 @@ class YoloReader:
                     faults.append(
                         AnnotationError(
                             f"line {number} is {line.strip()[:60]!r}: {error}",
-                            remedy="mend or remove it",
+                            remedy="fix or remove it",
                             file=source,
                         )
                     )

@@ -19,7 +19,7 @@ _MOST_VALUES = 200_000
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """Returns the entries of a YAML file by their names in lower case; none if it is no mapping.
+    """Returns the entries of a YAML file by their names in lower case; none if it is not a mapping.
 
     Lists, mappings and texts; no number, date or object is made.
 
@@ -38,8 +38,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         if _count(content, {}) > _MOST_VALUES:
             raise ValueError(f"its aliases stand for more than {_MOST_VALUES:,} values")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise DataError(f"is not YAML ({told})", remedy="fix the file", file=path) from error
+        problem = " ".join(str(error).split())[:200]
+        raise DataError(f"is not YAML ({problem})", remedy="fix the file", file=path) from error
     if not isinstance(content, dict):
         return {}
     return {str(key).strip().lower(): value for key, value in content.items()}

@@ -15,6 +15,7 @@ from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.overlaps import overlapping_splits
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
+from frcnn_cli.records import SIZES
 from frcnn_cli.runtime.progress import Progress, silent
 
 KEPT = 1000
@@ -23,7 +24,7 @@ KEPT = 1000
 
 @dataclass(slots=True)
 class ClassCount:
-    """The objects of one class; `sizes` are those of `boxes.SIZES`."""
+    """The objects of one class; `sizes` are those of `records.SIZES`."""
 
     objects: int = 0
     images: int = 0
@@ -76,7 +77,7 @@ class Summary:
         for split in splits:
             self.splits[split].images += 1
             self.splits[split].objects += count
-        least = [low for low, _ in box_ops.SIZES.values()]
+        least = [low for low, _ in SIZES.values()]
         sizes = (np.digitize(box_ops.area(record.boxes), least) - 1).tolist()
         for name, size, difficult in zip(
             record.names, sizes, record.difficult.tolist(), strict=True
@@ -153,7 +154,7 @@ def to_json(dataset: Dataset, summary: Summary) -> dict[str, Any]:
                 "objects": each.objects,
                 "photographs": each.images,
                 "difficult": each.difficult,
-                **dict(zip(box_ops.SIZES, each.sizes, strict=True)),
+                **dict(zip(SIZES, each.sizes, strict=True)),
             }
             for name, each in summary.classes.items()
         },

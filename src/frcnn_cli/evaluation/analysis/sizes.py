@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frcnn_cli.boxes import area, rows_by_size
+from frcnn_cli.boxes import area
 from frcnn_cli.evaluation.analysis.error_types import objects_found
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
+from frcnn_cli.records import rows_by_size
 
 
 @dataclass(frozen=True, slots=True)

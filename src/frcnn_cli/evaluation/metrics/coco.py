@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.boxes import SIZES
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
     ObjectTable,
     require_objects,
 )
+from frcnn_cli.records import SIZES
 
 _ALL, _MOST = 0, 2
 """Every area, and 100 detections: the first and the last of what COCO reports."""

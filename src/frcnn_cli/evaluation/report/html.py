@@ -11,7 +11,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from frcnn_cli.boxes import SIZES
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
@@ -20,7 +19,7 @@ from frcnn_cli.evaluation.report import charts
 from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
 from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH
 from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET
-from frcnn_cli.records import IntArray
+from frcnn_cli.records import SIZES, IntArray
 
 MAX_CLASSES = 30
 """Classes in the confusion matrix: of more, those that are confused most."""

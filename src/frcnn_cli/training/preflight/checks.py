@@ -112,8 +112,8 @@ class DataCheck:
     def warnings(self) -> list[str]:
         """Returns warnings in words."""
         few = [f"{name} {n}" for name, n in self.objects.items() if n < FEW_OBJECTS]
-        told = [f"few objects to learn from: {some_of(few)}"] if few else []
-        return told + alike(self.objects)
+        warnings = [f"few objects to learn from: {some_of(few)}"] if few else []
+        return warnings + alike(self.objects)
 
 
 @dataclass(frozen=True)
