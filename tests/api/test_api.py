@@ -34,6 +34,7 @@ def photo(scenes: Path) -> Path:
     return min(scenes.glob("JPEGImages/*.jpg"))
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, frcnn_cli; print({'torch', 'cv2', 'numpy', 'PIL'} & set(sys.modules))"
     code += "; dir(frcnn_cli); frcnn_cli.Detector; print({'typer', 'rich'} & set(sys.modules))"

@@ -69,6 +69,7 @@ def test_a_whole_entry_of_something_else(cache, kind):
     assert set(wrong(cache)) == {KEYS[0]}
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_of_a_checkpoint(cache):
     path = cache.root / "runs/run/best.safetensors"
     whole = path.read_bytes()

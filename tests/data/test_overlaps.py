@@ -100,6 +100,7 @@ def test_patience_does_not_wait_for_images_that_are_trained_on(tmp_path: Path) -
         source.held_out("train", trained, ValidationConfig(patience=2))
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_so_too(tmp_path: Path) -> None:
     copied(tmp_path / "data")
     told = frcnn(tmp_path, "train", "data", "--split", "train", "--dry-run", "--iterations", "1")

@@ -67,6 +67,7 @@ def entries(cache: Cache) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in cache.root.glob("proposals/*/*")}
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(processes, photographs, tmp_path):
     one, two = Cache(tmp_path / "one"), Cache(tmp_path / "two")
     ensure_proposals(photographs, CONFIG, one, workers=1)

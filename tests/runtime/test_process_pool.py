@@ -75,6 +75,7 @@ def test_a_task_gets_a_second_chance(tmp_path):
     assert results([task, 1]) == {task: "once", 1: 1}
 
 
+@pytest.mark.slow
 def test_tasks_that_hang_are_given_up_and_the_others_go_on():
     hang, also = ("sleep", 3600), ("sleep", 3601)
     done = results([hang, 0, also, *range(1, 6)], time_limit=1)

@@ -28,6 +28,7 @@ def empty(backbone: BackboneName) -> FastRCNN:
         return build_model(ModelConfig(backbone=backbone), 2)
 
 
+@pytest.mark.slow
 def test_a_torchvision_file(tmp_path: Path) -> None:
     reference = torchvision.models.alexnet()
     torch.save(reference.state_dict(), tmp_path / "alexnet.pth")

@@ -64,6 +64,7 @@ def test_a_sound_installation_is_all_ok():
     assert {check.state for check in check_devices(FINE["torch"])} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_cpu_torch_beside_a_cuda_torchvision(site):
     install(site, "torch", "tensor = ones = lambda *a: None")
     install(
@@ -80,6 +81,7 @@ def test_a_cpu_torch_beside_a_cuda_torchvision(site):
     assert check.remedy.startswith("pip install --force-reinstall torch torchvision")
 
 
+@pytest.mark.slow
 def test_opencv_python_beside_opencv_contrib_python(site):
     install(site, "cv2", '__version__ = "4.9"', package="opencv-python")
     install(site, "cv2", '__version__ = "4.9"', package="opencv-contrib-python")
@@ -92,6 +94,7 @@ def test_opencv_python_beside_opencv_contrib_python(site):
     )
 
 
+@pytest.mark.slow
 def test_two_opencvs_that_still_work_are_a_warning(site):
     install(site, "unused", "", package="opencv-python")
     check = only(check_packages(FINE), "opencv")
@@ -99,6 +102,7 @@ def test_two_opencvs_that_still_work_are_a_warning(site):
     assert "opencv-python 1.0 beside opencv-contrib-python" in check.found
 
 
+@pytest.mark.slow
 def test_a_package_that_crashes_the_interpreter(site):
     install(site, "numba", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "numba")
     outcome = run_probe("numba")
@@ -107,6 +111,7 @@ def test_a_package_that_crashes_the_interpreter(site):
     assert (check.state, check.remedy) == ("warning", "pip install --upgrade numba")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["sys.exit(0)", "import nothing_of_the_kind", "1 / 0"])
 def test_a_package_that_cannot_be_imported(site, statement):
     install(site, "PIL", f"import sys\nprint('noise on stdout')\n{statement}")
@@ -120,6 +125,7 @@ def test_a_process_that_just_ends(site):
     assert run_probe("others").problem == "exit code 7: no such device"
 
 
+@pytest.mark.slow
 def test_requirements_that_are_not_met(site):
     install(site, "unused", "", package="frcnn-cli", needs="numpy>=999")
     check = check_versions()
@@ -127,12 +133,14 @@ def test_requirements_that_are_not_met(site):
     assert "frcnn-cli 1.0 has requirement numpy>=999, but you have numpy" in check.found
 
 
+@pytest.mark.slow
 def test_requirements_of_requirements_are_checked_too(site):
     install(site, "unused", "", package="frcnn-cli", needs="torchvision")
     install(site, "unused", "", package="torchvision", needs="torch==0.1")
     assert "torchvision 1.0 has requirement torch==0.1, but you have" in check_versions().found
 
 
+@pytest.mark.slow
 def test_what_rests_on_a_broken_torch_is_not_told_again():
     broken = {**FINE, "torch": Outcome(problem="ImportError: libc10.so")}
     names = [check.name for check in check_packages(broken)]
@@ -160,6 +168,7 @@ def test_a_gpu_that_torch_does_not_see(monkeypatch, facts, environment, found, r
     assert check.remedy.startswith(remedy)
 
 
+@pytest.mark.slow
 def test_the_gpus_of_the_machine_are_those_of_nvidia_smi(tmp_path, monkeypatch):
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 'GPU 0: Some GPU (UUID: GPU-1234)'\n")

@@ -36,6 +36,7 @@ def entries(folder: Path) -> set[str]:
     return {p.name for p in folder.glob(".frcnn/proposals/*/*") if not p.name.startswith(".")}
 
 
+@pytest.mark.slow
 def test_a_folder_as_written_in_the_readme(tmp_path):
     make_photographs(tmp_path / "images", 3)
     first = frcnn_process(tmp_path, "proposals", "images/")
@@ -186,6 +187,7 @@ def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_report_on_a_data_set(scenes, tmp_path):
     done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
@@ -199,6 +201,7 @@ def test_a_report_on_a_data_set(scenes, tmp_path):
         assert picture.width == 1440
 
 
+@pytest.mark.slow
 def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
     done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test")
     lines = done.stderr.splitlines()
@@ -219,6 +222,7 @@ def test_a_report_needs_one_data_set(tmp_path, arguments, problem):
     assert not (tmp_path / "recall").exists()
 
 
+@pytest.mark.slow
 def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
     images = [str(path) for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]]
     assert proposals(tmp_path, *images, "--export", "boxes.json").returncode == 0

@@ -65,6 +65,7 @@ def test_a_page_without_pictures_has_no_galleries():
     assert 'href="#misses"' not in html
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_confused_ones_are_shown():
     html = render_report(*report([f"class {i}" for i in range(40)]))
     assert "Of 41 classes the 30 that are confused most are shown." in " ".join(html.split())

@@ -34,6 +34,7 @@ def test_matlab(tmp_path):
     assert found.boxes[0].dtype == np.float64  # unsigned numbers would wrap round
 
 
+@pytest.mark.slow
 def test_matlab_files_that_cannot_be_read(tmp_path):
     file = tmp_path / "x.mat"
     file.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512))

@@ -38,6 +38,7 @@ def shared_references(depth: int) -> bytes:
     return pickle.dumps({"boxes": [value], "ids": ["a"]})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 def test_a_pickle_with_shared_references(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(shared_references(40))
@@ -73,6 +74,7 @@ def test_an_archive_whose_header_says_terabytes(tmp_path: Path) -> None:
     assert "memory" in problem(tmp_path / "a.npz")
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_more_than_its_limit(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", header_of((16 * MEGABYTE, 4)) + bytes(512 * MEGABYTE))
@@ -122,6 +124,7 @@ def mat_file(size: int, compressed: bool = True) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_matlab_file_that_unpacks_to_more_than_its_limit(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(mat_file(64 * MEGABYTE))
     assert (tmp_path / "a.mat").stat().st_size < MEGABYTE

@@ -33,6 +33,7 @@ def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
     assert not folder.path.exists()
 
 
+@pytest.mark.slow
 def test_two_starts_at_once_get_two_names(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path],
