@@ -136,7 +136,7 @@ def test_ctrl_c_ends_all_and_keeps_the_steps(project: Path) -> None:
 
 
 def test_more_processes_than_photographs_in_a_step(project: Path) -> None:
-    done = frcnn(project, "train", "--gpus", "0", "--processes", "2", "--batch", "1")
+    done = frcnn_process(project, "train", "--gpus", "0", "--processes", "2", "--batch", "1")
     assert done.returncode == 1, done.stderr
     assert "2 processes cannot share a batch of 1; use --batch 2" in done.stderr
     assert "Traceback" not in done.stderr
