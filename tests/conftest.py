@@ -9,6 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
+from tests.support import pretend_gpu as pretend
 
 from frcnn_cli.data.scenes import generate
 
@@ -20,6 +22,14 @@ hypothesis.settings.load_profile("frcnn")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips tests that need a GPU where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,6 +56,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the data sets in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> pretend.PretendGPU:
+    """A GPU that exists in this test only, whose `cuda:0` counts operations, waits and copies."""
+    return pretend.install(monkeypatch)
 
 
 @pytest.fixture

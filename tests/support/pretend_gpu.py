@@ -1,0 +1,415 @@
+"""A GPU for machines without one.
+
+Its tensors hold values in the CPU's memory but report `cuda:0`, and refuse to be computed with
+together with a tensor of the CPU, to become an array and to be pickled. `PretendGPU` counts what a
+real GPU would be asked to do: operations (kernels launched), waits (the host stops until the GPU is
+done) and copies. An operation that stands for several kernels counts once, and autocast takes the
+CPU's list of operations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+import frcnn_cli
+
+CUDA = torch.device("cuda", 0)
+_SOURCES = str(Path(frcnn_cli.__file__).parent)
+_FREE = (
+    *("detach", "alias", "lift_fresh", "_unsafe_view", "_reshape_alias", "is_same_size"),
+    *("empty_like", "new_empty", "new_empty_strided", "empty", "empty_strided"),
+    "_local_scalar_dense",
+)
+"""Operations without a kernel; views are found by their schema."""
+_WAITING = (
+    *("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "bincount"),
+    *("_unique", "_unique2", "unique_dim", "unique_consecutive", "repeat_interleave.Tensor"),
+)
+"""Operations whose result, or its size, the host has to know."""
+_INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
+_FACTORIES = (
+    *("tensor", "as_tensor", "arange", "zeros", "empty", "full", "ones", "eye"),
+    *("rand", "randn", "randint", "randperm"),
+)
+
+
+class MixedDevicesError(RuntimeError):
+    """An operation on tensors of both devices."""
+
+
+@dataclass
+class Usage:
+    """What the GPU was asked to do, by name.
+
+    A wait's name ends with the line of the package that caused it.
+    """
+
+    operations: Counter[str] = field(default_factory=Counter)
+    waits: Counter[str] = field(default_factory=Counter)
+    copies: Counter[str] = field(default_factory=Counter)
+    """Bytes to ("to GPU") and from ("to CPU") the GPU."""
+
+    def __str__(self) -> str:
+        """Returns the totals and what they consist of, for the message of a failed budget."""
+        return (
+            f"{self.operations.total()} operations {self.operations.most_common()}, "
+            f"{self.waits.total()} waits {self.waits.most_common()}"
+        )
+
+
+class PretendGPU:
+    """Counts, in all and by section.
+
+    Attributes:
+        total: since the last `reset`.
+        sections: by the name of `section`.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+        self._section = ""
+
+    def reset(self) -> None:
+        """Starts counting from 0."""
+        self.total = Usage()
+        self.sections: defaultdict[str, Usage] = defaultdict(Usage)
+
+    @contextlib.contextmanager
+    def section(self, name: str) -> Iterator[Usage]:
+        """Counts what the block does, not what sections inside it do, under `name` too."""
+        before, self._section = self._section, name
+        try:
+            yield self.sections[name]
+        finally:
+            self._section = before
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+        """Makes every call of a function a section of its name.
+
+        Args:
+            monkeypatch: undoes it.
+            owner: module or class that holds the function.
+            name: of the function.
+        """
+        function = getattr(owner, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with self.section(name):
+                return function(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    def _count(self, kind: str, name: str, amount: int = 1) -> None:
+        for usage in (self.total, self.sections[self._section]):
+            getattr(usage, kind)[name] += amount
+
+    def operation(self, name: str) -> None:
+        """Counts a kernel."""
+        self._count("operations", name)
+
+    def wait(self, reason: str) -> None:
+        """Counts a wait of the host for the GPU."""
+        lines = [f for f in traceback.extract_stack() if f.filename.startswith(_SOURCES)]
+        place = f" {Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
+        self._count("waits", reason + place)
+
+    def copied(self, tensor: Tensor, direction: str, *, waits: bool) -> None:
+        """Counts a copy between host and GPU."""
+        self._count("copies", direction, tensor.nbytes)
+        if waits:
+            self.wait(f"copy {direction}")
+
+
+_gpu = PretendGPU()
+"""The GPU of the running test."""
+
+
+class GpuTensor(Tensor):
+    """A tensor on the pretend GPU.
+
+    Attributes:
+        values: the same on the CPU.
+    """
+
+    values: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, values: Tensor) -> GpuTensor:
+        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            values.size(),
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            layout=values.layout,
+            device="cpu",
+        )
+        made.values = values.detach()
+        return made
+
+    device = property(lambda self: CUDA)  # type: ignore[assignment]
+    is_cuda = property(lambda self: True)  # type: ignore[assignment]
+    is_cpu = property(lambda self: False)  # type: ignore[assignment]
+
+    @property
+    def data(self) -> GpuTensor:  # type: ignore[override]
+        return GpuTensor(self.values)
+
+    @data.setter
+    def data(self, value: GpuTensor) -> None:
+        assert isinstance(value, GpuTensor) and value.shape == self.shape
+        self.values = value.values
+
+    def numpy(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    __array__ = numpy
+
+    def tolist(self) -> Any:
+        _gpu.copied(self, "to CPU", waits=True)
+        return self.values.tolist()
+
+    def is_pinned(self, *_: Any) -> bool:
+        return False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            _gpu.operation("clone")
+            copied: Tensor = GpuTensor(self.values.clone(memory_format=torch.preserve_format))
+            if isinstance(self, nn.Parameter):
+                copied = nn.Parameter(copied, self.requires_grad)
+            memo[id(self)] = copied
+        return memo[id(self)]
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise RuntimeError("a tensor of the GPU is pickled")
+
+    def __repr__(self, *_: Any, **__: Any) -> str:
+        return f"GpuTensor({self.values!r})"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        _look_at(func, args, kwargs)
+        if kwargs.get("device") is not None:
+            kwargs = {**kwargs, "device": torch.device("cpu")}
+        on_cpu = tree_map_only(GpuTensor, lambda tensor: tensor.values, (args, kwargs))
+        result = func(*on_cpu[0], **on_cpu[1])
+        written = _written(func)
+        if not written:
+            return tree_map_only(Tensor, GpuTensor, result)
+        if kwargs.get("out") is not None:
+            return kwargs["out"]
+        returned = func._schema.returns
+        return args[written[0]] if len(returned) == 1 and returned[0].alias_info else result
+
+
+def _look_at(func: Any, args: Any, kwargs: Any) -> None:
+    """Counts an operation and what it makes the host wait for; refuses mixed devices."""
+    name, overload = func._schema.name.partition("::")[2], func._schema.overload_name
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    strangers = [t for t in tensors if not isinstance(t, GpuTensor) and t.dim()]
+    if strangers and name == "copy_":
+        to_gpu = isinstance(args[0], GpuTensor)
+        source = args[1] if isinstance(args[1], Tensor) else args[0]
+        host = args[1] if to_gpu else args[0]
+        waits = not (len(args) > 2 and args[2] and _is_pinned(host))
+        _gpu.copied(source, "to GPU" if to_gpu else "to CPU", waits=waits)
+    elif strangers and name in _INDEXING and isinstance(args[0], GpuTensor):
+        _gpu.wait("index on the CPU")
+    elif strangers:
+        shapes = [(type(t).__name__, tuple(t.shape)) for t in tensors]
+        raise MixedDevicesError(f"{func}: tensors on cuda:0 and on the CPU, {shapes}")
+    if name in _WAITING or f"{name}.{overload}" in _WAITING:
+        _gpu.wait(name)
+    if name in _INDEXING and any(t is not None and t.dtype == torch.bool for t in args[1]):
+        _gpu.wait("index by a mask")
+    if name not in _FREE and not _is_view(func):
+        _gpu.operation(name)
+
+
+@cache
+def _is_view(func: Any) -> bool:
+    return any(a.alias_info and not a.alias_info.is_write for a in func._schema.arguments)
+
+
+@cache
+def _written(func: Any) -> tuple[int, ...]:
+    """Returns which arguments an operation writes to; `out` counts."""
+    arguments = enumerate(func._schema.arguments)
+    return tuple(i for i, a in arguments if a.alias_info and a.alias_info.is_write)
+
+
+def _is_pinned(tensor: Tensor) -> bool:
+    return getattr(tensor, "pretends_to_be_pinned", False)
+
+
+def _is_gpu(device: Any) -> bool:
+    return device is not None and torch.device(device).type == "cuda"
+
+
+_to = Tensor.to
+
+
+def _moved(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Stands for `Tensor.to`."""
+    if args and isinstance(args[0], Tensor):
+        args = (args[0].device, args[0].dtype, *args[1:])
+    device, rest = kwargs.pop("device", None), list(args)
+    if rest and not isinstance(rest[0], torch.dtype):
+        device = rest.pop(0)
+    dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else kwargs.pop("dtype", None)
+    non_blocking = rest.pop(0) if rest else kwargs.pop("non_blocking", False)
+    if rest:
+        kwargs["copy"] = rest.pop(0)
+    if dtype is not None:
+        kwargs["dtype"] = dtype
+    here = isinstance(self, GpuTensor)
+    if device is None or _is_gpu(device) == here:
+        return _to(self, **kwargs) if kwargs else self
+    if here:
+        # To pageable memory a copy waits even where it is told not to.
+        _gpu.copied(self, "to CPU", waits=not non_blocking)
+        values = self.values.clone(memory_format=torch.preserve_format)  # type: ignore[attr-defined]
+        return _to(values, device, **kwargs)
+    if not _is_gpu(device):
+        return _to(self, device, **kwargs)
+    _gpu.copied(self, "to GPU", waits=not (non_blocking and _is_pinned(self)))
+    moved = GpuTensor(self.detach().clone(memory_format=torch.preserve_format))
+    return _to(moved, **kwargs) if kwargs else moved
+
+
+def _pinned(self: Tensor, *_: Any) -> Tensor:
+    """Stands for `Tensor.pin_memory`."""
+    assert not isinstance(self, GpuTensor), "only tensors of the CPU can be pinned"
+    pinned = self.clone(memory_format=torch.preserve_format)
+    pinned.pretends_to_be_pinned = True  # type: ignore[attr-defined]
+    return pinned
+
+
+def _factory(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def made(*args: Any, **kwargs: Any) -> Tensor:
+        pin = kwargs.pop("pin_memory", False)
+        if not _is_gpu(kwargs.get("device")):
+            return _pinned(make(*args, **kwargs)) if pin else make(*args, **kwargs)
+        values = make(*args, **{**kwargs, "device": "cpu"})
+        if name in ("tensor", "as_tensor"):
+            _gpu.copied(values, "to GPU", waits=True)
+        elif name != "empty":
+            _gpu.operation(name)
+        return GpuTensor(values)
+
+    return made
+
+
+class _Autocast(torch.autocast):
+    def __init__(self, device_type: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
+
+
+class _Event:
+    """An event; waiting for it is a wait if nothing was given to the GPU since."""
+
+    def __init__(self, **_: Any) -> None:
+        self._then = -1
+
+    def record(self, _: Any = None) -> None:
+        self._then = _gpu.total.operations.total()
+
+    def synchronize(self) -> None:
+        if _gpu.total.operations.total() == self._then:
+            _gpu.wait("event")
+
+    def query(self) -> bool:
+        return True
+
+    def wait(self, _: Any = None) -> None:
+        pass
+
+
+class _Stream:
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.device = CUDA
+
+    def wait_stream(self, _: Any) -> None:
+        pass
+
+    def wait_event(self, _: Any) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        _gpu.wait("stream")
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
+    """Makes torch see the pretend GPU, as its only one, until `monkeypatch` undoes it."""
+    _gpu.reset()
+    in_use = 1 << 30
+    methods: dict[str, Callable[..., Any]] = {
+        "to": _moved,
+        "cpu": lambda self: self.to("cpu"),
+        "cuda": lambda self, device=0, non_blocking=False: self.to("cuda", None, non_blocking),
+        "pin_memory": _pinned,
+        "record_stream": lambda self, stream: None,
+    }
+    for name, method in methods.items():
+        monkeypatch.setattr(Tensor, name, method)
+    for name in _FACTORIES:
+        monkeypatch.setattr(torch, name, _factory(name, getattr(torch, name)))
+    monkeypatch.setattr(torch, "autocast", _Autocast)
+    # `nn.Module.to` makes new parameters: those of the CPU cannot become tensors of another class.
+    monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
+    cuda: dict[str, Any] = {
+        "is_available": lambda: True,
+        "device_count": lambda: 1,
+        "current_device": lambda: 0,
+        "set_device": lambda device: None,
+        "init": lambda: None,
+        "get_device_name": lambda device=None: "pretend GPU",
+        "get_device_capability": lambda device=None: (9, 0),
+        "get_arch_list": lambda: ["sm_90"],
+        "is_bf16_supported": lambda including_emulation=True: True,
+        "mem_get_info": lambda device=None: (60 << 30, 80 << 30),
+        "memory_allocated": lambda device=None: in_use,
+        "max_memory_allocated": lambda device=None: in_use,
+        "memory_reserved": lambda device=None: in_use,
+        "reset_peak_memory_stats": lambda device=None: None,
+        "empty_cache": lambda: None,
+        "synchronize": lambda device=None: _gpu.wait("synchronize"),
+        "Event": _Event,
+        "Stream": _Stream,
+        "current_stream": lambda device=None: _Stream(),
+        "stream": lambda stream: contextlib.nullcontext(),
+    }
+    for name, value in cuda.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    accelerator: dict[str, Any] = {
+        "is_available": lambda: True,
+        "device_count": lambda: 1,
+        "current_accelerator": lambda check_available=False: torch.device("cuda"),
+        "current_device_index": lambda: 0,
+        "set_device_index": lambda index: None,
+    }
+    for name, value in accelerator.items():
+        monkeypatch.setattr(torch.accelerator, name, value)
+    from torch.optim import optimizer  # noqa: PLC0415  private lists of what optimisers take
+    from torch.utils import _foreach_utils  # noqa: PLC0415
+
+    for module in (optimizer, _foreach_utils):
+        monkeypatch.setattr(module, "_foreach_supported_types", [Tensor, nn.Parameter, GpuTensor])
+    for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
+        monkeypatch.setattr(optimizer.Optimizer, name, lambda self: None, raising=False)
+    return _gpu
