@@ -106,6 +106,10 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
         (["train", "--resume", "--run", "other"], "no run to resume"),
         (["train", "--resume", "--lr", "0.1"], "--lr is given with --resume"),
         (["train", "--resume", "--config", "frcnn.toml"], "--config is given with --resume"),
+        (
+            ["train", "--gpus", "0", "--processes", "2", "--batch", "1"],
+            "2 processes cannot share a batch of 1; use --batch 2 or more",
+        ),
     ],
 )
 def test_errors_are_one_line(project: Path, words: list[str], message: str) -> None:

@@ -135,13 +135,6 @@ def test_ctrl_c_ends_all_and_keeps_the_steps(project: Path) -> None:
     assert (run / "resume.safetensors").exists()
 
 
-def test_more_processes_than_photographs_in_a_step(project: Path) -> None:
-    done = frcnn_process(project, "train", "--gpus", "0", "--processes", "2", "--batch", "1")
-    assert done.returncode == 1, done.stderr
-    assert "2 processes cannot share a batch of 1; use --batch 2" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def _child_of_rank(parent: int, rank: int) -> int:
     """Returns the process that torch's launcher made the rank."""
     for environment in Path("/proc").glob("[0-9]*/environ"):

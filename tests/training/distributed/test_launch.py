@@ -34,5 +34,6 @@ def test_the_first_to_die_is_named_and_not_those_that_lost_it() -> None:
     with pytest.raises(TrainingError, match="process 1 of 2 ended with SIGKILL"):
         launch.code_of({0: lost, 1: killed}, 2)
     assert launch.code_of({0: failure(0, 3, 1)}, 2) == 3  # images were left out
+    assert launch.code_of({0: lost, 1: failure(1, 1, 2)}, 2) == 1  # process 1 printed why
     with pytest.raises(TrainingError, match="the 2 processes lost each other"):
         launch.code_of({0: lost, 1: failure(1, launch.LOST, 2)}, 2)

@@ -74,11 +74,11 @@ def test_one_state_in_all_processes(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shared() -> None:
-    check_batch_divides(TrainConfig(), Two())
+    check_batch_divides(TrainConfig(), 2)
     with pytest.raises(ConfigError, match="2 processes cannot share a batch of 1"):
-        check_batch_divides(train_config(images_per_batch=1), Two())
+        check_batch_divides(train_config(images_per_batch=1), 2)
     with pytest.raises(ConfigError, match="stage_wise trains in one process"):
-        check_batch_divides(train_config(stage_wise=True), Two())
+        check_batch_divides(train_config(stage_wise=True), 2)
 
 
 def test_patience_needs_something_to_wait_for(scenes: Path, tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def train(
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext
         from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
+        from frcnn_cli.training.runs.agreement import check_batch_divides
         from frcnn_cli.training.runs.folder import RunFolder
 
         distributed = DistributedContext.from_env()
@@ -99,22 +100,23 @@ def train(
             if distributed.world_size == 1
             else distributed.world_size
         )
-        if wanted > distributed.world_size and not dry_run and replay is None:
-            if code := run_processes(wanted, sys.argv[1:]):
-                raise typer.Exit(code)
-            return
-        device = device_of(distributed, gpus)  # before the work that would come to nothing
         cache = Cache(context.cache_dir)
         if replay is not None:
-            _replay(terminal, replay, device)
+            _replay(terminal, replay, device_of(distributed, gpus))
             return
         old = RunFolder.existing(cache, run) if resume else None
         if old is None:
             job = new_job(context.settings(), click.params, wanted)
-            if scaled := scaling(job, click.params):
-                terminal.say(scaled)
         else:
             job = resumed_job(old.job(), click)
+        if wanted > distributed.world_size and not dry_run:
+            check_batch_divides(job.recipe.train, wanted)  # here, so that one process reports it
+            if code := run_processes(wanted, sys.argv[1:]):
+                raise typer.Exit(code)
+            return
+        device = device_of(distributed, gpus)  # before the work that would come to nothing
+        if old is None and (scaled := scaling(job, click.params)):
+            terminal.say(scaled)
         if dry_run:
             _check(terminal, job, cache, device, wanted)
             return

@@ -75,7 +75,7 @@ def run_processes(count: int, words: Sequence[str]) -> int:
         The exit code that the processes agree on.
 
     Raises:
-        TrainingError: the processes cannot be connected, or one died, or failed and reported why.
+        TrainingError: the processes cannot be connected, or one died without a report.
     """
     os.environ.setdefault(_THREADS, str(max(1, all_cores() // count)))
     # Its report on failed processes is long; `code_of` raises a line instead.
@@ -114,10 +114,9 @@ def code_of(failures: Mapping[int, ProcessFailure], count: int) -> int:
             f"the {count} processes lost each other in a step",
             remedy="--verbose shows the first error; --resume continues",
         )
-    if first.exitcode > 1:
-        return first.exitcode
-    how = first.signal_name() if first.exitcode < 0 else f"exit code {first.exitcode}"
+    if first.exitcode > 0:
+        return first.exitcode  # it has printed why
     raise TrainingError(
-        f"process {rank} of {count} ended with {how}, which ended the run",
+        f"process {rank} of {count} ended with {first.signal_name()}, which ended the run",
         remedy="frcnn train --resume continues from the last checkpoint",
     )

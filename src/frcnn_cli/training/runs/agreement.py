@@ -15,19 +15,19 @@ from frcnn_cli.training.runs.folder import STATE, RunFolder
 _LOGGER = logging.getLogger(__name__)
 
 
-def check_batch_divides(config: TrainConfig, context: DistributedContext) -> None:
-    """Raises if the settings do not allow so many ranks.
+def check_batch_divides(config: TrainConfig, processes: int) -> None:
+    """Raises if the settings do not allow so many processes.
 
     Raises:
-        ConfigError: there are more ranks than images per step, or the stages of Table 6.
+        ConfigError: there are more processes than images per step, or the stages of Table 6.
     """
-    batch, world = config.schedule.images_per_batch, context.world_size
-    if world > 1 and config.schedule.stage_wise:
+    batch = config.schedule.images_per_batch
+    if processes > 1 and config.schedule.stage_wise:
         raise ConfigError("stage_wise trains in one process", remedy="use --gpus 1 or 0")
-    if world > batch:
+    if processes > batch:
         raise ConfigError(
-            f"{world} processes cannot share a batch of {batch}",
-            remedy=f"use --batch {world} or more, or fewer processes",
+            f"{processes} processes cannot share a batch of {batch}",
+            remedy=f"use --batch {processes} or more, or fewer processes",
         )
 
 

@@ -171,7 +171,7 @@ def check_training(
     """
     events = events or TrainEvents()
     first = DistributedContext(0, processes, 0, processes)
-    check_batch_divides(job.recipe.train, first)
+    check_batch_divides(job.recipe.train, processes)
     source, samples, check = _read(job, cache, events)
     require_objects(source.dataset, job.split, samples, check.failures)
     source.apart(job.recipe.train.validation.eval_split, job.split, samples)  # warns of overlaps

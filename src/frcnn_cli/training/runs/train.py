@@ -64,7 +64,7 @@ def train_detector(
     """
     began = time.monotonic()
     events = events or TrainEvents()
-    check_batch_divides(job.recipe.train, context)
+    check_batch_divides(job.recipe.train, context.world_size)
     data = open_data(job, cache, context, events)
     classes, images = data.classes, len(data.train.samples)
     config = for_images(job.recipe.train, images)
