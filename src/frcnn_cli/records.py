@@ -17,6 +17,7 @@ import numpy.typing as npt
 from frcnn_cli.errors import DataError
 
 FloatArray = npt.NDArray[np.float32]
+ScoreArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -69,13 +70,16 @@ class Detections:
 
     Attributes:
         boxes: (N, 4) float32.
-        scores: (N,) float32 in 0..1.
+        scores: (N,) in 0..1, float32 of a network or float64 of a file.
         labels: (N,) int64 in 1..K.
+        places: (N,) int64, increasing along the file that they were read from, which settles the
+            order of equal scores over all images; None where no file has them.
     """
 
     boxes: FloatArray
-    scores: FloatArray
+    scores: ScoreArray
     labels: IntArray
+    places: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
@@ -94,7 +98,7 @@ class Detections:
         """Returns them as files hold them: to a hundredth of a pixel and a millionth of a score."""
         return Detections(
             np.round(self.boxes.astype(np.float64), 2).astype(np.float32),
-            np.round(self.scores.astype(np.float64), 6).astype(np.float32),
+            np.round(self.scores.astype(np.float64), 6),
             self.labels,
         )
 

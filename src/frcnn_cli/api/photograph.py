@@ -15,7 +15,7 @@ from PIL import Image
 from frcnn_cli.data.images import load_image, upright_pixels
 from frcnn_cli.errors import ImageError
 from frcnn_cli.plotting.draw import draw
-from frcnn_cli.records import DetectedImage, Detections, FloatArray, IntArray
+from frcnn_cli.records import DetectedImage, Detections, FloatArray, IntArray, ScoreArray
 
 Pixels = npt.NDArray[np.uint8]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -57,7 +57,7 @@ class DetectedPhotograph:
     pixels: Pixels
     file: str
     boxes: FloatArray
-    scores: FloatArray
+    scores: ScoreArray
     labels: IntArray
     classes: tuple[str, ...]
     proposals: int

@@ -11,7 +11,7 @@ from frcnn_cli.config import DetectionFormat
 from frcnn_cli.data.images import image_size
 from frcnn_cli.detection.formats.coco import image_number
 from frcnn_cli.detection.formats.registry import open_writer
-from frcnn_cli.evaluation.metrics.tables import decreasing_order
+from frcnn_cli.evaluation.metrics.tables import rows_by_image
 from frcnn_cli.evaluation.run import EvaluationRun
 from frcnn_cli.records import DetectedImage, Detections
 
@@ -38,13 +38,13 @@ def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, s
         image_numbers=numbers,
         category_numbers=run.numbers.categories,
     )
-    found = run.matched.detections
+    found = run.matched.detections.rows(rows_by_image(run.matched.detections))
     ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
     with writer:
         for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
-            order = start + decreasing_order(found.scores[start:end])
+            rows = slice(start, end)
             width, height = image_size(sample.path)
-            detections = Detections(found.boxes[order], found.scores[order], found.labels[order])
+            detections = Detections(found.boxes[rows], found.scores[rows], found.labels[rows])
             writer.write(DetectedImage(str(sample.path), width, height, 0, detections))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.records import FloatArray, IntArray
+from frcnn_cli.records import FloatArray, IntArray, ScoreArray
 
 
 # Not torchvision's `batched_nms`: its import takes a second and a half, it goes through all classes
 # to the end, and it keeps other boxes where an IoU equals the threshold, since it shifts the boxes
 # of each class and compares a rounded quotient.
 def suppress(
-    boxes: FloatArray, scores: FloatArray, labels: IntArray, iou: float, limit: int
+    boxes: FloatArray, scores: ScoreArray, labels: IntArray, iou: float, limit: int
 ) -> IntArray:
     """Returns the indices (M,) of the boxes that are kept, sorted by score.
 

@@ -98,23 +98,27 @@ class DetectionCollector:
     """Detections as they are read, image by image."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[tuple[float, int, Box]]] = defaultdict(list)
+        self._rows: dict[str, list[tuple[float, int, Box, int]]] = defaultdict(list)
+        self._count = 0
 
     def add(self, image_id: str, score: float, label: int, box: Box) -> None:
         """Notes a detection."""
-        self._rows[image_id].append((score, label, box))
+        self._rows[image_id].append((score, label, box, self._count))
+        self._count += 1
 
     def by_image(self) -> dict[str, Detections]:
         """Returns the detections of each image that has some, by decreasing score."""
         return {image_id: _by_decreasing_score(rows) for image_id, rows in self._rows.items()}
 
 
-def _by_decreasing_score(rows: list[tuple[float, int, Box]]) -> Detections:
+def _by_decreasing_score(rows: list[tuple[float, int, Box, int]]) -> Detections:
     rows.sort(key=lambda row: -row[0])  # stable, so that equal scores keep the file's order
+    scores, labels, boxes, places = zip(*rows, strict=True)
     return Detections(
-        boxes=as_boxes([box for _, _, box in rows]),
-        scores=np.array([score for score, _, _ in rows], np.float32),
-        labels=np.array([label for _, label, _ in rows], np.int64),
+        as_boxes(boxes),
+        np.array(scores, np.float64),
+        np.array(labels, np.int64),
+        np.array(places, np.int64),
     )
 
 

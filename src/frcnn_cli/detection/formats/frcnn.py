@@ -86,19 +86,22 @@ def read_frcnn(path: Path, index: SplitIndex) -> dict[str, Detections]:
         )
     if not isinstance(document.get("images"), list):
         raise DataError("has no list of images", remedy="write the file again", file=path)
-    found: dict[str, Detections] = {}
+    listed: dict[str, Detections] = {}
+    found = DetectionCollector()
     for i, entry in enumerate(document["images"]):
         with located(f"images[{i}]", path):
             image_id = index.finder.find(field(entry, "file", str))
-            if image_id in found:
+            if image_id in listed:
                 raise DataError(f"image {entry['file']!r} is listed twice", remedy="keep one entry")
-            found[image_id] = _read_image(entry, image_id, index)
-    return found
+            listed[image_id] = Detections.empty()
+            _read_image(entry, image_id, index, found)
+    return {**listed, **found.by_image()}
 
 
-def _read_image(entry: Mapping[str, Any], image_id: str, index: SplitIndex) -> Detections:
+def _read_image(
+    entry: Mapping[str, Any], image_id: str, index: SplitIndex, found: DetectionCollector
+) -> None:
     size = field(entry, "width", int), field(entry, "height", int)
-    found = DetectionCollector()
     for i, each in enumerate(field(entry, "detections", list)):
         with located(f"detections[{i}]"):
             label = index.label(field(each, "label", str))
@@ -106,7 +109,6 @@ def _read_image(entry: Mapping[str, Any], image_id: str, index: SplitIndex) -> D
             box = numbers(each, "box", _FORM)
             remedy = f"use {_FORM} in pixels of the upright image, not [x, y, width, height]"
             found.add(image_id, score, label, check_box(box, size, f"box {each['box']}", remedy))
-    return found.by_image().get(image_id, Detections.empty())
 
 
 def _dump(value: Any) -> str:

@@ -65,7 +65,7 @@ def from_score(split: MatchedSplit, score: float) -> MatchedSplit:
 
 
 def _from_score(split: MatchedSplit, matches: Matches, score: float) -> Matches:
-    n = int((split.detections.scores[matches.detections] >= np.float32(score)).sum())
+    n = int((split.detections.scores[matches.detections] >= score).sum())
     return Matches(
         detections=matches.detections[:n],
         objects=matches.objects[:n],

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, decreasing_order
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, rows_by_image
 from frcnn_cli.records import FloatArray, IntArray
 
 
@@ -51,15 +51,9 @@ def prepare(
         detections = replace(detections, boxes=_without_plus_one(detections.boxes))
     if rules.score_decimals is not None:
         rounded = np.round(detections.scores.astype(np.float64), rules.score_decimals)
-        detections = replace(detections, scores=rounded.astype(np.float32))
+        detections = replace(detections, scores=rounded)
     if rules.max_per_image:
-        rows = _best_of_each_image(detections, rules.max_per_image)
-        detections = DetectionTable(
-            detections.image[rows],
-            detections.boxes[rows],
-            detections.scores[rows],
-            detections.labels[rows],
-        )
+        detections = detections.rows(_best_of_each_image(detections, rules.max_per_image))
     return objects, detections
 
 
@@ -72,8 +66,7 @@ def _without_plus_one(boxes: FloatArray) -> FloatArray:
 
 def _best_of_each_image(detections: DetectionTable, limit: int) -> IntArray:
     """Returns the rows, increasing, of the `limit` highest scores of each image."""
-    order = decreasing_order(detections.scores)
-    order = order[np.argsort(detections.image[order], kind="stable")]
+    order = rows_by_image(detections)
     image = detections.image[order]
     rank = np.arange(len(order)) - np.searchsorted(image, image)
     return np.sort(order[rank < limit])

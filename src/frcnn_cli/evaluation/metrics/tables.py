@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
-from frcnn_cli.records import BoolArray, Detections, FloatArray, IntArray, Sample
+from frcnn_cli.records import BoolArray, Detections, FloatArray, IntArray, Sample, ScoreArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,25 @@ class ObjectTable:
 
 @dataclass(frozen=True, slots=True)
 class DetectionTable:
-    """The detections of a split, D rows in the order of its images.
+    """The detections of a split, D rows in the order of their file, or else of its images.
 
     Attributes:
-        image: (D,) int64, index into the split's `image_ids`, never decreasing.
+        image: (D,) int64, index into the split's `image_ids`.
         boxes: (D, 4) float32.
-        scores: (D,) float32.
+        scores: (D,) float32 or float64.
         labels: (D,) int64 in 1..K.
     """
 
     image: IntArray
     boxes: FloatArray
-    scores: FloatArray
+    scores: ScoreArray
     labels: IntArray
+
+    def rows(self, rows: IntArray) -> DetectionTable:
+        """Returns the table of some of its rows, in their order."""
+        return DetectionTable(
+            self.image[rows], self.boxes[rows], self.scores[rows], self.labels[rows]
+        )
 
 
 def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> ObjectTable:
@@ -78,10 +84,10 @@ def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> Objec
 def tabulate_detections(
     detections: Mapping[str, Detections], image_ids: Sequence[str], classes: Sequence[str]
 ) -> DetectionTable:
-    """Returns `detections`, in the order of `image_ids`; an image without an entry has none.
+    """Returns `detections`, in the order of their file, or else of `image_ids`.
 
     Args:
-        detections: by image id.
+        detections: by image id; an image without an entry has none.
         image_ids: the images of the split.
         classes: names of the labels 1..K.
 
@@ -104,7 +110,10 @@ def tabulate_detections(
         labels=np.concatenate([each.labels for each in found]),
     )
     _check_labels(table.labels, classes, "a detection")
-    return table
+    if all(each.places is None for each in found):
+        return table
+    places = [np.zeros(len(each)) if each.places is None else each.places for each in found]
+    return table.rows(np.argsort(np.concatenate(places), kind="stable"))
 
 
 def require_objects(objects: ObjectTable) -> None:
@@ -129,17 +138,28 @@ def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> li
     return [order[ends[k - 1] : ends[k]] for k in range(1, len(classes) + 1)]
 
 
-def decreasing_order(scores: FloatArray) -> IntArray:
+def rows_by_image(detections: DetectionTable) -> IntArray:
+    """Returns the rows (D,), image by image, and within an image by decreasing score."""
+    order = decreasing_order(detections.scores)
+    return order[np.argsort(detections.image[order], kind="stable")]
+
+
+def decreasing_order(scores: ScoreArray) -> IntArray:
     """Returns the order (D,) of finite `scores` (D,) from high to low; equal ones keep theirs.
 
-    The same as `np.argsort(-scores, kind="stable")` and four times as fast: score and position
-    are packed into one integer each, which NumPy sorts with vector instructions.
+    The same as `np.argsort(-scores, kind="stable")` and four times as fast: the score in float32
+    and the position are packed into one integer each, which NumPy sorts with vector instructions.
     """
-    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0 makes -0 a 0
+    with np.errstate(over="ignore"):
+        single = scores.astype(np.float32) + np.float32(0)  # + 0 makes -0 a 0
+    bits = single.view(np.uint32)
     increasing = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     keys = (~increasing).astype(np.uint64) << np.uint64(32) | np.arange(len(bits), dtype=np.uint64)
     keys.sort()
-    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    if scores.dtype != np.float32 and (np.diff(nearly := scores[order]) > 0).any():
+        order = order[np.argsort(-nearly, kind="stable")]  # some are equal in float32 alone
+    return order
 
 
 def _image_of_each_row(counts: Sequence[int]) -> IntArray:

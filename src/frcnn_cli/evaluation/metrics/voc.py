@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.metrics.average_precision import (
@@ -25,7 +24,7 @@ from frcnn_cli.evaluation.metrics.tables import (
     tabulate_detections,
     tabulate_objects,
 )
-from frcnn_cli.records import BoolArray, Detections, FloatArray, Sample
+from frcnn_cli.records import BoolArray, Detections, Sample, ScoreArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class ClassResult:
         detections: all of them, also those M' - M that found a difficult object.
         precision: (M,) float64 after each detection that counts, in decreasing score.
         recall: (M,) float64, beside it; all 0 where the class has no objects.
-        scores: (M,) float32, beside it.
+        scores: (M,), beside it.
         voc07: 11-point AP in 0..1, or None where the class has no objects.
         voc10: area under the monotone curve in 0..1, or None likewise.
     """
@@ -50,7 +49,7 @@ class ClassResult:
     detections: int
     precision: Curve
     recall: Curve
-    scores: FloatArray
+    scores: ScoreArray
     voc07: float | None
     voc10: float | None
 
@@ -102,7 +101,7 @@ class MatchedSplit:
     matches: tuple[Matches, ...]
     iou: float
 
-    def counted(self) -> tuple[FloatArray, BoolArray]:
+    def counted(self) -> tuple[ScoreArray, BoolArray]:
         """Returns the scores (N,) of the detections that count, and which are right (N,)."""
         outcomes = np.concatenate([each.outcomes for each in self.matches])
         rows = np.concatenate([each.detections for each in self.matches])
@@ -194,7 +193,7 @@ def score(split: MatchedSplit) -> Evaluation:
 
 
 def _score_class(
-    name: str, objects: int, difficult: int, matches: Matches, scores: npt.NDArray[np.float32]
+    name: str, objects: int, difficult: int, matches: Matches, scores: ScoreArray
 ) -> ClassResult:
     counts = matches.outcomes != MatchOutcome.IGNORED
     precision, recall = precision_recall(

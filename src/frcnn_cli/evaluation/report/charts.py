@@ -56,7 +56,7 @@ def precision_recall(result: ClassResult, metric: VocMetric, score: float) -> Ma
         axes.fill([0, *x, x[-1]], [0, *y, 0], gid="area")
         axes.plot(x, y, gid="line")
     label = f"{result.name}: AP {result.ap(metric) or 0:.3f}"
-    last = int((result.scores >= np.float32(score)).sum()) - 1
+    last = int((result.scores >= score).sum()) - 1
     if last >= 0:
         at = float(result.recall[last]), float(result.precision[last])
         axes.add_patch(Ellipse(at, 6.4 / width, 6.4 / height, gid="dot", zorder=3))
