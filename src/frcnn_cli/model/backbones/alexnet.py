@@ -39,6 +39,7 @@ def build() -> Backbone:
     spec = BackboneSpec(
         channels=_CHANNELS,
         stride=16,
+        offset=-4.5,
         pool_size=_POOL,
         head_features=_HIDDEN,
         finetune_from="conv2",
