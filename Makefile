@@ -31,7 +31,7 @@ test: install  ## run the tests, the fast ones first
 	$(PYTEST) -m 'not slow'
 	$(PYTEST) -m slow
 
-# 54 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 13 minutes.
+# 58 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 14 minutes.
 FUZZ_EXAMPLES ?= 2000
 FUZZ_SECONDS ?= 10
 FUZZ_COVERAGE ?= 240

@@ -43,7 +43,7 @@ def start(root: Path, seed: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_random_kills_leave_every_entry_whole(tmp_path):
+def test_random_kills_leave_every_entry_whole(tmp_path, record_property):
     draw = random.Random(0)
     cache = Cache(tmp_path / "cache")
     writers = [start(cache.root, seed) for seed in range(WRITERS)]
@@ -60,6 +60,7 @@ def test_random_kills_leave_every_entry_whole(tmp_path):
             writer.communicate()
     kept = list(entries(cache))
     assert len(kept) > KILLS
+    record_property("processes killed", KILLS + WRITERS)
     assert [verdict for verdict in verify(cache) if verdict.problem] == []
     for entry in kept:
         assert f'"key": "{entry.path.name}"'.encode() in read_entry(entry.path)

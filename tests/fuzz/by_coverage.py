@@ -22,7 +22,7 @@ from pathlib import Path
 
 BY_BYTES = (
     *("voc_xml", "coco", "yolo_yaml", "yolo_labels"),
-    *("detections", "safetensors", "image", "toml"),
+    *("detections", "voc_results", "yolo_results", "safetensors", "image", "toml"),
     *("cache_entry", "cache_detections", "run_config", "run_metrics"),
     *("proposals_json", "proposals_npz", "proposals_pkl"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,19 +65,35 @@ def _recoded(content: bytes) -> bytes:
     return content.decode("latin-1").encode("utf-16")
 
 
-def give(files: st.SearchStrategy[bytes], name: str) -> None:
+Give = Callable[[st.SearchStrategy[bytes], str], None]
+
+
+@pytest.fixture
+def give(record_property: Callable[[str, int], None]) -> Give:
+    """Gives files to a reader, and records how many."""
+
+    def counted(files: st.SearchStrategy[bytes], name: str) -> None:
+        record_property("damaged files read", _give(files, name))
+
+    return counted
+
+
+def _give(files: st.SearchStrategy[bytes], name: str) -> int:
     """Gives `files` to the reader `name`, until there are enough or the time is over.
+
+    Returns how many.
 
     Once one breaks it, hypothesis takes the time that it needs to make that one small.
     """
-    end, broken = time.monotonic() + SECONDS, False
+    end, broken, given_files = time.monotonic() + SECONDS, False, 0
 
     @fuzzed
     @given(files)
     def one(content: bytes) -> None:
-        nonlocal broken
+        nonlocal broken, given_files
         if not broken and time.monotonic() > end:
             raise SkipTest  # which hypothesis lets through at once
+        given_files += 1
         try:
             check(name, content)
         except BaseException:
@@ -85,6 +102,7 @@ def give(files: st.SearchStrategy[bytes], name: str) -> None:
 
     with suppress(SkipTest):
         one()
+    return given_files
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -94,12 +112,12 @@ def test_whole_files_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_files(name: str) -> None:
+def test_damaged_files(give: Give, name: str) -> None:
     give(damaged(list(SEEDS[name])), name)
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_any_bytes(name: str) -> None:
+def test_any_bytes(give: Give, name: str) -> None:
     give(st.binary(max_size=200), name)
 
 
@@ -149,12 +167,12 @@ DOCUMENTS: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_json_of_unexpected_shape(name: str) -> None:
+def test_json_of_unexpected_shape(give: Give, name: str) -> None:
     give(st.one_of([reshaped(document) for document in DOCUMENTS[name]]).map(_as_json), name)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_any_json(name: str) -> None:
+def test_any_json(give: Give, name: str) -> None:
     give(values.map(_as_json), name)
 
 

@@ -140,13 +140,18 @@ def _yolo(folder: Path, content: bytes, labels: bytes = LABELS, listed: bytes = 
     _all_of(find_dataset(folder / "data"))
 
 
-def _detections(folder: Path, content: bytes) -> None:
-    photograph = _write(folder / "a.png", PNG)
-    none = as_boxes([])
-    sample = Sample("a", photograph, none, np.zeros(0, np.int64), np.zeros(0, bool))
-    read_detections(
-        _write(folder / "boxes.json", content), SplitIndex([sample], ["dog"], image_size)
-    )
+def _detections(name: str) -> Callable[[Path, bytes], None]:
+    """The reader of the detections in a file, or in the folder of a text file."""
+
+    def read(folder: Path, content: bytes) -> None:
+        photograph = _write(folder / "a.png", PNG)
+        none = as_boxes([])
+        sample = Sample("a", photograph, none, np.zeros(0, np.int64), np.zeros(0, bool))
+        path = _write(folder / "found" / name, content)
+        index = SplitIndex([sample], ["dog"], image_size)
+        read_detections(path.parent if path.suffix == ".txt" else path, index)
+
+    return read
 
 
 def _toml(folder: Path, content: bytes) -> None:
@@ -248,7 +253,9 @@ READERS: Mapping[str, Callable[[Path, bytes], None]] = {
     "yolo_yaml": lambda folder, content: _yolo(folder, content, listed=b"images/a.png\n"),
     "yolo_labels": lambda folder, content: _yolo(folder, YAML, content),
     "yolo_list": lambda folder, content: _yolo(folder, YAML, LABELS, content),
-    "detections": _detections,
+    "detections": _detections("boxes.json"),
+    "voc_results": _detections("comp4_det_test_dog.txt"),
+    "yolo_results": _detections("a.txt"),
     "toml": _toml,
     "safetensors": _safetensors,
     "pth": _pth,
@@ -357,6 +364,8 @@ SEEDS: Mapping[str, Sequence[bytes]] = {
     "yolo_labels": [LABELS],
     "yolo_list": [b"images/a.png\n./images/a.png\n../images/a.png\n"],
     "detections": [DETECTIONS, RESULTS],
+    "voc_results": [b"a 0.5 1 2 20 21.5\na.png 1e-3 2 2 9 9\n"],
+    "yolo_results": [b"0 0.5 0.5 0.25 0.25 0.75\n"],
     "toml": [TOML],
     "safetensors": _checkpoints(),
     "pth": _pickled(),

@@ -71,7 +71,11 @@ def test_deltas_lead_to_the_objects_flipped_or_not(searched) -> None:
 
 
 @pytest.mark.slow
-def test_workers_change_nothing(searched) -> None:
+def test_workers_change_nothing(searched, tmp_path, monkeypatch) -> None:
+    """Nor do modules in the working directory, which they do not import."""
+    for name in ("numpy", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('of this folder')")
+    monkeypatch.chdir(tmp_path)
     samples, run = searched
     batches = TrainingSet(samples, run, CONFIG, SPEC)
     in_line, ahead = (list(batches.batches(2, workers)) for workers in (0, 2))

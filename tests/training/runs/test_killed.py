@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from support import killed
 
 KILLED = Path(killed.__file__)
+KILLS = 16
 FILES = {"best.safetensors", "last.safetensors", "resume.safetensors"}
 
 
@@ -37,9 +39,12 @@ def metrics(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_changes_nothing(scenes: Path, tmp_path: Path) -> None:
+def test_kill_9_at_any_moment_changes_nothing(
+    scenes: Path, tmp_path: Path, record_property: Callable[[str, int], None]
+) -> None:
     (whole,) = train(scenes, tmp_path, "whole", kills=0)
-    for run in train(scenes, tmp_path, "killed", kills=16):
+    record_property("processes killed", KILLS)
+    for run in train(scenes, tmp_path, "killed", KILLS):
         assert metrics(run) == metrics(whole)
         names = {file.name for file in run.iterdir()}
         assert names == FILES | {
