@@ -94,6 +94,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def take(self, rows: IntArray | BoolArray) -> Detections:
+        """Returns those at the indices `rows`, or where a mask (N,) holds."""
+        places = None if self.places is None else self.places[rows]
+        return Detections(self.boxes[rows], self.scores[rows], self.labels[rows], places)
+
     def rounded(self) -> Detections:
         """Returns them as files hold them: to a hundredth of a pixel and a millionth of a score."""
         return Detections(
@@ -106,6 +111,73 @@ class Detections:
     def empty(cls) -> Detections:
         """Returns no detections."""
         return cls(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A score threshold, and precision and recall over all classes together.
+
+    Attributes:
+        score: the lowest that is still reported.
+        precision: share of the reported detections that are right, in 0..1.
+        recall: share of the objects that are found, in 0..1.
+    """
+
+    score: float
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, in 0..1."""
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes a score the probability of being right, found on images not trained on.
+
+    Platt scaling of the log odds: a score with odds o = s / (1 - s) becomes the probability with
+    odds o^slope · e^offset. It increases with s, so the order of detections stays.
+
+    Attributes:
+        slope: above 0.
+        offset: of the log odds.
+        threshold: where detections are confident: the calibrated score with the highest F1.
+        split: name of the split that it was found on.
+        images: in that split.
+    """
+
+    slope: float
+    offset: float
+    threshold: OperatingPoint
+    split: str
+    images: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.slope < np.inf and np.isfinite(self.offset)):
+            raise ValueError(f"slope {self.slope:g} and offset {self.offset:g} calibrate nothing")
+
+    def calibrated(self, score: float) -> float:
+        """Returns the probability that a detection with `score` is right."""
+        return float(_scale_odds(score, self.slope, self.offset))
+
+    def raw(self, probability: float) -> float:
+        """Returns the score that becomes `probability`."""
+        return float(_scale_odds(probability, 1 / self.slope, -self.offset / self.slope))
+
+    def apply(self, scores: ScoreArray) -> ScoreArray:
+        """Returns `calibrated` of each of the scores (N,), in their type."""
+        return _scale_odds(scores, self.slope, self.offset).astype(scores.dtype)
+
+
+def _scale_odds(p: npt.ArrayLike, slope: float, offset: float) -> npt.NDArray[np.float64]:
+    """Returns the probabilities with odds o^slope · e^offset, where p in 0..1 has the odds o."""
+    values = np.asarray(p, np.float64).clip(0, 1)
+    with np.errstate(divide="ignore", over="ignore"):  # 0 and 1 stay what they are
+        log_odds = slope * (np.log(values) - np.log1p(-values)) + offset
+        return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 
 from frcnn_cli.cache.checkpoints import (
     CheckpointInfo,
+    calibrate,
     load_checkpoint,
     read_safetensors,
     save_checkpoint,
@@ -19,6 +21,7 @@ from frcnn_cli.cache.checkpoints import (
 )
 from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CacheError, CheckpointError
+from frcnn_cli.records import Calibration, OperatingPoint
 
 INFO = CheckpointInfo(
     ModelConfig(backbone="alexnet", pool="roi_align"),
@@ -35,6 +38,24 @@ def test_round_trip(tmp_path: Path) -> None:
     assert info == INFO
     assert loaded.keys() == tensors.keys()
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+
+
+def test_calibration_is_kept_and_replaced(tmp_path: Path) -> None:
+    calibration = Calibration(1.5, -0.25, OperatingPoint(0.312, 0.7, 0.6), "val", 30)
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2)}, dataclasses.replace(INFO, calibration=calibration))
+    assert load_checkpoint(path)[1].calibration == calibration
+    calibrate(path, path, None)
+    assert load_checkpoint(path)[1] == INFO
+    _, metadata = read_safetensors(path)
+    for damage in (
+        '{"slope": -1}',
+        "[]",
+        json.dumps(dataclasses.asdict(calibration) | {"slope": 0}),
+    ):
+        write_safetensors(path, {}, {**metadata, "calibration": damage})
+        with pytest.raises(CheckpointError, match="has unusable metadata"):
+            load_checkpoint(path)
 
 
 def test_equal_contents_make_equal_bytes(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from frcnn_cli.cache.checkpoints import calibrate
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.records import Calibration, OperatingPoint
 from support.commands import frcnn, trained_run
 
 pytestmark = pytest.mark.slow
@@ -79,3 +82,108 @@ def test_errors_are_one_line(project: Path, words: list[str], message: str) -> N
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
     assert [run.name for run in (project / ".frcnn/runs").iterdir()] == ["efficientnet_lite0-1"]
+
+
+def boxes_of(folder: Path, *words: str) -> list[dict]:
+    """The detections in the scenes, of the detector and with the settings in `words`."""
+    done = frcnn(folder, "detect", "scenes/JPEGImages", "--out", "found.json", *words)
+    assert done.returncode == 0, done.stderr
+    images = json.loads((folder / "found.json").read_text())["images"]
+    return [each for image in images for each in image["detections"]]
+
+
+@pytest.fixture(scope="module")
+def detectors(project: Path) -> tuple[str, str, Calibration]:
+    """The same weights as they are and calibrated, so that half of the detections are confident."""
+    best = trained_run(project) / "best.safetensors"
+    plain, calibrated = project / "plain.safetensors", project / "calibrated.safetensors"
+    calibrate(best, plain, None)
+    scores = [each["score"] for each in boxes_of(project, "--checkpoint", plain.name)]
+    scale = Calibration(1.5, 2.0, OperatingPoint(0.5, 0.5, 0.5), "val", 2)
+    middle = round(scale.calibrated(float(np.median(scores))), 3)
+    calibration = Calibration(1.5, 2.0, OperatingPoint(middle, 0.5, 0.5), "val", 2)
+    calibrate(best, calibrated, calibration)
+    return plain.name, calibrated.name, calibration
+
+
+def test_calibration_changes_scores_and_nothing_else(
+    project: Path, detectors: tuple[str, str, Calibration]
+) -> None:
+    plain, calibrated, calibration = detectors
+    before = boxes_of(project, "--checkpoint", plain)
+    threshold = str(calibration.calibrated(0.05))
+    after = boxes_of(project, "--checkpoint", calibrated, "--score", threshold)
+    assert len(before) > 10
+    expected = calibration.apply(np.array([each.pop("score") for each in before], np.float32))
+    assert [each.pop("score") for each in after] == pytest.approx(expected, abs=1e-5)
+    assert after == before
+    assert boxes_of(project, "--checkpoint", calibrated, "--vote", "0") == boxes_of(
+        project, "--checkpoint", plain, "--vote", "0"
+    )
+
+
+def test_confident_boxes(project: Path, detectors: tuple[str, str, Calibration]) -> None:
+    _, calibrated, calibration = detectors
+    words = ("detect", "scenes/JPEGImages", "--checkpoint", calibrated)
+    done = frcnn(project, *words, "--json")
+    result, best = json.loads(done.stdout), calibration.threshold.score
+    assert 0 < result["confident"] < result["detections"]
+    assert result["confident_score"] == best
+    shown = f"{result['confident']} confident detections, {result['detections']} in all from 0.05,"
+    assert f"{shown} in 14 images" in " ".join(frcnn(project, *words).stderr.split())
+    only = boxes_of(project, "--checkpoint", calibrated, "--score", "best")
+    assert len(only) == result["confident"]
+    assert min(each["score"] for each in only) >= best - 1e-6
+    frcnn(project, *words, "--format", "voc", "--out", "start")
+    xml = "".join(path.read_text() for path in (project / "start").iterdir())
+    assert xml.count("<object>") == result["confident"]
+    frcnn(project, *words, "--format", "voc", "--out", "more", "--score", "0.05")
+    xml = "".join(path.read_text() for path in (project / "more").iterdir())
+    assert xml.count("<object>") == result["detections"]
+
+
+def test_boxes_of_some_classes(project: Path, detectors: tuple[str, str, Calibration]) -> None:
+    words = ("--checkpoint", detectors[0], "--score", "0.01")
+    every = boxes_of(project, *words, "--max-per-image", "0")
+    mugs = boxes_of(project, *words, "--classes", "mug, ball", "--max-per-image", "0")
+    assert mugs == [each for each in every if each["label"] in ("mug", "ball")]
+    # The cap is one of these classes: others, which may score higher, take no place.
+    assert len(boxes_of(project, *words, "--classes", "mug", "--max-per-image", "1")) == len(
+        {each["file"] for each in json.loads((project / "found.json").read_text())["images"]}
+    )
+
+
+def test_drawn_from_the_score_that_is_given(
+    project: Path, detectors: tuple[str, str, Calibration]
+) -> None:
+    words = ("detect", "scenes/JPEGImages", "--checkpoint", detectors[1])
+    first = sorted((project / "scenes/JPEGImages").iterdir())[0]
+    drawn = {}
+    for name, given in {
+        "none": ("--draw-score", "1"),
+        "best": (),
+        "same": ("--draw-score", str(detectors[2].threshold.score)),
+        "every": ("--score", "0.05"),
+    }.items():
+        assert frcnn(project, *words, "--draw", name, *given).returncode == 0
+        drawn[name] = (project / name / f"{first.stem}.jpg").read_bytes()
+    assert drawn["best"] == drawn["same"]
+    assert len({drawn["none"], drawn["best"], drawn["every"]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--score", "high"], "--score is 'high'; use a number from 0 to 1, or best"),
+        (["--score", "50"], "score_threshold is 50.0"),
+        (["--score", "best"], "has no threshold of its own, or does not vote; give a number, or"),
+        (["--classes", "mug,cow"], "does not know the class 'cow' of --classes; it knows ball,"),
+    ],
+)
+def test_thresholds_and_classes_that_cannot_be(
+    project: Path, detectors: tuple[str, str, Calibration], words: list[str], message: str
+) -> None:
+    done = frcnn(project, "detect", "scenes/JPEGImages", "--checkpoint", detectors[0], *words)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

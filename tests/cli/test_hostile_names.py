@@ -174,7 +174,7 @@ NAMES = [name for name in PAYLOADS.values() if "/" not in name and name != ".."]
 def test_pictures_stay_in_their_folder(tmp_path: Path, name: str) -> None:
     image = photograph(tmp_path / "in" / f"{name}.jpg")
     found = (each for each in [detected(str(image))])
-    list(draw_each(found, tmp_path / "out", [image], ("dog",)))
+    list(draw_each(found, tmp_path / "out", [image], ("dog",), 0.5))
     (picture,) = [path for path in tmp_path.rglob("*") if path.is_file() and path != image]
     assert picture.parent == tmp_path / "out"
 

@@ -21,6 +21,7 @@ from frcnn_cli.config import InputConfig, ModelConfig, from_dict
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file
+from frcnn_cli.records import Calibration
 
 SCHEMA = "frcnn.checkpoint/1"
 _SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]{1,9})")
@@ -39,12 +40,14 @@ class CheckpointInfo:
         classes: the names; label k is `classes[k - 1]`.
         input: the size of the images it expects.
         training: other facts about the run: recipe, data set, step, metrics; JSON values.
+        calibration: of the scores of voted detections; None leaves scores as they are.
     """
 
     model: ModelConfig
     classes: tuple[str, ...]
     input: InputConfig
     training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointInfo) -> None:
@@ -65,6 +68,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointI
         "input": json.dumps(dataclasses.asdict(info.input)),
         "training": json.dumps(info.training),
     }
+    if info.calibration is not None:
+        metadata["calibration"] = json.dumps(dataclasses.asdict(info.calibration))
     write_safetensors(path, tensors, metadata)
 
 
@@ -94,6 +99,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
             tuple(str(name) for name in _value(metadata, "classes", list)),
             from_dict(InputConfig, _value(metadata, "input", dict)),
             _value(metadata, "training", dict),
+            decode_json(metadata["calibration"], Calibration)
+            if "calibration" in metadata
+            else None,
         )
     except (KeyError, ValueError, ConfigError) as error:
         raise CheckpointError(
@@ -101,6 +109,17 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
         ) from error
     require_finite(tensors, path)
     return tensors, info
+
+
+def calibrate(source: Path, target: Path, calibration: Calibration | None) -> None:
+    """Writes the checkpoint `source` as `target` with another calibration; they may be one file.
+
+    Raises:
+        CheckpointError: `source` is missing, damaged or not a frcnn checkpoint.
+        CacheError: the folder of `target` is read-only or full.
+    """
+    tensors, info = load_checkpoint(source)
+    save_checkpoint(target, tensors, dataclasses.replace(info, calibration=calibration))
 
 
 def require_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:

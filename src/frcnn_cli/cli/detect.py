@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,16 +16,19 @@ from rich.console import RenderableType
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig
-from frcnn_cli.errors import FrcnnError
+from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig, override
+from frcnn_cli.errors import ConfigError, FrcnnError, some_of
 
 if TYPE_CHECKING:
+    from frcnn_cli.detection.formats.writer import DetectionWriter
     from frcnn_cli.records import DetectedImage
 
 _STDOUT = Path("-")
 _LOGGER = logging.getLogger(__name__)
 _NAMED = 8
 """Classes that the closing lines name."""
+_DRAWN = 0.5
+"""Score threshold of a drawn box, of a detector without one of its own."""
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -31,7 +36,9 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[].file[/]  [dim]for pipes[/]
 
-[cyan]frcnn detect new/ --format voc --score 0.5[/]  [dim]XML to start annotating from[/]
+[cyan]frcnn detect holiday/ --score best[/]  [dim]only confident boxes[/]
+
+[cyan]frcnn detect new/ --format voc[/]  [dim]XML to start annotating from[/]
 """
 
 
@@ -42,7 +49,12 @@ def detect(
     *,
     out: Annotated[Path | None, option("FILE", default="boxes.json, or by format")] = None,
     output_format: Annotated[OutputFormat, option("NAME", "--format")] = "frcnn",
+    score: Annotated[str | None, option("P", default="0.05; for voc and yolo best")] = None,
+    classes: Annotated[str | None, option("NAME,NAME…", default="all")] = None,
     draw: Annotated[Path | None, option("DIR")] = None,
+    draw_score: Annotated[
+        float | None, option("P", default="--score, else best", min=0, max=1)
+    ] = None,
     scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
     workers: Annotated[
         int | None, option("N", default="one per core, if there is much to search", min=0)
@@ -59,7 +71,11 @@ def detect(
         paths: Images, or folders of images.
         out: Output; - is stdout. For voc and yolo, a new folder.
         output_format: frcnn, coco, jsonl or csv; voc or yolo for annotation tools.
+        score: Detections with a lower score are dropped; best: the detector's own threshold, from
+            which they are confident ones.
+        classes: Detections of other classes are dropped.
         draw: Also write annotated images.
+        draw_score: Score threshold of a drawn box.
         scales: Several image scales (short sides); each RoI uses the best one (§2.4).
         workers: Processes that decode and search; 0: use only this process.
         resume: Continue where the same command was stopped.
@@ -83,18 +99,26 @@ def detect(
         weights = choose_checkpoint(checkpoint, cache)
         settings = context.settings()
         speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
-        job = DetectionJob(
-            detector=LoadedDetector.load(weights, device, speed),
-            cache=cache,
-            proposals=settings.apply("proposals", ProposalConfig()),
-            config=settings.apply(
-                "detect",
-                DetectConfig(),
-                **chosen,
-                scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
-            ),
+        detector = LoadedDetector.load(weights, device, speed)
+        info = detector.info
+        config = settings.apply(
+            "detect",
+            DetectConfig(),
+            **chosen,
+            scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
         )
-        info = job.detector.info
+        config, draw_score = _with_thresholds(
+            config,
+            score,
+            draw_score,
+            confident=detector.confident_score(config),
+            is_set="score_threshold" in settings.tables.get("detect", {}),
+            is_start=output_format in registry.FOLDERS,
+        )
+        labels = _labels(classes, info.classes)
+        # With --classes, the best of these and not those among the best of all.
+        asked = override(config, {"max_per_image": 0}) if labels else config
+        job = DetectionJob(detector, cache, settings.apply("proposals", ProposalConfig()), asked)
         writer = registry.open_writer(
             output_format,
             sys.stdout if out == _STDOUT else out,
@@ -108,19 +132,14 @@ def detect(
         if resume and not any(map(kept.holds, images)):
             _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
         results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
+        if labels:
+            results = _only(results, labels, config.max_per_image)
         if draw is not None:
-            results = draw_each(results, draw, files, info.classes)
-        tally, interrupted = _Totals(info.classes), None
+            results = draw_each(results, draw, files, info.classes, draw_score)
+        tally = _Totals(info.classes, config.score_threshold, detector.confident_score(config))
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
-            try:
-                for done, result in enumerate(results, start=1):
-                    tally.add(result)
-                    if not isinstance(result, FrcnnError):
-                        writer.write(result)
-                    report(STEP, done, len(files))
-            except KeyboardInterrupt as stop:
-                interrupted = stop  # the file is finished first
+            interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(files)))
         if interrupted is not None:
             raise interrupted
         summary = _as_summary(tally, weights, out, draw)
@@ -131,12 +150,116 @@ def detect(
         terminal.finish(tally.failures, succeeded=tally.images)
 
 
-class _Totals:
-    """The results so far, for the closing lines; memory stays flat."""
+def _write(
+    results: Iterable[DetectedImage | FrcnnError],
+    writer: DetectionWriter,
+    tally: _Totals,
+    report: Callable[[int], None],
+) -> KeyboardInterrupt | None:
+    """Writes `results` as they come; returns Ctrl-C, so that the file is finished first.
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    Args:
+        results: of each image.
+        writer: opened.
+        tally: to which they are added.
+        report: called with the number of images done.
+    """
+    try:
+        for done, result in enumerate(results, start=1):
+            tally.add(result)
+            if not isinstance(result, FrcnnError):
+                writer.write(result)
+            report(done)
+    except KeyboardInterrupt as stop:
+        return stop
+    return None
+
+
+def _with_thresholds(
+    config: DetectConfig,
+    score: str | None,
+    drawn: float | None,
+    *,
+    confident: float | None,
+    is_set: bool,
+    is_start: bool,
+) -> tuple[DetectConfig, float]:
+    """Returns the settings with their score threshold, and that of drawn boxes.
+
+    Args:
+        config: the settings without --score.
+        score: value of --score.
+        drawn: value of --draw-score.
+        confident: the detector's own threshold, if it has one.
+        is_set: whether the settings file has a threshold.
+        is_start: whether what is written is a start for annotators, who want confident boxes.
+
+    Raises:
+        ConfigError: `score` is neither a number nor "best", or is "best" of a detector without.
+    """
+    if score == "best" and confident is None:
+        raise ConfigError(
+            "--score is best, but the detector has no threshold of its own, or does not vote",
+            remedy="give a number, or find one with frcnn eval DATA --split val --calibrate FILE",
+        )
+    if score == "best" or (score is None and is_start and not is_set):
+        value = confident
+    else:
+        try:
+            value = None if score is None else float(score)
+        except ValueError as error:
+            remedy = "use a number from 0 to 1, or best"
+            raise ConfigError(f"--score is {score!r}", remedy=remedy) from error
+    config = override(config, {"score_threshold": value})
+    if drawn is None:
+        drawn = config.score_threshold if score or is_set else confident or _DRAWN
+    return config, drawn
+
+
+def _labels(names: str | None, classes: tuple[str, ...]) -> list[int]:
+    """Returns the labels of "dog,cat", the value of --classes; [] where it is not given.
+
+    Raises:
+        ConfigError: the detector does not know one.
+    """
+    wanted = [] if names is None else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in classes:
+            raise ConfigError(
+                f"the detector does not know the class {name!r} of --classes",
+                remedy=f"it knows {some_of(classes)}",
+            )
+    return [classes.index(name) + 1 for name in wanted]
+
+
+def _only(
+    results: Generator[DetectedImage | FrcnnError], labels: Sequence[int], most: int
+) -> Generator[DetectedImage | FrcnnError]:
+    """Yields `results` with the detections of `labels`, at most so many per image; 0: all."""
+    import numpy as np
+
+    with closing(results):
+        for result in results:
+            if isinstance(result, FrcnnError):
+                yield result
+                continue
+            rows = np.flatnonzero(np.isin(result.detections.labels, labels))
+            yield replace(result, detections=result.detections.take(rows[: most or None]))
+
+
+class _Totals:
+    """The results so far, for the closing lines; memory stays flat.
+
+    Args:
+        classes: names of the labels 1..K.
+        score: score threshold of a detection.
+        confident: of a confident one; None of a detector that is not calibrated.
+    """
+
+    def __init__(self, classes: tuple[str, ...], score: float, confident: float | None) -> None:
         self._classes = classes
-        self.images = 0
+        self.score, self.confident_score = score, confident
+        self.images = self.confident = 0
         self.labels: Counter[str] = Counter()
         self.failures: list[FrcnnError] = []
         self._seconds: Counter[str] = Counter()
@@ -146,7 +269,10 @@ class _Totals:
             self.failures.append(image)
             return
         self.images += 1
-        self.labels.update(self._classes[int(label) - 1] for label in image.detections.labels)
+        found = image.detections
+        self.labels.update(self._classes[int(label) - 1] for label in found.labels)
+        if self.confident_score is not None:
+            self.confident += int((found.scores >= self.confident_score).sum())
         self._seconds.update(image.seconds)
 
     def seconds(self) -> dict[str, float]:
@@ -159,6 +285,8 @@ def _as_data(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> 
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
         "detections": sum(tally.labels.values()),
+        "confident": None if tally.confident_score is None else tally.confident,
+        "confident_score": tally.confident_score,
         "labels": dict(tally.labels.most_common()),
         "seconds": {step: round(value, 4) for step, value in tally.seconds().items()},
         "checkpoint": str(checkpoint),
@@ -171,7 +299,12 @@ def _as_data(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> 
 def _as_summary(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> RenderableType:
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
-    detections = count(sum(tally.labels.values()), "detection")
+    total = sum(tally.labels.values())
+    detections = count(total, "detection")
+    if tally.confident_score is not None:
+        detections = f"{count(tally.confident, 'confident detection')}"
+        if tally.score < tally.confident_score:
+            detections += f", {total:,} in all from {tally.score:g},"
     return facts(
         f"{detections} in {count(tally.images, 'image')}",
         {

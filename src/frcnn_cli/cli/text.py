@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from frcnn_cli.records import OperatingPoint
 
 
 def headline(text: str, *, complete: bool = True) -> Text:
@@ -75,6 +79,12 @@ MOST_ROWS = 50
 def count(number: int, noun: str) -> str:
     """Returns "1 image", "5,011 images"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def from_score(point: OperatingPoint) -> str:
+    """Returns "from score 0.312: precision 0.721, recall 0.655"."""
+    rates = f"precision {point.precision:.3f}, recall {point.recall:.3f}"
+    return f"from score {point.score:.3f}: {rates}"
 
 
 def duration(seconds: float) -> str:

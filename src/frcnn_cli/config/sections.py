@@ -92,11 +92,11 @@ class InputConfig(Config):
 class DetectConfig(Config):
     """How class scores and deltas become detections."""
 
-    score_threshold: Annotated[Fraction, Flag("P", name="--score")] = 0.05
+    score_threshold: Fraction = 0.05
     """Detections with a lower score are dropped."""
     nms_iou: Annotated[Fraction, Flag("IOU", name="--nms")] = 0.3
     """IoU above which the lower-scoring of two boxes of a class is dropped (NMS; §4, 0.3)."""
-    max_per_image: Count = 100
+    max_per_image: Annotated[Count, Flag("N")] = 100
     """Detections kept per image, over all classes; 0 keeps all."""
     vote: Annotated[Fraction, Flag("IOU")] = 0.5
     """IoU from which a class's boxes vote on the place and the score of a kept box (Gidaris &

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.records import Calibration
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
 """The detector shipped with frcnn: the 20 VOC classes."""
@@ -59,6 +60,19 @@ class LoadedDetector:
         """Makes a detector of `model`, which is modified in place: pass a copy to keep yours."""
         network = Inference(model, speed)
         return cls(network, model, info, network.device)
+
+    def uncalibrated(self) -> Self:
+        """Returns the same detector with the scores of its votes as they are."""
+        return replace(self, info=replace(self.info, calibration=None))
+
+    def calibration(self, config: DetectConfig) -> Calibration | None:
+        """Returns what calibrates its scores: those of votes, if it was calibrated."""
+        return self.info.calibration if config.vote else None
+
+    def confident_score(self, config: DetectConfig) -> float | None:
+        """Returns the score from which its detections are confident ones; None if not known."""
+        calibration = self.calibration(config)
+        return None if calibration is None else calibration.threshold.score
 
     def sizes(self, config: DetectConfig) -> tuple[InputConfig, ...]:
         """Returns the sizes at which images are given to the network."""
@@ -100,7 +114,7 @@ class DetectionJob:
         detector: the network.
         cache: where proposals are kept; None keeps none.
         proposals: how regions are searched.
-        config: thresholds.
+        config: thresholds; the score's is one of calibrated scores, where it has a calibration.
         match_iou: IoU from which a box matches an object, for the diagnostics of the ground truth
             of images that have one; None: no diagnostics.
     """

@@ -64,6 +64,7 @@ class KeptDetections:
             "max_proposals": job.proposals.max_proposals,
             "detect": dataclasses.asdict(job.config),
             "iou": job.match_iou,
+            "calibrated": job.detector.calibration(job.config) is not None,
             "code": [__version__, torch.__version__],
         }
         return cls(cache, settings, job.proposals, job.match_iou is not None, reads)

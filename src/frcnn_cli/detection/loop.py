@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -131,16 +132,24 @@ def _detected(
 ) -> DetectedImage:
     """Returns what the network's output for the proposals of an image makes of it."""
     model, boxes = job.detector.model, torch.from_numpy(ready.proposals)
+    config, calibration = job.config, job.detector.calibration(job.config)
+    if calibration is not None:
+        config = replace(config, score_threshold=calibration.raw(config.score_threshold))
     output = on_cpu(output)
     timer("network")
     network = sum(timer.seconds.values())
     diagnostics = None
     if job.match_iou is not None and image.truth is not None:
         diagnostics = diagnose_objects(
-            output, boxes, model, ready.size, image.truth, config=job.config, iou=job.match_iou
+            output, boxes, model, ready.size, image.truth, config=config, iou=job.match_iou
         )
     timer("diagnostics")
-    found = postprocess_with_votes(output, boxes, model, ready.size, job.config)
+    found = postprocess_with_votes(output, boxes, model, ready.size, config)
+    if calibration is not None:
+        found = replace(found, scores=calibration.apply(found.scores))
+        if diagnostics is not None:
+            likely = calibration.apply(diagnostics.candidate_score)
+            diagnostics = replace(diagnostics, candidate_score=likely)
     timer("postprocess")
     seconds = {**ready.seconds, "network": network, "postprocess": timer.seconds["postprocess"]}
     return DetectedImage(image.file, *ready.size, len(boxes), found, seconds, diagnostics)

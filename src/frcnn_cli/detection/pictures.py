@@ -12,15 +12,13 @@ from frcnn_cli.plotting.draw import draw
 from frcnn_cli.plotting.save import free_name, save_picture
 from frcnn_cli.records import DetectedImage
 
-DRAWN_SCORE = 0.5
-"""Score threshold of a drawn box: pictures are for people, the JSON has the rest."""
-
 
 def draw_each(
     results: Generator[DetectedImage | FrcnnError],
     folder: Path,
     paths: Sequence[Path],
     classes: Sequence[str],
+    min_score: float,
 ) -> Generator[DetectedImage | FrcnnError]:
     """Yields `results`, each drawn into `folder`; an image that cannot be read becomes an error.
 
@@ -32,6 +30,7 @@ def draw_each(
         folder: is made if need be.
         paths: the images.
         classes: names of the labels 1..K.
+        min_score: of a box that is drawn.
 
     Raises:
         ConfigError: `folder` holds one of the images.
@@ -57,5 +56,5 @@ def draw_each(
                 yield error
                 continue
             # A full disk ends the command: the next pictures would find it full too.
-            save_picture(draw(image, result.detections, classes, min_score=DRAWN_SCORE), picture)
+            save_picture(draw(image, result.detections, classes, min_score=min_score), picture)
             yield result

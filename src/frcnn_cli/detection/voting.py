@@ -48,8 +48,7 @@ def postprocess_with_votes(
     )
     kept = suppress(found.boxes, found.scores, found.labels, config.nms_iou, config.max_per_image)
     voted = vote(found, kept, config.vote, config.support)
-    strong = voted.scores > config.score_threshold
-    return Detections(voted.boxes[strong], voted.scores[strong], voted.labels[strong])
+    return voted.take(voted.scores > config.score_threshold)
 
 
 def vote(candidates: Detections, kept: IntArray, iou: float, support: float) -> Detections:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from frcnn_cli.cache.checkpoints import CheckpointInfo, calibrate
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
@@ -19,14 +20,22 @@ from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_samples
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, DataError, FrcnnError, some_of
+from frcnn_cli.evaluation.analysis.calibration import fit_calibration
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
+from frcnn_cli.evaluation.analysis.operating_point import operating_point
 from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_split, score
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.proposals.service import ensure_proposals
-from frcnn_cli.records import Detections, GroundTruthDiagnostics, Sample
+from frcnn_cli.records import (
+    Calibration,
+    Detections,
+    GroundTruthDiagnostics,
+    OperatingPoint,
+    Sample,
+)
 from frcnn_cli.runtime.progress import Progress, silent
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,6 +57,8 @@ class EvaluationRun:
         failures: images that could not be used.
         format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
+        threshold: from which score its detections are confident ones, with their precision and
+            recall here; None of a file, and of a detector that is not calibrated.
     """
 
     samples: tuple[Sample, ...]
@@ -61,6 +72,7 @@ class EvaluationRun:
     failures: tuple[FrcnnError, ...]
     format: str = ""
     evidence: Evidence | None = None
+    threshold: OperatingPoint | None = None
 
 
 def evaluate_detector(
@@ -74,6 +86,7 @@ def evaluate_detector(
     config: EvalConfig,
     explained: bool = False,
     checkpoint: Path | None = None,
+    held_out: bool = False,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; missing proposals are computed.
@@ -89,14 +102,22 @@ def evaluate_detector(
         explained: whether other conventions are tried too.
         checkpoint: the detector's file. What is found is kept under its content, so that another
             call with the same settings detects only in images that are new to it.
+        held_out: whether to refuse images that the detector was trained on, as far as it knows.
         progress: called after each image.
 
     Raises:
-        DataError: there is no such data set or split, or none of its images can be used.
+        DataError: there is no such data set or split, none of its images can be used, or they are
+            not held out.
         CheckpointError: the data set has classes that the detector does not know.
     """
     dataset = _labelled_for(open_dataset(data, cache), detector)
+    if held_out:
+        _require_held_out(dataset, split, detector.info)
     samples, failures = read_split(dataset, split)
+    calibration = detector.calibration(detect)
+    if calibration is not None:  # the same detections are scored
+        score_threshold = calibration.calibrated(detect.score_threshold)
+        detect = replace(detect, score_threshold=score_threshold)
     job = DetectionJob(detector, cache, proposals, detect, config.match_iou)
     kept = None if checkpoint is None else KeptDetections.of(job, cache, checkpoint)
     found, seen, unread = _detections(samples, job, cache, kept, progress)
@@ -106,7 +127,10 @@ def evaluate_detector(
     scored = _scored(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
-    return replace(scored, evidence=collect_evidence(usable, seen, detect.score_threshold))
+    evidence = collect_evidence(usable, seen, detect.score_threshold)
+    confident = detector.confident_score(detect)
+    threshold = None if confident is None else operating_point(scored.matched, confident)
+    return replace(scored, evidence=evidence, threshold=threshold)
 
 
 def _detections(
@@ -196,6 +220,30 @@ def _scored(
     )
 
 
+def calibrate_checkpoint(run: EvaluationRun, source: Path, target: Path) -> Calibration:
+    """Writes the checkpoint `source` as `target`, calibrated on an evaluation of it.
+
+    Args:
+        run: of the uncalibrated detector, on images that it was not trained on.
+        source: its checkpoint.
+        target: the file; it is overwritten.
+
+    Raises:
+        DataError: the detections teach nothing.
+        CacheError: the file cannot be written.
+    """
+    calibration = fit_calibration(run.matched, run.split)
+    if calibration is None:
+        raise DataError(
+            "its scores cannot be calibrated: of its detections none is right, none is wrong, or "
+            "those that are right score no higher",
+            remedy="train it further, or use more images",
+            file=source,
+        )
+    calibrate(source, target, calibration)
+    return calibration
+
+
 def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     """Draws precision against recall of each class into a PNG.
 
@@ -225,6 +273,20 @@ def _labelled_for(dataset: Dataset, detector: LoadedDetector) -> Dataset:
             remedy="name the checkpoint that was trained on this data with --checkpoint",
         )
     return dataset.with_classes(detector.info.classes)
+
+
+def _require_held_out(dataset: Dataset, split: str, info: CheckpointInfo) -> None:
+    trained = str(info.training.get("split"))
+    if info.training.get("data") != dataset.root.resolve().name:
+        return
+    ids = set(dataset.split(split))
+    if shared := len(ids.intersection(dataset.splits.get(trained, ()))):
+        raise DataError(
+            f"the detector was trained on {shared:,} of the {len(ids):,} images of {split!r}, "
+            f"with its split {trained!r}",
+            remedy="name a --split that was held out",
+            file=dataset.root,
+        )
 
 
 def _require_images(

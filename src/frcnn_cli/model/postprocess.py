@@ -29,7 +29,7 @@ def postprocess(
     """
     found = decode_candidates(output, proposals, model, size, config.score_threshold)
     kept = suppress(found.boxes, found.scores, found.labels, config.nms_iou, config.max_per_image)
-    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+    return found.take(kept)
 
 
 def decode_candidates(

@@ -29,9 +29,10 @@ def test_eval_takes_the_newest_detector(project: Path) -> None:
 def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
     tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
     photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
-    frcnn(project, "detect", *photographs, "--out", "test.json", "--score", "0.01")
+    words = ("--vote", "0")  # the threshold of eval is one before the calibration
+    frcnn(project, "detect", *photographs, "--out", "test.json", "--score", "0.01", *words)
     from_file = frcnn(project, "eval", "--detections", "test.json", "--json")
-    from_model = frcnn(project, "eval", "--json")
+    from_model = frcnn(project, "eval", "--json", *words)
     ours, theirs = (json.loads(done.stdout) for done in (from_file, from_model))
     assert ours["map"] == pytest.approx(theirs["map"], abs=1e-6)
 
@@ -51,6 +52,42 @@ def test_a_report_tells_what_the_detector_saw(project: Path) -> None:
     page = (project / "report" / "index.html").read_text(encoding="utf-8")
     assert "eval --report report" in page
     assert "efficientnet_lite0-1" in page
+
+
+def test_calibrate_with_images_that_were_held_out(project: Path, tmp_path: Path) -> None:
+    """Half of what the detector finds is made the truth of the test split, which it then knows."""
+    shutil.copytree(project / "scenes", tmp_path / "scenes")
+    best = str(trained_run(project) / "best.safetensors")
+    tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
+    photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
+    words = ("detect", *photographs, "--checkpoint", best)
+    found = json.loads(frcnn(tmp_path, *words, "--out", "all.json", "--json").stdout)
+    images = json.loads((tmp_path / "all.json").read_text())["images"]
+    scores = sorted(each["score"] for image in images for each in image["detections"])
+    assert found["detections"] > 10
+    middle = str(scores[len(scores) // 2])
+    frcnn(tmp_path, *words, "--format", "voc", "--out", "truth", "--score", middle)
+    shutil.copytree(tmp_path / "truth", tmp_path / "scenes/Annotations", dirs_exist_ok=True)
+
+    new = "new.safetensors"
+    words = ("eval", "--checkpoint", best)
+    done = frcnn(tmp_path, *words, "--calibrate", new, "--json")
+    assert done.returncode == 0, done.stderr
+    before = json.loads(done.stdout)
+    shown = frcnn(tmp_path, "eval", "--checkpoint", new)
+    assert "confident from score 0." in shown.stderr
+    after = json.loads(frcnn(tmp_path, "eval", "--checkpoint", new, "--json").stdout)
+    assert after["threshold"]["recall"] > 0.9
+    assert after["map"] == before["map"]
+    # Another time it is calibrated as before, not on top.
+    frcnn(tmp_path, "eval", "--checkpoint", new, "--calibrate", "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / new).read_bytes()
+
+    refused = frcnn(tmp_path, *words, "--split", "trainval", "--calibrate", "no.safetensors")
+    assert refused.returncode == 1
+    assert "was trained on 8 of the 10 images of 'trainval'" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "no.safetensors").exists()
+    assert frcnn(tmp_path, *words, "--vote", "0", "--calibrate", "no.safetensors").returncode == 2
 
 
 def test_two_detectors_side_by_side(project: Path) -> None:

@@ -8,8 +8,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from frcnn_cli.evaluation.analysis.calibration import ReliabilityBin
 from frcnn_cli.evaluation.metrics.voc import evaluate
-from frcnn_cli.evaluation.report.charts import precision_recall, score_histogram
+from frcnn_cli.evaluation.report.charts import (
+    precision_recall,
+    reliability_curve,
+    score_histogram,
+)
 from support.samples import detected, sample
 
 BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
@@ -66,3 +71,15 @@ def test_bars_of_a_histogram():
     assert bad[0][:, 1].min() == pytest.approx(zero, abs=0.01)
     tips = [each.text for each in ElementTree.fromstring(drawing).iter("title")]
     assert tips[1] == "score 0.50 to 1.00: 100 right, 1 wrong"
+
+
+def test_a_reliability_curve():
+    bins = (ReliabilityBin(0.1, 0.2, 0.15, 0.25, 400), ReliabilityBin(0.9, 1.0, 0.95, 1.0, 3))
+    drawing = reliability_curve(bins)
+    # The axes are 426 × 200 pixels with their corner at (46, 208).
+    (line,) = parts(drawing, "line")
+    expected = [(46 + 426 * score, 208 - 200 * right) for score, right in ((0.15, 0.25), (0.95, 1))]
+    assert line == pytest.approx(np.array(expected), abs=0.01)
+    assert len(parts(drawing, "dot")) == 2
+    tips = [each.text for each in ElementTree.fromstring(drawing).iter("title")]
+    assert tips == ["score 0.15: 25% of 400 are right", "score 0.95: 100% of 3 are right"]

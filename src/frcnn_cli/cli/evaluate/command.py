@@ -57,6 +57,7 @@ def evaluate(
     report: Annotated[Path | None, option("DIR")] = None,
     compare: Annotated[tuple[Path, Path] | None, option("A B")] = None,
     plot: Annotated[Path | None, option("FILE.png")] = None,
+    calibrate: Annotated[Path | None, option("FILE")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
     gpus: options.Gpus = None,
 ) -> None:
@@ -73,16 +74,24 @@ def evaluate(
         report: Write an HTML page that shows where the detector fails.
         compare: Compare detections B with A.
         plot: Draw the precision-recall curves.
+        calibrate: Write the detector with its scores calibrated on these images, which it was not
+            trained on, and the threshold of their best F1.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
+        from frcnn_cli.cli.text import from_score
         from frcnn_cli.detection.detector import LoadedDetector, choose_checkpoint
         from frcnn_cli.detection.formats.registry import check_target
         from frcnn_cli.evaluation.export import export_detections
         from frcnn_cli.evaluation.report.build import PAGE, require_report_folder, write_report
         from frcnn_cli.evaluation.report.to_json import to_json
-        from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file, plot_curves
+        from frcnn_cli.evaluation.run import (
+            calibrate_checkpoint,
+            evaluate_detector,
+            evaluate_file,
+            plot_curves,
+        )
         from frcnn_cli.runtime.device import pick_device
 
         if export is not None:
@@ -98,31 +107,37 @@ def evaluate(
                 terminal, data, split, compare, cache=cache, rules=rules, report=report, out=out
             )
             return
+        detect = settings.apply(
+            "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
+        )
+        if calibrate is not None and (detections is not None or not detect.vote):
+            raise typer.BadParameter("--calibrate is for the scores of a detector that votes")
         if detections is not None:
             run = evaluate_file(data, split, detections, cache, rules, explained=explain)
             scored = f"{detections} ({run.format})"
         else:
             chosen = choose_checkpoint(checkpoint, cache)
+            detector = LoadedDetector.load(
+                chosen, pick_device(gpus), settings.apply("speed", SpeedConfig())
+            )
             terminal.if_interrupted = "the detections so far are kept; the same command continues"
-            speed, threshold = settings.apply("speed", SpeedConfig()), rules.score_threshold
             with terminal.progress() as progress:
                 run = evaluate_detector(
                     data,
                     split,
-                    LoadedDetector.load(chosen, pick_device(gpus), speed),
+                    detector if calibrate is None else detector.uncalibrated(),
                     cache,
                     proposals=settings.apply("proposals", ProposalConfig()),
-                    detect=settings.apply(
-                        "detect", DetectConfig(), vote=vote, score_threshold=threshold
-                    ),
+                    detect=detect,
                     config=rules,
                     explained=explain,
                     checkpoint=chosen,
+                    held_out=calibrate is not None,
                     progress=progress,
                 )
             scored = str(chosen)
         terminal.say(Text(f"{run.dataset}\nscored {scored} on split {split}", "dim"))
-        result = to_json(run.evaluation, rules.metric, run.coco, run.explanation)
+        result = to_json(run.evaluation, rules.metric, run.coco, run.explanation, run.threshold)
         _print_result(terminal, result, as_tables(run, rules.metric), out)
         if plot is not None:
             plot_curves(run.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
@@ -138,6 +153,13 @@ def evaluate(
                     progress=progress,
                 )
             terminal.say(Text(f"report in {report / PAGE}", "dim"))
+        if calibrate is not None:
+            threshold = calibrate_checkpoint(run, chosen, calibrate).threshold
+            terminal.say(
+                Text(
+                    f"calibrated detector in {calibrate}; confident {from_score(threshold)}", "dim"
+                )
+            )
         if export is not None:
             export_detections(run, export, export_format, source=scored)
         terminal.finish(list(run.failures), succeeded=run.evaluation.images)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from frcnn_cli.cli.text import MOST_ROWS, table
+from frcnn_cli.cli.text import MOST_ROWS, from_score, table
 from frcnn_cli.config import Metric, VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
@@ -24,11 +24,14 @@ _BAR = 20
 
 def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
     """Returns the table of a run's classes, and its explanation if there is one."""
+    parts: list[RenderableType]
     if metric == "coco":
         assert run.coco is not None
         parts = [_coco_table(run, run.coco), _coco_summary(run.coco)]
     else:
         parts = [_voc_table(run, metric)]
+    if run.threshold is not None:
+        parts.append(Text(f"  confident {from_score(run.threshold)}"))
     if run.explanation is not None:
         parts.append(_explanation_table(run.explanation, run.evaluation.iou))
     return Group(*parts)

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ import typer
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
-from frcnn_cli.cli.text import count, duration, facts
+from frcnn_cli.cli.text import count, duration, facts, from_score
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
 from frcnn_cli.config import ModelConfig, TrainConfig
 from frcnn_cli.config.recipes import RecipeName
@@ -243,6 +244,8 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
 
 
 def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
+    calibration = None if result.score is None else result.score.calibration
+    threshold = None if calibration is None else calibration.threshold
     data: dict[str, Any] = {
         "schema": "frcnn.training/1",
         "run": str(result.run),
@@ -251,6 +254,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         "map_val": result.best_map,
         "map": None if result.score is None else result.score.map,
         "map_split": None if result.score is None else result.score.split,
+        "threshold": None if threshold is None else asdict(threshold),
         "command": result.command,
         "seconds": round(result.seconds, 1),
         "failures": [str(failure) for failure in result.failures],
@@ -264,6 +268,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             if result.best_map is None
             else f"mAP on held-out images, {result.best_map:.3f}",
             "mAP": _scored(job, result),
+            "confident": "" if threshold is None else from_score(threshold),
             "curves": str(result.run / "curves.png"),
             "rerun": result.command,
             "left out": count(len(result.failures), "image") if result.failures else "",

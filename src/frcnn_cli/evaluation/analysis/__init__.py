@@ -31,14 +31,10 @@ from frcnn_cli.evaluation.analysis.error_types import (
     find_false_negatives,
     find_false_positives,
 )
-from frcnn_cli.evaluation.analysis.operating_point import (
-    OperatingPoint,
-    best_operating_point,
-    from_score,
-)
+from frcnn_cli.evaluation.analysis.operating_point import best_operating_point, from_score
 from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, score
-from frcnn_cli.records import IntArray
+from frcnn_cli.records import IntArray, OperatingPoint
 
 TypeT = TypeVar("TypeT", FalsePositiveType, FalseNegativeType)
 

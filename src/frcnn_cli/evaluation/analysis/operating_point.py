@@ -6,34 +6,14 @@ missed and what is wrong is reported at one score: the one that balances the two
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from frcnn_cli.evaluation.metrics.matching import Matches
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A score threshold, and precision and recall over all classes together.
-
-    Attributes:
-        score: the lowest that is still reported.
-        precision: share of the reported detections that are right, in 0..1.
-        recall: share of the objects that are found, in 0..1.
-    """
-
-    score: float
-    precision: float
-    recall: float
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall, in 0..1."""
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
+from frcnn_cli.records import OperatingPoint
 
 
 def best_operating_point(split: MatchedSplit) -> OperatingPoint:
@@ -54,6 +34,14 @@ def best_operating_point(split: MatchedSplit) -> OperatingPoint:
     return OperatingPoint(
         float(scores[best]), float(hits[best] / reported[best]), float(hits[best] / wanted)
     )
+
+
+def operating_point(split: MatchedSplit, score: float) -> OperatingPoint:
+    """Returns precision and recall of the detections from `score` on; 0 where there are none."""
+    scores, right = split.counted()
+    reported = scores >= score
+    hits, wanted = int(right[reported].sum()), int((~split.objects.difficult).sum())
+    return OperatingPoint(score, hits / max(int(reported.sum()), 1), hits / max(wanted, 1))
 
 
 def from_score(split: MatchedSplit, score: float) -> MatchedSplit:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from frcnn_cli.config import VocMetric
+from frcnn_cli.evaluation.analysis.calibration import ReliabilityBin
 from frcnn_cli.evaluation.metrics.voc import ClassResult
 
 _HOVER_STEPS = 10
@@ -108,6 +109,29 @@ def score_histogram(
         tip = f"score {low:.2f} to {high:.2f}: {good:,} right, {bad:,} wrong"
         axes.axvspan(low, high, gid=f"hover|{tip}", zorder=4)
     return _svg(figure, f"{sum(right):,} right and {sum(wrong):,} wrong detections", "scores")
+
+
+def reliability_curve(bins: Sequence[ReliabilityBin]) -> Markup:
+    """Draws the share that is right over the score; scores that are probabilities lie on the line.
+
+    Args:
+        bins: by increasing score.
+    """
+    width, height = 426, 200
+    figure, axes = _axes((480, 232), (46, 24, width, height))
+    marks = np.linspace(0, 1, 6)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_xticks(marks, [f"{mark:.1f}" for mark in marks])
+    axes.set_yticks(marks, [f"{mark:.1f}" for mark in marks])
+    axes.plot([0, 1], [0, 1], gid="axis")
+    axes.plot([each.score for each in bins], [each.right for each in bins], gid="line")
+    for each in bins:
+        at = each.score, each.right
+        axes.add_patch(Ellipse(at, 8 / width, 8 / height, gid="dot", zorder=3))
+        tip = f"score {each.score:.2f}: {each.right:.0%} of {each.detections:,} are right"
+        axes.axvspan(each.low, each.high, gid=f"hover|{tip}", zorder=4)
+    label = "; ".join(f"{each.right:.2f} right at score {each.score:.2f}" for each in bins)
+    return _svg(figure, label, "scores")
 
 
 def _decades(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:

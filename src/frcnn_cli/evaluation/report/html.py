@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
+from frcnn_cli.evaluation.analysis.calibration import reliability
 from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
 from frcnn_cli.evaluation.report import charts
@@ -85,6 +86,7 @@ def render_report(
         analysis=analysis,
         classes=sorted(rows, key=order),
         histogram=_histogram(analysis),
+        reliability=reliability(analysis.split),
         sizes=list(zip(analysis.sizes, analysis.sizes_total, strict=True)),
         confusion=analysis.confusion.tolist(),
         shown=most_confused_classes(analysis.confusion),
@@ -193,6 +195,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "colours": _COLOURS,
         "pr_chart": charts.precision_recall,
+        "reliability_chart": charts.reliability_curve,
         "false_negative_words": FALSE_NEGATIVES,
         "false_positive_words": FALSE_POSITIVES,
         "size_words": {

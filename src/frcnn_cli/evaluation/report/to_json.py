@@ -11,10 +11,12 @@ from typing import Any
 from frcnn_cli.config import Metric
 from frcnn_cli.evaluation.analysis import Analysis, ErrorCounts
 from frcnn_cli.evaluation.analysis.bootstrap import CONFIDENCE, Interval
+from frcnn_cli.evaluation.analysis.calibration import reliability
 from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.explain import Explanation
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
 from frcnn_cli.evaluation.metrics.voc import Evaluation
+from frcnn_cli.records import OperatingPoint
 
 EVALUATION = "frcnn.evaluation/1"
 ANALYSIS = "frcnn.analysis/1"
@@ -26,6 +28,7 @@ def to_json(
     metric: Metric = "voc07",
     coco: CocoEvaluation | None = None,
     explanation: Explanation | None = None,
+    threshold: OperatingPoint | None = None,
 ) -> dict[str, Any]:
     """Returns the report; `map` and each `ap` follow `metric`, both VOC rules stand beside them.
 
@@ -36,6 +39,7 @@ def to_json(
         metric: what `map` and `ap` are; `coco` needs `coco`.
         coco: COCO's numbers, reported under `coco`.
         explanation: reported under `explanation`.
+        threshold: from which score detections are confident ones; reported under `threshold`.
     """
     if metric == "coco":
         assert coco is not None
@@ -70,6 +74,8 @@ def to_json(
             report["classes"][numbers.pop("name")]["coco"] = numbers
     if explanation is not None:
         report["explanation"] = dataclasses.asdict(explanation)
+    if threshold is not None:
+        report["threshold"] = {**dataclasses.asdict(threshold), "f1": threshold.f1}
     return report
 
 
@@ -87,6 +93,7 @@ def analysis_to_json(analysis: Analysis) -> dict[str, Any]:
             "map": _interval(analysis.map_interval),
             "classes": dict(zip(names, intervals, strict=True)),
         },
+        "reliability": [dataclasses.asdict(each) for each in reliability(analysis.split)],
         "working_point": {**dataclasses.asdict(point), "f1": point.f1},
         "misses": {
             each.name.lower(): _counts(counts, analysis.map)

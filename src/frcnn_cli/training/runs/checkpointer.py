@@ -18,7 +18,9 @@ from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_samples
 from frcnn_cli.errors import CacheError, DeviceError, TrainingError
-from frcnn_cli.evaluation.metrics.voc import evaluate
+from frcnn_cli.evaluation.analysis.calibration import fit_calibration
+from frcnn_cli.evaluation.metrics.voc import MatchedSplit, match_split
+from frcnn_cli.evaluation.metrics.voc import score as evaluation_of
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.batches.split_data import SplitData
@@ -162,20 +164,28 @@ class Checkpointer:
         detector = LoadedDetector.of(
             copy.deepcopy(fold_delta_normalization(self.trainer.model)), self.info
         )
-        score = score_split(detector, self.evaluation, self.context, self.events.progress)
+        matched = match_on(detector, self.evaluation, self.context, self.events.progress)
+        score = evaluation_of(matched).mean_ap("voc07")
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)
         self.events.evaluated(self.trainer.step, score)
         return score
 
 
-def score_split(
+def match_on(
     detector: LoadedDetector,
     data: SplitData,
     context: DistributedContext,
     progress: Progress = silent,
-) -> float:
-    """Returns the 11-point mAP; each rank detects its shard of the images."""
+) -> MatchedSplit:
+    """Returns the detections matched with the objects; each rank detects its shard of the images.
+
+    Args:
+        detector: its scores are not calibrated.
+        data: the images.
+        context: rank and world size of this process.
+        progress: of the detection.
+    """
     searched = data.proposals
     rules = DetectConfig(EvalConfig.score_threshold)
     job = DetectionJob(detector, searched.cache, searched.config, rules)
@@ -188,7 +198,7 @@ def score_split(
     everywhere: dict[str, Detections] = {}
     for part in context.all_gather(found):
         everywhere |= part
-    return evaluate(data.samples, everywhere, detector.info.classes).mean_ap("voc07")
+    return match_split(data.samples, everywhere, detector.info.classes)
 
 
 def score_best(
@@ -198,7 +208,7 @@ def score_best(
     context: DistributedContext,
     progress: Progress = silent,
 ) -> FinalScore | None:
-    """Returns the mAP of a run's best checkpoint; None without images to score it on.
+    """Scores and calibrates a run's best checkpoint; None without images to score it on.
 
     The ranks share the work if all of them see the checkpoint that rank 0 wrote. Another machine
     may have a file of the same name from a run of its own.
@@ -217,6 +227,11 @@ def score_best(
     seen_by_all = set(seen) == {seen[0]}
     if not seen_by_all and not context.is_main_process:
         return None
-    detector = LoadedDetector.load(best, device)
-    score = score_split(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
-    return FinalScore(score, data.split, len(data.samples))
+    detector = LoadedDetector.load(best, device).uncalibrated()
+    matched = match_on(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
+    return FinalScore(
+        evaluation_of(matched).mean_ap("voc07"),
+        data.split,
+        len(data.samples),
+        fit_calibration(matched, data.split),
+    )

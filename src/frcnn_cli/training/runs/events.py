@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.records import Calibration
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.engine.loop import StepReport
 from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
@@ -57,6 +58,8 @@ class FinalScore:
     map: float
     split: str
     images: int
+    calibration: Calibration | None
+    """Of its scores on these images; None where they teach nothing."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from frcnn_cli.cache import checkpoints
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cache.store import Cache
@@ -108,6 +110,10 @@ def train_detector(
     score = score_best(path, device, final, context, events.progress)
     if folder is None:
         return None
+    if score is not None and score.split != config.validation.eval_split:
+        score = replace(score, calibration=None)  # the test split is scored and no more
+    if score is not None and score.calibration is not None:
+        checkpoints.calibrate(folder.path / BEST, folder.path / BEST, score.calibration)
     folder.plot()
     return TrainResult(
         run=folder.path,
