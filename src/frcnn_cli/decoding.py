@@ -6,6 +6,7 @@ msgspec and NumPy raise on damaged bytes is known in one place.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import tokenize
@@ -69,8 +70,12 @@ def load_archive(file: Path | bytes) -> dict[str, npt.NDArray[Any]]:
 def _load(stream: IO[bytes], take: Callable[[Any], ValueT]) -> ValueT:
     try:
         return take(np.load(stream, allow_pickle=False))  # noqa: TID251
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError("a member begins before the file does") from error
     # An archive's header is a Python literal that NumPy tokenizes; its members are deflated.
     except (
         *(ValueError, TypeError, KeyError, AttributeError, EOFError, OverflowError, SyntaxError),
