@@ -15,8 +15,8 @@ from tests.support import pretend_gpu as pretend
 
 from frcnn_cli.data.scenes import generate
 
-# A busy machine is no failure: examples have no deadline.
-hypothesis.settings.register_profile("frcnn", deadline=None)
+# A busy machine is no failure: examples have no deadline. Each run draws others.
+hypothesis.settings.register_profile("frcnn", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("frcnn")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so what they start.

@@ -120,13 +120,11 @@ def test_errors(screen, error, payload: str) -> None:
     is_harmless(screen(), payload, 1)
 
 
-@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_in_the_page_of_a_report(payload: str) -> None:
-    html = render_report(*report(classes=("cat", payload)))
+def test_in_the_page_of_a_report() -> None:
+    html = render_report(*report(tuple(PAYLOADS.values())))
     assert "<script" not in html
     assert "onerror=alert(1)>" not in html.replace("&gt;", ">").replace(" onerror=alert(1)>", "")
-    if payload.startswith("<"):
-        assert "&lt;script&gt;" in html
+    assert "&lt;script&gt;" in html
 
 
 def detected(payload: str) -> DetectedImage:

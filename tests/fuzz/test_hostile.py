@@ -6,8 +6,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -204,7 +202,7 @@ for _ in range(900):
     NESTED = [NESTED]
 
 
-@pytest.mark.parametrize("value", ["x" * 20_000_000, HUGE, -HUGE, NESTED, {"a": [0] * 100_000}])
+@pytest.mark.parametrize("value", ["x" * 2_000_000, HUGE, -HUGE, NESTED, {"a": [0] * 100_000}])
 @pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
 def test_a_detection_with_a_value_that_cannot_be(tmp_path: Path, key: str, value: object) -> None:
     photograph(tmp_path / "a.png")
@@ -231,17 +229,3 @@ def test_a_detection_with_a_value_that_cannot_be(tmp_path: Path, key: str, value
             read_detections(path, index)
         assert str(caught.value).startswith(f"{path}: ")
         assert len(caught.value.problem) < 2100
-
-
-@pytest.mark.slow
-def test_modules_of_the_working_directory_are_not_imported_by_children(tmp_path: Path) -> None:
-    (tmp_path / "numpy.py").write_text("raise SystemExit('of this folder')")
-    (tmp_path / "torch.py").write_text("raise SystemExit('of this folder')")
-    done = subprocess.run(
-        [Path(sys.executable).with_name("frcnn"), "doctor", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "of this folder" not in done.stdout + done.stderr

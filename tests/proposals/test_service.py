@@ -218,7 +218,7 @@ def test_a_cache_that_cannot_be_written_is_told_before_the_search(photographs, t
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_a_flat_photograph_gets_windows_and_a_warning(processes, tmp_path, cache, caplog, copies):
+def test_a_flat_photograph_gets_windows_and_a_warning(tmp_path, cache, caplog, copies):
     paths = [tmp_path / f"{i}.png" for i in range(copies)]
     for i, path in enumerate(paths):
         Image.fromarray(flat()[i:]).save(path)

@@ -55,7 +55,7 @@ def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
     (images / "text.jpg").write_text("hello")
     Image.fromarray(blobs(300, 200)).save(images / "whole.jpg")
     (images / "cut.jpg").write_bytes((images / "whole.jpg").read_bytes()[:4000])
-    done = proposals(tmp_path, "images")
+    done = proposals(tmp_path, "images", "--workers", "1")
     assert done.returncode == 3
     failed = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
     assert len(failed) == 2

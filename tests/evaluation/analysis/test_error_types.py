@@ -154,7 +154,7 @@ FOUND = st.lists(st.tuples(st.integers(1, 2), st.sampled_from([0.2, 0.5, 0.9]), 
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(OBJECTS, FOUND), min_size=1, max_size=3))
 def test_counts_add_up_and_fixing_never_hurts(made):
     samples = [sample(str(i), *objects) for i, (objects, _) in enumerate(made)]

@@ -89,7 +89,7 @@ def test_the_cap_counts_all_classes_of_each_photograph():
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(split_of(st.just(False)), st.sampled_from([0.3, 0.5, 0.75]))
 def test_the_free_assignment_equals_the_slow_reference(split, iou):
     samples, detections = tabled(split)

@@ -166,7 +166,7 @@ FOUND = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(OBJECTS, FOUND), min_size=1, max_size=4), st.sampled_from([0.3, 0.5, 0.75])
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.interchange import Limits, read_proposals
+from support.commands import frcnn
 
 MEGABYTE = 1 << 20
 NARROW = Limits(256 * MEGABYTE, 0, 4, 0)
@@ -169,13 +169,7 @@ def test_the_command_says_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("a.npy", header_of((10**12, 4)))
-    done = subprocess.run(
-        [sys.executable, "-m", "frcnn_cli", "proposals", "data", "--import", "a.npz"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = frcnn(tmp_path, "proposals", "data", "--import", "a.npz")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "a.npz" in done.stderr
