@@ -198,7 +198,7 @@ def read_about(path: Path) -> Mapping[str, Any]:
 
 
 def _note_use(path: Path) -> None:
-    with suppress(OSError):  # a read-only cache cannot tell when it was used
+    with suppress(OSError):  # a read-only cache does not record its use
         if time.time() - path.stat().st_mtime > _SECONDS_BETWEEN_NOTES:
             os.utime(path)
 

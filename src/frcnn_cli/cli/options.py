@@ -27,7 +27,13 @@ DEFAULT_CACHE = Path(".frcnn")
 
 
 def argument(metavar: str, *, default: str | bool = True, text: str = "") -> Any:
-    """Returns a positional argument; see `option`."""
+    """Returns a positional argument; see `option`.
+
+    Args:
+        metavar: what the help calls the value.
+        default: what the help shows.
+        text: its help.
+    """
     return typer.Argument(metavar=metavar, help=text, show_default=default)
 
 
@@ -55,7 +61,13 @@ def option(
 
 
 def switch(*names: str, text: str = "", panel: str | None = None) -> Any:
-    """Returns an option that takes no value and has no --no-… form; see `option`."""
+    """Returns an option that takes no value and has no --no-… form; see `option`.
+
+    Args:
+        names: of the option.
+        text: its help.
+        panel: heading in the help under which it is listed.
+    """
     return typer.Option(*names, metavar="", help=text, rich_help_panel=panel)
 
 
@@ -255,6 +267,11 @@ def flag(section: type[configuration.Config], name: str) -> Any:
 
 def whole_numbers(name: str, text: str | None, example: str) -> tuple[int, ...] | None:
     """Returns (480, 576) of "480,576", the value of the option `name`; None where it is not given.
+
+    Args:
+        name: of the option, such as "--scales".
+        text: its value.
+        example: a value that would do, for the message.
 
     Raises:
         ConfigError: it is not a list of whole numbers, such as `example`.

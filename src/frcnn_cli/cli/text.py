@@ -34,7 +34,13 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
 
 
 def grid(rows: Mapping[str, str], label_style: str = "dim", style: str = "") -> Table:
-    """Returns labels and values, aligned."""
+    """Returns labels and values, aligned.
+
+    Args:
+        rows: label → value.
+        label_style: style of the labels.
+        style: style of the values.
+    """
     shown = Table.grid(padding=(0, 2))
     for label, value in rows.items():
         shown.add_row(Text(label, label_style), Text(value, style, overflow="fold"))

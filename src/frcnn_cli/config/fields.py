@@ -163,6 +163,11 @@ def from_dict(section: type[ConfigT], saved: Mapping[str, Any]) -> ConfigT:
 def agree(holds: bool, problem: str, remedy: str) -> None:
     """Refuses two settings that do not agree.
 
+    Args:
+        holds: whether they agree.
+        problem: what to report where they do not.
+        remedy: what to do then.
+
     Raises:
         ContradictionError: it does not hold.
     """

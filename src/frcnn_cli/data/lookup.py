@@ -13,7 +13,7 @@ from frcnn_cli.records import Sample
 _NOT_THERE = "evaluate the split that was detected"
 
 
-class PhotographFinder:
+class ImageFinder:
     """Finds samples by the name or number under which a tool lists them.
 
     A tool may list an image by its image id, its file name with or without the ending, or any

@@ -73,8 +73,8 @@ def _different(given: Mapping[str, int], classes: Iterable[str]) -> tuple[int, .
 def open_dataset(path: Path, cache: Cache) -> Dataset:
     """Finds the data set in `path`; one without splits gets `trainval` and `test`.
 
-    Splits that `make_split` made are there too. What is wrong with the data set as a whole is told
-    as warnings.
+    Splits that `make_split` made are there too. Problems of the data set as a whole are logged as
+    warnings.
 
     Raises:
         DataError: there is none.

@@ -78,7 +78,7 @@ def overlapping_splits(
         splits: the ids of each split.
         paths: the images, by id; those that are missing are not looked at.
     """
-    told = []
+    lines = []
     for one, other in PAIRS:
         if one == "trainval" and "train" in splits:
             continue
@@ -89,8 +89,8 @@ def overlapping_splits(
         found = overlaps_of(ours, theirs)
         if found:
             number = "1 image" if len(found) == 1 else f"{len(found):,} images"
-            told.append(f"{one} and {other} share {number}, such as {next(iter(found.values()))}")
-    return tuple(told)
+            lines.append(f"{one} and {other} share {number}, such as {next(iter(found.values()))}")
+    return tuple(lines)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -22,17 +22,17 @@ RCNN_SIDE = 224
 
 
 @dataclass(frozen=True)
-class Photograph:
+class BenchImage:
     """The input of a variant.
 
     Attributes:
-        image: (H, W, 3) uint8, RGB.
+        pixels: (H, W, 3) uint8, RGB.
         boxes: (R, 4) xyxy in its pixels.
         resized: (h, w, 3), at the size of the network.
         rois: (R, 4), the boxes in pixels of `resized`.
     """
 
-    image: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8]
     boxes: FloatArray
     resized: npt.NDArray[np.uint8]
     rois: FloatArray
@@ -50,13 +50,13 @@ class Plain:
         self.device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
         """Returns the output for all R boxes."""
         spec = self.model.backbone.spec
-        pixels = torch.from_numpy(photograph.resized).permute(2, 0, 1).contiguous().to(self.device)
+        pixels = torch.from_numpy(image.resized).permute(2, 0, 1).contiguous().to(self.device)
         features = self.model.backbone.trunk(prepare(pixels, spec.preprocessing, spec.stride))
         on_stage("trunk")
-        moved = self.model.to_feature_coords(torch.from_numpy(photograph.rois).to(self.device))
+        moved = self.model.to_feature_coords(torch.from_numpy(image.rois).to(self.device))
         rois = F.pad(moved, (1, 0))  # the image's index is 0
         if self.model.pool == "roi_pool":
             pooled = roi_pool(features, rois, spec.pool_size, 1.0 / spec.stride)
@@ -82,12 +82,12 @@ class RCNN:
         self._device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
         """Returns the output for the first `regions` boxes."""
         spec = self._model.backbone.spec
         outputs = []
-        for box in photograph.boxes[: self._regions]:
-            pixels = torch.from_numpy(_warped(photograph.image, box)).permute(2, 0, 1)
+        for box in image.boxes[: self._regions]:
+            pixels = torch.from_numpy(_warped(image.pixels, box)).permute(2, 0, 1)
             crop = prepare(pixels.contiguous().to(self._device), spec.preprocessing, spec.stride)
             features = self._model.backbone.trunk(crop)
             on_stage("trunk")

@@ -19,7 +19,7 @@ from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import Resized, load_image, resize
-from frcnn_cli.deploy.baselines import Photograph, Plain
+from frcnn_cli.deploy.baselines import BenchImage, Plain
 from frcnn_cli.deploy.benchmark_runner import BenchConfig, BenchmarkRunner, Row, Step, Variant
 from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.prefetch import View
@@ -87,9 +87,9 @@ def measure(
     Raises:
         FrcnnError: an image cannot be read or searched.
     """
-    photographs, before = _before_network(paths, proposals, info, config)
-    searched = {**before, "proposals": _opencv_seconds(photographs, proposals, config.repeat)}
-    runner = BenchmarkRunner(photographs, model, info, detect, config)
+    images, before = _before_network(paths, proposals, info, config)
+    searched = {**before, "proposals": _opencv_seconds(images, proposals, config.repeat)}
+    runner = BenchmarkRunner(images, model, info, detect, config)
     steps = list(_our_steps(model, info, config))
     number = len(steps) + 2
     progress(STEP, 0, number)
@@ -106,11 +106,11 @@ def measure(
         plain,
         tuple(rows),
         {str(dtype).removeprefix("torch."): peak for dtype, peak in runner.peaks.items()},
-        mean(len(each.boxes) for each in photographs),
-        min(config.rcnn_regions, max(len(each.boxes) for each in photographs)),
+        mean(len(each.boxes) for each in images),
+        min(config.rcnn_regions, max(len(each.boxes) for each in images)),
         short_name(compute_dtype("auto", model.class_score.weight.device)),
         _useful_ranks(model, config),
-        tuple((each.resized.shape[1], each.resized.shape[0]) for each in photographs),
+        tuple((each.resized.shape[1], each.resized.shape[0]) for each in images),
     )
 
 
@@ -163,26 +163,26 @@ class _Ours:
     def __init__(self, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig) -> None:
         self._detector = LoadedDetector.of(model, info, speed)
 
-    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
-        places = np.arange(len(photograph.rois))
-        view = View(photograph.resized, photograph.rois, places)
+    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+        places = np.arange(len(image.rois))
+        view = View(image.resized, image.rois, places)
         return self._detector.forward_views([view], on_stage)
 
 
 def _before_network(
     paths: Sequence[Path], proposals: ProposalConfig, info: CheckpointInfo, config: BenchConfig
-) -> tuple[list[Photograph], dict[str, float]]:
+) -> tuple[list[BenchImage], dict[str, float]]:
     """Returns the images with their regions, and the mean seconds of both stages."""
     search(load_image(paths[0]), proposals)  # compiles, or loads, what it needs
-    photographs, decode, searching = [], [], []
+    images, decode, searching = [], [], []
     for path in paths:
         seconds, (image, resized) = _fastest(config.repeat, partial(_read, path, info))
         decode.append(seconds)
         seconds, found = _fastest(config.repeat, partial(search, image, proposals))
         searching.append(seconds)
         boxes = found[: config.rois]
-        photographs.append(Photograph(image, boxes, resized.pixels, boxes * resized.scale))
-    return photographs, {"decode": mean(decode), "proposals": mean(searching)}
+        images.append(BenchImage(image, boxes, resized.pixels, boxes * resized.scale))
+    return images, {"decode": mean(decode), "proposals": mean(searching)}
 
 
 def _read(path: Path, info: CheckpointInfo) -> tuple[npt.NDArray[np.uint8], Resized]:
@@ -190,11 +190,9 @@ def _read(path: Path, info: CheckpointInfo) -> tuple[npt.NDArray[np.uint8], Resi
     return image, resize(image, info.input)
 
 
-def _opencv_seconds(
-    photographs: Sequence[Photograph], proposals: ProposalConfig, repeat: int
-) -> float:
+def _opencv_seconds(images: Sequence[BenchImage], proposals: ProposalConfig, repeat: int) -> float:
     theirs = replace(proposals, engine="opencv")
-    return mean(_fastest(repeat, partial(search, each.image, theirs))[0] for each in photographs)
+    return mean(_fastest(repeat, partial(search, each.pixels, theirs))[0] for each in images)
 
 
 def _fastest(repeat: int, work: Callable[[], ResultT]) -> tuple[float, ResultT]:

@@ -14,7 +14,7 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.acceleration.inference import Lap
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, Photograph
+from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, BenchImage
 from frcnn_cli.deploy.flops import matrix_peak, network_flops
 from frcnn_cli.detection.detector import on_cpu
 from frcnn_cli.detection.stage_timer import StageTimer
@@ -81,7 +81,7 @@ class Row:
 class Variant(Protocol):
     """Runs the network over an image."""
 
-    def __call__(self, photograph: Photograph, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
         """Returns the output, calling `on_stage` when a stage is done."""
 
 
@@ -100,14 +100,14 @@ class BenchmarkRunner:
 
     def __init__(
         self,
-        photographs: Sequence[Photograph],
+        images: Sequence[BenchImage],
         model: FastRCNN,
         info: CheckpointInfo,
         detect: DetectConfig,
         config: BenchConfig,
     ) -> None:
         self.peaks: dict[torch.dtype, float] = {}
-        self._photographs = photographs
+        self._images = images
         self._model, self._info, self._detect, self._config = model, info, detect, config
         self._device = model.class_score.weight.device
         self._expected: list[RegionOutput] = []
@@ -118,7 +118,7 @@ class BenchmarkRunner:
         seconds, memory, outputs = self._timed(variant)
         self._expected = self._expected or outputs
         scores, pixels = (None, None) if any(step.ranks) else self._differences(outputs)
-        flops = mean(map(self._flops(step.ranks), self._photographs))
+        flops = mean(map(self._flops(step.ranks), self._images))
         return Row(
             step.name,
             {**before, **seconds},
@@ -133,10 +133,8 @@ class BenchmarkRunner:
         """Measures R-CNN on some regions and scales the time to all of them."""
         variant = RCNN(copy.deepcopy(self._model), self._config.rcnn_regions)
         seconds, memory, _ = self._timed(variant)
-        regions = mean(len(each.boxes) for each in self._photographs)
-        measured = mean(
-            min(len(each.boxes), self._config.rcnn_regions) for each in self._photographs
-        )
+        regions = mean(len(each.boxes) for each in self._images)
+        measured = mean(min(len(each.boxes), self._config.rcnn_regions) for each in self._images)
         for stage in NETWORK[:-1]:
             seconds[stage] *= regions / max(measured, 1)
         flops = network_flops(self._model, RCNN_SIDE, RCNN_SIDE, 1) * regions
@@ -148,23 +146,21 @@ class BenchmarkRunner:
         laps_of: list[dict[str, float]] = []
         outputs = []
         reset_peak(self._device)
-        for photograph in self._photographs:
-            self._once(variant, photograph)  # warms up for its size
-            runs = [self._once(variant, photograph) for _ in range(self._config.repeat)]
+        for image in self._images:
+            self._once(variant, image)  # warms up for its size
+            runs = [self._once(variant, image) for _ in range(self._config.repeat)]
             # The fastest, since other work on the machine can only make a run slower.
             laps_of.append(min((laps for laps, _ in runs), key=lambda laps: sum(laps.values())))
             outputs.append(RegionOutput(*(part.cpu() for part in runs[-1][1])))
         memory = peak_memory(self._device)
         return {s: mean(laps[s] for laps in laps_of) for s in NETWORK}, memory, outputs
 
-    def _once(
-        self, variant: Variant, photograph: Photograph
-    ) -> tuple[dict[str, float], RegionOutput]:
+    def _once(self, variant: Variant, image: BenchImage) -> tuple[dict[str, float], RegionOutput]:
         timer = StageTimer(self._device, exact=True)
-        output = variant(photograph, timer)
-        boxes = torch.from_numpy(photograph.boxes[: len(output.deltas)])
+        output = variant(image, timer)
+        boxes = torch.from_numpy(image.boxes[: len(output.deltas)])
         output = on_cpu(output)
-        height, width = photograph.image.shape[:2]
+        height, width = image.pixels.shape[:2]
         postprocess_with_votes(output, boxes, self._model, (width, height), self._detect)
         timer("postprocess")
         return timer.seconds, output
@@ -173,16 +169,14 @@ class BenchmarkRunner:
         """Returns the largest difference of a probability, and of an edge in pixels."""
         scores, pixels = 0.0, 0.0
         mean_, std = self._model.delta_mean.cpu(), self._model.delta_std.cpu()
-        for photograph, found, expected in zip(
-            self._photographs, outputs, self._expected, strict=True
-        ):
+        for image, found, expected in zip(self._images, outputs, self._expected, strict=True):
             chances = [each.class_logits.float().softmax(1) for each in (found, expected)]
             scores = max(scores, float((chances[0] - chances[1]).abs().amax()))
             roi, label = torch.nonzero(
                 chances[1][:, 1:] > self._detect.score_threshold, as_tuple=True
             )
             if len(roi):
-                proposals = torch.from_numpy(photograph.boxes)[roi]
+                proposals = torch.from_numpy(image.boxes)[roi]
                 boxes = [
                     box_ops.decode(proposals, each.deltas[roi, label + 1].float() * std + mean_)
                     for each in (found, expected)
@@ -190,16 +184,16 @@ class BenchmarkRunner:
                 pixels = max(pixels, float((boxes[0] - boxes[1]).abs().amax()))
         return scores, pixels
 
-    def _flops(self, ranks: tuple[int, int]) -> Callable[[Photograph], float]:
+    def _flops(self, ranks: tuple[int, int]) -> Callable[[BenchImage], float]:
         model = self._model
         if any(ranks):
             small = replace(self._info.model, fc6_rank=ranks[0], fc7_rank=ranks[1])
             with torch.device("meta"):
                 model = FastRCNN(build_backbone(small), model.num_classes)
 
-        def count(photograph: Photograph) -> float:
-            height, width = photograph.resized.shape[:2]
-            return network_flops(model, width, height, len(photograph.boxes))
+        def count(image: BenchImage) -> float:
+            height, width = image.resized.shape[:2]
+            return network_flops(model, width, height, len(image.boxes))
 
         return count
 

@@ -160,6 +160,11 @@ class Compression:
 def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
     """Writes the checkpoint `source` cut to `ranks` as `out`.
 
+    Args:
+        source: a checkpoint.
+        out: the compressed checkpoint.
+        ranks: of fc6 and fc7; 0 leaves a layer whole.
+
     Raises:
         FrcnnError: the checkpoint cannot be read, has no such layers or ranks, or `out` cannot be
             written.

@@ -159,7 +159,7 @@ def _import(package: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what torch says of its own future from people who cannot change it."""
+    """Suppresses warnings about changes of torch, which a user cannot act on."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -69,7 +69,15 @@ class OnnxForm(nn.Module):
 
 
 def exact_roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, levels: int) -> Tensor:
-    """Pools as `model.roi_pool` does: (1, C, H, W) and (R, 4) → (R, C, P, P)."""
+    """Pools as `model.roi_pool` does: (1, C, H, W) and (R, 4) → (R, C, P, P).
+
+    Args:
+        features: (1, C, H, W).
+        rois: (R, 4) in image pixels.
+        size: P, bins per side.
+        scale: feature cells per pixel.
+        levels: number of tables per axis: windows of 1, 2, 4, … cells.
+    """
     _, channels, height, width = features.shape
     scaled = rois * scale
     corners = torch.where(scaled < 0, scaled - 0.5, scaled + 0.5).to(torch.int64)

@@ -79,7 +79,7 @@ def draw(
         detections: in its pixels, in falling score.
         classes: names of the labels 1..K.
         min_score: detections below this score are left out, so that the picture stays readable.
-        show_scores: whether a label tells the score too.
+        show_scores: whether labels show scores too.
 
     Returns:
         The picture, H × W pixels. Where a label has no room beside those of higher scores its score

@@ -1,4 +1,4 @@
-"""Sliding windows, for images in which no regions can be told apart."""
+"""Sliding windows, for images without distinguishable regions."""
 
 from __future__ import annotations
 

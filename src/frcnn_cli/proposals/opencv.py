@@ -102,7 +102,13 @@ def without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 
 def switch_to_paper(cv2: Any, engine: Any, bgr: npt.NDArray[np.uint8]) -> None:
-    """Sets the "fast" setting of the MATLAB release that R-CNN and Fast R-CNN used."""
+    """Sets the "fast" setting of the MATLAB release that R-CNN and Fast R-CNN used.
+
+    Args:
+        cv2: the module.
+        engine: OpenCV's selective search, changed in place.
+        bgr: (H, W, 3) uint8, the image.
+    """
     segmentation = _segmentation(cv2)
     engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV))
     engine.addImage(cv2.cvtColor(bgr, cv2.COLOR_BGR2Lab))
@@ -124,7 +130,7 @@ def _import_cv2() -> Any:
 
 
 def _segmentation(cv2: Any) -> Any:
-    """Returns `cv2.ximgproc.segmentation`, or tells why it is not there."""
+    """Returns `cv2.ximgproc.segmentation`, or raises with the reason why it is missing."""
     try:
         return cv2.ximgproc.segmentation
     except AttributeError as error:

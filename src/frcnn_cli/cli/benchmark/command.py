@@ -119,7 +119,7 @@ def _network(
 
 
 def _portrait() -> Path:
-    """Returns a photograph that is there wherever frcnn is."""
+    """Returns an image that is there wherever frcnn is."""
     spec = find_spec("matplotlib")
     assert spec is not None
     assert spec.origin is not None

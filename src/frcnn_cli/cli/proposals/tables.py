@@ -69,7 +69,13 @@ def _images(report: ProposalReport) -> Table:
 
 
 def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
-    """Returns what a file of proposals held, in words, and how to use it."""
+    """Returns what a file of proposals held, in words, and how to use it.
+
+    Args:
+        run: what was imported.
+        file: where from.
+        name: under which the proposals are kept.
+    """
     chosen = run.chosen
     agrees = (
         "as its format says"
@@ -115,7 +121,13 @@ def import_facts(run: ImportRun, file: Path, name: str) -> RenderableType:
 
 
 def import_data(run: ImportRun, file: Path, name: str) -> dict[str, Any]:
-    """Returns the same as data."""
+    """Returns the same as data.
+
+    Args:
+        run: what was imported.
+        file: where from.
+        name: under which the proposals are kept.
+    """
     return {
         "schema": "frcnn.proposal_import/1",
         "file": str(file),

@@ -127,6 +127,6 @@ def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:
 
 
 def _counts_steps(iterations: int | None, settings: options.Settings) -> bool:
-    """Returns whether the user said how many steps; the recipe's passes then do not count."""
+    """Returns whether the user set the number of steps; the recipe's passes then do not count."""
     table = settings.tables.get("train", {})
     return iterations is not None or ("iterations" in table and "epochs" not in table)

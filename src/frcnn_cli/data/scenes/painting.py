@@ -102,7 +102,13 @@ def paint(
 
 
 def lay(canvas: FloatImage, sprite: Sprite, light: FloatImage) -> None:
-    """Paints a sprite and its shadow, which falls away from the light, onto a canvas in place."""
+    """Paints a sprite and its shadow, which falls away from the light, onto a canvas in place.
+
+    Args:
+        canvas: (H, W, 3) float32.
+        sprite: what to paint.
+        light: (3,) direction towards the light.
+    """
     right, down = (-sprite.lift * light[:2]).tolist()
     cast = _moved(sprite.pixels[..., 3], right, down, canvas.shape[:2])
     canvas *= 1 - 0.5 * cv2.GaussianBlur(cast, (0, 0), 1 + 0.35 * sprite.lift)[..., None]

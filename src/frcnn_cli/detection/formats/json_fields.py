@@ -39,7 +39,12 @@ def shown(value: Any) -> str:
 
 
 def field(entry: Any, name: str, *kinds: type) -> Any:
-    """Returns the value `name` of an object, which is of one of `kinds` if some are named.
+    """Returns the value `name` of an object.
+
+    Args:
+        entry: a JSON value.
+        name: of the key.
+        kinds: types that the value may have; none allows all.
 
     Raises:
         DataError: `entry` is not an object, has no such value, or one of another type.
@@ -56,7 +61,12 @@ def field(entry: Any, name: str, *kinds: type) -> Any:
 
 
 def numbers(entry: Any, name: str, form: str) -> tuple[float, float, float, float]:
-    """Returns the list `name` of four numbers; `form` says what they are.
+    """Returns the list `name` of four numbers.
+
+    Args:
+        entry: a JSON value.
+        name: of the key.
+        form: meaning of the four numbers, for the message.
 
     Raises:
         DataError: it is missing, of another length, or holds a number that is not finite.

@@ -40,7 +40,7 @@ def find_regions(image: np.ndarray, preset: Preset, *, threads: int = 1) -> np.n
 
 
 def must_compile() -> bool:
-    """Tells whether machine code of an earlier process is missing."""
+    """Returns whether machine code of an earlier process is missing."""
     filled(0, 0)
     return not filled.stats.cache_hits  # type: ignore[attr-defined]
 

@@ -44,7 +44,7 @@ DEFAULT_LIMITS = Limits()
 
 
 def read_proposals(file: Path, limits: Limits = DEFAULT_LIMITS) -> ImportedProposals:
-    """Reads a file of proposals; its ending tells the format. Nothing in it is executed.
+    """Reads a file of proposals; its ending decides the format. Nothing in it is executed.
 
     Raises:
         DataError: it cannot be read, is of another format, crashes its reader or takes too much

@@ -27,7 +27,7 @@ def main(file: Path, memory: int, seconds: int) -> None:
     """Reads `file` within limits, and prints what it holds or what is wrong with it.
 
     Args:
-        file: its ending tells the format.
+        file: its ending decides the format.
         memory: bytes that may be taken beyond what the started process has.
         seconds: of computing.
     """

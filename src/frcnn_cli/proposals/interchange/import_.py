@@ -16,7 +16,7 @@ from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import find_images, image_size
-from frcnn_cli.data.lookup import PhotographFinder
+from frcnn_cli.data.lookup import ImageFinder
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.proposals.interchange import read_proposals
@@ -45,7 +45,7 @@ class ImportRun:
 
     Attributes:
         format: of the file, in words.
-        documented: how the format's documentation says that a row is to be read.
+        documented: how a row is to be read, by the format's documentation.
         chosen: how it was read, and how well that fits.
         second: the next best convention; None where no other keeps boxes in their images.
         objects: how many the conventions were tried on; 0 where there is no ground truth.
@@ -82,13 +82,13 @@ def import_proposals(
     """Keeps the proposals in `file` under `name`, for `engine = "imported"`.
 
     Args:
-        paths: a data set, whose ground truth tells what the numbers mean; or images and
+        paths: a data set, whose ground truth shows what the numbers mean; or images and
             folders of them, and then the format's documentation is believed.
         file: what another tool, or `--export`, wrote.
         name: what they are called from now on.
         cache: where they are kept.
         split: whose order the file has, if it names no images.
-        progress: told after each image.
+        progress: called after each image.
 
     Raises:
         DataError: the file cannot be read, fits no image, or no convention fits its boxes.
@@ -187,7 +187,7 @@ def _matched(
     """Returns the images with the rows of the file, and how many entries have none."""
     if imported.names is None:
         return list(zip(samples, imported.boxes, strict=True)), 0
-    finder = PhotographFinder(samples)
+    finder = ImageFinder(samples)
     by_id = {sample.image_id: sample for sample in samples}
     matched: dict[str, Values] = {}
     unmatched_entries = 0
@@ -205,7 +205,7 @@ def _matched(
     return [(by_id[image_id], rows) for image_id, rows in matched.items()], unmatched_entries
 
 
-def _find(finder: PhotographFinder, name: Name) -> str | None:
+def _find(finder: ImageFinder, name: Name) -> str | None:
     try:
         return finder.find_number(name)
     except DataError:
@@ -220,7 +220,7 @@ def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
     chosen = [pool[i * len(pool) // n] for i in range(n)]
     examples = []
     for sample, rows in chosen:
-        with suppress(ImageError):  # told when its boxes are taken
+        with suppress(ImageError):  # reported when its boxes are taken
             size = image_size(sample.path)
             examples.append(Example(rows, sample.boxes[~sample.difficult], *size))
     return examples

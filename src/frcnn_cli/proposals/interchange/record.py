@@ -22,7 +22,7 @@ class ImportedProposals:
 
     Attributes:
         format: of the file, in words.
-        documented: how the format's own documentation says that a row is to be read.
+        documented: how a row is to be read, by the format's own documentation.
         names: how the file calls each image; None where it has the order of a split.
         boxes: (N, 4) of each image, four numbers a row, in falling score or the file's order.
     """
@@ -65,7 +65,12 @@ def collect(
     documented: BoxConvention,
     entries: Iterable[tuple[Name | None, Any, Any]],
 ) -> ImportedProposals:
-    """Returns the proposals of `entries`: (name, rows, scores) of each image.
+    """Returns the proposals of a file.
+
+    Args:
+        format_name: of the file, in words.
+        documented: how boxes are written, by the format's documentation.
+        entries: name (None where the file has none), rows (N, 4 or more) and scores of each image.
 
     Raises:
         DataError: an image comes twice, or its numbers are no boxes.
@@ -91,5 +96,5 @@ def same_length(**columns: Sequence[Any]) -> None:
     """
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{length} {name}" for name, length in lengths.items())
-        raise DataError(f"has {told}, which do not belong together")
+        found = ", ".join(f"{length} {name}" for name, length in lengths.items())
+        raise DataError(f"has {found}, which do not belong together")

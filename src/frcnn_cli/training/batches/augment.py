@@ -66,7 +66,13 @@ def random_flip_crop(
 
 
 def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
-    """Returns an image (H, W, 3) recoloured by factors drawn from 1 ± `strength`; 0 is off."""
+    """Returns an image (H, W, 3) recoloured by factors drawn from 1 ± `strength`; 0 is off.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        strength: 0 returns the image as it is.
+        generator: of the factors.
+    """
     if not strength:
         return pixels
     draws = torch.rand(3, generator=generator).tolist()
@@ -76,7 +82,11 @@ def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) ->
 def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: float) -> Pixels:
     """Returns the image (H, W, 3) with brightness, contrast and saturation scaled, in this order.
 
-    Contrast is relative to the mean luma, saturation to each pixel's luma.
+    Args:
+        pixels: (H, W, 3) uint8.
+        brightness: factor.
+        contrast: factor of the distance from the mean luma.
+        saturation: factor of the distance from each pixel's luma.
     """
     bright = pixels.astype(np.float32) * np.float32(brightness)
     grey = bright @ _GREY

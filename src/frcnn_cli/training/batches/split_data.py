@@ -199,7 +199,13 @@ def require_evaluation(dataset: Dataset, split: str, config: ValidationConfig) -
 
 
 def held_out_ids(dataset: Dataset, split: str, other: str) -> tuple[str, ...]:
-    """Returns the ids of the split `other`, if there is one, that are not in `split`."""
+    """Returns the ids of the split `other`, if there is one, that are not in `split`.
+
+    Args:
+        dataset: the data set.
+        split: what is trained on.
+        other: name of a split, which need not exist.
+    """
     ids = frozenset(dataset.split(split))
     return tuple(each for each in dataset.splits.get(other, ()) if each not in ids)
 
