@@ -315,6 +315,18 @@ def _factory(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return made
 
 
+_group = torch._C._group_tensors_by_device_and_dtype  # type: ignore[attr-defined]
+
+
+def _grouped(tensors: list[list[Tensor | None]], with_indices: bool = False) -> Any:
+    """Stands for the grouping of optimisers, which sees through to the CPU."""
+    groups = _group(tensors, with_indices)
+    first = next(tensor for tensor in tensors[0] if tensor is not None)
+    if not isinstance(first, GpuTensor):
+        return groups
+    return {(CUDA, dtype): group for (_, dtype), group in groups.items()}
+
+
 class _Autocast(torch.autocast):
     def __init__(self, device_type: str, *args: Any, **kwargs: Any) -> None:
         super().__init__("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
@@ -370,6 +382,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
     for name in _FACTORIES:
         monkeypatch.setattr(torch, name, _factory(name, getattr(torch, name)))
     monkeypatch.setattr(torch, "autocast", _Autocast)
+    monkeypatch.setattr(torch._C, "_group_tensors_by_device_and_dtype", _grouped)
     # `nn.Module.to` makes new parameters: those of the CPU cannot become tensors of another class.
     monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
     cuda: dict[str, Any] = {

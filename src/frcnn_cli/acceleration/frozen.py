@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.acceleration.packed import can_pack, pack
+from frcnn_cli.acceleration.roi_pool import pooled
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 
 
@@ -36,11 +37,11 @@ class PartlyFrozen(nn.Module):
             images: B of (1, 3, H, W), from `batch.prepare`.
             rois: B of (R_i, 4), xyxy in pixels of their image.
         """
-        pooled = [
-            self.model.pooled(self.features(image), boxes)
+        maxima = [
+            pooled(self.model, self.features(image), boxes)
             for image, boxes in zip(images, rois, strict=True)
         ]
-        return self.model.regions(torch.cat(pooled))
+        return self.model.regions(torch.cat(maxima))
 
     def features(self, image: Tensor) -> Tensor:
         """Returns the feature map (1, C, H / stride, W / stride) of a prepared (1, 3, H, W)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ class _RoIPool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, images: Tensor, corners: Tensor, size: int) -> Tensor:
-        values, winners = _pool_by_crops(features, images, corners, size)
+        values, winners = bin_maxima_by_crops(features, images, corners, size)
         ctx.save_for_backward(winners)
         ctx.shape = features.shape
         return values
@@ -51,18 +52,23 @@ class _RoIPool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (winners,) = ctx.saved_tensors
-        batch, channels, height, width = ctx.shape
-        # In float32: the sum of many half-precision gradients would lose the small ones.
-        exact = torch.promote_types(grad.dtype, torch.float32)
-        # The last row takes the gradients of empty bins, which have no cell.
-        cells = grad.new_zeros(batch * height * width + 1, channels, dtype=exact)
-        rows = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
-        cells.scatter_add_(0, *rows)
-        sums = cells[:-1].to(grad.dtype).view(batch, height, width, channels)
-        return sums.permute(0, 3, 1, 2), None, None, None
+        return sum_into_cells(grad, winners, ctx.shape), None, None, None
 
 
-def _pool_by_crops(
+def sum_into_cells(grad: Tensor, winners: Tensor, shape: Sequence[int]) -> Tensor:
+    """Returns the gradient (B, C, H, W) of a map: of its maxima (R, C, P, P) to their cells."""
+    batch, channels, height, width = shape
+    # In float32: the sum of many half-precision gradients would lose the small ones.
+    exact = torch.promote_types(grad.dtype, torch.float32)
+    # The last row takes the gradients of empty bins, which have no cell.
+    cells = grad.new_zeros(batch * height * width + 1, channels, dtype=exact)
+    rows = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
+    cells.scatter_add_(0, *rows)
+    sums = cells[:-1].to(grad.dtype).view(batch, height, width, channels)
+    return sums.permute(0, 3, 1, 2)
+
+
+def bin_maxima_by_crops(
     features: Tensor, images: Tensor, corners: Tensor, size: int
 ) -> tuple[Tensor, Tensor]:
     """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell.

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from frcnn_cli.acceleration.depthwise import use_fast_backward
 from frcnn_cli.acceleration.frozen import PartlyFrozen
+from frcnn_cli.acceleration.roi_pool import pooled
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 
 
@@ -44,4 +45,4 @@ class Forward:
     def regions(self, features: Tensor, rois: Tensor) -> RegionOutput:
         """Returns the output for RoIs (R, 4) on a feature map (1, C, H, W)."""
         with self.casting():
-            return self.model.regions(self.model.pooled(features, rois))
+            return self.model.regions(pooled(self.model, features, rois))
