@@ -52,10 +52,11 @@ class ConvUnit(nn.Conv2d):
         )
 
     def activate(self, y: Tensor) -> Tensor:
-        """Returns the activation of `y`, which is overwritten."""
+        """Returns the activation of `y`, which may be overwritten."""
         if self.activation == "none":
             return y
-        return F.relu(y, inplace=True) if self.activation == "relu" else F.relu6(y, inplace=True)
+        # ReLU6 in place would copy its input for the backward pass.
+        return F.relu(y, inplace=True) if self.activation == "relu" else F.relu6(y)
 
 
 def fold_batch_norm(source: StateDict, conv: str, norm: str, eps: float) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ loading workers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -58,6 +59,7 @@ def repeat_factors(labels: Sequence[IntArray], threshold: float) -> Tensor:
     return torch.tensor(most, dtype=torch.float64)
 
 
+@lru_cache(maxsize=2)  # each of its steps asks for it
 def _pass(seed: int, number: int, shares: Tensor) -> Tensor:
     """Returns the draws (N,) of a pass, in order."""
     count = len(shares)
