@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from frcnn_cli.cli.doctor import Check
-from frcnn_cli.cli.doctor.check import Outcome
-from frcnn_cli.cli.doctor.devices import check_devices
-from frcnn_cli.cli.doctor.machine import check_machine
-from frcnn_cli.cli.doctor.packages import check_packages, check_versions
-from frcnn_cli.cli.doctor.probe_process import run_probe
+from frcnn_cli.cli.doctor.checks import (
+    Check,
+    check_devices,
+    check_machine,
+    check_packages,
+    check_versions,
+)
+from frcnn_cli.cli.doctor.probes import Outcome, run_probe
 
 TORCH = {
     "version": "2.9.0",
@@ -59,6 +61,7 @@ def only(checks, name: str) -> Check:
     return found
 
 
+@pytest.mark.slow
 def test_a_sound_installation_is_all_ok():
     assert {check.state for check in check_packages(FINE) if check.name != "opencv"} == {"ok"}
     assert {check.state for check in check_devices(FINE["torch"])} == {"ok"}

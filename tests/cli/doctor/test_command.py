@@ -13,16 +13,20 @@ import pytest
 
 @pytest.mark.slow
 def test_a_broken_part_is_exit_code_1_and_named(tmp_path: Path) -> None:
+    """Modules of the working directory are imported by none of the children."""
+    for name in ("numpy.py", "torch.py"):
+        (tmp_path / name).write_text("raise SystemExit('of this folder')")
     (tmp_path / "file").touch()
     command = ["doctor", "--json", "--cache-dir", "file/cache"]
     done = subprocess.run(
-        [sys.executable, "-m", "frcnn_cli", *command],
+        [Path(sys.executable).with_name("frcnn"), *command],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1, done.stderr
+    assert "of this folder" not in done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert result["schema"] == "frcnn.doctor/1"
     broken = {check["name"] for check in result["checks"] if check["state"] == "broken"}

@@ -16,7 +16,7 @@ from frcnn_cli.cli.terminal import FAILED
 from frcnn_cli.cli.text import count, headline
 
 if TYPE_CHECKING:
-    from frcnn_cli.cli.doctor import Check, State
+    from frcnn_cli.cli.doctor.checks import Check, State
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -33,7 +33,7 @@ def doctor(context: options.CommandContext) -> None:
     The exit code is 1 if something is broken.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cli.doctor import run_checks
+        from frcnn_cli.cli.doctor.checks import run_checks
 
         with terminal.progress("parts") as report:
             checks = run_checks(context.cache_dir, report)

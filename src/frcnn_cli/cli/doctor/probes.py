@@ -1,13 +1,81 @@
-"""Probes: each imports what frcnn imports, and does the least that shows that it works."""
+"""Probes: each imports what frcnn imports, and does the least that shows that it works.
+
+A probe has a process of its own (`python -m frcnn_cli.cli.doctor.probes NAME`), so that a package
+that cannot be imported, or crashes, is a line of the report.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
+from frcnn_cli.errors import FrcnnError
+
+_ANSWER = "frcnn-probe "
+"""Prefix of the line of stdout that holds the answer: packages print at import."""
+_TIMEOUT_SECONDS = 120.0
 _OTHERS = ("numpy", "PIL", "safetensors", "defusedxml", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a probe.
+
+    Attributes:
+        facts: JSON values; empty if it failed.
+        problem: why it failed, in one line; "" if it did not.
+        remedy: the error's own advice.
+    """
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    remedy: str = ""
+
+
+def run_probe(name: str) -> Outcome:
+    """Returns the result of the probe `name`, however its process ends."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__, name],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(problem=f"no answer within {_TIMEOUT_SECONDS:.0f} s")
+    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
+    if answers:
+        from frcnn_cli.decoding import decode_json  # needs NumPy, which may be broken
+
+        return decode_json(answers[-1].removeprefix(_ANSWER), Outcome)
+    if -done.returncode in set(Signals):
+        return Outcome(problem=f"it crashed at import ({Signals(-done.returncode).name})")
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return Outcome(problem=f"exit code {done.returncode}: {last}")
+
+
+def _answer(name: str) -> str:
+    """Runs the probe `name` in this process, and returns its outcome as JSON."""
+    try:
+        outcome = Outcome(PROBES[name]())
+    except FrcnnError as error:
+        problem = f"{error.file}: {error.problem}" if error.file else error.problem
+        outcome = Outcome(problem=problem, remedy=error.remedy)
+    except BaseException as error:  # whatever a broken package raises, SystemExit too
+        outcome = Outcome(problem=" ".join(f"{type(error).__name__}: {error}".split()))
+    return json.dumps(vars(outcome))
 
 
 def _torch() -> dict[str, Any]:
@@ -60,8 +128,8 @@ def _others() -> dict[str, Any]:
 def _weights() -> dict[str, Any]:
     import_module("frcnn_cli.training.pretrained").installed_lite0()
     bundled = import_module("frcnn_cli.detection.detector").BUNDLED
-    _, info = import_module("frcnn_cli.cache.checkpoints").load_checkpoint(bundled)
-    return {"classes": len(info.classes)}
+    import_module("frcnn_cli.cache.checkpoints").load_checkpoint(bundled)
+    return {}
 
 
 PROBES: Mapping[str, Callable[[], dict[str, Any]]] = {
@@ -72,3 +140,6 @@ PROBES: Mapping[str, Callable[[], dict[str, Any]]] = {
     "others": _others,
     "weights": _weights,
 }
+
+if __name__ == "__main__":
+    sys.stdout.write(f"\n{_ANSWER}{_answer(sys.argv[1])}\n")
