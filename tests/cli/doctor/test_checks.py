@@ -61,13 +61,11 @@ def only(checks, name: str) -> Check:
     return found
 
 
-@pytest.mark.slow
 def test_a_sound_installation_is_all_ok():
     assert {check.state for check in check_packages(FINE) if check.name != "opencv"} == {"ok"}
     assert {check.state for check in check_devices(FINE["torch"])} == {"ok"}
 
 
-@pytest.mark.slow
 def test_a_cpu_torch_beside_a_cuda_torchvision(site):
     install(site, "torch", "tensor = ones = lambda *a: None")
     install(
@@ -84,7 +82,6 @@ def test_a_cpu_torch_beside_a_cuda_torchvision(site):
     assert check.remedy.startswith("pip install --force-reinstall torch torchvision")
 
 
-@pytest.mark.slow
 def test_opencv_python_beside_opencv_contrib_python(site):
     install(site, "cv2", '__version__ = "4.9"', package="opencv-python")
     install(site, "cv2", '__version__ = "4.9"', package="opencv-contrib-python")
@@ -97,7 +94,6 @@ def test_opencv_python_beside_opencv_contrib_python(site):
     )
 
 
-@pytest.mark.slow
 def test_two_opencvs_that_still_work_are_a_warning(site):
     install(site, "unused", "", package="opencv-python")
     check = only(check_packages(FINE), "opencv")
@@ -105,7 +101,6 @@ def test_two_opencvs_that_still_work_are_a_warning(site):
     assert "opencv-python 1.0 beside opencv-contrib-python" in check.found
 
 
-@pytest.mark.slow
 def test_a_package_that_crashes_the_interpreter(site):
     install(site, "numba", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "numba")
     outcome = run_probe("numba")
@@ -114,7 +109,6 @@ def test_a_package_that_crashes_the_interpreter(site):
     assert (check.state, check.remedy) == ("warning", "pip install --upgrade numba")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["sys.exit(0)", "import nothing_of_the_kind", "1 / 0"])
 def test_a_package_that_cannot_be_imported(site, statement):
     install(site, "PIL", f"import sys\nprint('noise on stdout')\n{statement}")
@@ -143,7 +137,6 @@ def test_requirements_of_requirements_are_checked_too(site):
     assert "torchvision 1.0 has requirement torch==0.1, but you have" in check_versions().found
 
 
-@pytest.mark.slow
 def test_what_rests_on_a_broken_torch_is_not_told_again():
     broken = {**FINE, "torch": Outcome(problem="ImportError: libc10.so")}
     names = [check.name for check in check_packages(broken)]

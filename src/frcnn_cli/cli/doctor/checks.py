@@ -65,20 +65,26 @@ def run_checks(cache: Path, progress: Progress = silent) -> list[Check]:
 
     `progress` is called after each probe.
     """
+    machine = f"{platform.system()} {platform.machine()}"
+    itself = f"{__version__} on Python {platform.python_version()}, {machine}"
     found = {}
-    with ThreadPoolExecutor(len(PROBES)) as threads:
+    with ThreadPoolExecutor(len(PROBES) + 1) as threads:
+        versions = threads.submit(check_versions)
         for name, outcome in zip(PROBES, threads.map(run_probe, PROBES), strict=True):
             found[name] = outcome
             progress("Checking", len(found), len(PROBES))
-    return [*check_packages(found), *check_devices(found["torch"]), *check_machine(cache)]
+    return [
+        Check("frcnn", "ok", itself),
+        versions.result(),
+        *check_packages(found),
+        *check_devices(found["torch"]),
+        *check_machine(cache),
+    ]
 
 
 def check_packages(found: Mapping[str, Outcome]) -> Iterator[Check]:
     """Yields the checks of the packages; `found` has an outcome per probe."""
     torch, opencv = found["torch"], found["opencv"]
-    machine = f"{platform.system()} {platform.machine()}"
-    yield Check("frcnn", "ok", f"{__version__} on Python {platform.python_version()}, {machine}")
-    yield check_versions()
     build = f"CUDA {torch.facts.get('built_for')}" if torch.facts.get("built_for") else "the CPU"
     build = f"{torch.facts.get('version')}, built for {build}"
     yield _check("torch", torch, build, _REINSTALL_TORCH)
