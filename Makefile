@@ -23,7 +23,7 @@ demo: install  ## proposals, train, eval and detect on a small generated data se
 # Two test processes share two cores, so a thread pool that waits must not spin. A file's tests run in
 # one process, which keeps its fixtures. The limit is for a test that hangs, not a measure of speed.
 TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 export PYTEST_TIMEOUT ?= 900
 export OMP_WAIT_POLICY ?= PASSIVE
 

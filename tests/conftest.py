@@ -25,8 +25,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+LONGEST = ("test_timm.py", "test_processes.py", "test_killed.py", "test_dask.py")
+"""Files that take longest; they come first, so that no process waits at the end for one of them."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips tests that need a GPU where there is none."""
+    """Puts the longest files first; skips tests that need a GPU where there is none."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
