@@ -129,7 +129,9 @@ def test_confident_boxes(project: Path, detectors: tuple[str, str, Calibration])
     result, best = json.loads(done.stdout), calibration.threshold.score
     assert 0 < result["confident"] < result["detections"]
     assert result["confident_score"] == best
-    shown = f"{result['confident']} confident detections, {result['detections']} in all from 0.05,"
+    shown = (
+        f"{result['confident']:,} confident detections, {result['detections']:,} in all from 0.05,"
+    )
     assert f"{shown} in 14 images" in " ".join(frcnn(project, *words).stderr.split())
     only = boxes_of(project, "--checkpoint", calibrated, "--score", "best")
     assert len(only) == result["confident"]
