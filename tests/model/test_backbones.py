@@ -44,7 +44,7 @@ def test_the_offset_is_where_a_cell_of_the_linearised_trunk_looks(name: str) -> 
     """Means in place of weights and maxima: the gradient is symmetric about the center."""
     with torch.device("meta"):
         trunk = BACKBONES[name]()
-    spec, trunk = trunk.spec, trunk.trunk.to_empty(device="cpu").double()
+    spec, trunk = trunk.spec, trunk.trunk.to_empty(device="cpu").requires_grad_(False)
     for module in trunk.modules():
         for key, child in module.named_children():
             if isinstance(child, nn.Conv2d):
@@ -55,13 +55,13 @@ def test_the_offset_is_where_a_cell_of_the_linearised_trunk_looks(name: str) -> 
                 setattr(module, key, nn.AvgPool2d(*size))
             elif isinstance(child, nn.LocalResponseNorm):
                 setattr(module, key, nn.Identity())
-    image = torch.ones(1, 3, 32, 1024, dtype=torch.float64, requires_grad=True)
+    image = torch.ones(1, 3, 16, 1024, requires_grad=True)
     cell = 32
-    trunk(image)[0, 0, 1, cell].backward()
-    seen = image.grad.sum(dim=(0, 1, 2))
+    trunk(image)[0, 0, 0, cell].backward()
+    seen = image.grad.double().sum(dim=(0, 1, 2))
     assert seen[[0, -1]].tolist() == [0, 0], "all that the cell sees is in the image"
     center = float(seen @ (torch.arange(1024) + 0.5).double() / seen.sum())
-    assert center - (cell + 0.5) * spec.stride == pytest.approx(spec.offset, abs=1e-6)
+    assert center - (cell + 0.5) * spec.stride == pytest.approx(spec.offset, abs=1e-3)
 
 
 def test_lite0_knows_what_it_sees() -> None:
