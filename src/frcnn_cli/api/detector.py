@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +18,34 @@ import torch
 from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.data.images import find_images
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
-from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.detection.prefetch import ImageInput
-from frcnn_cli.errors import DeviceError, ProposalError
+from frcnn_cli.errors import DeviceError, FrcnnError, ProposalError
 from frcnn_cli.evaluation.metrics.voc import Evaluation
 from frcnn_cli.evaluation.run import evaluate_detector
-from frcnn_cli.records import FloatArray, as_boxes
+from frcnn_cli.records import DetectedImage, FloatArray, as_boxes
 from frcnn_cli.runtime.device import pick_device
 from frcnn_cli.runtime.progress import Progress, silent
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class DetectOptions(TypedDict, total=False):
+    """The settings of `Detector.detect`."""
+
+    score: float
+    nms: float
+    max_objects: int
+    vote: float
+    proposals: npt.ArrayLike | None
+    workers: int | None
+    failed: Callable[[FrcnnError], None]
+
+
+def _warn(error: FrcnnError) -> None:
+    _LOGGER.warning("%s", error)
 
 
 class Detector:
@@ -79,47 +100,73 @@ class Detector:
             LoadedDetector.load(file, _device(device)), file, regions or ProposalConfig(), store
         )
 
+    @overload
+    def detect(
+        self, images: list[Any] | tuple[Any, ...], **settings: Unpack[DetectOptions]
+    ) -> Iterator[DetectedPhotograph]: ...
+    @overload
+    def detect(
+        self, images: Photograph, **settings: Unpack[DetectOptions]
+    ) -> DetectedPhotograph: ...
     def detect(
         self,
-        photograph: Photograph,
+        images: Photograph | list[Any] | tuple[Any, ...],
         *,
         score: float = DetectConfig.score_threshold,
         nms: float = DetectConfig.nms_iou,
         max_objects: int = DetectConfig.max_per_image,
         vote: float = DetectConfig.vote,
         proposals: npt.ArrayLike | None = None,
-    ) -> DetectedPhotograph:
-        """Finds the objects in an image.
+        workers: int | None = 0,
+        failed: Callable[[FrcnnError], None] = _warn,
+    ) -> DetectedPhotograph | Iterator[DetectedPhotograph]:
+        """Finds the objects in an image; in the images of a folder or a list, as an iterator.
+
+        The iterator detects as it is read. An image that fails is left out of it. (A folder that is
+        not in a list is a stream too, though its type does not say so.)
 
         Args:
-            photograph: a file, RGB pixels (H, W, 3) uint8, or a Pillow image.
+            images: a file or its bytes, RGB pixels (H, W, 3) or a tensor (3, H, W) of uint8, or a
+                Pillow image; a folder; or a list of these.
             score: score threshold of an object.
             nms: IoU above which the lower-scoring of two boxes of a class is dropped.
             max_objects: maximum number of objects, over all classes; 0 keeps all.
             vote: IoU from which a class's boxes vote on the one that stays; 0: no voting.
-            proposals: (N, 4) regions to classify, xyxy in its pixels; None searches them.
+            proposals: (N, 4) regions to classify, xyxy in pixels of each image; None searches them.
+            workers: processes that decode and search ahead of the network; 0: this one alone;
+                None: one per core where the cache lacks much.
+            failed: called with the error of an image in a folder or list; else it is a warning.
 
         Raises:
-            ImageError: the image cannot be read.
+            ImageError: the image cannot be read, or a file or folder is missing.
             FrcnnError: its regions cannot be searched, or `proposals` are not boxes.
         """
         config = DetectConfig(score, nms, max_objects, vote)
         job = DetectionJob(self._network, self._cache, self._regions, config)
-        pixels = pixels_of(photograph)
-        file = os.fspath(photograph) if isinstance(photograph, str | os.PathLike) else ""
         boxes = None if proposals is None else _boxes_of(proposals)
-        image = detect_image(ImageInput(Path(file) if file else None, pixels, boxes), job)
-        found = image.detections
-        return DetectedPhotograph(
-            pixels,
-            file,
-            found.boxes,
-            found.scores,
-            found.labels,
-            self.classes,
-            image.proposals,
-            dict(image.seconds),
-        )
+        is_path = isinstance(images, str | os.PathLike)
+        if isinstance(images, list | tuple) or (is_path and Path(images).is_dir()):
+            given = images if isinstance(images, list | tuple) else [images]
+            sources = [source for each in given for source in _sources(each)]
+            return self._stream(sources, job, boxes, workers, failed)
+        found = detect_image(_input(images, boxes), job)
+        return _photograph(images, found, self.classes)
+
+    def _stream(
+        self,
+        sources: Sequence[Photograph],
+        job: DetectionJob,
+        boxes: FloatArray | None,
+        workers: int | None,
+        failed: Callable[[FrcnnError], None],
+    ) -> Iterator[DetectedPhotograph]:
+        inputs = [_input(source, boxes) for source in sources]
+        with closing(detect_images(inputs, job, workers=workers)) as results:
+            for source, result in zip(sources, results, strict=True):
+                if isinstance(result, FrcnnError):
+                    failed(result)
+                else:
+                    yield _photograph(source, result, self.classes)
 
     def evaluate(
         self,
@@ -166,6 +213,34 @@ class Detector:
         return run.evaluation
 
 
+def _sources(given: Photograph) -> Sequence[Photograph]:
+    """Returns the images that an entry of a list stands for: itself, or those of a folder."""
+    return find_images([Path(given)]) if isinstance(given, str | os.PathLike) else [given]
+
+
+def _input(source: Photograph, boxes: FloatArray | None) -> ImageInput:
+    if isinstance(source, str | os.PathLike):
+        return ImageInput(Path(source), proposals=boxes)
+    return ImageInput(None, partial(pixels_of, source), boxes)
+
+
+def _photograph(
+    source: Photograph, image: DetectedImage, classes: tuple[str, ...]
+) -> DetectedPhotograph:
+    found, size = image.detections, (image.width, image.height)
+    return DetectedPhotograph(
+        source,
+        os.fspath(source) if isinstance(source, str | os.PathLike) else "",
+        size,
+        found.boxes,
+        found.scores,
+        found.labels,
+        classes,
+        image.proposals,
+        dict(image.seconds),
+    )
+
+
 @contextmanager
 def _some_cache(cache: Cache | None) -> Iterator[Cache]:
     if cache is not None:
@@ -184,8 +259,10 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         raise DeviceError(
             f"{wanted!r} is not a device", remedy='use "cpu", "cuda" or "cuda:1"'
         ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(f"{wanted!r}, but torch sees no GPU here", remedy='use device="cpu"')
+    gpus = torch.cuda.device_count()
+    if device.type != "cpu" and (device.type != "cuda" or (device.index or 0) >= gpus):
+        sees = f"{gpus} GPUs" if gpus else "no GPU"
+        raise DeviceError(f"{wanted!r}, but torch sees {sees} here", remedy='use device="cpu"')
     return device
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from msgspec import Meta
@@ -19,10 +19,10 @@ from frcnn_cli import config as configuration
 from frcnn_cli.cache.locks import using
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config.fields import Setting
+from frcnn_cli.config.file import Settings
 from frcnn_cli.errors import ConfigError
 
 _PANEL = "Common options"
-_DEFAULT_FILE = Path("frcnn.toml")
 DEFAULT_CACHE = Path(".frcnn")
 
 
@@ -92,46 +92,6 @@ Scheduler = Annotated[
         text="Search on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here.",
     ),
 ]
-ConfigT = TypeVar("ConfigT", bound=configuration.Config)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The tables of a `frcnn.toml`, which lie between the defaults and the flags.
-
-    Attributes:
-        tables: the settings by section.
-        file: where they were read; None without a file.
-    """
-
-    tables: Mapping[str, Mapping[str, Any]]
-    file: Path | None = None
-
-    @classmethod
-    def load(cls, file: Path | None) -> Settings:
-        """Reads `file`, or `frcnn.toml` of the working directory when there is one.
-
-        Raises:
-            ConfigError: the file cannot be read, or sets something unknown.
-        """
-        if file is None and not _DEFAULT_FILE.is_file():
-            return cls({})
-        found = file or _DEFAULT_FILE
-        return cls(configuration.load_file(found), found)
-
-    def apply(self, section: str, base: ConfigT, **flags: Any) -> ConfigT:
-        """Returns `base` with the file's `section` and then the `flags` (None: not given) set.
-
-        Raises:
-            ConfigError: a value of the wrong type or out of range, or values that do not agree.
-        """
-        try:
-            from_file = configuration.override(base, self.tables.get(section, {}))
-        except ConfigError as error:
-            raise ConfigError(
-                f"[{section}] {error.problem}", remedy=error.remedy, file=self.file
-            ) from error
-        return configuration.override(from_file, flags)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
-"""Progress in the house style: a live bar on a terminal, a line now and then elsewhere."""
+"""Progress on a terminal: live bars."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
@@ -20,10 +18,6 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 from rich.text import Text
-
-from frcnn_cli.runtime.progress import Progress
-
-SECONDS_BETWEEN_LINES = 15.0
 
 
 class _Rate(ProgressColumn):
@@ -78,22 +72,3 @@ class Bars(RichProgress):
         yield self.make_tasks_table(self.tasks)
         if self.text:
             yield Text.from_markup(f"  {self.text}", overflow="ellipsis")
-
-
-def log_lines(logger: logging.Logger, unit: str) -> Progress:
-    """Returns a report function that logs a line every quarter of a minute of a step."""
-    started: dict[str, float] = {}
-    last_line = time.monotonic()
-
-    def report(step: str, done: int, total: int) -> None:
-        nonlocal last_line
-        now = time.monotonic()
-        began = started.setdefault(step, now)
-        # A step has its first line when it has run for a while: only then it has a rate.
-        if now - max(last_line, began) < SECONDS_BETWEEN_LINES:
-            return
-        last_line = now
-        rate = done / (now - began)
-        logger.info("%s: %d of %d, %.1f %s/s", step, done, total, rate, unit)
-
-    return report

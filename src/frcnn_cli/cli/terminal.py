@@ -15,9 +15,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from frcnn_cli.cli.progress import Bars, log_lines
+from frcnn_cli.cli.progress import Bars
 from frcnn_cli.errors import LONGEST_LINE, FrcnnError, printable
-from frcnn_cli.runtime.progress import Progress
+from frcnn_cli.runtime.progress import Progress, log_lines
 
 FAILED = 1
 SOME_FAILED = 3

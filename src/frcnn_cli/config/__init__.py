@@ -11,6 +11,7 @@ from frcnn_cli.config.fields import flat as flat
 from frcnn_cli.config.fields import from_dict as from_dict
 from frcnn_cli.config.fields import override as override
 from frcnn_cli.config.file import SECTIONS as SECTIONS
+from frcnn_cli.config.file import Settings as Settings
 from frcnn_cli.config.file import load_file as load_file
 from frcnn_cli.config.sections import BackboneName as BackboneName
 from frcnn_cli.config.sections import DetectConfig as DetectConfig

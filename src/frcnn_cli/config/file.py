@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli.config.fields import Config, ContradictionError, override
+from frcnn_cli.config.fields import Config, ConfigT, ContradictionError, override
 from frcnn_cli.config.sections import (
     DetectConfig,
     EvalConfig,
@@ -20,6 +21,7 @@ from frcnn_cli.config.train import TrainConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.files import reading
 
+_DEFAULT_FILE = Path("frcnn.toml")
 _LARGEST = 64_000
 """Bytes of a file of settings: a file of 400 kB can keep Python's reader busy for minutes."""
 
@@ -69,3 +71,42 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
                 f"[{section}] {error.problem}", remedy=error.remedy, file=path
             ) from error
     return tables
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The tables of a `frcnn.toml`, which lie between the defaults and the flags.
+
+    Attributes:
+        tables: the settings by section.
+        file: where they were read; None without a file.
+    """
+
+    tables: Mapping[str, Mapping[str, Any]]
+    file: Path | None = None
+
+    @classmethod
+    def load(cls, file: Path | None) -> Settings:
+        """Reads `file`, or `frcnn.toml` of the working directory when there is one.
+
+        Raises:
+            ConfigError: the file cannot be read, or sets something unknown.
+        """
+        if file is None and not _DEFAULT_FILE.is_file():
+            return cls({})
+        found = file or _DEFAULT_FILE
+        return cls(load_file(found), found)
+
+    def apply(self, section: str, base: ConfigT, **flags: Any) -> ConfigT:
+        """Returns `base` with the file's `section` and then the `flags` (None: not given) set.
+
+        Raises:
+            ConfigError: a value of the wrong type or out of range, or values that do not agree.
+        """
+        try:
+            from_file = override(base, self.tables.get(section, {}))
+        except ConfigError as error:
+            raise ConfigError(
+                f"[{section}] {error.problem}", remedy=error.remedy, file=self.file
+            ) from error
+        return override(from_file, flags)

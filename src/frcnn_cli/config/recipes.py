@@ -17,6 +17,7 @@ from frcnn_cli.config import (
     flat,
     override,
 )
+from frcnn_cli.errors import ConfigError
 
 RecipeName = Literal["default", "paper", "caffe"]
 
@@ -94,7 +95,13 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
     """Returns the recipe `name` of a backbone; networks of timm take efficientnet_lite0's.
 
     They have the same head. It was not measured with them.
+
+    Raises:
+        ConfigError: there is no such recipe.
     """
+    if name not in get_args(RecipeName):
+        known = ", ".join(get_args(RecipeName))
+        raise ConfigError(f"recipe is {name!r}", remedy=f"use one of {known}")
     if name != "default":
         return CAFFE if name == "caffe" else PAPER
     if backbone.startswith("timm/"):

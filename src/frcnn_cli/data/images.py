@@ -6,6 +6,7 @@ animation the first frame is taken, with a warning. Colour profiles are not appl
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -80,24 +81,28 @@ class Resized(NamedTuple):
     scale: FloatArray
 
 
-def load_image(path: Path | str) -> Pixels:
-    """Returns the image at `path` as upright RGB pixels (H, W, 3) uint8, writable.
+def load_image(path: Path | str | bytes) -> Pixels:
+    """Returns the image at `path`, or in bytes, as upright RGB pixels (H, W, 3) uint8, writable.
 
     Raises:
         ImageError: the file is missing, no image, damaged, or too large to be one.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path if isinstance(path, bytes) else Path(path)) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # whose other frames are views and previews
-            log.warning("%s: has %d frames or pages; the first is used", path, frames)
-        return upright_pixels(image)
+            name = "the image" if isinstance(path, bytes) else path
+            log.warning("%s: has %d frames or pages; the first is used", name, frames)
+        return _upright(image)
 
 
 def upright_pixels(image: Image.Image) -> Pixels:
-    """Returns an open picture, or its first frame, as `load_image` does a file."""
-    turn = TRANSPOSITIONS.get(_orientation(image))
-    rgb = _as_rgb(image)
-    return np.array(rgb if turn is None else rgb.transpose(turn))
+    """Returns an open picture, or its first frame, as `load_image` does a file.
+
+    Raises:
+        ImageError: its file is damaged, which shows when its pixels are read.
+    """
+    with _explaining(None):
+        return _upright(image)
 
 
 def resize(image: Pixels, size: InputConfig) -> Resized:
@@ -182,28 +187,37 @@ def walk_images(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Opens `path` with Pillow; whatever goes wrong until it is closed becomes an ImageError."""
+def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+    """Opens a file with Pillow; whatever goes wrong until it is closed becomes an ImageError."""
+    with _explaining(source), warnings.catch_warnings():
+        # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
+        # still refuses twice that.
+        warnings.simplefilter("ignore")
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(stream, formats=_FORMATS) as image:  # noqa: TID251
+            yield image
+
+
+@contextmanager
+def _explaining(source: Path | bytes | None) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
-            # still refuses twice that.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:  # noqa: TID251
-                yield image
+        yield
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        raise _explained(path, error) from error
+        raise _explained(source, error) from error
 
 
-def _explained(path: Path, error: Exception) -> ImageError:
+def _explained(source: Path | bytes | None, error: Exception) -> ImageError:
     """Returns what is wrong with the image, given what Pillow raised."""
+    path = source if isinstance(source, Path) else None
     if isinstance(error, FileNotFoundError):
         return ImageError("does not exist", remedy="check the path", file=path)
     if isinstance(error, UnidentifiedImageError):
-        with path.open("rb") as stream:
-            head = stream.read(32)
+        head = source[:32] if isinstance(source, bytes) else b""
+        if path is not None:
+            with path.open("rb") as stream:
+                head = stream.read(32)
         if not head:
             return ImageError("is empty", remedy="replace or remove it", file=path)
         kinds = (kind for begin, kind in UNREAD.items() if re.match(begin, head, re.DOTALL))
@@ -227,6 +241,12 @@ def _explained(path: Path, error: Exception) -> ImageError:
         remedy="replace or remove it",
         file=path,
     )
+
+
+def _upright(image: Image.Image) -> Pixels:
+    turn = TRANSPOSITIONS.get(_orientation(image))
+    rgb = _as_rgb(image)
+    return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -7,7 +7,7 @@ when several images are prepared while the network runs on another.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.data.images import load_image, resize
+from frcnn_cli.data.images import Pixels, load_image, resize
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import error_of, missing_key, proposals_for
@@ -72,13 +72,14 @@ class ImageInput:
 
     Attributes:
         path: its file; None for one that is given as pixels.
-        pixels: (H, W, 3) uint8, RGB and upright, if it is decoded already.
+        pixels: (H, W, 3) uint8, RGB and upright, or a function that decodes them: it is sent to
+            other processes.
         proposals: (N, 4) float32 xyxy in its pixels, if they are not to be searched.
         truth: its objects, where they are known.
     """
 
     path: Path | None
-    pixels: npt.NDArray[np.uint8] | None = None
+    pixels: Pixels | Callable[[], Pixels] | None = None
     proposals: FloatArray | None = None
     truth: Sample | None = None
 
@@ -86,6 +87,17 @@ class ImageInput:
     def file(self) -> str:
         """Its path as it is given, or ""."""
         return "" if self.path is None else str(self.path)
+
+    def load(self) -> Pixels:
+        """Returns the upright RGB pixels (H, W, 3) uint8.
+
+        Raises:
+            ImageError: the image cannot be read.
+        """
+        if self.pixels is None:
+            assert self.path is not None, "an image is a file or pixels"
+            return load_image(self.path)
+        return self.pixels() if callable(self.pixels) else self.pixels
 
 
 @dataclass(frozen=True)
@@ -123,11 +135,7 @@ def prepare(task: ImageTask) -> Prepared | FrcnnError:
     given, config = task.image, task.config
     try:
         start = time.perf_counter()
-        if given.pixels is not None:
-            image = given.pixels
-        else:
-            assert given.path is not None, "an image is a file or pixels"
-            image = load_image(given.path)
+        image = given.load()
         decoded = time.perf_counter()
         if given.proposals is not None:
             boxes = given.proposals
@@ -175,7 +183,6 @@ def prefetch(
             if answer is None:
                 yield prepare(task)
             elif isinstance(answer, Lost):
-                assert task.image.path is not None
                 yield error_of(task.image.path, answer)
             else:
                 yield answer

@@ -250,7 +250,7 @@ def _not_imported(path: Path, config: ProposalConfig) -> ProposalError:
     )
 
 
-def error_of(path: Path, lost: Lost) -> ProposalError:
+def error_of(path: Path | None, lost: Lost) -> ProposalError:
     """Returns why an image has no proposals whose search was lost."""
     match lost:
         case TimedOut(seconds):

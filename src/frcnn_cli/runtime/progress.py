@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 Progress = Callable[[str, int, int], None]
 """`progress(step, done, total)`, such as `progress("Finding proposals", 3, 1000)`."""
+SECONDS_BETWEEN_LINES = 15.0
 
 
 def silent(step: str, done: int, total: int) -> None:
     """No-op progress callback."""
+
+
+def log_lines(logger: logging.Logger, unit: str) -> Progress:
+    """Returns a callback that logs a line every quarter of a minute of a step, with the time left.
+
+    Args:
+        logger: receives the lines, as information.
+        unit: of what is counted, such as "images".
+    """
+    began: dict[str, tuple[float, int]] = {}
+    last_line = time.monotonic()
+
+    def report(step: str, done: int, total: int) -> None:
+        nonlocal last_line
+        now = time.monotonic()
+        start, already = began.setdefault(step, (now, done))
+        # A step has its first line when it has run for a while: only then it has a rate.
+        if now - max(last_line, start) < SECONDS_BETWEEN_LINES:
+            return
+        last_line = now
+        rate = (done - already) / (now - start)
+        left = f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+        logger.info("%s: %d of %d, %.1f %s/s%s", step, done, total, rate, unit, left)
+
+    return report

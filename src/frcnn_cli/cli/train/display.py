@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from datetime import timedelta
 from typing import Self
 
-from frcnn_cli.cli.progress import SECONDS_BETWEEN_LINES, Bars, log_lines
+from frcnn_cli.cli.progress import Bars
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
+from frcnn_cli.runtime.progress import SECONDS_BETWEEN_LINES, log_lines
 from frcnn_cli.training.engine.loop import StepReport
 from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
 from frcnn_cli.training.runs.events import TrainEvents, TrainStart
@@ -105,7 +107,10 @@ class TrainingDisplay:
             self._live.report("Training", report.step, self._steps)
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            _LOGGER.info("step %d of %d: %s", report.step, self._steps, self._line(plain=True))
+            left = (self._steps - report.step) * sum(each.seconds for each in self._recent)
+            time_left = timedelta(seconds=round(left / len(self._recent)))
+            line = "step %d of %d, %s left: %s"
+            _LOGGER.info(line, report.step, self._steps, time_left, self._line(plain=True))
 
     def evaluated(self, step: int, score: float) -> None:
         """Prints the mAP of a checkpoint on images that are not trained on."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.config import ModelConfig, ProposalConfig, TrainConfig, override
-from frcnn_cli.config.recipes import Recipe, for_batch, recipe
+from frcnn_cli.config import ModelConfig, Settings, TrainConfig, override
+from frcnn_cli.config.recipes import recipe
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,66 +50,28 @@ def resumed_job(job: TrainJob, context: typer.Context) -> TrainJob:
     )
 
 
-def new_job(settings: options.Settings, chosen: Mapping[str, Any], processes: int) -> TrainJob:
+def new_job(settings: Settings, chosen: Mapping[str, Any], processes: int) -> TrainJob:
     """Returns what is to be trained: defaults < recipe < `frcnn.toml` < flags.
-
-    The recipe is scaled to the images per step: `--batch`, or else the recipe's for each process.
 
     Args:
         settings: of `frcnn.toml`.
         chosen: the options by name; None where one is not given.
         processes: that train together.
     """
-    from frcnn_cli.training.runs.job import TrainJob
+    from frcnn_cli.training.runs import job
 
-    network = {name: chosen[name] for name in options.flagged(ModelConfig)}
-    model = settings.apply("model", ModelConfig(), **network)
-    base = recipe(chosen["recipe_name"], model.backbone)
-    in_file = settings.tables.get("train", {}).get("images_per_batch")
-    batch = chosen["batch"] or in_file or base.train.schedule.images_per_batch * processes
-    schedule: TrainConfig = settings.apply(
-        "train",
-        _variant(for_batch(base.train, batch), chosen),
-        epochs=0.0 if _counts_steps(chosen["iterations"], settings) else None,
-        images_per_batch=batch,
-        **_variant_flags(chosen),
-        **{name: chosen[name] for name in _FIELDS},
-    )
-    return TrainJob(
+    sides = options.whole_numbers("--scales", chosen["scales"], "480,576,688")
+    fields = {name: chosen[name] for name in (*options.flagged(ModelConfig), *_FIELDS)}
+    fields["box_loss_weight"] = 0.0 if chosen["no_box_regression"] else None
+    return job.new_job(
         chosen["data"],
-        chosen["split"],
-        model,
-        Recipe(schedule, settings.apply("input", base.input)),
-        settings.apply("proposals", ProposalConfig()),
-        chosen["weights"],
+        {**fields, "short_sides": sides, "images_per_batch": chosen["batch"]},
+        settings,
+        split=chosen["split"],
+        weights=chosen["weights"],
+        recipe_name=chosen["recipe_name"],
+        processes=processes,
     )
-
-
-_SEVERAL_SCALES_CAP = 2000
-"""Pixels of the longer side where there are several scales (§2.4)."""
-
-
-def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
-    """Returns the recipe with room for what the flags of §5 want; a file may still change it."""
-    if chosen["stage_wise"]:
-        schedule = train.schedule
-        doubled = {"iterations": 2 * schedule.iterations, "epochs": 2 * schedule.epochs}
-        train = override(train, doubled)
-    if len(_short_sides(chosen) or ()) > 1:
-        train = override(train, {"long_side": _SEVERAL_SCALES_CAP})
-    return train
-
-
-def _variant_flags(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields of `[train]` that the flags of §5 set; None leaves one as it is."""
-    return {
-        "box_loss_weight": 0.0 if chosen["no_box_regression"] else None,
-        "short_sides": _short_sides(chosen),
-    }
-
-
-def _short_sides(chosen: Mapping[str, Any]) -> tuple[int, ...] | None:
-    return options.whole_numbers("--scales", chosen["scales"], "480,576,688")
 
 
 def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:
@@ -124,9 +86,3 @@ def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:
         f"images per step: learning rate {base.optimizer.lr:g} → {now.optimizer.lr:g}, "
         f"{1 / k:.3g} times the steps"
     )
-
-
-def _counts_steps(iterations: int | None, settings: options.Settings) -> bool:
-    """Returns whether the user set the number of steps; the recipe's passes then do not count."""
-    table = settings.tables.get("train", {})
-    return iterations is not None or ("iterations" in table and "epochs" not in table)

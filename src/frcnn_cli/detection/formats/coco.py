@@ -8,9 +8,9 @@ the ending, as a number if it is one (`000012.jpg` is 12), and classes count fro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TextIO
+from typing import Any, TextIO
 
 from frcnn_cli.detection.formats.context import DetectionCollector, SplitIndex, check_box, located
 from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
@@ -25,6 +25,20 @@ def image_number(file: str) -> int | str:
     """Returns the id of an image that no annotation file numbers."""
     stem = PurePath(file).stem
     return int(stem) if stem.isascii() and stem.isdecimal() else stem
+
+
+def coco_results(
+    found: Detections, image_id: int | str, category_numbers: Sequence[int] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yields the entries of an image; see `CocoResultsWriter`."""
+    for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
+        x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
+        yield {
+            "image_id": image_id,
+            "category_id": category_numbers[label - 1] if category_numbers else int(label),
+            "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+            "score": round(float(score), 6),
+        }
 
 
 class CocoResultsWriter(FileWriter):
@@ -56,15 +70,7 @@ class CocoResultsWriter(FileWriter):
         """Returns the text of an image, a line per detection."""
         lines = []
         number_of_image = self._image_numbers.get(image.file, image_number(image.file))
-        found = image.detections
-        for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
-            x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
-            row = {
-                "image_id": number_of_image,
-                "category_id": self._category_number(int(label)),
-                "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
-                "score": round(float(score), 6),
-            }
+        for row in coco_results(image.detections, number_of_image, self._category_numbers):
             lines.append(f"{',' if self._rows else ''}\n{json.dumps(row, allow_nan=False)}")
             self._rows += 1
         return "".join(lines)
@@ -72,9 +78,6 @@ class CocoResultsWriter(FileWriter):
     def footer(self) -> str:
         """Returns the text after the last image."""
         return "\n]\n" if self._rows else "]\n"
-
-    def _category_number(self, label: int) -> int:
-        return self._category_numbers[label - 1] if self._category_numbers else label
 
 
 def read_coco(path: Path, index: SplitIndex) -> dict[str, Detections]:
