@@ -207,6 +207,7 @@ class DetectedImage:
         seconds: wall time of each step ("decode", "proposals", "network", "postprocess").
         diagnostics: what the detector saw of the ground truth, where that was asked for; not in
             the entry.
+        time: seconds from the start of a video, of one of its frames.
     """
 
     file: str
@@ -216,12 +217,14 @@ class DetectedImage:
     detections: Detections
     seconds: Mapping[str, float] = field(default_factory=dict)
     diagnostics: GroundTruthDiagnostics | None = None
+    time: float | None = None
 
     def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""
         found = self.detections
         return {
             "file": self.file,
+            **({} if self.time is None else {"time": round(self.time, 3)}),
             "width": self.width,
             "height": self.height,
             "proposals": self.proposals,

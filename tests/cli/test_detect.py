@@ -6,8 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from frcnn_cli.cache.checkpoints import calibrate
 from frcnn_cli.data.images import image_size
@@ -65,6 +67,48 @@ def test_pictures_are_never_written_over_photographs(project: Path, tmp_path: Pa
     assert done.returncode == 1
     assert "name another folder with --draw" in done.stderr
     assert (tmp_path / "photo.jpg").read_bytes() == photograph.read_bytes()
+
+
+def test_a_video_gives_lines_with_times_and_a_video_of_its_boxes(
+    project: Path, tmp_path: Path
+) -> None:
+    clip = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(21):
+        clip.write(np.full((48, 64, 3), 99, np.uint8))
+    clip.release()
+    checkpoint = str(trained_run(project) / "best.safetensors")
+    done = frcnn(tmp_path, "detect", "a.avi", "--draw", "drawn", "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "boxes.jsonl").read_text().splitlines()]
+    assert [(line["file"], line["time"]) for line in lines] == [("a.avi", t) for t in (0, 1, 2)]
+    drawn = cv2.VideoCapture(str(tmp_path / "drawn/a.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert drawn.get(cv2.CAP_PROP_FPS) == 1
+    done = frcnn(tmp_path, "detect", "a.avi", "--format", "csv", "--checkpoint", checkpoint)
+    assert "a.avi: is a video, and the format csv has no times; use --format jsonl" in done.stderr
+
+
+def test_tiles_detect_in_each_window_in_pixels_of_the_image(project: Path, tmp_path: Path) -> None:
+    """Four scenes side by side, in windows of which each holds one."""
+    photographs = sorted((project / "scenes" / "JPEGImages").iterdir())[:4]
+    mosaic = Image.new("RGB", (1600, 300))
+    for place, photograph in enumerate(photographs):
+        with Image.open(photograph) as image:
+            mosaic.paste(image, (place * 400, 0))
+    mosaic.save(tmp_path / "mosaic.png")
+    found = {}
+    for tiles in ("0", "400"):
+        out = f"{tiles}.json"
+        words = ("--tiles", tiles, "--score", "0", "--vote", "0", "--out", out)
+        best = str(trained_run(project) / "best.safetensors")
+        done = frcnn(tmp_path, "detect", "mosaic.png", *words, "--checkpoint", best)
+        assert done.returncode == 0, done.stderr
+        (found[tiles],) = json.loads((tmp_path / out).read_text())["images"]
+    assert found["400"]["proposals"] > 2 * found["0"]["proposals"]
+    # Five windows and the whole image, each with at most 100 detections.
+    assert len(found["0"]["detections"]) == 100
+    assert 300 < len(found["400"]["detections"]) <= 600
+    assert {int(each["box"][0] // 400) for each in found["400"]["detections"]} == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(

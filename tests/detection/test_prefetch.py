@@ -82,3 +82,14 @@ def test_answers_wait_for_their_turn_without_their_pixels(monkeypatch: pytest.Mo
     answers = [(n, task, Prepared((n, 9), as_boxes([]), view, {})) for n in (2, 1, 3, 0, 4)]
     found = [each for _, each in prefetching.in_order(answers)]
     assert [each and each.size[0] for each in found] == [0, None, 2, None, 4]
+
+
+def test_a_box_is_seen_in_the_first_tile_that_holds_it_or_else_in_the_whole_image() -> None:
+    """Tiles of 150 × 100: x from 0 and from 100. The network takes images of short side 100."""
+    image = np.arange(250, dtype=np.uint8)[None, :, None].repeat(100, 0).repeat(3, 2)
+    boxes = as_boxes([[110, 20, 130, 40], [200, 0, 250, 100], [40, 10, 210, 60]])
+    left, right, whole = views_of(image, boxes, SIZES[:1], 150)
+    assert [view.places.tolist() for view in (left, right, whole)] == [[0], [1], [2]]
+    np.testing.assert_array_equal(right.pixels, image[:, 100:])
+    np.testing.assert_array_equal(right.rois, [[100, 0, 150, 100]])
+    np.testing.assert_array_equal(whole.rois, boxes[2:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frcnn_cli.proposals.grid import windows
+from frcnn_cli.proposals.grid import tiles, windows
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 500), (500, 3), (500, 375), (7, 7)])
@@ -36,3 +36,23 @@ def test_any_large_enough_object_is_met_by_a_window():
 
 def test_a_photograph_gets_some_hundred_windows():
     assert 100 < len(windows(500, 375)) < 600
+
+
+@pytest.mark.parametrize("size", [(601, 600), (4000, 3000), (1000, 200), (650, 2000)])
+def test_tiles_cover_the_image_and_hold_any_object_of_a_quarter_of_their_side(size):
+    width, height = size
+    found = tiles(width, height, 600)
+    assert (found[:, 2:] - found[:, :2] == np.minimum(size, 600)).all()
+    assert (found >= 0).all()
+    assert (found[:, 2:] <= size).all()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        side = np.minimum(size, rng.integers(1, 151, 2))
+        low = rng.integers(0, size - side + 1)
+        inside = (found[:, :2] <= low) & (low + side <= found[:, 2:])
+        assert inside.all(axis=1).any()
+
+
+def test_an_image_that_fits_into_a_tile_has_none():
+    assert len(tiles(600, 600, 600)) == len(tiles(4000, 3000, 0)) == 0
+    assert len(tiles(601, 600, 600)) == 2

@@ -67,3 +67,21 @@ def test_library_names_versions():
     for engine, name in (("opencv", ""), ("fast", "fast 1, ")):
         config = ProposalConfig(engine=engine)
         assert library(config) == f"{name}opencv {cv2.__version__}, rules 2"
+
+
+def test_tiles_find_in_a_window_what_it_shows_and_nothing_cut_off_by_its_edge():
+    """Two windows of an image of 130 × 100: x from 0 to 100 and from 30 to 130."""
+    image = blobs(130, 100)
+    config = ProposalConfig(max_side=0, tiles=100, max_proposals=0)
+    found = {tuple(box) for box in search(image, config).tolist()}
+    plain = ProposalConfig(max_side=0)
+    whole = {tuple(box) for box in search(image, plain).tolist()}
+    left = search(np.ascontiguousarray(image[:, :100]), plain)
+    right = search(np.ascontiguousarray(image[:, 30:]), plain)
+    kept = {tuple(box) for box in left.tolist() if box[2] <= 99}
+    kept |= {(x1 + 30, y1, x2 + 30, y2) for x1, y1, x2, y2 in right.tolist() if x1 >= 1}
+    assert found == whole | kept
+    assert len(kept - whole) > 5
+    few = search(image, ProposalConfig(max_side=0, tiles=100, max_proposals=10))
+    assert 10 < len(few) <= 30
+    assert len(search(blobs(90, 90), ProposalConfig(tiles=100, max_proposals=10))) == 10

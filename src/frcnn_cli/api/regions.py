@@ -33,4 +33,4 @@ def find_proposals(
     pixels = pixels_of(photograph)
     if cache is not None and isinstance(photograph, str | os.PathLike):
         return proposals_for(Path(photograph), config, Cache(Path(cache)), pixels)
-    return search(pixels, config)[: config.max_proposals or None]
+    return search(pixels, config)[: config.cap]

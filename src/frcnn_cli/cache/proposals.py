@@ -19,8 +19,8 @@ from frcnn_cli.decoding import load_array
 from frcnn_cli.records import FloatArray
 
 KIND = "proposals"
-_NOT_IN_THE_KEY = ("max_proposals", "time_limit", "imported")
-"""Settings that do not change what a search finds."""
+_NOT_IN_THE_KEY = ("time_limit", "imported")
+"""Settings that do not change what a search finds; `max_proposals` does with tiles alone."""
 
 
 def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
@@ -37,7 +37,7 @@ def proposal_key(content: str, config: ProposalConfig, library: str) -> str:
 def described(config: ProposalConfig, library: str) -> dict[str, Any]:
     """Returns the settings that determine the boxes of an image, as JSON values."""
     parameters = dataclasses.asdict(config)
-    for name in _NOT_IN_THE_KEY:
+    for name in _NOT_IN_THE_KEY if config.tiles else (*_NOT_IN_THE_KEY, "max_proposals", "tiles"):
         del parameters[name]
     return {"library": library, **parameters}
 

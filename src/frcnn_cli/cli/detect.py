@@ -38,6 +38,10 @@ EXAMPLES = """[bold]Examples[/]
 
 [cyan]frcnn detect holiday/ --score best[/]  [dim]only confident boxes[/]
 
+[cyan]frcnn detect aerial.jpg --tiles 600[/]  [dim]a large image, window by window[/]
+
+[cyan]frcnn detect clip.mp4 --every 0.5[/]  [dim]two frames per second of a video[/]
+
 [cyan]frcnn detect new/ --format voc[/]  [dim]XML to start annotating from[/]
 """
 
@@ -48,14 +52,18 @@ def detect(
     paths: Annotated[list[Path], argument("PATH")],
     *,
     out: Annotated[Path | None, option("FILE", default="boxes.json, or by format")] = None,
-    output_format: Annotated[OutputFormat, option("NAME", "--format")] = "frcnn",
+    output_format: Annotated[
+        OutputFormat | None, option("NAME", "--format", default="frcnn; of a video jsonl")
+    ] = None,
     score: Annotated[str | None, option("P", default="0.05; for voc and yolo best")] = None,
     classes: Annotated[str | None, option("NAME,NAME…", default="all")] = None,
     draw: Annotated[Path | None, option("DIR")] = None,
     draw_score: Annotated[
         float | None, option("P", default="--score, else best", min=0, max=1)
     ] = None,
+    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
     scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
+    every: Annotated[float, option("SECONDS", min=0)] = 1.0,
     workers: Annotated[
         int | None, option("N", default="one per core, if there is much to search", min=0)
     ] = None,
@@ -68,15 +76,16 @@ def detect(
     """Detect objects in images and write their boxes.
 
     Args:
-        paths: Images, or folders of images.
+        paths: Images, folders of images, or videos.
         out: Output; - is stdout. For voc and yolo, a new folder.
         output_format: frcnn, coco, jsonl or csv; voc or yolo for annotation tools.
         score: Detections with a lower score are dropped; best: the detector's own threshold, from
             which they are confident ones.
         classes: Detections of other classes are dropped.
-        draw: Also write annotated images.
+        draw: Also write annotated images; of a video, an annotated one.
         draw_score: Score threshold of a drawn box.
         scales: Several image scales (short sides); each RoI uses the best one (§2.4).
+        every: Seconds between the frames of a video.
         workers: Processes that decode and search; 0: use only this process.
         resume: Continue where the same command was stopped.
     """
@@ -88,11 +97,12 @@ def detect(
         from frcnn_cli.detection.kept import KeptDetections
         from frcnn_cli.detection.loop import STEP, detect_images
         from frcnn_cli.detection.pictures import draw_each
-        from frcnn_cli.detection.prefetch import ImageInput
+        from frcnn_cli.detection.prefetch import inputs_of
         from frcnn_cli.runtime.device import pick_device
 
         cache, device = Cache(context.cache_dir), pick_device(gpus)
         files = find_images(paths)
+        output_format = _format(output_format, files)
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
@@ -118,7 +128,8 @@ def detect(
         labels = _labels(classes, info.classes)
         # With --classes, the best of these and not those among the best of all.
         asked = override(config, {"max_per_image": 0}) if labels else config
-        job = DetectionJob(detector, cache, settings.apply("proposals", ProposalConfig()), asked)
+        proposals = settings.apply("proposals", ProposalConfig(), tiles=tiles)
+        job = DetectionJob(detector, cache, proposals, asked)
         writer = registry.open_writer(
             output_format,
             sys.stdout if out == _STDOUT else out,
@@ -127,7 +138,7 @@ def detect(
             backbone=info.model.backbone,
             annotations=True,
         )
-        images = [ImageInput(file) for file in files]
+        images = inputs_of(files, every)
         kept = KeptDetections.of(job, cache, weights, reads=resume)
         if resume and not any(map(kept.holds, images)):
             _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
@@ -135,11 +146,11 @@ def detect(
         if labels:
             results = _only(results, labels, config.max_per_image)
         if draw is not None:
-            results = draw_each(results, draw, files, info.classes, draw_score)
+            results = draw_each(results, draw, images, info.classes, draw_score)
         tally = _Totals(info.classes, config.score_threshold, detector.confident_score(config))
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
-            interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(files)))
+            interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
         if interrupted is not None:
             raise interrupted
         summary = _as_summary(tally, weights, out, draw)
@@ -148,6 +159,25 @@ def detect(
         else:
             terminal.result(_as_data(tally, weights, out, draw), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
+
+
+def _format(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
+    """Returns the format of the output: one with times, where there is a video.
+
+    Raises:
+        ConfigError: the chosen one has none.
+    """
+    from frcnn_cli.data.video import is_video
+    from frcnn_cli.detection.formats.registry import WITH_TIMES
+
+    videos = [file for file in files if is_video(file)]
+    if videos and chosen not in (None, *WITH_TIMES):
+        raise ConfigError(
+            f"is a video, and the format {chosen} has no times",
+            remedy=f"use --format {' or '.join(WITH_TIMES)}",
+            file=videos[0],
+        )
+    return chosen or ("jsonl" if videos else "frcnn")
 
 
 def _write(

@@ -21,6 +21,7 @@ OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 _NETWORK, _SEARCH = "Network", "Search"
+_SMALLEST_TILE = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,22 @@ class ProposalConfig(Config):
     """Seconds after which the search of one image is given up; 0: never."""
     imported: Annotated[str, Flag("NAME", _SEARCH)] = "default"
     """Name of the imported proposals; used with engine "imported" alone."""
+    tiles: Annotated[Count, Flag("PIXELS", _SEARCH)] = 0
+    """Side of the overlapping windows in which a larger image is searched and detected too, each as
+    an image of its own; `max_proposals` and `max_per_image` are then per window. 0: no windows."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        agree(
+            not 0 < self.tiles < _SMALLEST_TILE,
+            f"tiles is {self.tiles}",
+            f"use windows of at least {_SMALLEST_TILE} pixels, or 0",
+        )
+
+    @property
+    def cap(self) -> int | None:
+        """How many of the boxes that are kept of an image are used; None: all."""
+        return None if self.tiles else self.max_proposals or None
 
 
 @dataclass(frozen=True)

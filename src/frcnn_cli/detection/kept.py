@@ -62,6 +62,7 @@ class KeptDetections:
             "precision": str(job.detector.network.dtype),
             "search": proposal_keys(job.proposals)(""),
             "max_proposals": job.proposals.max_proposals,
+            "tiles": job.proposals.tiles,
             "detect": dataclasses.asdict(job.config),
             "iou": job.match_iou,
             "calibrated": job.detector.calibration(job.config) is not None,
@@ -71,6 +72,8 @@ class KeptDetections:
 
     def holds(self, image: ImageInput) -> bool:
         """Returns whether an entry of an image is there; it may still turn out to be damaged."""
+        if image.path is None:
+            return False
         try:
             return self.reads and self.cache.path(KIND, self._key(image)).is_file()
         except DataError:
@@ -85,13 +88,14 @@ class KeptDetections:
         return load_detections(self.cache, self._key(image), image.file) if self.reads else None
 
     def save(self, image: ImageInput, found: DetectedImage) -> None:
-        """Keeps what was found in an image.
+        """Keeps what was found in an image that is a file.
 
         Raises:
             CacheError: the cache cannot be written.
             DataError: the image is not there any more.
         """
-        save_detections(self.cache, self._key(image), found)
+        if image.path is not None:
+            save_detections(self.cache, self._key(image), found)
 
     def _key(self, image: ImageInput) -> str:
         assert image.path is not None, "only files are kept"

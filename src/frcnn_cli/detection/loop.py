@@ -135,6 +135,8 @@ def _detected(
     config, calibration = job.config, job.detector.calibration(job.config)
     if calibration is not None:
         config = replace(config, score_threshold=calibration.raw(config.score_threshold))
+    if job.proposals.tiles:
+        config = replace(config, max_per_image=config.max_per_image * len(ready.views))
     output = on_cpu(output)
     timer("network")
     network = sum(timer.seconds.values())
@@ -152,7 +154,9 @@ def _detected(
             diagnostics = replace(diagnostics, candidate_score=likely)
     timer("postprocess")
     seconds = {**ready.seconds, "network": network, "postprocess": timer.seconds["postprocess"]}
-    return DetectedImage(image.file, *ready.size, len(boxes), found, seconds, diagnostics)
+    return DetectedImage(
+        image.file, *ready.size, len(boxes), found, seconds, diagnostics, image.time
+    )
 
 
 def _keep(found: DetectedImage, image: ImageInput, kept: KeptDetections) -> bool:

@@ -16,7 +16,7 @@ from frcnn_cli import boxes as box_arithmetic
 from frcnn_cli.config import Engine, ProposalConfig
 from frcnn_cli.errors import ProposalError
 from frcnn_cli.proposals import fast, opencv
-from frcnn_cli.proposals.grid import windows
+from frcnn_cli.proposals.grid import tiles, windows
 from frcnn_cli.proposals.order import best_first
 from frcnn_cli.records import FloatArray
 
@@ -26,6 +26,8 @@ _ENGINES: Mapping[Engine, ModuleType] = {"opencv": opencv, "fast": fast}
 _RULES = 2
 """Incremented when shrinking, windows or order change: it is part of every cache key."""
 
+_CUT_OFF = 1.0
+"""Pixels from a window's inner edge at which a box may end because the window does."""
 FEWEST_REGIONS = 8
 """An image with fewer regions (a clear sky, a blank page) gets sliding windows as well."""
 _LOGGER = logging.getLogger(__name__)
@@ -65,7 +67,9 @@ def search(
 ) -> FloatArray:
     """Returns the boxes (N, 4) that may hold an object: distinct, inside the image, best first.
 
-    All boxes are returned: `config.max_proposals` is applied when they are read.
+    All boxes are returned: `config.cap` is applied when they are read. With `config.tiles` these
+    are the best of the whole image and of each window; one that a window's edge may have cut off is
+    left to its neighbour, or to the whole image.
 
     Args:
         image: (H, W, 3) RGB, upright.
@@ -75,6 +79,25 @@ def search(
     Raises:
         ProposalError: what the engine needs is missing, or it failed.
     """
+    whole = _search(image, config, file)
+    height, width = image.shape[:2]
+    parts = [whole]
+    for window in tiles(width, height, config.tiles):
+        x1, y1, x2, y2 = map(int, window)
+        found = _search(np.ascontiguousarray(image[y1:y2, x1:x2]), config) + window[[0, 1, 0, 1]]
+        inner = np.where(window == (0, 0, width, height), np.nan, window)
+        parts.append(found[~(np.abs(found - inner) < _CUT_OFF).any(axis=1)].astype(np.float32))
+    if not config.tiles:
+        return whole
+    best = [part[: config.max_proposals or None] for part in parts]
+    ranks = np.concatenate([np.arange(len(part)) for part in best])
+    boxes = np.concatenate(best)[np.argsort(ranks, kind="stable")]
+    return boxes[np.sort(np.unique(boxes, axis=0, return_index=True)[1])]
+
+
+def _search(
+    image: npt.NDArray[np.uint8], config: ProposalConfig, file: Path | None = None
+) -> FloatArray:
     height, width = image.shape[:2]
     try:
         small = opencv.shrink(image, config.max_side)

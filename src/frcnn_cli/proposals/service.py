@@ -73,7 +73,7 @@ class ProposalRun:
             case Found(boxes, searched):
                 self.searched += searched
                 self.cached += not searched
-                self.counts[path] = min(boxes, self.config.max_proposals or boxes)
+                self.counts[path] = min(boxes, self.config.cap or boxes)
             case CacheError():
                 raise outcome
             case FrcnnError():
@@ -108,7 +108,7 @@ def proposals_for(
             raise _not_imported(path, config)
         pixels = load_image(path) if image is None else image
         boxes = search_and_keep(pixels, SearchTask(path, key, config, cache))
-    return boxes[: config.max_proposals or None]
+    return boxes[: config.cap]
 
 
 def missing_key(path: Path, config: ProposalConfig, cache: Cache) -> str:

@@ -59,6 +59,7 @@ def evaluate(
     plot: Annotated[Path | None, option("FILE.png")] = None,
     calibrate: Annotated[Path | None, option("FILE")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
+    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
     gpus: options.Gpus = None,
 ) -> None:
     """Score a detector on annotated images: average precision by class, and their mean.
@@ -127,7 +128,7 @@ def evaluate(
                     split,
                     detector if calibrate is None else detector.uncalibrated(),
                     cache,
-                    proposals=settings.apply("proposals", ProposalConfig()),
+                    proposals=settings.apply("proposals", ProposalConfig(), tiles=tiles),
                     detect=detect,
                     config=rules,
                     explained=explain,

@@ -29,6 +29,8 @@ DEFAULT_TARGETS: Mapping[OutputFormat, Path] = {
     "csv": Path("boxes.csv"),
 }
 """Where `frcnn detect` writes each format by default: a file, or for voc and yolo a folder."""
+WITH_TIMES = ("jsonl", "frcnn")
+"""Formats that can hold the frames of a video."""
 FOLDERS = ("voc", "yolo")
 WORDS: Mapping[DetectionFormat, str] = {
     "frcnn": SCHEMA,

@@ -218,5 +218,5 @@ def _covered(
     objects = sample.boxes[~sample.difficult]
     if not len(objects) or not len(proposals):
         return len(objects), 0
-    best = box_ops.iou(objects, proposals[: config.max_proposals or None]).max(axis=1)
+    best = box_ops.iou(objects, proposals[: config.cap]).max(axis=1)
     return len(objects), int((best >= _IOU).sum())

@@ -1,0 +1,56 @@
+"""Annotated videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from frcnn_cli.errors import DataError
+from frcnn_cli.files import writing
+
+_REMEDY = "name a folder that you can write to"
+
+
+class Clip:
+    """An MP4 that is written picture by picture, and appears when it is closed.
+
+    Args:
+        path: the file; its folder is made if need be.
+        rate: pictures per second.
+    """
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.stem}.tmp.mp4")
+        self._rate = rate
+        self._writer = None
+
+    def write(self, picture: Image.Image) -> None:
+        """Appends a picture, of the size of the first.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        import cv2  # noqa: PLC0415  a broken OpenCV is an error of its own
+
+        if self._writer is None:
+            with writing(self._path, DataError, remedy=_REMEDY):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._temporary), code, self._rate, picture.size)
+            if not self._writer.isOpened():
+                raise DataError("cannot be written", remedy=_REMEDY, file=self._path)
+        self._writer.write(np.ascontiguousarray(np.asarray(picture)[..., ::-1]))
+
+    def close(self) -> None:
+        """Finishes the file, if a picture was written.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        if self._writer is not None:
+            self._writer.release()
+            with writing(self._path, DataError, remedy=_REMEDY):
+                self._temporary.replace(self._path)
