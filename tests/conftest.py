@@ -14,6 +14,7 @@ import torch
 from tests.support import pretend_gpu as pretend
 
 from frcnn_cli.data.scenes import generate
+from support.browser import start_browser
 
 # A busy machine is no failure: examples have no deadline. Each run draws others.
 hypothesis.settings.register_profile("frcnn", deadline=None, max_examples=50)
@@ -66,6 +67,14 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
     generate(folder, train=10, test=4, seed=0)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory):
+    """A headless Chromium that notes its console and its network."""
+    opened = start_browser(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.quit()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 
@@ -43,6 +44,15 @@ finally:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     assert "proposals" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["detect"], ["eval"], ["cache", "verify"]])
+def test_help_has_no_types_or_braces_of_typer(monkeypatch, capsys, words):
+    assert run_main(monkeypatch, *words, "--help") == 0
+    shown = capsys.readouterr().out
+    assert not re.search(r"<\w+|\{\w+\}", shown), shown
+    if words == ["detect"]:
+        assert "frcnn detect [OPTIONS] PATH..." in shown
 
 
 def test_version(monkeypatch, capsys):

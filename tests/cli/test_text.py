@@ -28,6 +28,8 @@ def test_duration(seconds, text):
 def test_count():
     assert count(1, "photograph") == "1 photograph"
     assert count(5011, "photograph") == "5,011 photographs"
+    assert [count(n, "box") for n in (1, 2)] == ["1 box", "2 boxes"]
+    assert count(2, "class") == "2 classes"
 
 
 def test_facts_leave_empty_ones_out_and_print_paths_as_they_are():
@@ -36,3 +38,18 @@ def test_facts_leave_empty_ones_out_and_print_paths_as_they_are():
     console.print(facts("Done", {"cached": "3", "failed": "", "kept in": "a [red]folder[/]"}))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     assert lines == ["✓ Done", "  cached   3", "  kept in  a [red]folder[/]"]
+
+
+def test_what_is_copied_stays_on_one_line_and_words_are_wrapped_below_each_other():
+    stream = io.StringIO()
+    command = "frcnn eval data --checkpoint " + "x" * 60
+    rows = {"next": command, "mAP": "one two three four five six seven eight", "folder": "/a" * 40}
+    console = Console(file=stream, width=40)
+    console.print(facts("Done", rows), crop=False)
+    assert stream.getvalue().splitlines() == [
+        "✓ Done",
+        f"  next    {command}",
+        "  mAP     one two three four five six",
+        "          seven eight",
+        f"  folder  {'/a' * 40}",
+    ]

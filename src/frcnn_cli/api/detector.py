@@ -144,10 +144,10 @@ class Detector:
         config = DetectConfig(score, nms, max_objects, vote)
         job = DetectionJob(self._network, self._cache, self._regions, config)
         boxes = None if proposals is None else _boxes_of(proposals)
-        is_path = isinstance(images, str | os.PathLike)
-        if isinstance(images, list | tuple) or (is_path and Path(images).is_dir()):
-            given = images if isinstance(images, list | tuple) else [images]
-            sources = [source for each in given for source in _sources(each)]
+        if isinstance(images, str | os.PathLike) and Path(images).is_dir():
+            images = [images]
+        if isinstance(images, list | tuple):
+            sources = [source for each in images for source in _sources(each)]
             return self._stream(sources, job, boxes, workers, failed)
         found = detect_image(_input(images, boxes), job)
         return _photograph(images, found, self.classes)

@@ -15,28 +15,30 @@ from frcnn_cli.cli import cache, compress, data, demo, detect, export
 from frcnn_cli.cli.benchmark import command as bench
 from frcnn_cli.cli.doctor import command as doctor
 from frcnn_cli.cli.evaluate import command as evaluate
+from frcnn_cli.cli.help import Command, Commands
 from frcnn_cli.cli.proposals import command as proposals
 from frcnn_cli.cli.train import command as train
 from frcnn_cli.runtime.child import import_nothing_from_here
 
 app = typer.Typer(
     name="frcnn",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("proposals", epilog=proposals.EXAMPLES)(proposals.proposals)
-app.command("train", epilog=train.EXAMPLES)(train.train)
-app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
-app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
-app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
-app.command("compress", epilog=compress.EXAMPLES)(compress.compress)
-app.command("data", epilog=data.EXAMPLES)(data.data)
-app.command("export", epilog=export.EXAMPLES)(export.export)
-app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("proposals", cls=Command, epilog=proposals.EXAMPLES)(proposals.proposals)
+app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
+app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("detect", cls=Command, epilog=detect.EXAMPLES)(detect.detect)
+app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
+app.command("compress", cls=Command, epilog=compress.EXAMPLES)(compress.compress)
+app.command("data", cls=Command, epilog=data.EXAMPLES)(data.data)
+app.command("export", cls=Command, epilog=export.EXAMPLES)(export.export)
+app.command("demo", cls=Command, epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(cache.app, name="cache", help="List, check and clean up the cache.")
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("doctor", cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,13 +12,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.help import Command, Commands
 from frcnn_cli.cli.options import option, switch
 from frcnn_cli.cli.text import ago, count, facts, headline, size, table
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.inventory import Contents
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich")
 
 LS_EXAMPLES = "[bold]Example[/]\n\n[cyan]frcnn cache ls[/]\n"
 VERIFY_EXAMPLES = """[bold]Examples[/]
@@ -36,7 +37,7 @@ checkpoints[/]
 """
 
 
-@app.command("ls", epilog=LS_EXAMPLES)
+@app.command("ls", cls=Command, epilog=LS_EXAMPLES)
 @options.command(without=("config",))
 def ls(context: options.CommandContext) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
@@ -46,10 +47,11 @@ def ls(context: options.CommandContext) -> None:
 
         folder = context.cache_dir
         contents = list_contents(Cache(folder))
-        terminal.result(_contents_as_data(contents, folder), _shown(contents, folder))
+        shown = _shown(contents, folder)
+        terminal.result(_contents_as_data(contents, folder), shown, is_table=True)
 
 
-@app.command("verify", epilog=VERIFY_EXAMPLES)
+@app.command("verify", cls=Command, epilog=VERIFY_EXAMPLES)
 @options.command(without=("config",))
 def verify(
     context: options.CommandContext,
@@ -89,7 +91,7 @@ def verify(
         terminal.finish(wrong, succeeded=found.whole)
 
 
-@app.command("gc", epilog=GC_EXAMPLES)
+@app.command("gc", cls=Command, epilog=GC_EXAMPLES)
 @options.command(without=("config",), cleans_cache=True)
 def gc(
     context: options.CommandContext,

@@ -93,7 +93,7 @@ def data(
             result["converted"] = _conversion_json(conversion)
         if drawn is not None:
             result["pictures"] = [str(path) for path in drawn]
-        terminal.result(result, _report(found, summary, conversion, drawn))
+        terminal.result(result, _report(found, summary, conversion, drawn), is_table=True)
         if summary.left_out:
             raise typer.Exit(SOME_FAILED)
 
@@ -112,7 +112,7 @@ def _report(
         (
             count(summary.images, "image"),
             count(summary.objects, "object"),
-            f"{len(summary.classes):,} {'class' if len(summary.classes) == 1 else 'classes'}",
+            count(len(summary.classes), "class"),
         )
     )
     where = Text.assemble((f"{dataset.format} ", "dim"), str(dataset.root), overflow="fold")

@@ -21,6 +21,7 @@ from frcnn_cli.errors import ConfigError, FrcnnError, some_of
 
 if TYPE_CHECKING:
     from frcnn_cli.detection.formats.writer import DetectionWriter
+    from frcnn_cli.detection.prefetch import ImageInput
     from frcnn_cli.records import DetectedImage
 
 _STDOUT = Path("-")
@@ -37,6 +38,8 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn detect holiday/ --out - --draw drawn/ | jq .images[].file[/]  [dim]for pipes[/]
 
 [cyan]frcnn detect holiday/ --score best[/]  [dim]only confident boxes[/]
+
+[cyan]frcnn detect holiday/ --page page/[/]  [dim]a page to look through[/]
 
 [cyan]frcnn detect aerial.jpg --tiles 600[/]  [dim]a large image, window by window[/]
 
@@ -61,6 +64,7 @@ def detect(
     draw_score: Annotated[
         float | None, option("P", default="--score, else best", min=0, max=1)
     ] = None,
+    page: Annotated[Path | None, option("DIR")] = None,
     tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
     scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
     every: Annotated[float, option("SECONDS", min=0)] = 1.0,
@@ -84,6 +88,7 @@ def detect(
         classes: Detections of other classes are dropped.
         draw: Also write annotated images; of a video, an annotated one.
         draw_score: Score threshold of a drawn box.
+        page: Also write one HTML page of all images, to look through.
         scales: Several image scales (short sides); each RoI uses the best one (§2.4).
         every: Seconds between the frames of a video.
         workers: Processes that decode and search; 0: use only this process.
@@ -96,7 +101,7 @@ def detect(
         from frcnn_cli.detection.formats import registry
         from frcnn_cli.detection.kept import KeptDetections
         from frcnn_cli.detection.loop import STEP, detect_images
-        from frcnn_cli.detection.pictures import draw_each
+        from frcnn_cli.detection.page import require_page_folder
         from frcnn_cli.detection.prefetch import inputs_of
         from frcnn_cli.runtime.device import pick_device
 
@@ -106,6 +111,7 @@ def detect(
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
+        require_page_folder(page)
         weights = choose_checkpoint(checkpoint, cache)
         settings = context.settings()
         speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
@@ -145,20 +151,55 @@ def detect(
         results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
         if labels:
             results = _only(results, labels, config.max_per_image)
-        if draw is not None:
-            results = draw_each(results, draw, images, info.classes, draw_score)
+        results = _with_pictures(
+            results,
+            images,
+            info.classes,
+            draw=draw,
+            page=page,
+            scores=(config.score_threshold, draw_score),
+        )
         tally = _Totals(info.classes, config.score_threshold, detector.confident_score(config))
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
             interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
         if interrupted is not None:
             raise interrupted
-        summary = _as_summary(tally, weights, out, draw)
+        summary = _as_summary(tally, weights, out, draw, page)
         if out == _STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
         else:
-            terminal.result(_as_data(tally, weights, out, draw), summary)
+            terminal.result(_as_data(tally, weights, out, draw, page), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
+
+
+def _with_pictures(
+    results: Generator[DetectedImage | FrcnnError],
+    images: Sequence[ImageInput],
+    classes: Sequence[str],
+    *,
+    draw: Path | None,
+    page: Path | None,
+    scores: tuple[float, float],
+) -> Generator[DetectedImage | FrcnnError]:
+    """Returns `results`, of which each is also drawn or put into a page.
+
+    Args:
+        results: of `images`.
+        images: in the same order.
+        classes: names of the labels 1..K.
+        draw: folder of drawn images.
+        page: folder of the page.
+        scores: score thresholds of a detection, and of a drawn one.
+    """
+    from frcnn_cli.detection.page import page_each
+    from frcnn_cli.detection.pictures import draw_each
+
+    if draw is not None:
+        results = draw_each(results, draw, images, classes, scores[1])
+    if page is not None:
+        results = page_each(results, page, images, classes, scores=scores)
+    return results
 
 
 def _format(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
@@ -310,7 +351,9 @@ class _Totals:
         return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
 
 
-def _as_data(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> dict[str, Any]:
+def _as_data(
+    tally: _Totals, checkpoint: Path, out: Path, draw: Path | None, page: Path | None
+) -> dict[str, Any]:
     return {
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
@@ -322,11 +365,14 @@ def _as_data(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> 
         "checkpoint": str(checkpoint),
         "out": str(out),
         "drawn": None if draw is None else str(draw),
+        "page": None if page is None else str(page / "index.html"),
         "failures": [str(failure) for failure in tally.failures],
     }
 
 
-def _as_summary(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) -> RenderableType:
+def _as_summary(
+    tally: _Totals, checkpoint: Path, out: Path, draw: Path | None, page: Path | None
+) -> RenderableType:
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
     total = sum(tally.labels.values())
@@ -341,6 +387,7 @@ def _as_summary(tally: _Totals, checkpoint: Path, out: Path, draw: Path | None) 
             "found": named + (", …" if len(tally.labels) > _NAMED else ""),
             "boxes": "" if out == _STDOUT else str(out),
             "pictures": "" if draw is None else str(draw),
+            "page": "" if page is None else str(page / "index.html"),
             "detector": str(checkpoint),
             "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
             "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",

@@ -23,6 +23,8 @@ FAILED = 1
 SOME_FAILED = 3
 INTERRUPTED = 130
 
+_PIPED_WIDTH = 1000
+"""Columns of a table that no terminal shows: it is as wide as it needs."""
 _LOGGER = logging.getLogger("frcnn_cli")
 _LOG_STYLES = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
 
@@ -30,8 +32,8 @@ _LOG_STYLES = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
 class Terminal:
     """The frame around a command: `with Terminal(quiet, verbose, as_json) as terminal: …`.
 
-    Inside the frame an exception becomes one line on stderr and an exit code. People read stderr;
-    stdout carries nothing but results.
+    Inside the frame an exception becomes one line on stderr and an exit code. stdout carries
+    nothing but results: JSON, or the tables that people pipe.
 
     Attributes:
         console: Rich console on stderr.
@@ -54,12 +56,25 @@ class Terminal:
     def say(self, message: RenderableType) -> None:
         """Prints `message` for people: not under --quiet or --json."""
         if not (self._quiet or self._as_json):
-            self.console.print(message)
+            _print(self.console, message)
 
-    def result(self, data: Mapping[str, Any], summary: RenderableType) -> None:
-        """Prints a command's result: `data` on stdout under --json, else `summary` on stderr."""
+    def result(
+        self, data: Mapping[str, Any], summary: RenderableType, *, is_table: bool = False
+    ) -> None:
+        """Prints a command's result: `data` on stdout under --json, else `summary`.
+
+        Args:
+            data: JSON values.
+            summary: the same for people.
+            is_table: whether people pipe the summary: it goes to stdout; others to stderr.
+        """
         if self._as_json:
             typer.echo(json.dumps(data, allow_nan=False))
+        elif is_table and not self._quiet:
+            out = _SafeConsole(highlight=False)
+            if not out.is_terminal and "COLUMNS" not in os.environ:
+                out.width = _PIPED_WIDTH
+            _print(out, summary)
         else:
             self.say(summary)
 
@@ -157,6 +172,11 @@ class _SafeConsole(Console):
                 yield segment
             else:
                 yield Segment(printable(text, keep="\n\t\xa0"), segment.style)
+
+
+def _print(console: Console, message: RenderableType) -> None:
+    """Prints a message; where a line is longer than the terminal it is the terminal that wraps."""
+    console.print(message, soft_wrap=isinstance(message, Text), crop=False)
 
 
 def _one_line(error: Exception) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +30,28 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
         complete: whether all of it was done.
     """
     shown = {label: value for label, value in rows.items() if value}
-    return Group(headline(title, complete=complete), Padding(grid(shown), (0, 0, 0, 2)))
+    return Group(headline(title, complete=complete), _Facts(shown))
+
+
+class _Facts:
+    """Aligned facts. Paths and commands stay on one line, so that they can be copied."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        labels = max(map(cell_len, self._rows), default=0)
+        room = max(options.max_width - labels - 4, 20)
+        for label, value in self._rows.items():
+            head = f"  {set_cell_size(label, labels)}  "
+            for line in map(Text, value.splitlines()):
+                to_copy = "/" in line.plain or line.plain.startswith("frcnn ")
+                for part in [line] if to_copy else line.wrap(console, room, overflow="fold"):
+                    part.rstrip()
+                    shown = Text.assemble((head, "dim"), part)
+                    shown.no_wrap, shown.overflow = True, "ignore"
+                    yield shown
+                    head = " " * len(head)
 
 
 def grid(rows: Mapping[str, str], label_style: str = "dim", style: str = "") -> Table:
@@ -83,8 +104,9 @@ MOST_ROWS = 50
 
 
 def count(number: int, noun: str) -> str:
-    """Returns "1 image", "5,011 images"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """Returns "1 image", "5,011 images", "2 boxes"."""
+    ending = "" if number == 1 else "es" if noun.endswith(("s", "x")) else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def from_score(point: OperatingPoint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ class Clip:
         self._path = path
         self._temporary = path.with_name(f".{path.stem}.tmp.mp4")
         self._rate = rate
-        self._writer = None
+        self._writer: Any = None
 
     def write(self, picture: Image.Image) -> None:
         """Appends a picture, of the size of the first.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from pathlib import Path
-
 import pytest
 
 from frcnn_cli.evaluation.report.html import render_comparison, render_report
+from support.browser import open_page, requests
 from support.reports import comparison, report
 
 pytestmark = pytest.mark.slow
@@ -18,35 +15,6 @@ SECTIONS = {
     "report": [*PARTS, "misses", "false-positives"],
     "comparison": ["top", "classes", "errors"],
 }
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium that notes its console and its network."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 @pytest.fixture(scope="module")
@@ -56,26 +24,6 @@ def pages(tmp_path_factory):
     for name, html in made.items():
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
     return folder
-
-
-def open_page(browser, path: Path, *, width: int, dark: bool = False) -> None:
-    feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(path.as_uri())
-
-
-def requests(browser) -> list[str]:
-    """What the page asked for since the last call, itself and what it holds excepted."""
-    messages = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
-    urls = [
-        each["params"]["request"]["url"]
-        for each in messages
-        if each["method"] == "Network.requestWillBeSent"
-        and each["params"]["documentURL"].startswith("file:")  # a new tab has pages of its own
-    ]
-    return [url for url in urls if not url.startswith(("data:", "file:"))]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

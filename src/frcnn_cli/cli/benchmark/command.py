@@ -89,7 +89,7 @@ def bench(
             write_file(out, json.dumps(data, indent=1) + "\n")
         from frcnn_cli.cli.benchmark.table import bench_table
 
-        terminal.result(data, bench_table(result, data))
+        terminal.result(data, bench_table(result, data), is_table=True)
 
 
 def _network(

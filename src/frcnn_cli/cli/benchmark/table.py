@@ -46,7 +46,7 @@ def bench_table(result: Bench, data: Mapping[str, Any]) -> RenderableType:
         for name, cells in part.items():
             shown.add_row(name, *cells)
         shown.add_section()
-    return Group(shown, Padding(_legend(result, data), (0, 0, 0, 1)))
+    return Group(shown, Padding(_legend(result, data), (0, 0, 0, 1), expand=False))
 
 
 def _legend(result: Bench, data: Mapping[str, Any]) -> Table:

@@ -44,7 +44,7 @@ def doctor(context: options.CommandContext) -> None:
             "warnings": states["warning"],
             "checks": [vars(check) for check in checks],
         }
-        terminal.result(data, _report(checks, states))
+        terminal.result(data, _report(checks, states), is_table=True)
         if states["broken"]:
             raise typer.Exit(FAILED)
 
@@ -70,4 +70,6 @@ def _report(checks: list[Check], states: Counter[State]) -> RenderableType:
         count(states["warning"], "warning") if states["warning"] else "",
     ]
     line = ", ".join(filter(None, counts)) or "Everything works"
-    return Group(Padding(grid, (0, 0, 1, 0)), headline(line, complete=not any(counts)))
+    return Group(
+        Padding(grid, (0, 0, 1, 0), expand=False), headline(line, complete=not any(counts))
+    )

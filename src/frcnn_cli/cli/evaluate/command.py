@@ -205,7 +205,7 @@ def _print_result(
 ) -> None:
     from frcnn_cli.files import write_file
 
-    terminal.result(result, shown)
+    terminal.result(result, shown, is_table=True)
     if out is not None:
         write_file(out, json.dumps(result, indent=1) + "\n")
 

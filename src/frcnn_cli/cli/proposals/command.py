@@ -138,7 +138,7 @@ def _report(  # noqa: PLR0917
     write_file(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
     plot_report(report, folder / "report.png", title)
     terminal.say(Text(f"{run.dataset}\nsplit {split}, {images}", "dim"))
-    terminal.result(data, report_table(report))
+    terminal.result(data, report_table(report), is_table=True)
     terminal.say(Text(f"  {folder / 'report.json'}, {folder / 'report.png'}", "dim"))
     terminal.finish(list(run.failures), succeeded=len(report.overlaps.proposals))
 

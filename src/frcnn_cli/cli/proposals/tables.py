@@ -44,7 +44,7 @@ def report_table(report: ProposalReport) -> RenderableType:
     shown.add_section()
     for name, each in report.sizes.items():
         shown.add_row(Text(name, "italic"), *_cells(each), "", style="" if each else "dim")
-    return Group(shown, Padding(_images(report), (0, 0, 0, 2)))
+    return Group(shown, Padding(_images(report), (0, 0, 0, 2), expand=False))
 
 
 def _cells(each: Recall | None) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ class TrainingDisplay:
                 {
                     "data": start.dataset,
                     "trains on": f"{count(start.images, 'image')}, "
-                    f"{count(start.objects, 'object')}, {len(start.classes)} classes",
+                    f"{count(start.objects, 'object')}, {count(len(start.classes), 'class')}",
                     "steps": f"{start.first_step:,} to {start.iterations:,}"
                     if start.first_step
                     else f"{start.iterations:,}",

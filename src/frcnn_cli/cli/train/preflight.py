@@ -20,11 +20,11 @@ def render_data_check(check: DataCheck) -> RenderableType:
     hidden = f", {check.difficult:,} difficult ones left out" if check.difficult else ""
     used = [problem for problem in check.problems if not problem.dropped]
     rows = {
-        "objects": f"{objects:,} in {len(check.objects)} classes{hidden}",
+        "objects": f"{objects:,} in {count(len(check.objects), 'class')}{hidden}",
         "background": f"{count(check.background, 'image')} without objects"
         if check.background
         else "",
-        "fixed": f"{len(used)} box{'' if len(used) == 1 else 'es'}" if used else "",
+        "fixed": count(len(used), "box") if used else "",
         "left out": count(len(check.failures), "image") if check.failures else "",
     }
     headline = f"Read {count(check.images, 'image')} of {check.split}"

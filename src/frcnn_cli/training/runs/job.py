@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from frcnn_cli.config import (
+    Config,
     InputConfig,
     ModelConfig,
     ProposalConfig,
@@ -107,7 +108,7 @@ def new_job(
     Raises:
         ConfigError: an unknown setting, or a value out of range.
     """
-    sections = {"model": ModelConfig, "input": InputConfig}
+    sections: dict[str, type[Config]] = {"model": ModelConfig, "input": InputConfig}
     picked: dict[str, dict[str, Any]] = {"model": {}, "input": {}, "train": {}}
     for name, value in chosen.items():
         named = (each for each, section in sections.items() if name in section.settings())
