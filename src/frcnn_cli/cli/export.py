@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.options import argument
+from frcnn_cli.cli.options import argument, switch
 from frcnn_cli.cli.text import facts, size
+from frcnn_cli.config import DetectConfig
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -22,12 +23,15 @@ def export(
     context: options.CommandContext,
     checkpoint: Annotated[Path, argument("CHECKPOINT")],
     file: Annotated[Path, argument("FILE.onnx")],
+    *,
+    with_nms: Annotated[bool, switch("--with-nms")] = False,
 ) -> None:
     """Export a detector as ONNX; onnxruntime's result is compared with our own.
 
     Args:
         checkpoint: The detector; bundled: the detector shipped with frcnn.
         file: Output file.
+        with_nms: Also put threshold and NMS into the file: it returns detections.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
@@ -36,7 +40,7 @@ def export(
 
         chosen = choose_checkpoint(checkpoint, Cache(options.DEFAULT_CACHE))
         terminal.say("Translating the network, which takes up to a minute")
-        done = export_onnx(chosen, file)
+        done = export_onnx(chosen, file, DetectConfig() if with_nms else None)
         data = {
             "schema": "frcnn.export/1",
             "file": str(done.file),

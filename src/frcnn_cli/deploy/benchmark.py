@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
 from typing import TypeVar
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from frcnn_cli.acceleration.inference import Lap
+from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import Resized, load_image, resize
@@ -68,6 +70,7 @@ def measure(
     proposals: ProposalConfig,
     detect: DetectConfig,
     config: BenchConfig,
+    onnx: Path | None = None,
     progress: Progress = silent,
 ) -> Bench:
     """Measures every variant on the same images and regions, one after another.
@@ -82,6 +85,8 @@ def measure(
         proposals: how regions are searched.
         detect: thresholds.
         config: how much is measured.
+        onnx: the same network as a file of `frcnn export`: each runtime that is installed is
+            measured too.
         progress: called after each variant.
 
     Raises:
@@ -90,7 +95,7 @@ def measure(
     images, before = _before_network(paths, proposals, info, config)
     searched = {**before, "proposals": _opencv_seconds(images, proposals, config.repeat)}
     runner = BenchmarkRunner(images, model, info, detect, config)
-    steps = list(_our_steps(model, info, config))
+    steps = [*_our_steps(model, info, config), *_runtimes(onnx, model)]
     number = len(steps) + 2
     progress(STEP, 0, number)
     plain = runner.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
@@ -143,6 +148,12 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
         yield Step("+ SVD", build, fast, ranks)
 
 
+def _runtimes(onnx: Path | None, model: FastRCNN) -> Iterator[Step]:
+    if onnx is not None:
+        for runtime in filter(find_spec, ("onnxruntime", "openvino")):
+            yield Step(runtime, partial(_Exported, onnx, runtime, model))
+
+
 def _useful_ranks(model: FastRCNN, config: BenchConfig) -> tuple[int, int]:
     """Returns the ranks that save arithmetic; 0 where a layer is small, compressed or missing."""
     layers = dict(model.backbone.head.named_children())
@@ -167,6 +178,21 @@ class _Ours:
         places = np.arange(len(image.rois))
         view = View(image.resized, image.rois, places)
         return self._detector.forward_views([view], on_stage)
+
+
+class _Exported:
+    """The exported network in another runtime, which does not tell its stages apart."""
+
+    def __init__(self, path: Path, runtime: str, model: FastRCNN) -> None:
+        self._network = OnnxInference(path, runtime)
+        self._mean, self._std = model.delta_mean.cpu(), model.delta_std.cpu()
+
+    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+        pixels = torch.from_numpy(image.resized).permute(2, 0, 1)[None].float()
+        on_stage("trunk")
+        on_stage("pooling")
+        output = self._network([pixels], [torch.from_numpy(image.rois)], on_stage)
+        return RegionOutput(output.class_logits, (output.deltas - self._mean) / self._std)
 
 
 def _before_network(

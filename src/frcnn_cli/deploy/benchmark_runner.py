@@ -177,9 +177,12 @@ class BenchmarkRunner:
             )
             if len(roi):
                 proposals = torch.from_numpy(image.boxes)[roi]
+                height, width = image.pixels.shape[:2]
                 boxes = [
-                    box_ops.decode(proposals, each.deltas[roi, label + 1].float() * std + mean_)
-                    for each in (found, expected)
+                    box_ops.clip(box_ops.decode(proposals, deltas * std + mean_), width, height)
+                    for deltas in (
+                        each.deltas[roi, label + 1].float() for each in (found, expected)
+                    )
                 ]
                 pixels = max(pixels, float((boxes[0] - boxes[1]).abs().amax()))
         return scores, pixels

@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import numpy as np
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.config import DetectConfig
 from frcnn_cli.deploy.onnx_graph import OnnxForm
+from frcnn_cli.deploy.onnx_nms import add_nms
 from frcnn_cli.detection.detector import load_model
 from frcnn_cli.errors import ConfigError, importing
 from frcnn_cli.files import write_file
@@ -49,8 +51,13 @@ class OnnxExport:
     box_difference: float
 
 
-def export_onnx(checkpoint: Path, file: Path) -> OnnxExport:
+def export_onnx(checkpoint: Path, file: Path, nms: DetectConfig | None = None) -> OnnxExport:
     """Writes the network of a checkpoint as ONNX, if onnxruntime computes the same from it.
+
+    Args:
+        checkpoint: the detector.
+        file: to write.
+        nms: thresholds with which the outputs become detections; None: they stay as they are.
 
     Raises:
         CheckpointError: the checkpoint is missing or damaged.
@@ -62,7 +69,8 @@ def export_onnx(checkpoint: Path, file: Path) -> OnnxExport:
         raise ConfigError("is a folder", remedy="name a file such as model.onnx", file=file)
     model, info = load_model(checkpoint)
     form = OnnxForm(model.eval(), info.input.long_side).eval()
-    content = _described(_translate(form), form, info).SerializeToString()
+    translated = _described(_translate(form), form, info)
+    content = translated.SerializeToString()
     scores, boxes = _differences(form, content, info)
     if not (scores <= SCORE_BOUND and boxes <= BOX_BOUND):
         raise ConfigError(
@@ -71,6 +79,11 @@ def export_onnx(checkpoint: Path, file: Path) -> OnnxExport:
             remedy="use other versions of onnx and onnxruntime",
             file=file,
         )
+    if nms is not None:
+        add_nms(translated, len(info.classes), info.input.long_side, nms)
+        translated.metadata_props.add(key="nms", value=json.dumps(asdict(nms)))
+        content = translated.SerializeToString()
+        _import("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     write_file(file, content)
     return OnnxExport(file, len(content), scores, boxes)
 

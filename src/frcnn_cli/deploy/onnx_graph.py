@@ -85,7 +85,9 @@ def exact_roi_pool(features: Tensor, rois: Tensor, size: int, scale: float, leve
     x0, x1 = _bins(corners[:, 0], corners[:, 2], size, width)
     level_y, side_y = _level(y1 - y0, levels)
     level_x, side_x = _level(x1 - x0, levels)
-    table = _tables(features[0].permute(1, 2, 0), levels)  # (levels², H·W, C)
+    # Reshaped last: OpenVINO moves a transposition before what takes the first axis away.
+    cells = features.permute(0, 2, 3, 1).reshape(height, width, channels)
+    table = _tables(cells, levels)  # (levels², H·W, C)
     first = ((level_y[:, :, None] * levels + level_x[:, None, :]) * height * width).flatten()
     empty = ((y1 <= y0)[:, :, None] | (x1 <= x0)[:, None, :]).flatten()
     maxima = None

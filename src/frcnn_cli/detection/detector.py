@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from frcnn_cli.acceleration.inference import Inference, Lap
+from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
@@ -40,20 +41,28 @@ class LoadedDetector:
         device: where it computes.
     """
 
-    network: Inference
+    network: Inference | OnnxInference
     model: FastRCNN
     info: CheckpointInfo
     device: torch.device
 
     @classmethod
     def load(cls, path: Path, device: torch.device, speed: SpeedConfig = SPEED) -> Self:
-        """Reads a checkpoint onto `device`.
+        """Reads a checkpoint onto `device`, or a file of `frcnn export` for the CPU.
 
         Raises:
             CheckpointError: the file is missing, damaged or not a checkpoint of this project.
         """
+        if path.suffix == ".onnx":
+            return cls.of_onnx(OnnxInference(path, precision=speed.precision))
         model, info = load_model(path)
         return cls.of(model.to(device), info, speed)
+
+    @classmethod
+    def of_onnx(cls, network: OnnxInference) -> Self:
+        """Makes a detector of an exported network, which runs on the CPU."""
+        info = CheckpointInfo(network.config, network.classes, network.input)
+        return cls(network, network.model, info, network.device)
 
     @classmethod
     def of(cls, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig = SPEED) -> Self:

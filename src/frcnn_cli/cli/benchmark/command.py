@@ -44,6 +44,7 @@ def bench(
     ] = None,
     preset: Annotated[Preset | None, options.flag(ProposalConfig, "preset")] = None,
     repeat: Annotated[int, option("N", min=1)] = 3,
+    onnx: Annotated[Path | None, option("FILE.onnx")] = None,
     out: Annotated[Path | None, option("FILE")] = None,
     gpus: options.Gpus = None,
 ) -> None:
@@ -55,6 +56,7 @@ def bench(
         rois: Max proposals per image.
         short_side: Short side of the network's input image.
         repeat: Number of runs; the fastest counts.
+        onnx: Also measure this export of the detector in onnxruntime and OpenVINO.
         out: Write the figures as JSON.
     """
     with context.terminal() as terminal:
@@ -80,6 +82,7 @@ def bench(
                 proposals=settings.apply("proposals", ProposalConfig(), preset=preset),
                 detect=settings.apply("detect", DetectConfig()),
                 config=BenchConfig(rois=rois, repeat=repeat),
+                onnx=onnx,
                 progress=report,
             )
         data = _as_data(result, info, weights, describe(device))

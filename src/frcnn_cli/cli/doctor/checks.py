@@ -36,6 +36,7 @@ _OPENCVS = (
 _EXTRAS = {
     "timm": ("timm",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino",),
     "tensorboard": ("tensorboard",),
     "matlab": ("scipy",),
     "cluster": ("distributed",),
