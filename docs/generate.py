@@ -8,7 +8,9 @@ differs from the code.
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,10 @@ from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.model.batch import CAFFE_BGR, IMAGENET_RGB, Preprocessing
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+import schemas  # noqa: E402  beside this file
+
+SCHEMAS = ROOT / "docs/reference/schemas.json"
 MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 _LETTERS: Mapping[BackboneName, str] = {"alexnet": "S", "vgg_cnn_m_1024": "M", "vgg16": "L"}
@@ -64,6 +70,17 @@ def commands() -> dict[str, Any]:
     return found
 
 
+def schemas_text() -> str:
+    """Returns the JSON Schemas of what the commands write."""
+    document = schemas.json_schemas()
+    lines = ",\n".join(
+        f"{json.dumps(name)}: {json.dumps(each, ensure_ascii=False)}"
+        for name, each in document.pop("$defs").items()
+    )
+    head = json.dumps(document)[:-1]
+    return f'{head}, "$defs": {{\n{lines}\n}}}}\n'
+
+
 def _table(name: str) -> str:
     """Returns the table `name`: "options train", "config train", "backbones"."""
     kind, _, subject = name.partition(" ")
@@ -71,6 +88,7 @@ def _table(name: str) -> str:
         "options": lambda: _options(commands()[subject]),
         "config": lambda: _fields(config.SECTIONS[subject]),
         "backbones": _backbones,
+        "json": lambda: _markdown(("key", "meaning"), schemas.rows(subject)),
     }
     return makers[kind]()
 
@@ -177,6 +195,7 @@ def main() -> None:
         text = page.read_text(encoding="utf-8")
         if filled(text) != text:
             page.write_text(filled(text), encoding="utf-8")
+    SCHEMAS.write_text(schemas_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

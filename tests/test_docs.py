@@ -34,6 +34,12 @@ def test_tables_are_what_the_code_says(page):
     assert generate.filled(text) == text, "run: python docs/generate.py"
 
 
+def test_the_schemas_are_what_the_types_say():
+    assert generate.SCHEMAS.read_text("utf-8") == generate.schemas_text(), (
+        "run: python docs/generate.py"
+    )
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_its_table_of_options(command):
     text = (ROOT / "docs/reference/commands.md").read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 from frcnn_cli.cli.app import main
+from support.schemas import require_valid
 
 COMMAND = (sys.executable, "-m", "frcnn_cli")
 SETTINGS = """
@@ -50,14 +52,23 @@ def frcnn(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         finally:
             logger.setLevel(level)
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    _check_json(words, texts[0])
     return subprocess.CompletedProcess(words, int(code or 0), *texts)
 
 
 def frcnn_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs `frcnn WORDS` in `folder` as a user does."""
-    return subprocess.run(
+    done = subprocess.run(
         [*COMMAND, *words], cwd=folder, capture_output=True, text=True, check=False
     )
+    _check_json(words, done.stdout)
+    return done
+
+
+def _check_json(words: tuple[str, ...], stdout: str) -> None:
+    """Validates what `--json` printed, whatever a test then reads of it."""
+    if "--json" in words and "--replay" not in words and stdout:
+        require_valid(json.loads(stdout))
 
 
 def start(folder: Path, *words: str, new_session: bool = False) -> subprocess.Popen[str]:
