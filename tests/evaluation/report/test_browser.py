@@ -10,7 +10,7 @@ from support.reports import comparison, report
 
 pytestmark = pytest.mark.slow
 
-PARTS = ("top", "errors", "classes", "curves", "scores", "sizes", "confusion")
+PARTS = ("top", "errors", "classes", "curves", "scores", "reliability", "sizes", "confusion")
 SECTIONS = {
     "report": [*PARTS, "misses", "false-positives"],
     "comparison": ["top", "classes", "errors"],
