@@ -55,6 +55,24 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             raise
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Makes `target` another name of the file `source`; a copy where there are no such links.
+
+    Raises:
+        OSError: the folder is read-only or full.
+    """
+    temporary = target.with_name(f".{target.name[:80]}.link{TEMPORARY_SUFFIX}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # such as FAT's
+        with atomic_file(target) as stream, source.open("rb") as content:
+            shutil.copyfileobj(content, stream)
+    else:
+        temporary.replace(target)
+        temporary.unlink(missing_ok=True)  # is left where both were links of one file already
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields an empty folder that becomes `path` when the block ends without an exception.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -27,6 +26,11 @@ SCHEMA = "frcnn.checkpoint/1"
 _SCHEMA = re.compile(r"frcnn\.checkpoint/([0-9]{1,9})")
 _SUM = "frcnn.sha256"
 """Metadata: the checksum of all tensors and of the other metadata."""
+
+_DTYPES = {
+    **{torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"},
+    **{torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"},
+}
 
 ValueT = TypeVar("ValueT")
 
@@ -170,20 +174,27 @@ def write_safetensors(
     ours = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = dict(metadata or {})
     described[_SUM] = _sum_of(ours, described)
-    payload = _sorted_header(safetensors.torch.save(ours, described))
+    # Not by the library, whose header varies in order, and which makes a second copy in memory.
+    # The file is a length of 8 bytes, a JSON header padded with blanks, and the tensors, aligned.
+    header: dict[str, Any] = {"__metadata__": described}
+    names = sorted(ours, key=lambda name: (-ours[name].element_size(), name))
+    end = 0
+    for name in names:
+        begin, end = end, end + ours[name].nbytes
+        shape, dtype = list(ours[name].shape), _DTYPES[ours[name].dtype]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    padded = text.encode("ascii") + b" " * (-len(text) % 8)
     with translate_os_errors(path), atomic_file(path) as stream:
-        stream.write(payload)
+        stream.write(len(padded).to_bytes(8, "little") + padded)
+        for name in names:
+            stream.write(_bytes_of(ours[name]))
 
 
-def _sorted_header(payload: bytes) -> bytes:
-    """Returns a safetensors file with its header's names sorted; the library's order varies.
-
-    The file is a length of 8 bytes, a JSON header padded with blanks, and the tensors.
-    """
-    tensors = 8 + int.from_bytes(payload[:8], "little")
-    header = json.dumps(decode_json(payload[8:tensors]), sort_keys=True, separators=(",", ":"))
-    padded = header.encode("ascii") + b" " * (-len(header) % 8)
-    return len(padded).to_bytes(8, "little") + padded + payload[tensors:]
+def _bytes_of(tensor: Tensor) -> memoryview:
+    """Returns the values of a contiguous tensor."""
+    values: memoryview = tensor.reshape(-1).view(torch.uint8).numpy().data
+    return values
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -219,5 +230,5 @@ def _sum_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     forms = {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}
     checksum = hashlib.sha256(json.dumps([others, forms], sort_keys=True).encode())
     for name in sorted(tensors):
-        checksum.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+        checksum.update(_bytes_of(tensors[name]))
     return checksum.hexdigest()

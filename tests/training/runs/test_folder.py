@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
-from frcnn_cli.cache.runs import METRICS
+from frcnn_cli.cache.runs import BEST, LAST, METRICS
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
@@ -71,13 +71,16 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
         RunFolder.existing(Cache(tmp_path), "other")
 
 
-def test_best_is_the_highest_and_patience_counts_from_it(tmp_path: Path) -> None:
+def test_best_is_the_highest_of_the_latest(tmp_path: Path) -> None:
     with RunFolder.new(Cache(tmp_path), None, "net") as folder:
-        assert folder.evaluations_since_best() == 0
+        assert folder.scores() == []
         for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.4)):
             folder.save_checkpoint({}, INFO, step, score)
+            if score == 0.5:
+                assert (folder.path / BEST).samefile(folder.path / LAST), "written once"
         assert folder.best_map() == 0.5
-        assert folder.evaluations_since_best() == 2
+        assert folder.scores() == [0.2, 0.5, 0.5, 0.4]
+        assert not (folder.path / BEST).samefile(folder.path / LAST)
         assert folder.has_checkpoint(4, scored=True)
         assert not folder.has_checkpoint(3, scored=False)
         folder.save_checkpoint({}, INFO, 5, None)

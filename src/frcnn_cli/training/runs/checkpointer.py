@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -27,13 +30,17 @@ from frcnn_cli.training.batches.split_data import SplitData
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from frcnn_cli.training.replay import save_replay
+from frcnn_cli.training.runs.background import BackgroundWriter
 from frcnn_cli.training.runs.events import FinalScore, TrainEvents
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.tensorboard import Board
 
 _LOGGER = logging.getLogger(__name__)
+_MOST_WRITING = 0.05
+"""CPU time of writing checkpoints, as a fraction of the run's time."""
 
 
 @dataclass
@@ -61,10 +68,15 @@ class Checkpointer:
     context: DistributedContext
     events: TrainEvents
     board: Board | None = None
+    _writer: BackgroundWriter = field(default_factory=BackgroundWriter, init=False)
+    _scores: list[float] = field(default_factory=list, init=False)
     _waited: int = field(default=0, init=False)
     _saved: int | None = field(default=None, init=False)
+    _saved_at: float = field(default=-math.inf, init=False)
 
     def __post_init__(self) -> None:
+        if self.folder is not None:
+            self._scores += self.folder.scores()
         self._count_evaluations()
 
     def __enter__(self) -> Self:
@@ -73,10 +85,15 @@ class Checkpointer:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self.board is not None:
             self.board.close()
+        try:
+            self._writer.close()
+        except CacheError:
+            if error is None or isinstance(error, KeyboardInterrupt):
+                raise  # else the first error matters more
         if isinstance(error, NotFiniteError):
             raise self._save_failed_step(error) from error
         if isinstance(error, RankLostError) and self.folder is not None:
-            self.folder.save_state(self.trainer)  # of the last whole step
+            self.folder.save_state(trainer_state(self.trainer))  # of the last whole step
 
     @property
     def config(self) -> TrainConfig:
@@ -90,13 +107,19 @@ class Checkpointer:
         return bool(patience) and self._waited >= patience
 
     def on_step(self, report: StepReport) -> None:
-        """Logs a step, and writes the checkpoint or evaluation that is due after it."""
+        """Logs a step, and writes the checkpoint or evaluation that is due after it.
+
+        Raises:
+            CacheError: the files of an earlier checkpoint could not be written.
+        """
+        self._writer.check()
         if self.folder is not None:
             self.folder.log_step(report)
         if self.board is not None:
             self.board.stepped(report)
         self.events.stepped(report)
-        if self._is_due(report.step):
+        # On a GPU the trainer may be a step ahead, unless it knew that a checkpoint would be due.
+        if self.trainer.step == report.step and self.is_due(report.step):
             self.checkpoint(scored=self._is_scored(report.step))
 
     def catch_up(self) -> None:
@@ -113,21 +136,32 @@ class Checkpointer:
             self.checkpoint(scored=False)
 
     def checkpoint(self, *, scored: bool) -> None:
-        """Writes the state, then the detector, with its mAP if it is `scored`."""
+        """Writes the state, then the detector, with its mAP if it is `scored`.
+
+        They are copied, and written while the training goes on.
+
+        Raises:
+            CacheError: the files, or those of the checkpoint before, cannot be written.
+        """
+        self._writer.wait()  # for memory: one checkpoint at a time
+        self._saved, self._saved_at = self.trainer.step, time.monotonic()
         if self.folder is not None:
-            self.folder.save_state(self.trainer)
+            self._writer.submit(self.folder.save_state, _copied(trainer_state(self.trainer)))
         average, model = self.trainer.average, self.trainer.model
         if average is not None:
             average.swap(model)
         try:
             score = self._score() if scored else None
             if self.folder is not None:
-                self.folder.save_checkpoint(self._folded(), self.info, self.trainer.step, score)
+                weights = _copied(fold_delta_normalization(model).state_dict())
+                arguments = (weights, self.info, self._saved, score)
+                self._writer.submit(self.folder.save_checkpoint, *arguments)
         finally:
             if average is not None:
                 average.swap(model)
-        self._saved = self.trainer.step
-        self._count_evaluations()
+        if score is not None:
+            self._scores.append(score)
+            self._count_evaluations()
 
     def _save_failed_step(self, error: NotFiniteError) -> TrainingError:
         """Writes the failed step for --replay, and returns the error that names the file."""
@@ -142,22 +176,24 @@ class Checkpointer:
         )
 
     def _count_evaluations(self) -> None:
-        """Counts evaluations since the best one in the metrics, which only rank 0 has."""
-        waited = 0 if self.folder is None else self.folder.evaluations_since_best()
+        """Counts evaluations since the best one, which only rank 0 knows of a resumed run."""
+        scores = self._scores if self.folder is not None else []
+        waited = len(scores) - 1 - scores.index(max(scores)) if scores else 0
         (self._waited,) = map(int, self.context.all_reduce_sum(waited))
 
-    def _is_due(self, step: int) -> bool:
-        at_end = step == self.config.schedule.iterations
-        is_due = step % self.config.validation.checkpoint_every == 0
-        return at_end or is_due or self._is_scored(step)
+    def is_due(self, step: int) -> bool:
+        """Returns whether a checkpoint or evaluation is due after a step, from 1."""
+        if step == self.config.schedule.iterations or self._is_scored(step):
+            return True
+        # One that takes long is left out where steps are fast.
+        spacing = self._writer.seconds / _MOST_WRITING if self._writer.seconds > 1 else 0.0
+        passed = time.monotonic() - self._saved_at
+        return step % self.config.validation.checkpoint_every == 0 and passed >= spacing
 
     def _is_scored(self, step: int) -> bool:
         validation, last = self.config.validation, self.config.schedule.iterations
         every = validation.eval_every or validation.checkpoint_every
         return self.evaluation is not None and (step % every == 0 or step == last)
-
-    def _folded(self) -> dict[str, Tensor]:
-        return dict(fold_delta_normalization(self.trainer.model).state_dict())
 
     def _score(self) -> float:
         assert self.evaluation is not None
@@ -170,6 +206,11 @@ class Checkpointer:
             self.board.evaluated(self.trainer.step, score)
         self.events.evaluated(self.trainer.step, score)
         return score
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns copies on the CPU, which later steps leave alone."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def match_on(

@@ -19,10 +19,10 @@ from frcnn_cli.cache.locks import FolderLock
 from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
-from frcnn_cli.files import atomic_file
+from frcnn_cli.files import atomic_file, link_or_copy
 from frcnn_cli.plotting.curves import plot_training
 from frcnn_cli.training.engine.loop import StepReport, Trainer
-from frcnn_cli.training.engine.state import restore, trainer_state
+from frcnn_cli.training.engine.state import restore
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
 
@@ -215,16 +215,16 @@ class RunFolder:
         """Returns the rows written so far."""
         return runs.read_metrics(self.path)
 
-    def save_state(self, trainer: Trainer) -> None:
-        """Writes what resuming needs.
+    def save_state(self, state: Mapping[str, Tensor]) -> None:
+        """Writes what resuming needs, a `trainer_state`.
 
         Raises:
             CacheError: the folder cannot be written.
         """
-        checkpoints.write_safetensors(self.path / STATE, trainer_state(trainer))
+        checkpoints.write_safetensors(self.path / STATE, state)
 
     def restore(self, trainer: Trainer) -> None:
-        """Puts a trainer where `save_state` was called.
+        """Puts a trainer where its state was saved.
 
         Raises:
             CheckpointError: the state is missing, damaged or of another network.
@@ -256,9 +256,13 @@ class RunFolder:
         info = dataclasses.replace(info, training={**info.training, "step": step})
         if score is not None:
             info = dataclasses.replace(info, training={**info.training, "map_val": score})
+        best, last = self.path / runs.BEST, self.path / runs.LAST
         if before is None or (score is not None and score >= before):
-            checkpoints.save_checkpoint(self.path / runs.BEST, tensors, info)
-        checkpoints.save_checkpoint(self.path / runs.LAST, tensors, info)
+            checkpoints.save_checkpoint(best, tensors, info)
+            with translate_os_errors(last):
+                link_or_copy(best, last)
+        else:
+            checkpoints.save_checkpoint(last, tensors, info)
         if score is not None:
             self._append({"step": step, "map": _rounded(score)})
 
@@ -273,12 +277,11 @@ class RunFolder:
 
     def best_map(self) -> float | None:
         """Returns the highest mAP so far; None if none was measured."""
-        return max((row["map"] for row in self.metrics() if "map" in row), default=None)
+        return max(self.scores(), default=None)
 
-    def evaluations_since_best(self) -> int:
-        """Returns the number of evaluations since the one with the highest mAP."""
-        scores = [row["map"] for row in self.metrics() if "map" in row]
-        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+    def scores(self) -> list[float]:
+        """Returns the mAP of every evaluation so far."""
+        return [row["map"] for row in self.metrics() if "map" in row]
 
     def plot(self) -> None:
         """Draws losses and mAP over the steps into `curves.png`."""
