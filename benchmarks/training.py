@@ -123,14 +123,15 @@ def compare(
     proposals = ensure_proposals([s.path for s in samples], ProposalConfig(), cache)
     spec = build_model(ModelConfig(backbone), CLASSES).backbone.spec
     batches = TrainingSet(samples, proposals, config, spec)
+    sent = TrainingSet(samples, proposals, config, spec, device=pick_device(None))
     loops = {
         "plain": plain(backbone, batches, config),
-        "ours, float32": ours(backbone, batches, config, "float32"),
-        "ours, bfloat16": ours(backbone, batches, config, "bfloat16"),
+        "ours, float32": ours(backbone, sent, config, "float32"),
+        "ours, bfloat16": ours(backbone, sent, config, "bfloat16"),
     }
     if compiled:
         name = "ours, bfloat16, compiled"
-        loops[name] = ours(backbone, batches, config, "bfloat16", compiled=True)
+        loops[name] = ours(backbone, sent, config, "bfloat16", compiled=True)
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, loop in loops.items():

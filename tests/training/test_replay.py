@@ -85,7 +85,7 @@ def test_a_share_of_a_step_drops_the_units_that_it_dropped(model: FastRCNN, tmp_
         error = NotFiniteError(1, "box", math.inf, batch, slot)
         save_replay(tmp_path / "kept.safetensors", error, model, INFO, config)
         replayed = replay(tmp_path / "kept.safetensors", CPU)
-        inputs = StepInputs(0, 6, box_weight=1.0, must_be_finite=False)
+        inputs = StepInputs(0, 6, box_weight=1.0)
         one = tiny.share(batch, 0, 1)
         passes = TrainStep(Forward(model.train()), config, SINGLE_PROCESS, first_slot=slot)
         set_dropout(model, config.optimizer.dropout)

@@ -7,11 +7,19 @@ cost a third more convolutions and change the features at their borders.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@cache
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Returns constants (C, 1, 1), copied once: a GPU would wait each time."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,7 @@ class Preprocessing:
         pixels = image.float()
         if self.bgr:
             pixels = pixels.flip(-3)
-        mean = torch.tensor(self.mean, device=image.device)[:, None, None]
-        std = torch.tensor(self.std, device=image.device)[:, None, None]
+        mean, std = (_per_channel(values, image.device) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
 
@@ -48,7 +55,7 @@ class Batch(NamedTuple):
     """One training step's input: B images and R RoIs in total.
 
     Attributes:
-        images: B of (1, 3, h, w) float32, preprocessed.
+        images: B of (1, 3, H, W) float32, from `prepare`; on their way to a GPU (h, w, 3) uint8.
         rois: B of (R_i, 4) float32: xyxy in their image.
         labels: (R,) int64; 0 is background.
         deltas: (R, 4) float32: regression targets, not normalised.

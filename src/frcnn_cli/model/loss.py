@@ -41,9 +41,9 @@ def region_losses(
     classification = F.cross_entropy(  # (R,)
         logits, labels, reduction="none", label_smoothing=label_smoothing
     )
-    rois = torch.nonzero(labels > 0).flatten()  # foreground
-    error = output.deltas[rois, labels[rois]].float() - targets[rois]  # (foreground, 4)
-    box = torch.zeros_like(classification).index_put((rois,), smooth_l1(error).sum(1))  # (R,)
+    own = labels[:, None, None].expand(-1, 1, 4)
+    error = output.deltas.gather(1, own)[:, 0].float() - targets  # (R, 4)
+    box = torch.where(labels > 0, smooth_l1(error).sum(1), 0.0)  # (R,)
     return classification, box
 
 

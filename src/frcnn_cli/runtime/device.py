@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from frcnn_cli.config import Precision
 from frcnn_cli.errors import ConfigError, DeviceError
@@ -56,6 +59,30 @@ def autocast_for(device: torch.device, precision: Precision = "auto") -> torch.d
     dtype = compute_dtype(precision, device)
     # float16 would need its losses scaled; a GPU without bfloat16 trains in float32.
     return dtype if dtype == torch.bfloat16 else None
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Returns a tensor of the CPU on `device`; nothing waits for a GPU."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def fetch_later(numbers: Tensor) -> Callable[[], list[float]]:
+    """Starts to copy numbers (N,) to the CPU; returns a function that waits for them."""
+    if numbers.device.type != "cuda":
+        return numbers.tolist
+    fetched = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    fetched.copy_(numbers, non_blocking=True)
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrived.record()
+
+    def wait() -> list[float]:
+        arrived.synchronize()
+        values: list[float] = fetched.tolist()
+        return values
+
+    return wait
 
 
 def describe(device: torch.device) -> str:

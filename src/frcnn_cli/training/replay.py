@@ -123,7 +123,7 @@ def replay(path: Path, device: torch.device) -> Replayed:
         finder.look("image, pixels", one.images[0])
         finder.look("proposals, corners", one.rois[0])
         finder.look("proposals, box targets", one.deltas)
-        inputs = StepInputs(about.step - 1, max(len(one.labels), 1), 1.0, must_be_finite=False)
+        inputs = StepInputs(about.step - 1, max(len(one.labels), 1), 1.0)
         found = step(one, inputs)
         losses[finder.image_id] = {
             "classification": found.classification.item(),

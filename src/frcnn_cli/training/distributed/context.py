@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from frcnn_cli.errors import TrainingError
@@ -87,6 +87,17 @@ class DistributedContext:
             dist.all_reduce(total, group=self.group)
         return [float(value) for value in total.tolist()]
 
+    def all_reduce(self, numbers: Tensor) -> None:
+        """Sums a tensor over all ranks, in place; a GPU does so while this process goes on.
+
+        Raises:
+            RankLostError: another process ended.
+        """
+        if self.world_size > 1:
+            group = self.group if numbers.device.type == "cpu" else None  # None is NCCL
+            with report_rank_loss():
+                dist.all_reduce(numbers, group=group)
+
     def all_gather(self, value: ItemT) -> list[ItemT]:
         """Returns the `value` of every rank, in order of rank.
 
@@ -119,7 +130,7 @@ class DistributedContext:
         # Buffers are the same everywhere and never change.
         for message in _HARMLESS:
             warnings.filterwarnings("ignore", message)
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
     @contextmanager
     def in_step(self) -> Iterator[None]:

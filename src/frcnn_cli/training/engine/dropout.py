@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frcnn_cli.runtime.device import to_device
 from frcnn_cli.training.batches.sampler import seed_for
 
 _STREAM = 1
@@ -77,8 +78,8 @@ class RegionDropout:
             torch.rand(count, output.shape[1], generator=self._generator(slot, index)) >= layer.p
             for slot, count in self._images
         ]
-        mask = torch.cat(kept)[self._rows].to(output.device)
-        return output * mask / (1 - layer.p)
+        mask = torch.cat(kept)[self._rows]
+        return output * to_device(mask, output.device) / (1 - layer.p)
 
     def _generator(self, slot: int, index: int) -> torch.Generator:
         seed = seed_for(self._seed, self._step, slot, _STREAM, index)

@@ -12,6 +12,8 @@ from frcnn_cli.model.delta_normalization import normalize_deltas
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import region_losses
 from frcnn_cli.model.suppression import suppress
+from frcnn_cli.records import FloatArray, IntArray
+from frcnn_cli.runtime.device import to_device
 from frcnn_cli.training.engine.forward import Forward
 
 _SAME = 0.7
@@ -45,15 +47,16 @@ class HardExamples:
             scores = self._losses(batch)
         finally:
             self._model.train(training)
-        counts = [len(rois) for rois in batch.rois]
+        rois = torch.cat(batch.rois)
+        table = torch.cat((rois, scores[:, None]), dim=1).cpu().numpy()  # a GPU is waited for once
+        ends = np.cumsum([len(each) for each in batch.rois]).tolist()
         kept = [
-            self._hardest(rois, each)
-            for rois, each in zip(batch.rois, torch.split(scores, counts), strict=True)
+            first + self._hardest(table[first:end])
+            for first, end in zip([0, *ends[:-1]], ends, strict=True)
         ]
-        first = np.cumsum([0, *counts[:-1]]).tolist()
-        rows = torch.cat([start + each for start, each in zip(first, kept, strict=True)])
+        rows = to_device(torch.from_numpy(np.concatenate(kept)), rois.device)
         return batch._replace(
-            rois=tuple(rois[each] for rois, each in zip(batch.rois, kept, strict=True)),
+            rois=torch.split(rois[rows], [len(each) for each in kept]),
             labels=batch.labels[rows],
             deltas=batch.deltas[rows],
         )
@@ -81,13 +84,12 @@ class HardExamples:
             for part in torch.split(rois, self._config.sampling.rois_per_image)
         ]
 
-    def _hardest(self, rois: Tensor, losses: Tensor) -> Tensor:
-        """Returns the places of the RoIs of an image that train."""
-        places = suppress(
-            rois.cpu().numpy(),
-            losses.cpu().numpy(),
-            np.zeros(len(rois), np.int64),
+    def _hardest(self, table: FloatArray) -> IntArray:
+        """Returns the rows that train of an image's RoIs (R, 5), each with its loss."""
+        return suppress(
+            table[:, :4],
+            table[:, 4],
+            np.zeros(len(table), np.int64),
             _SAME,
             self._config.sampling.rois_per_image,
         )
-        return torch.from_numpy(places).to(rois.device)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.model.loss import Losses
+from frcnn_cli.runtime.device import fetch_later
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
 from frcnn_cli.training.engine.dropout import set_dropout
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
@@ -53,6 +57,28 @@ class StepReport:
     waiting: float
 
 
+@dataclass(frozen=True)
+class _Launched:
+    """A step that a GPU may still be at.
+
+    Attributes:
+        number: of the step, from 1.
+        batch: this rank's images.
+        rois: number of RoIs over all ranks.
+        lr: learning rate of the new layers' weights.
+        waiting: seconds spent waiting for the images.
+        numbers: returns this rank's classification and box loss, the gradient's norm, and, summed
+            over the ranks, total, classification and box loss and the number of foreground RoIs.
+    """
+
+    number: int
+    batch: Batch
+    rois: int
+    lr: float
+    waiting: float
+    numbers: Callable[[], list[float]]
+
+
 class Trainer:
     """A model, its optimiser and its averaged weights.
 
@@ -84,18 +110,25 @@ class Trainer:
         self._stages = Stages(model, config)
         forward = Forward(model, autocast)
         self._train_step = TrainStep(forward, config, context)
+        self._failed: Tensor | None = None
+        """1 on a GPU from the first step on whose losses or gradient are not finite; else 0."""
         self._hardest = HardExamples(forward, config) if config.sampling.ohem_factor else None
 
     def run(
-        self, batches: Iterable[Batch], stop: Callable[[], bool] = lambda: False
+        self,
+        batches: Iterable[Batch],
+        stop: Callable[[], bool] = lambda: False,
+        rests: Callable[[int], bool] = lambda _: True,
     ) -> Iterator[StepReport]:
         """Takes a step for each batch, until one of the ranks wants to `stop`.
 
-        Between two reports the trainer is at rest: it may be read and saved.
+        After the report of a step that `rests` the trainer may be read and saved. On a GPU any
+        other step is reported when the next one has been launched, so that the GPU never waits.
 
         Args:
             batches: this rank's images of each step.
             stop: called before each step.
+            rests: whether a step, from 1, is reported at once.
 
         Yields:
             What the step did, over all ranks.
@@ -104,35 +137,22 @@ class Trainer:
             NotFiniteError: names the images and the term.
             RankLostError: another rank ended.
         """
-        arrived = time.perf_counter()
+        launched: list[_Launched] = []
+        reported = time.perf_counter()
         for batch in batches:
-            loaded = time.perf_counter()
+            waiting = time.perf_counter() - reported
             chosen = self._chosen(batch)
             # One exchange for both: the losses are means over the RoIs of all ranks, and the ranks
             # have to stop before the same step, as a step waits for all of them.
             rois, stops = self._context.all_reduce_sum(len(chosen.labels), stop())
             if stops:
-                return
-            lr = self.config.optimizer.lr * rate_factor(self.step, self.config.schedule)
-            terms = self._compute(chosen, int(rois))
-            foreground = int((chosen.labels > 0).sum())
-            total, classification, box, foreground_sum = self._context.all_reduce_sum(
-                *terms, foreground
-            )
-            self._optimizer_step(chosen)
-            now = time.perf_counter()
-            yield StepReport(
-                self.step,
-                total,
-                classification,
-                box,
-                foreground=int(foreground_sum),
-                rois=int(rois),
-                lr=lr,
-                seconds=now - arrived,
-                waiting=loaded - arrived,
-            )
-            arrived = time.perf_counter()
+                break
+            launched.append(self._launch(chosen, int(rois), waiting))
+            while len(launched) > (self.device.type == "cuda" and not rests(self.step)):
+                yield self._report(launched.pop(0), reported)
+                reported = time.perf_counter()
+        for step in launched:
+            yield self._report(step, reported)
 
     def measure(self, batch: Batch) -> float:
         """Returns the seconds of a forward and backward pass; no weight changes."""
@@ -140,7 +160,7 @@ class Trainer:
         self._context.all_reduce_sum(0)
         began = time.perf_counter()
         chosen = self._chosen(batch)
-        self._compute(chosen, len(chosen.labels), must_be_finite=False)
+        self._compute(chosen, len(chosen.labels))
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.model.zero_grad(set_to_none=True)
@@ -151,28 +171,70 @@ class Trainer:
         batch = batch.to(self.device)
         return batch if self._hardest is None else self._hardest(batch)
 
-    def _compute(self, batch: Batch, rois: int, *, must_be_finite: bool = True) -> list[float]:
+    def _compute(self, batch: Batch, rois: int) -> Losses:
         """Leaves gradients in the parameters and returns the losses."""
         self.model.train()
         weight = self._stages.enter(self.step)
-        inputs = StepInputs(self.step, max(rois, 1), weight, must_be_finite)
-        # The losses are on the host already: the step looked at them before its backward pass.
-        return [loss.item() for loss in self._train_step(batch, inputs)]
+        return self._train_step(batch, StepInputs(self.step, max(rois, 1), weight))
 
-    def _optimizer_step(self, batch: Batch) -> None:
-        """Updates the weights; raises before that if the gradient is not finite."""
+    def _launch(self, batch: Batch, rois: int, waiting: float) -> _Launched:
+        """Takes a step; without waiting on a GPU, where it changes nothing after a failed one."""
         config, model = self.config, self.model
-        set_rate(self.optimizer, rate_factor(self.step, config.schedule))
+        losses = self._compute(batch, rois)
         # Table 6's stages leave frozen parameters without a gradient, and without a change.
         parameters = [each for each in model.parameters() if each.grad is not None]
         norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
-        # Checked here and not after the step: the weights that are saved are those that failed.
-        if not norm.isfinite():
-            slot = self._train_step.first_slot
-            raise NotFiniteError(self.step + 1, GRADIENT, norm.item(), batch, slot)
+        sums = torch.stack((*losses, (batch.labels > 0).sum())).double()
+        self._context.all_reduce(sums)
+        numbers = torch.cat((torch.stack((*losses[1:], norm)), sums))
+        factor = rate_factor(self.step, config.schedule)
+        lr = config.optimizer.lr * factor
+        step = _Launched(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers))
+        if self.device.type == "cuda":
+            failed = (norm + sums[0]).isfinite().logical_not().float()
+            self._failed = failed if self._failed is None else torch.maximum(self._failed, failed)
+            self.optimizer.found_inf = self._failed  # type: ignore[attr-defined]
+        else:
+            self._numbers_of(step)
         if config.optimizer.max_grad_norm:
             clip_grads_with_norm_(parameters, config.optimizer.max_grad_norm, norm)
+        set_rate(self.optimizer, factor)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(model, self.step)
         self.step += 1
+        return step
+
+    def _numbers_of(self, step: _Launched) -> list[float]:
+        """Returns total, classification and box loss and the foreground RoIs, over all ranks.
+
+        Raises:
+            NotFiniteError: this rank's losses or the gradient are not finite.
+            RankLostError: the losses of another rank are not.
+        """
+        classification, box, norm, *sums = step.numbers()
+        if math.isfinite(norm) and all(map(math.isfinite, sums)):
+            return sums
+        self.step = step.number - 1
+        terms = {"classification": classification, "box": box, GRADIENT: norm}
+        term = next(name for name in terms if name == GRADIENT or not math.isfinite(terms[name]))
+        if term == GRADIENT and not all(map(math.isfinite, sums)):
+            self._context.all_reduce_sum(0)  # raises once that rank has saved its step and ended
+            raise RankLostError("the loss of another process is not finite")
+        slot = self._train_step.first_slot
+        raise NotFiniteError(step.number, term, terms[term], step.batch, slot)
+
+    def _report(self, step: _Launched, since: float) -> StepReport:
+        with self._context.in_step():
+            total, classification, box, foreground = self._numbers_of(step)
+        return StepReport(
+            step.number,
+            total,
+            classification,
+            box,
+            foreground=int(foreground),
+            rois=step.rois,
+            lr=step.lr,
+            seconds=time.perf_counter() - since,
+            waiting=step.waiting,
+        )

@@ -14,7 +14,8 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 def build_optimizer(model: FastRCNN, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Returns an optimiser of the trained parameters: trunk and head, weights and biases apart.
 
-    Each group's `initial_lr` is its rate before the schedule.
+    Each group's `initial_lr` is its rate before the schedule. On a GPU a step changes nothing if
+    the optimiser's attribute `found_inf`, a tensor, is 1.
     """
     groups = []
     for in_trunk in (True, False):
@@ -36,7 +37,9 @@ def build_optimizer(model: FastRCNN, config: OptimizerConfig) -> torch.optim.Opt
                 )
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, fused=True)
-    return torch.optim.SGD(groups, momentum=config.momentum)
+    # Fused on a CPU it rounds otherwise.
+    on_gpu = model.class_score.weight.device.type == "cuda"
+    return torch.optim.SGD(groups, momentum=config.momentum, fused=on_gpu)
 
 
 def rate_factor(step: int, config: ScheduleConfig) -> float:
@@ -79,9 +82,9 @@ class AveragedWeights:
     def update(self, model: nn.Module, step: int) -> None:
         """Moves the average towards the model's weights after `step` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, parameter in model.named_parameters():
-            if name in self.values:
-                self.values[name].lerp_(parameter, 1 - decay)
+        weights = dict(model.named_parameters())
+        current: list[Tensor] = [weights[name] for name in self.values]
+        torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.delta_normalization import normalize_deltas
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.loss import Losses, multi_task_loss
-from frcnn_cli.training.distributed.context import DistributedContext, RankLostError
+from frcnn_cli.training.distributed.context import DistributedContext
 from frcnn_cli.training.engine.dropout import RegionDropout
 from frcnn_cli.training.engine.forward import Forward
 
@@ -64,13 +63,11 @@ class StepInputs:
         step: number of the step, from 0.
         rois: number of RoIs over all ranks; the losses are means over them.
         box_weight: λ.
-        must_be_finite: whether to raise at a loss that is not.
     """
 
     step: int
     rois: int
     box_weight: float
-    must_be_finite: bool = True
 
 
 class TrainStep:
@@ -112,8 +109,7 @@ class TrainStep:
         """Returns the losses of this rank's images; the gradients are left in the parameters.
 
         Raises:
-            NotFiniteError: a loss is not finite; raised before gradients are averaged over ranks.
-            RankLostError: another rank ended, or has such a loss.
+            RankLostError: another rank ended.
             TrainingError: there is no memory for the smallest pieces.
         """
         images = [(self.first_slot + i, len(rois)) for i, rois in enumerate(batch.rois)]
@@ -149,11 +145,10 @@ class TrainStep:
         with self._forward.casting():
             output = self._network(batch.images, batch.rois)
         losses = self._losses(output, batch, inputs, slice(None))
-        self._require_finite(losses, inputs, batch)
         # DDP averages gradients, but the loss is a sum over the ranks: each divides by all RoIs.
         with self._context.in_step():
             (losses.total * self._context.world_size).backward()  # type: ignore[no-untyped-call]
-        return losses
+        return Losses(*(term.detach() for term in losses))
 
     def _in_pieces(self, batch: Batch, inputs: StepInputs) -> Losses:
         pieces = []
@@ -169,7 +164,6 @@ class TrainStep:
                 with self._dropout.rows(rows):
                     output = self._forward.regions(part, boxes)
                 losses = self._losses(output, batch, inputs, rows)
-                self._require_finite(losses, inputs, batch)
                 losses.total.backward()  # type: ignore[no-untyped-call]
                 pieces.append(Losses(*(term.detach() for term in losses)))
             if features.requires_grad and part.grad is not None:
@@ -190,19 +184,6 @@ class TrainStep:
             count=inputs.rois,
             label_smoothing=self._config.loss.label_smoothing,
         )
-
-    def _require_finite(self, losses: Losses, inputs: StepInputs, batch: Batch) -> None:
-        """Raises in every rank if a loss of one of them is not finite."""
-        # `item` waits for the GPU. Without it a NaN would reach the other ranks' gradients.
-        values = {term: getattr(losses, term).item() for term in LOSSES}
-        bad = [term for term in LOSSES if not math.isfinite(values[term])]
-        (processes,) = self._context.all_reduce_sum(bool(bad))
-        if not processes or not inputs.must_be_finite:
-            return
-        if not bad:
-            self._context.all_reduce_sum(0)  # raises once that rank has saved its step and ended
-            raise RankLostError("the loss of another process is not finite")
-        raise NotFiniteError(inputs.step + 1, bad[0], values[bad[0]], batch, self.first_slot)
 
 
 def _parts(rois: Tensor, pieces: int) -> Iterator[Tensor]:

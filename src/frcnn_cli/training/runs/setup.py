@@ -112,7 +112,8 @@ def build_trainer(
     if not config.loss.box_loss_weight:
         disable_box_regression(model)
     spec = model.backbone.spec
-    batches = TrainingSet(data.samples, data.proposals, config, spec, shard or context)
+    rank = shard or context
+    batches = TrainingSet(data.samples, data.proposals, config, spec, rank, device=device)
     autocast = autocast_for(device, config.precision)
     return Trainer(model.to(device), config, device, autocast, context), batches
 

@@ -98,7 +98,8 @@ def train_detector(
         if resume is not None:
             checkpointer.catch_up()
         stream = batches.batches(trainer.step, loaders_for(device, context))
-        for report in trainer.run(stream, stop=lambda: interrupted() or checkpointer.lost_patience):
+        stop = lambda: interrupted() or checkpointer.lost_patience  # noqa: E731
+        for report in trainer.run(stream, stop, rests=checkpointer.is_due):
             checkpointer.on_step(report)
         if trainer.step < config.schedule.iterations and not checkpointer.lost_patience:
             checkpointer.save_interrupted()
