@@ -8,7 +8,7 @@ FrcnnError
 ├── ProposalError      a region search that failed
 ├── CheckpointError    weights that are missing, damaged or of another model
 ├── CacheError         a cache entry that cannot be written or trusted
-├── DeviceError        a device that is not there
+├── DeviceError        a device that is not there, does not work or has no memory
 └── TrainingError      a run that cannot go on (a loss that is not finite, …)
 
 The command line prints `str(error)` as one line and exits with 1, so a message names the file, the

@@ -1,6 +1,7 @@
 """Training where there is little, and where the working directory holds modules of strangers.
 
-One read-only file system but for a folder, a user without name and home, 64 open files, one thread.
+One read-only file system but for a folder, 1 MB of shared memory (a container has 64), a user
+without name and home, 64 open files, one thread.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ pytestmark = [
 NOBODY = 12345
 READS_ALL = "+dac_read_search"
 AS_NOBODY = (
+    "mount -t tmpfs -o size=1m tmpfs /dev/shm && "
     'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec setpriv '
     f"--reuid={NOBODY} --regid={NOBODY} --clear-groups "
     f'--bounding-set=-all,{READS_ALL} --inh-caps={READS_ALL} --ambient-caps={READS_ALL} "$@"'

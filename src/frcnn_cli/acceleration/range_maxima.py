@@ -106,19 +106,17 @@ class StackedMaxima:
         level_y, level_x = _floor_log2(y1 - y0), _floor_log2(x1 - x0)
         self._empty = (level_y < 0) | (level_x < 0)
         level_y, level_x = level_y.clamp(min=0), level_x.clamp(min=0)
-        levels = [range(cells.bit_length()) for cells in (height, width)]
-        tables = _RangeMaxima(features)
-        stacked = torch.stack([tables.level(j, i) for j in levels[0] for i in levels[1]])
-        self._table = stacked.view(-1, channels)
-        table = (level_y * len(levels[1]) + level_x) * len(features) + images[:, None, None]
+        table = _all_levels(features.permute(0, 2, 3, 1))
+        columns = table.shape[1]
+        self._table = table.view(-1, channels)
+        map_ = (level_y * columns + level_x) * len(features) + images[:, None, None]
         bottom, right = (y1 - (1 << level_y)).clamp(min=0), (x1 - (1 << level_x)).clamp(min=0)
         # An empty bin may start after the last cell.
         self._places = [
-            (table * height + y.clamp(max=height - 1)) * width + x.clamp(max=width - 1)
+            (map_ * height + y.clamp(max=height - 1)) * width + x.clamp(max=width - 1)
             for y in (y0, bottom)
             for x in (x0, right)
         ]
-        self._as_features = tables.as_features
 
     def pooled(self, first: int, last: int) -> Tensor:
         """Returns (last - first, P, P, C), as `BinMaxima.pooled` does."""
@@ -127,8 +125,27 @@ class StackedMaxima:
         values = self._table.index_select(0, places[0].flatten())
         for place in places[1:]:
             torch.maximum(values, self._table.index_select(0, place.flatten()), out=values)
-        values = self._as_features(values).view(shape)
-        return values.masked_fill_(self._empty[first:last, :, :, None], 0)
+        return values.view(shape).masked_fill_(self._empty[first:last, :, :, None], 0)
+
+
+def _all_levels(cells: Tensor) -> Tensor:
+    """Returns the maxima (J, I, B, H, W, C) over windows of 2^j × 2^i cells of a map (B, H, W, C).
+
+    A window is at its first cell; where none fits into the map, there is no meaningful number.
+    """
+    height, width = cells.shape[1:3]
+    table = cells.new_empty(height.bit_length(), width.bit_length(), *cells.shape)
+    table[0, 0] = cells
+    for j in range(1, len(table)):
+        half, fit = 1 << (j - 1), height - (1 << j) + 1
+        below = table[j - 1, 0]
+        torch.maximum(below[:, :fit], below[:, half : half + fit], out=table[j, 0, :, :fit])
+    for i in range(1, table.shape[1]):
+        half, fit = 1 << (i - 1), width - (1 << i) + 1
+        below = table[:, i - 1]
+        out = table[:, i, :, :, :fit]
+        torch.maximum(below[:, :, :, :fit], below[:, :, :, half : half + fit], out=out)
+    return table
 
 
 class _Digits:

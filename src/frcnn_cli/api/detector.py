@@ -22,11 +22,11 @@ from frcnn_cli.data.images import find_images
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
 from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.detection.prefetch import ImageInput
-from frcnn_cli.errors import DeviceError, FrcnnError, ProposalError
+from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.evaluation.metrics.voc import Evaluation
 from frcnn_cli.evaluation.run import evaluate_detector
 from frcnn_cli.records import DetectedImage, FloatArray, as_boxes
-from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.runtime.device import named_device, pick_device
 from frcnn_cli.runtime.progress import Progress, silent
 
 _LOGGER = logging.getLogger(__name__)
@@ -92,13 +92,12 @@ class Detector:
 
         Raises:
             CheckpointError: the file is missing, damaged or not a checkpoint of this project.
-            DeviceError: there is no such device.
+            DeviceError: there is no such device, or frcnn does not compute on it.
         """
         store = None if cache is None else Cache(Path(cache))
         file = choose_checkpoint(Path(checkpoint), store or Cache(Path()))
-        return cls(
-            LoadedDetector.load(file, _device(device)), file, regions or ProposalConfig(), store
-        )
+        place = pick_device(None) if device is None else named_device(device)
+        return cls(LoadedDetector.load(file, place), file, regions or ProposalConfig(), store)
 
     @overload
     def detect(
@@ -248,22 +247,6 @@ def _some_cache(cache: Cache | None) -> Iterator[Cache]:
         return
     with tempfile.TemporaryDirectory(prefix="frcnn-") as folder:
         yield Cache(Path(folder))
-
-
-def _device(wanted: str | torch.device | None) -> torch.device:
-    if wanted is None:
-        return pick_device(None)
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise DeviceError(
-            f"{wanted!r} is not a device", remedy='use "cpu", "cuda" or "cuda:1"'
-        ) from error
-    gpus = torch.cuda.device_count()
-    if device.type != "cpu" and (device.type != "cuda" or (device.index or 0) >= gpus):
-        sees = f"{gpus} GPUs" if gpus else "no GPU"
-        raise DeviceError(f"{wanted!r}, but torch sees {sees} here", remedy='use device="cpu"')
-    return device
 
 
 def _boxes_of(proposals: npt.ArrayLike) -> FloatArray:

@@ -29,6 +29,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.proposals.search import search
 from frcnn_cli.runtime.device import compute_dtype
+from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Measuring"
@@ -62,6 +63,7 @@ class Bench:
     sizes: tuple[tuple[int, int], ...]
 
 
+@translate_out_of_memory("lower --short-side or --rois, or use --gpus 0")
 def measure(
     paths: Sequence[Path],
     model: FastRCNN,

@@ -24,6 +24,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, Sample
+from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.runtime.progress import Progress, silent
 
 LAYERS = ("fc6", "fc7")
@@ -176,6 +177,7 @@ def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
     return Compression(compressor.trial(WHOLE), compressor.trial(ranks))
 
 
+@translate_out_of_memory("close what else uses the GPU, or use --gpus 0")
 def compress_within(
     source: Path, out: Path, max_drop: float, *, validation: Validation, progress: Progress = silent
 ) -> Compression:

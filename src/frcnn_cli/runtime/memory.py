@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from frcnn_cli.errors import TrainingError
+from frcnn_cli.errors import DeviceError
 
 if sys.platform != "win32":
     import resource
@@ -44,17 +44,17 @@ def peak_memory(device: torch.device) -> int | None:
     return int(peak.split()[1]) * 1024
 
 
+TRAINING_REMEDY = "lower short_sides, rois_per_image or ohem_factor in [train], or --batch"
+
+
 @contextmanager
-def translate_out_of_memory() -> Iterator[None]:
+def translate_out_of_memory(remedy: str = TRAINING_REMEDY) -> Iterator[None]:
     """Turns CUDA out-of-memory errors into advice on what to lower.
 
     Raises:
-        TrainingError: instead of torch's error.
+        DeviceError: instead of torch's error.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            "the GPU has no memory left",
-            remedy="lower short_sides, rois_per_image or ohem_factor in [train], or --batch",
-        ) from error
+        raise DeviceError("the GPU has no memory left", remedy=remedy) from error

@@ -74,7 +74,7 @@ def all_cores() -> int:
 
 def run_all(
     function: Callable[[TaskT], ResultT],
-    tasks: Iterable[TaskT],
+    tasks: Iterable[TaskT | None],
     workers: int,
     setup: Callable[[], None],
     time_limit: float = 0,
@@ -86,7 +86,8 @@ def run_all(
 
     Args:
         function: importable by its name; never raises.
-        tasks: read only as fast as they are done, at most one per worker ahead.
+        tasks: read only as fast as they are done, at most one per worker ahead. None stands for
+            no task until one of those that are not yielded yet has been.
         workers: number of processes, at least 1.
         setup: called once in each new process.
         time_limit: seconds per task, counted from when its process is set up; 0: no limit.
@@ -110,9 +111,11 @@ def run_all(
                 worker.give(task)
                 busy[worker.connection] = worker
             # Results are yielded after new tasks are sent: workers run while the caller does.
-            yield from done
-            done.clear()
+            yielded, done = done, []
+            yield from yielded
             if not busy:
+                if yielded:
+                    continue  # the source may have waited for them
                 return
             wait(list(busy), _seconds_to_time_limit(busy.values()))
             for worker in list(busy.values()):

@@ -15,7 +15,7 @@ from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig, ValidationConfig
 from frcnn_cli.data.open import open_dataset
-from frcnn_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
+from frcnn_cli.errors import CheckpointError, ConfigError, DataError, DeviceError
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.memory import translate_out_of_memory
@@ -99,7 +99,7 @@ def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) ->
 
 def test_a_gpu_without_memory_is_told_in_a_line() -> None:
     with (
-        pytest.raises(TrainingError, match="no memory left; lower short_sides"),
+        pytest.raises(DeviceError, match="no memory left; lower short_sides"),
         translate_out_of_memory(),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

@@ -187,7 +187,9 @@ def check_devices(torch: Outcome) -> Iterator[Check]:
     bf16 = "bfloat16" if facts["cpu_bf16"] else "no bfloat16"
     yield Check("cpu", "ok", f"torch uses {facts['threads']} of {os.cpu_count()} cores, {bf16}")
     names = ", ".join(facts["gpus"])
-    if names and facts["gpu_bf16"]:
+    if names and facts["refusal"]:
+        yield Check("gpu", "broken", facts["refusal"])
+    elif names and facts["gpu_bf16"]:
         yield Check("gpu", "ok", f"{names}, bfloat16")
     elif names:
         remedy = "no action needed: training uses float32, with more memory and time"
@@ -237,6 +239,6 @@ def check_machine(cache: Path, shared: Path = Path("/dev/shm")) -> Iterator[Chec
     if shared.is_dir():
         total = shutil.disk_usage(shared).total
         found = f"{total / _GIB:,.1f} GiB for the processes that load images for a GPU"
-        remedy = "start the container with --shm-size 2g; training on a CPU does not need it"
+        remedy = "only several GPUs need more: start the container with --shm-size 2g"
         little = total < _GIB
         yield Check("shared memory", "warning" if little else "ok", found, remedy if little else "")

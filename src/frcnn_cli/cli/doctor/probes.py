@@ -85,11 +85,13 @@ def _torch() -> dict[str, Any]:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     refusal = ""
-    if built_for and not count:
-        try:
+    try:
+        if count:
+            import_module("frcnn_cli.runtime.device").working_gpu(0)
+        elif built_for:
             torch.cuda.init()
-        except (RuntimeError, AssertionError) as error:
-            refusal = str(error)
+    except (RuntimeError, AssertionError, FrcnnError) as error:
+        refusal = str(error)
     return {
         "version": torch.__version__,
         "built_for": built_for,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from frcnn_cli.config import InputConfig, TrainConfig
 from frcnn_cli.data.images import load_image, resize
@@ -20,10 +16,8 @@ from frcnn_cli.model.batch import Batch, prepare
 from frcnn_cli.model.delta_normalization import class_target_statistics, target_statistics
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.targets import RegionTargets, sample_rois
-from frcnn_cli.proposals import opencv
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
-from frcnn_cli.runtime.child import safe_path
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.batches.augment import (
     TrainingExample,
@@ -31,6 +25,7 @@ from frcnn_cli.training.batches.augment import (
     of_ignored,
     random_flip_crop,
 )
+from frcnn_cli.training.batches.loading import loaded_ahead
 from frcnn_cli.training.batches.sampler import images_of_step, repeat_factors, seed_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 
@@ -38,7 +33,7 @@ _LOADERS = 8
 """Largest number of processes that load images for a GPU."""
 
 
-class TrainingSet(Dataset[Batch | FrcnnError]):
+class TrainingSet:
     """Batches by step: images are drawn, augmented and resized, and their RoIs sampled.
 
     Args:
@@ -72,7 +67,7 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
         return self._config.schedule.iterations
 
     def __getitem__(self, step: int) -> Batch | FrcnnError:
-        # Returned and not raised: a worker would turn it into a traceback.
+        # Returned and not raised: a worker process would end.
         try:
             return self._batch(step)
         except FrcnnError as error:
@@ -193,13 +188,13 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
             workers: number of processes that load ahead; 0 is a thread.
 
         Raises:
-            FrcnnError: an image or its proposals cannot be read any more.
+            FrcnnError: a batch cannot be loaded any more.
         """
-        steps = range(start, len(self))
         side: torch.cuda.Stream | None = None
         if self._device.type == "cuda":
             side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        for batch in self._by_processes(steps, workers) if workers else self._by_thread(steps):
+        steps = range(start, len(self))
+        for batch in loaded_ahead(self.__getitem__, steps, workers, pinned=side is not None):
             if isinstance(batch, FrcnnError):
                 raise batch
             if side is None:
@@ -213,43 +208,9 @@ class TrainingSet(Dataset[Batch | FrcnnError]):
                 tensor.record_stream(stream)
             yield moved
 
-    def _by_processes(self, steps: range, workers: int) -> Iterator[Batch | FrcnnError]:
-        loader: DataLoader[Batch | FrcnnError] = DataLoader(
-            self,
-            batch_size=None,
-            sampler=steps,
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            pin_memory=self._device.type == "cuda",
-            worker_init_fn=_set_up_worker,
-            # A forked child of a process with threads or a GPU may hang.
-            multiprocessing_context="spawn",
-        )
-        with safe_path():
-            batches = iter(loader)
-        yield from batches
-
-    def _by_thread(self, steps: range) -> Iterator[Batch | FrcnnError]:
-        """Loads the next batch during the current step: decoding mostly runs without the GIL."""
-        with ThreadPoolExecutor(1) as pool:
-            ahead: Future[Batch | FrcnnError] | None = None
-            for step in steps:
-                batch = self[step] if ahead is None else ahead.result()
-                ahead = pool.submit(self.__getitem__, step + 1) if step + 1 in steps else None
-                yield batch
-
 
 def loaders_for(device: torch.device, context: DistributedContext) -> int:
     """Returns how many processes load images; 0 for a CPU, whose cores all compute the steps."""
     if device.type == "cpu":
         return 0
     return min(_LOADERS, max(1, all_cores() // context.local_world_size))
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def _set_up_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
-    opencv.use_one_thread()

@@ -13,7 +13,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
-from frcnn_cli.runtime.device import pick_device
+from frcnn_cli.runtime.device import pick_device, working_gpu
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed.context import DistributedContext, not_connected
 
@@ -51,7 +51,7 @@ def device_of(context: DistributedContext, gpus: int | None) -> torch.device:
     """Returns the device of this process, and makes it torch's current one.
 
     Raises:
-        DeviceError: GPUs are requested, but this process has none.
+        DeviceError: GPUs are requested, but this process has none that works.
     """
     if context.world_size == 1:
         return pick_device(min(gpus, 1) if gpus else gpus)
@@ -63,7 +63,7 @@ def device_of(context: DistributedContext, gpus: int | None) -> torch.device:
             f"{torch.cuda.device_count()}",
             remedy="start fewer, or use --gpus 0",
         )
-    device = torch.device("cuda", context.local_rank)
+    device = working_gpu(context.local_rank)
     torch.cuda.set_device(device)
     return device
 

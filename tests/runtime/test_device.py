@@ -1,0 +1,47 @@
+"""The device that is asked for, or one line on why there is none."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from frcnn_cli.errors import DeviceError
+from frcnn_cli.runtime import device
+from frcnn_cli.runtime.device import named_device, pick_device
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mps", "frcnn does not compute on 'mps'; use \"cpu\""),
+        ("meta", "frcnn does not compute on 'meta'; use \"cpu\""),
+        ("gpu", "'gpu' is not a device; use \"cpu\""),
+        ("cuda:1", "'cuda:1', but torch sees 1 GPU; the last one is cuda:0"),
+    ],
+)
+def test_other_devices_are_refused(monkeypatch, name: str, message: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(DeviceError) as caught:
+        named_device(name)
+    assert message in str(caught.value)
+
+
+def test_a_gpu_without_kernels_is_named_before_the_work(monkeypatch) -> None:
+    """What torch raises on a GPU that it sees and is not built for."""
+
+    def refuse(*_: object, **__: object) -> torch.Tensor:
+        raise RuntimeError("CUDA error: no kernel image is available\nCUDA kernel errors might")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
+    monkeypatch.setattr(device.torch, "ones", refuse)
+    with pytest.raises(DeviceError) as caught:
+        pick_device(None)
+    assert str(caught.value) == (
+        f"Old GPU has compute capability 6.1, and torch {torch.__version__}, built for sm_75, "
+        "sm_80, cannot compute on it (CUDA error: no kernel image is available); install a torch "
+        "that is built for it, or use the CPU (--gpus 0)"
+    )
