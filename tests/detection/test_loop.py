@@ -17,7 +17,6 @@ from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_images
 from frcnn_cli.detection.prefetch import ImageInput
-from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.records import DetectedImage
 
@@ -56,30 +55,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(LoadedDetector, "forward_views", counted)
     return calls
-
-
-def test_an_image_too_large_for_the_gpu_is_noted_and_the_others_are_done(
-    images: list[ImageInput],
-    tmp_path: Path,
-    detector: LoadedDetector,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The GPU, which is not here, is played by an error of torch's."""
-    done, forward_views = [], LoadedDetector.forward_views
-
-    def fails_at_the_second(*given: object) -> object:
-        done.append(1)
-        if len(done) == 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward_views(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(LoadedDetector, "forward_views", fails_at_the_second)
-    job = DetectionJob(detector, Cache(tmp_path), SEARCH, DetectConfig())
-    first, second, third = detect_images(images, job)
-    assert isinstance(first, DetectedImage)
-    assert isinstance(third, DetectedImage)
-    assert isinstance(second, FrcnnError)
-    assert str(second).startswith(f"{images[1].path}: the GPU has no memory for it; lower --scales")
 
 
 def test_what_was_detected_comes_from_the_cache_where_that_is_wanted(

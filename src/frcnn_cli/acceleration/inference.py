@@ -9,6 +9,7 @@ time, so that pooled features stay in the cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,17 @@ from frcnn_cli.acceleration.range_maxima import StackedMaxima, bin_maxima
 from frcnn_cli.config import SpeedConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.roi_pool import cell_corners
-from frcnn_cli.runtime.device import compute_dtype
+from frcnn_cli.runtime.device import compute_dtype, wide_dtype
 
 Lap = Callable[[str], None]
 """`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
 
 _POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Maximum size of the pooled RoIs that are processed at once."""
+_FEWEST_BYTES = 8 << 20
+"""Where a GPU has no memory for so many, less would not help."""
+LARGEST = 8
+"""Images that a GPU computes together."""
 ROWS = 128
 """The head takes a multiple of this many RoIs: oneDNN would compile again for each new number."""
 
@@ -46,7 +51,10 @@ class Inference:
         self.dtype = compute_dtype(speed.precision, self.device)
         self._speed = speed
         self._model = model.eval()
+        self._pooled_bytes = _POOLED_BYTES[self.device.type]
         backbone = model.backbone
+        if speed.precision == "auto" and self.dtype == torch.float16 and not _fits(backbone):
+            self.dtype = wide_dtype(self.device)
         for layers in (backbone.trunk, backbone.head):
             layers.to(self.dtype).requires_grad_(False)
         self._flat = _take_channels_last(backbone.head, backbone.spec.channels)
@@ -60,27 +68,63 @@ class Inference:
     ) -> RegionOutput:
         """Returns what `FastRCNN.forward` returns.
 
+        A GPU computes neighbouring images of one size together.
+
         Args:
             images: B of (1, 3, H, W) float32, from `batch.prepare`.
             rois: B of (R_i, 4), xyxy in pixels of their image.
             lap: called after each step.
         """
         vectors = []
-        for image, boxes in zip(images, rois, strict=True):
-            pixels = image.to(self.dtype, memory_format=torch.channels_last)
-            features = self._model.backbone.trunk(pixels)
+        for group in self._groups(images):
+            pixels = images[group[0]] if len(group) == 1 else torch.cat([images[i] for i in group])
+            features = self._model.backbone.trunk(
+                pixels.to(self.dtype, memory_format=torch.channels_last)
+            )
             lap("trunk")
-            vectors.append(self._vectors(features, boxes, lap))
+            boxes = [rois[i] for i in group]
+            if self._model.pool == "roi_pool":
+                vectors.append(self._vectors(features, boxes, lap))
+            else:
+                maps = zip(features.split(1), boxes, strict=True)
+                vectors += [self._vectors(one, [its], lap) for one, its in maps]
         # The last layers are small, and their rounding would show in scores and boxes.
         output = self._model.classify(torch.cat(vectors).float())
         lap("head")
         return output
 
-    def _vectors(self, features: Tensor, rois: Tensor, lap: Lap) -> Tensor:
-        """Returns the head's vector of each RoI, (R, D)."""
+    def widen(self) -> bool:
+        """Replaces float16 by a type with the range of float32; returns whether it did.
+
+        A number that is too large for float16 makes the output infinite or NaN.
+        """
+        if self.dtype != torch.float16 or self.device.type != "cuda":
+            return False
+        self.dtype = wide_dtype(self.device)
+        for layers in (self._model.backbone.trunk, self._model.backbone.head):
+            layers.to(self.dtype)
+        return True
+
+    def shrink(self) -> bool:
+        """Halves how many RoIs are processed at once; returns False where they are few already."""
+        if self._pooled_bytes <= _FEWEST_BYTES:
+            self._pooled_bytes = _POOLED_BYTES[self.device.type]  # the next image may be smaller
+            return False
+        self._pooled_bytes //= 2
+        return True
+
+    def _groups(self, images: Sequence[Tensor]) -> list[list[int]]:
+        """Returns the indices of the images that go through the trunk together."""
+        if self.device.type != "cuda":
+            return [[i] for i in range(len(images))]
+        same = (list(group) for _, group in groupby(range(len(images)), lambda i: images[i].shape))
+        return [each[i : i + LARGEST] for each in same for i in range(0, len(each), LARGEST)]
+
+    def _vectors(self, features: Tensor, rois: Sequence[Tensor], lap: Lap) -> Tensor:
+        """Returns the head's vector (R, D) of each RoI of B maps (B, C, H, W), map by map."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
-        step = max(1, self._room() // size // ROWS) * ROWS
+        step = max(1, self._pooled_bytes // size // ROWS) * ROWS
         pooled, count, which = self._pooling(features, rois)
         padded = -(-count // ROWS) * ROWS
         parts = []
@@ -93,7 +137,7 @@ class Inference:
         return vectors if which is None else vectors.index_select(0, which)
 
     def _pooling(
-        self, features: Tensor, rois: Tensor
+        self, features: Tensor, rois: Sequence[Tensor]
     ) -> tuple[Callable[[int, int], Tensor], int, Tensor | None]:
         """Returns a function, the number of distinct RoIs, and the index (R,) of each RoI's own.
 
@@ -101,34 +145,27 @@ class Inference:
         to a multiple of `ROWS`. The index is None where every RoI is pooled.
         """
         model, spec = self._model, self._model.backbone.spec
+        boxes = torch.cat(list(rois))
         if model.pool == "roi_align":
-            count, rois = len(rois), _padded(rois)
+            count, boxes = len(boxes), _padded(boxes)
 
             def align(first: int, last: int) -> Tensor:
-                return model.pooled(features, rois[first:last]).permute(0, 2, 3, 1).contiguous()
+                return model.pooled(features, boxes[first:last]).permute(0, 2, 3, 1).contiguous()
 
             return align, count, None
-        corners = cell_corners(model.to_feature_coords(rois), 1.0 / spec.stride)
+        corners = cell_corners(model.to_feature_coords(boxes), 1.0 / spec.stride)
         which = None
         if self.device.type == "cuda":
             # The number of distinct RoIs would synchronize the GPU, which costs more than it saves.
-            count, corners = len(corners), _padded(corners)
-            images = corners.new_zeros(len(corners))
-            return StackedMaxima(features, images, corners, spec.pool_size).pooled, count, which
+            images = [corners.new_full((len(own), 1), image) for image, own in enumerate(rois)]
+            joined = _padded(torch.cat((corners, torch.cat(images)), dim=1))
+            maxima = StackedMaxima(features, joined[:, 4], joined[:, :4], spec.pool_size)
+            return maxima.pooled, len(corners), which
         if self._speed.distinct_rois:
             corners, which = torch.unique(corners, dim=0, return_inverse=True)
         count, corners = len(corners), _padded(corners)
-        images = corners.new_zeros(len(corners))
-        maxima = bin_maxima(features, images, corners, spec.pool_size)
-        return maxima.pooled, count, which
-
-    def _room(self) -> int:
-        """Returns how many bytes of pooled RoIs may exist at once."""
-        most = _POOLED_BYTES[self.device.type]
-        if self.device.type == "cuda":
-            # The head's own maps are at most about as large as its input.
-            most = min(most, torch.cuda.mem_get_info(self.device)[0] // 4)
-        return most
+        tables = bin_maxima(features, corners.new_zeros(len(corners)), corners, spec.pool_size)
+        return tables.pooled, count, which
 
     def _head(self, pooled: Tensor) -> Tensor:
         """Returns (R, D) of (R, P, P, C)."""
@@ -139,8 +176,14 @@ class Inference:
 
 
 def _padded(rois: Tensor) -> Tensor:
-    """Returns RoIs (R, 4), the last one repeated up to a multiple of `ROWS`."""
-    return torch.cat((rois, rois[-1:].expand(-len(rois) % ROWS, 4)))
+    """Returns RoIs (R, N), the last one repeated up to a multiple of `ROWS`."""
+    return torch.cat((rois, rois[-1:].expand(-len(rois) % ROWS, -1)))
+
+
+def _fits(layers: nn.Module) -> bool:
+    """Returns whether all weights are finite in float16."""
+    largest = torch.stack([each.abs().amax() for each in layers.parameters()]).amax()
+    return bool(largest <= torch.finfo(torch.float16).max)
 
 
 def _take_channels_last(head: nn.Sequential, channels: int) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from frcnn_cli.acceleration.inference import Inference, Lap
@@ -22,7 +21,9 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.records import Calibration
+from frcnn_cli.records import Calibration, DetectedImage
+from frcnn_cli.runtime.device import upload
+from frcnn_cli.runtime.memory import translate_out_of_memory
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_mini_efficientnet_lite0.safetensors"
 """The detector shipped with frcnn: the 20 VOC classes."""
@@ -47,11 +48,13 @@ class LoadedDetector:
     device: torch.device
 
     @classmethod
+    @translate_out_of_memory("close what else uses the GPU, or use --gpus 0")
     def load(cls, path: Path, device: torch.device, speed: SpeedConfig = SPEED) -> Self:
         """Reads a checkpoint onto `device`, or a file of `frcnn export` for the CPU.
 
         Raises:
             CheckpointError: the file is missing, damaged or not a checkpoint of this project.
+            DeviceError: the GPU has no memory for it.
         """
         if path.suffix == ".onnx":
             return cls.of_onnx(OnnxInference(path, precision=speed.precision))
@@ -89,7 +92,6 @@ class LoadedDetector:
             return (self.info.input,)
         return tuple(InputConfig(side, max(side, config.longest_side)) for side in config.scales)
 
-    @torch.inference_mode()
     def forward_views(self, views: Sequence[View], on_stage: Lap) -> RegionOutput:
         """Runs the network on an image.
 
@@ -101,17 +103,43 @@ class LoadedDetector:
             Class logits (R, K + 1) and deltas (R, K + 1, 4) on its device, in the order of the
             proposals.
         """
+        return self.forward([views], on_stage)
+
+    @torch.inference_mode()
+    def forward(
+        self, images: Sequence[Sequence[View]], on_stage: Lap = lambda _: None
+    ) -> RegionOutput:
+        """Runs the network on images; see `forward_views`.
+
+        Args:
+            images: the views of each; all images have as many.
+            on_stage: called with the name of each stage when it is done.
+
+        Returns:
+            The output for all proposals, image by image.
+        """
         spec = self.model.backbone.spec
-        images, rois = [], []
-        for view in views:
-            pixels = _on(self.device, view.pixels).permute(2, 0, 1)
-            images.append(prepare(pixels, spec.preprocessing, spec.stride))
-            rois.append(_on(self.device, view.rois))
-        output = self.network(images, rois, on_stage)
-        if len(views) == 1:
+        # The first view of each image, then the second: those of one size are neighbours.
+        views = [view for same in zip(*images, strict=True) for view in same]
+        prepared = [
+            prepare(
+                upload(view.pixels, self.device).permute(2, 0, 1), spec.preprocessing, spec.stride
+            )
+            for view in views
+        ]
+        rois = upload(np.concatenate([view.rois for view in views]), self.device)
+        each = torch.split(rois, [len(view.rois) for view in views])
+        output = self.network(prepared, each, on_stage)
+        if len(views) == len(images):
             return output
-        places = np.concatenate([view.places for view in views])
-        order = _on(self.device, np.argsort(places))
+        sizes = [sum(len(view.rois) for view in image) for image in images]
+        firsts = np.cumsum([0, *sizes[:-1]])
+        places = [
+            first + view.places
+            for same in zip(*images, strict=True)
+            for first, view in zip(firsts, same, strict=True)
+        ]
+        order = upload(np.argsort(np.concatenate(places)), self.device)
         return RegionOutput(output.class_logits[order], output.deltas[order])
 
 
@@ -134,6 +162,30 @@ class DetectionJob:
     config: DetectConfig
     match_iou: float | None = None
 
+    def raw_config(self, views: int) -> DetectConfig:
+        """Returns `config` for an image of so many views.
+
+        Its score threshold is one of scores before their calibration, and a tile may hold as many
+        detections as an image.
+        """
+        config, calibration = self.config, self.detector.calibration(self.config)
+        if calibration is not None:
+            config = replace(config, score_threshold=calibration.raw(config.score_threshold))
+        if self.proposals.tiles:
+            config = replace(config, max_per_image=config.max_per_image * views)
+        return config
+
+    def calibrated(self, image: DetectedImage) -> DetectedImage:
+        """Returns an image detected with `raw_config`, its scores calibrated."""
+        calibration = self.detector.calibration(self.config)
+        if calibration is None:
+            return image
+        found, seen = image.detections, image.diagnostics
+        found = replace(found, scores=calibration.apply(found.scores))
+        if seen is not None:
+            seen = replace(seen, candidate_score=calibration.apply(seen.candidate_score))
+        return replace(image, detections=found, diagnostics=seen)
+
 
 def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
     """Returns the checkpoint that is named, else the cache's newest best, else the bundled one.
@@ -152,14 +204,6 @@ def on_cpu(output: RegionOutput) -> RegionOutput:
     rows, classes = output.class_logits.shape
     joined = torch.cat((output.class_logits, output.deltas.view(rows, -1)), dim=1).cpu()
     return RegionOutput(joined[:, :classes], joined[:, classes:].view(rows, classes, 4))
-
-
-def _on(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
-    """Returns an array on `device`; a GPU copies it while it computes."""
-    tensor = torch.from_numpy(array)
-    if device.type != "cuda":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,6 +11,50 @@ from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.voting import voter_threshold
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.records import GroundTruthDiagnostics, Sample
+from frcnn_cli.runtime.device import upload
+
+
+def object_scores(
+    output: RegionOutput,
+    proposals: Tensor,
+    model: FastRCNN,
+    size: tuple[int, int],
+    sample: Sample,
+    *,
+    config: DetectConfig,
+    iou: float,
+) -> Tensor:
+    """Returns (2, G): per ground-truth object the best proposal IoU and the best matching score.
+
+    The R × K candidates are reduced to these two numbers, so that a whole split fits in memory. The
+    score is that of the best matching box, after voting if detections vote. A GPU is not waited
+    for.
+
+    Args:
+        output: for the R proposals.
+        proposals: (R, 4) xyxy in pixels of the image.
+        model: holds the mean and deviation of its deltas.
+        size: width and height of the image.
+        sample: the image's ground truth, G objects.
+        config: score threshold, and how boxes vote.
+        iou: IoU from which a box matches an object.
+    """
+    device = proposals.device
+    gt_boxes = upload(sample.boxes, device).to(proposals.dtype)
+    best_iou = proposals.new_zeros(len(gt_boxes))  # (G,)
+    best_score = proposals.new_zeros(len(gt_boxes))
+    if len(proposals) and len(gt_boxes):
+        best_iou = box_ops.iou(gt_boxes, proposals).amax(dim=1)
+        scores = output.class_logits.float().softmax(dim=1)
+        mean, std = model.delta_mean.to(device), model.delta_std.to(device)
+        for label in set(sample.labels.tolist()):
+            mine = upload(np.flatnonzero(sample.labels == label), device)
+            deltas = output.deltas[:, label].float() * std + mean
+            boxes = box_ops.clip(box_ops.decode(proposals, deltas), *size)
+            matching = box_ops.iou(gt_boxes[mine], boxes) >= iou  # (objects, R)
+            best, region = (scores[:, label] * matching).max(dim=1)
+            best_score[mine] = best * _vote_factor(boxes, scores[:, label], region, config)
+    return torch.stack((best_iou, best_score))
 
 
 def diagnose_objects(
@@ -22,35 +67,9 @@ def diagnose_objects(
     config: DetectConfig,
     iou: float = 0.5,
 ) -> GroundTruthDiagnostics:
-    """Returns, per ground-truth object, the best proposal IoU and the best matching score.
-
-    The R × K candidates are reduced to these two numbers, so that a whole split fits in memory. The
-    score is that of the best matching box, after voting if detections vote.
-
-    Args:
-        output: for the R proposals.
-        proposals: (R, 4) xyxy in pixels of the image.
-        model: holds the mean and deviation of its deltas.
-        size: width and height of the image.
-        sample: the image's ground truth, G objects.
-        config: score threshold, and how boxes vote.
-        iou: IoU from which a box matches an object.
-    """
-    gt_boxes = torch.from_numpy(sample.boxes).to(proposals)
-    best_iou = proposals.new_zeros(len(gt_boxes))  # (G,)
-    best_score = proposals.new_zeros(len(gt_boxes))
-    if len(proposals) and len(gt_boxes):
-        best_iou = box_ops.iou(gt_boxes, proposals).amax(dim=1)
-        scores = output.class_logits.float().softmax(dim=1)
-        for label in set(sample.labels.tolist()):
-            mine = torch.from_numpy(sample.labels == label).to(proposals.device)
-            deltas = output.deltas[:, label].float() * model.delta_std.to(proposals.device)
-            deltas += model.delta_mean.to(proposals.device)
-            boxes = box_ops.clip(box_ops.decode(proposals, deltas), *size)
-            matching = box_ops.iou(gt_boxes[mine], boxes) >= iou  # (objects, R)
-            best, region = (scores[:, label] * matching).max(dim=1)
-            best_score[mine] = best * _vote_factor(boxes, scores[:, label], region, config)
-    return GroundTruthDiagnostics(best_iou.cpu().numpy(), best_score.cpu().numpy())
+    """Returns what `object_scores` computes, on the host."""
+    seen = object_scores(output, proposals, model, size, sample, config=config, iou=iou)
+    return GroundTruthDiagnostics(*seen.cpu().numpy())
 
 
 def _vote_factor(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 import torch
 
-from frcnn_cli.detection.detector import DetectionJob, on_cpu
+from frcnn_cli.detection.detector import DetectionJob
 from frcnn_cli.detection.evidence import diagnose_objects
+from frcnn_cli.detection.gpu_batch import WINDOW, ReadyImage, detect_on_gpu
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.prefetch import (
     ImageInput,
@@ -22,13 +22,15 @@ from frcnn_cli.detection.prefetch import (
 )
 from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
-from frcnn_cli.errors import CacheError, DataError, DeviceError, FrcnnError
-from frcnn_cli.model.fast_rcnn import RegionOutput
+from frcnn_cli.errors import CacheError, DataError, FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics, Sample
+from frcnn_cli.runtime.ahead import read_ahead
 from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Detecting"
+_DECODERS = 8
+"""Largest number of processes that decode images for a GPU."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -48,34 +50,19 @@ def detect_images(
         kept: what it holds is not detected again, and what is detected is kept there at once; of
             images that are files.
         workers: processes that decode and search while the network runs; 0: only this one;
-            None: one per core where there is much to search.
+            None: one per core where there is much to search, some for a GPU.
         scheduler: address of a Dask scheduler whose workers search instead.
     """
     sizes = job.detector.sizes(job.config)
     tasks = [ImageTask(image, job.proposals, job.cache, sizes) for image in images]
     held = {i for i, image in enumerate(images) if kept is not None and kept.holds(image)}
     new = [task for i, task in enumerate(tasks) if i not in held]
+    detect = detect_on_gpu if job.detector.device.type == "cuda" else _detect_in_turn
     with _prefetched(new, job.detector.device, workers, scheduler) as prefetched:
-        for i, task in enumerate(tasks):
-            found = kept.load(task.image) if kept is not None and i in held else None
-            if found is not None:
-                yield found
-                continue
-            # An entry of the cache that was damaged is detected here, out of turn.
-            ready = prepare(task) if prefetched is None or i in held else next(prefetched)
-            if isinstance(ready, FrcnnError):
-                yield ready
-                continue
-            try:
-                timer = StageTimer(job.detector.device)
-                output = job.detector.forward_views(ready.views, timer)
-                found = _detected(task.image, ready, output, job, timer)
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                yield _out_of_memory(task.image)
-                continue
-            if kept is not None and not _keep(found, task.image, kept):
-                kept = None
+        ready = _ready(tasks, held, kept, prefetched)
+        for image, found, is_new in detect(ready, job):
+            if kept is not None and is_new and isinstance(found, DetectedImage):
+                kept = kept if _keep(found, image, kept) else None
             yield found
 
 
@@ -96,6 +83,7 @@ def detect_samples(
     job: DetectionJob,
     *,
     kept: KeptDetections | None = None,
+    workers: int | None = None,
     progress: Progress = silent,
 ) -> tuple[dict[str, Detections], dict[str, GroundTruthDiagnostics], list[FrcnnError]]:
     """Detects in annotated images, whose ground truth is diagnosed if the job says so.
@@ -104,6 +92,7 @@ def detect_samples(
         samples: the images.
         job: the detector and its settings.
         kept: see `detect_images`.
+        workers: see `detect_images`.
         progress: called after each image.
 
     Returns:
@@ -114,7 +103,7 @@ def detect_samples(
     diagnostics: dict[str, GroundTruthDiagnostics] = {}
     failures: list[FrcnnError] = []
     images = [ImageInput(sample.path, truth=sample) for sample in samples]
-    results = zip(samples, detect_images(images, job, kept=kept), strict=True)
+    results = zip(samples, detect_images(images, job, kept=kept, workers=workers), strict=True)
     for done, (sample, result) in enumerate(results, start=1):
         if isinstance(result, FrcnnError):
             failures.append(result)
@@ -126,19 +115,40 @@ def detect_samples(
     return found, diagnostics, failures
 
 
+def _ready(
+    tasks: Sequence[ImageTask],
+    held: Collection[int],
+    kept: KeptDetections | None,
+    prefetched: Iterator[Prepared | FrcnnError] | None,
+) -> Iterator[ReadyImage]:
+    """Yields each image with what is kept of it, or prepared."""
+    for i, task in enumerate(tasks):
+        found = kept.load(task.image) if kept is not None and i in held else None
+        if found is not None:
+            yield task.image, found
+        elif prefetched is None or i in held:
+            yield task.image, prepare(task)  # an entry of the cache that was damaged: out of turn
+        else:
+            yield task.image, next(prefetched)
+
+
+def _detect_in_turn(
+    ready: Iterator[ReadyImage], job: DetectionJob
+) -> Iterator[tuple[ImageInput, DetectedImage | FrcnnError, bool]]:
+    """Yields, for each image, what was found or why it failed, and whether it is new."""
+    for image, known in ready:
+        if isinstance(known, Prepared):
+            yield image, _detected(image, known, job), True
+        else:
+            yield image, known, False
+
+
 @torch.inference_mode()
-def _detected(
-    image: ImageInput, ready: Prepared, output: RegionOutput, job: DetectionJob, timer: StageTimer
-) -> DetectedImage:
-    """Returns what the network's output for the proposals of an image makes of it."""
-    model, boxes = job.detector.model, torch.from_numpy(ready.proposals)
-    config, calibration = job.config, job.detector.calibration(job.config)
-    if calibration is not None:
-        config = replace(config, score_threshold=calibration.raw(config.score_threshold))
-    if job.proposals.tiles:
-        config = replace(config, max_per_image=config.max_per_image * len(ready.views))
-    output = on_cpu(output)
-    timer("network")
+def _detected(image: ImageInput, ready: Prepared, job: DetectionJob) -> DetectedImage:
+    timer = StageTimer(job.detector.device)
+    output = job.detector.forward_views(ready.views, timer)
+    config = job.raw_config(len(ready.views))
+    boxes, model = torch.from_numpy(ready.proposals), job.detector.model
     network = sum(timer.seconds.values())
     diagnostics = None
     if job.match_iou is not None and image.truth is not None:
@@ -147,16 +157,12 @@ def _detected(
         )
     timer("diagnostics")
     found = postprocess_with_votes(output, boxes, model, ready.size, config)
-    if calibration is not None:
-        found = replace(found, scores=calibration.apply(found.scores))
-        if diagnostics is not None:
-            likely = calibration.apply(diagnostics.candidate_score)
-            diagnostics = replace(diagnostics, candidate_score=likely)
     timer("postprocess")
     seconds = {**ready.seconds, "network": network, "postprocess": timer.seconds["postprocess"]}
-    return DetectedImage(
+    found_in = DetectedImage(
         image.file, *ready.size, len(boxes), found, seconds, diagnostics, image.time
     )
+    return job.calibrated(found_in)
 
 
 def _keep(found: DetectedImage, image: ImageInput, kept: KeptDetections) -> bool:
@@ -171,11 +177,6 @@ def _keep(found: DetectedImage, image: ImageInput, kept: KeptDetections) -> bool
     return True
 
 
-def _out_of_memory(image: ImageInput) -> DeviceError:
-    remedy = "lower --scales, close what else uses the GPU, or detect it with --gpus 0"
-    return DeviceError("the GPU has no memory for it", remedy=remedy, file=image.path)
-
-
 @contextmanager
 def _prefetched(
     tasks: Sequence[ImageTask], device: torch.device, workers: int | None, scheduler: str
@@ -185,16 +186,19 @@ def _prefetched(
     On a CPU half of the cores are left to the processes that search, which need about as much as we
     do: with more threads than cores, those that have a core wait for those that have none.
     """
+    on_gpu = device.type == "cuda"
     if workers is None and not scheduler:
-        workers = all_cores() if needs_search(tasks) else 0
+        decoders = min(_DECODERS, all_cores()) if on_gpu and len(tasks) > WINDOW else 0
+        workers = all_cores() if needs_search(tasks) else decoders
     if not tasks or (not scheduler and (not workers or len(tasks) == 1)):
         yield None
         return
     threads = torch.get_num_threads()
-    if device.type == "cpu" and not scheduler:
+    if not on_gpu and not scheduler:
         torch.set_num_threads(max(1, threads // 2))
+    prepared = prefetch(tasks, workers or 0, scheduler)
     try:
-        with closing(prefetch(tasks, workers or 0, scheduler)) as prepared:
-            yield prepared
+        with closing(read_ahead(prepared, WINDOW) if on_gpu else prepared) as images:
+            yield images
     finally:
         torch.set_num_threads(threads)

@@ -43,10 +43,20 @@ def postprocess_with_votes(
     """
     if not config.vote:
         return postprocess(output, proposals, model, size, config)
-    found = decode_candidates(
-        output, proposals, model, size, voter_threshold(config.score_threshold)
-    )
+    found = decode_candidates(output, proposals, model, size, candidate_threshold(config))
+    return suppress_and_vote(found, config)
+
+
+def candidate_threshold(config: DetectConfig) -> float:
+    """Returns the score above which a box is a candidate: voters may score less than detections."""
+    return voter_threshold(config.score_threshold) if config.vote else config.score_threshold
+
+
+def suppress_and_vote(found: Detections, config: DetectConfig) -> Detections:
+    """Returns the detections of one image, from its candidates."""
     kept = suppress(found.boxes, found.scores, found.labels, config.nms_iou, config.max_per_image)
+    if not config.vote:
+        return found.take(kept)
     voted = vote(found, kept, config.vote, config.support)
     return voted.take(voted.scores > config.score_threshold)
 

@@ -20,14 +20,15 @@ from frcnn_cli.cache.runs import BEST
 from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_samples
-from frcnn_cli.errors import CacheError, DeviceError, TrainingError
+from frcnn_cli.errors import CacheError, DeviceError, FrcnnError, TrainingError
 from frcnn_cli.evaluation.analysis.calibration import fit_calibration
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit, match_split
 from frcnn_cli.evaluation.metrics.voc import score as evaluation_of
 from frcnn_cli.records import Detections
 from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.training.batches.dataset import loaders_for
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import trainer_state
@@ -92,8 +93,9 @@ class Checkpointer:
                 raise  # else the first error matters more
         if isinstance(error, NotFiniteError):
             raise self._save_failed_step(error) from error
-        if isinstance(error, RankLostError) and self.folder is not None:
-            self.folder.save_state(trainer_state(self.trainer))  # of the last whole step
+        # Whatever else ended the run came between two steps or left the weights as they were.
+        if isinstance(error, FrcnnError) and not isinstance(error, CacheError):
+            self._save_state()
 
     @property
     def config(self) -> TrainConfig:
@@ -134,6 +136,11 @@ class Checkpointer:
         """Writes state and detector, unless those of this step are written."""
         if self._saved != self.trainer.step:
             self.checkpoint(scored=False)
+
+    def _save_state(self) -> None:
+        """Writes the state of the last whole step, unless it is written."""
+        if self.folder is not None and self._saved != self.trainer.step:
+            self.folder.save_state(trainer_state(self.trainer))
 
     def checkpoint(self, *, scored: bool) -> None:
         """Writes the state, then the detector, with its mAP if it is `scored`.
@@ -231,7 +238,8 @@ def match_on(
     rules = DetectConfig(EvalConfig.score_threshold)
     job = DetectionJob(detector, searched.cache, searched.config, rules)
     samples = [each for each in context.shard(data.samples) if each.path not in searched.failures]
-    found, _, failures = detect_samples(samples, job, progress=progress)
+    workers = loaders_for(detector.device, context)
+    found, _, failures = detect_samples(samples, job, workers=workers, progress=progress)
     for failure in failures:
         if isinstance(failure, DeviceError):
             raise failure
