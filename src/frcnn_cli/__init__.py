@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DetectedPhotograph,
         Detector,
         FrcnnError,
+        TrainEvents,
         find_proposals,
         train,
     )
@@ -30,6 +31,7 @@ __all__ = [
     "DetectedPhotograph",
     "Detector",
     "FrcnnError",
+    "TrainEvents",
     "__version__",
     "find_proposals",
     "train",

@@ -18,7 +18,7 @@ from support.pages import ROOT, snippets
 FEW = "iterations=2, short_sides=(96,), short_side=96, long_side=160, gpus=0"
 """Settings with which training takes seconds."""
 CHANGES = {
-    r'train\("my-data".*\)': f'train("my-data", {FEW})',
+    r'train\("my-data"(, events=events)?.*\)': rf'train("my-data", {FEW}\1)',
     # Weights that would be downloaded, and a network of 550 MB.
     r'weights="IMAGENET1K_V1"|pretrained=True': "",
     r"models\.vgg16": "models.squeezenet1_1",

@@ -9,12 +9,14 @@ from frcnn_cli.api.photograph import DetectedObject, DetectedPhotograph
 from frcnn_cli.api.regions import find_proposals
 from frcnn_cli.api.training import train
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.training.runs.events import TrainEvents
 
 __all__ = [
     "DetectedObject",
     "DetectedPhotograph",
     "Detector",
     "FrcnnError",
+    "TrainEvents",
     "find_proposals",
     "train",
 ]

@@ -41,7 +41,16 @@ class TrainStart:
 
 @dataclass(frozen=True)
 class TrainEvents:
-    """Callbacks of a run."""
+    """Callbacks of a run, for tools that follow experiments; what one raises ends the run.
+
+    Attributes:
+        progress: `progress(step, done, total)` of work beside the training, such as the search.
+        checked: with what is wrong with the annotations, before the first step.
+        estimated: with the time and memory that the run will need.
+        started: with the run's folder, data and settings.
+        stepped: after each step, with its losses and learning rate.
+        evaluated: with the step and the mAP of a checkpoint on held-out images.
+    """
 
     progress: Progress = silent
     checked: Callable[[DataCheck], None] = lambda _: None
