@@ -52,6 +52,7 @@ def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
     result = json.loads(together.stdout)
     written = [line.split()[1] for line in together.stderr.splitlines() if "WROTE" in line]
     assert set(written) == {"0"}
+    assert "Warning" not in together.stderr
 
     runs = project / ".frcnn/runs"
     ours, theirs = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+import torch.distributed as dist
 
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from support import together
@@ -44,6 +45,18 @@ def test_the_launcher_sets_rank_and_world_size(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert DistributedContext.from_env() == DistributedContext(5, 8, 1, 4)
+
+
+def test_a_healthy_run_warns_of_nothing(tmp_path: Path) -> None:
+    """A depthwise layer gets a gradient of other strides than its weights have."""
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        layer = torch.nn.Conv2d(8, 8, 3, groups=8)
+        images = torch.rand(2, 8, 16, 16).contiguous(memory_format=torch.channels_last)
+        DistributedContext(0, 2).wrap(layer)(images).sum().backward()  # a warning is an error here
+    finally:
+        dist.destroy_process_group()
 
 
 @pytest.mark.slow
