@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from frcnn_cli.data.formats.image_names import common_tail
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import Sample
 
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 _NOT_THERE = "evaluate the split that was detected"
 
 
@@ -49,10 +51,10 @@ class ImageFinder:
         Raises:
             DataError: the split has no such image, or several that fit equally well.
         """
-        if name in self._paths:
-            return name
         last = PurePath(name).name
         candidates = self._by_name.get(last) or self._by_stem.get(last, [])
+        if name in self._paths and (name in candidates or not candidates):
+            return name  # but COCO's id 1 may be the file 0.jpg, and 1.jpg another image
         if len(candidates) > 1:
             folders = PurePath(name).parts[:-1]
             shared = [common_tail(folders, self._paths[each].parts[:-1]) for each in candidates]
@@ -67,8 +69,9 @@ class ImageFinder:
         Raises:
             DataError: the split has no such image, or several that fit equally well.
         """
-        if number in self._numbers:
-            return self._numbers[number]
+        for own in (number, as_number(number)):
+            if own in self._numbers:
+                return self._numbers[own]
         if isinstance(number, str):
             return self.find(number)
         if self._numbers:  # several files may count from 1
@@ -76,6 +79,13 @@ class ImageFinder:
         else:
             known = self._by_number.get(number, [])
         return _only(known, f"image_id {number}")
+
+
+def as_number(number: int | str) -> int | str:
+    """Returns the whole number that a text is, or what is given."""
+    if isinstance(number, str) and _WHOLE.fullmatch(number):
+        return int(number)
+    return number
 
 
 def _only(candidates: list[str], name: str) -> str:

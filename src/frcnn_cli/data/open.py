@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.coco import CocoReader
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.formats.layout import complete, known_splits
+from frcnn_cli.data.lookup import as_number
 from frcnn_cli.data.splits import make_splits
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.records import Sample
 
 _KIND = "splits"
 _SEED = 0
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOGGER = logging.getLogger(__name__)
 
 Splits = Mapping[str, tuple[str, ...]]
@@ -50,11 +49,10 @@ def own_numbers(dataset: Dataset, ids: Iterable[str]) -> OwnNumbers:
     """Returns the data's own numbers of the images `ids` and of the classes."""
     if not isinstance(dataset.reader, CocoReader):
         return OwnNumbers({}, ())
-    own = {image_id: dataset.reader.number(image_id) for image_id in ids}
+    own = {image_id: as_number(dataset.reader.number(image_id)) for image_id in ids}
     counts = Counter(own.values())
     images = {
-        image_id: image_id if counts[name] > 1 else int(name) if _WHOLE.fullmatch(name) else name
-        for image_id, name in own.items()
+        image_id: image_id if counts[number] > 1 else number for image_id, number in own.items()
     }
     given = dataset.reader.category_numbers(own) or dataset.categories
     return OwnNumbers(images, _different(given, dataset.classes))
@@ -70,18 +68,22 @@ def _different(given: Mapping[str, int], classes: Iterable[str]) -> tuple[int, .
     return tuple(numbers[name] if name in numbers else next(free) for name in classes)
 
 
-def open_dataset(path: Path, cache: Cache) -> Dataset:
+def open_dataset(path: Path, cache: Cache, *, warn: bool = True) -> Dataset:
     """Finds the data set in `path`; one without splits gets `trainval` and `test`.
 
-    Splits that `make_split` made are there too. Problems of the data set as a whole are logged as
-    warnings.
+    Splits that `make_split` made are there too.
+
+    Args:
+        path: the folder.
+        cache: keeps the splits.
+        warn: whether the notes on the data set are logged as warnings.
 
     Raises:
         DataError: there is none.
         CacheError: the splits cannot be kept.
     """
     dataset = find_dataset(path)
-    for note in dataset.notes:
+    for note in dataset.notes if warn else ():
         _LOGGER.warning("%s", note)
     if not known_splits(dataset.splits):
         made = complete(_kept_splits(dataset, cache))

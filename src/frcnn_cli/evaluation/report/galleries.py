@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,6 +91,7 @@ class ErrorGalleries:
         self._analysis = analysis
         self._split = analysis.split
         self._paths = [sample.path for sample in samples]
+        self._same_names = Counter(path.name for path in self._paths)
         self._unreadable: set[Path] = set()
 
     def galleries(self, progress: Progress = silent) -> tuple[list[Gallery], list[Gallery]]:
@@ -223,7 +226,10 @@ class ErrorGalleries:
             self._unreadable.add(path)
             _LOGGER.warning("no picture of an error: %s", error)
             return None
-        return make_picture(image, marks, title=title, detail=detail, file=path.name)
+        name = path.name
+        if self._same_names[name] > 1:
+            name = path.relative_to(os.path.commonpath(self._paths)).as_posix()
+        return make_picture(image, marks, title=title, detail=detail, file=name)
 
 
 def _gallery(

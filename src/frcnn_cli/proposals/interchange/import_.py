@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.images import find_images, image_size
 from frcnn_cli.data.lookup import ImageFinder
-from frcnn_cli.data.open import open_dataset
+from frcnn_cli.data.open import open_dataset, own_numbers
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.proposals.interchange import read_proposals
 from frcnn_cli.proposals.interchange.convention import (
@@ -95,8 +95,8 @@ def import_proposals(
         CacheError: the cache cannot be written.
     """
     imported = read_proposals(file)
-    samples = _samples(paths, imported, split, cache)
-    entries, unmatched_entries = _matched(imported, samples)
+    samples, numbers = _samples(paths, imported, split, cache)
+    entries, unmatched_entries = _matched(imported, samples, numbers)
     if not entries:
         raise DataError(
             f"names no image of {paths[0]}, but {unmatched_entries:,} others"
@@ -140,21 +140,27 @@ def import_proposals(
 
 def _samples(
     paths: Sequence[Path], imported: ImportedProposals, split: str, cache: Cache
-) -> list[Sample]:
-    """Returns the images that the file may speak of, with their objects where known."""
+) -> tuple[list[Sample], Mapping[int | str, str]]:
+    """Returns the images that the file may speak of, with their objects where known.
+
+    Returns:
+        The images, and the image id of each number that the data itself gives.
+    """
     try:
         dataset = open_dataset(paths[0], cache) if len(paths) == 1 else None
     except DataError:
         dataset = None
     if dataset is not None:
-        return _annotated(dataset, imported, split)
+        samples = _annotated(dataset, imported, split)
+        numbers = own_numbers(dataset, (sample.image_id for sample in samples)).images
+        return samples, {number: image_id for image_id, number in numbers.items()}
     found = find_images(paths)
     _require_order(imported, len(found), str(paths[0]))
     nothing = as_boxes([])
     return [
         Sample(str(path), path, nothing, np.zeros(0, np.int64), np.zeros(0, np.bool_))
         for path in found
-    ]
+    ], {}
 
 
 def _annotated(dataset: Dataset, imported: ImportedProposals, split: str) -> list[Sample]:
@@ -182,12 +188,14 @@ def _require_order(imported: ImportedProposals, images: int, where: str) -> None
 
 
 def _matched(
-    imported: ImportedProposals, samples: Sequence[Sample]
+    imported: ImportedProposals,
+    samples: Sequence[Sample],
+    numbers: Mapping[int | str, str],
 ) -> tuple[list[tuple[Sample, Values]], int]:
     """Returns the images with the rows of the file, and how many entries have none."""
     if imported.names is None:
         return list(zip(samples, imported.boxes, strict=True)), 0
-    finder = ImageFinder(samples)
+    finder = ImageFinder(samples, numbers)
     by_id = {sample.image_id: sample for sample in samples}
     matched: dict[str, Values] = {}
     unmatched_entries = 0
