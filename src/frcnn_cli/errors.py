@@ -36,6 +36,14 @@ def some_of(names: Iterable[str]) -> str:
     return ", ".join(listed[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def count(number: int, noun: str) -> str:
+    """Returns "1 image", "5,011 images", "2 boxes", "3 categories"."""
+    if number != 1:
+        ending = "ies" if noun.endswith("y") else "es" if noun.endswith(("s", "x")) else "s"
+        noun = noun.removesuffix("y") + ending
+    return f"{number:,} {noun}"
+
+
 class FrcnnError(Exception):
     """An error of the user's or of the data's, in one line: `file: problem; remedy`.
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.data.open import open_dataset
 from support.commands import frcnn
 from support.exports import (
+    BOX,
+    LABEL,
     Case,
     coco,
     coco_document,
@@ -38,6 +42,7 @@ class Outcome:
         said: words in what is noted, or in the error where nothing can be used.
         made: images where there are no splits, each with one object.
         left_out: images that are not used.
+        unsaid: words that are in nothing of it.
     """
 
     case: Case
@@ -45,7 +50,7 @@ class Outcome:
     said: tuple[str, ...] = ()
     made: int = 0
     left_out: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    unsaid: str = "\0"
 
 
 def pairs(*stems: str, ending: str = "jpg") -> dict[str, tuple[str, str]]:
@@ -76,6 +81,14 @@ def coco_parts(root: Path) -> None:
         text(root / "annotations" / f"abc{i}.json", document)
 
 
+def coco_cameras(root: Path) -> None:
+    for i, camera in enumerate(("camera1", "camera2")):
+        for k in range(2):
+            picture(root / camera / f"{k}.jpg", 80 * i + 40 * k)
+        document = json.dumps(coco_document(["0.jpg", "1.jpg"]))
+        text(root / "annotations" / f"instances_{camera}.json", document)
+
+
 def in_split_folders(root: Path) -> None:
     for i, split in enumerate(("Train", "valid", "test")):
         picture(root / split / "images" / f"{split}.jpg", 40 * i)
@@ -87,6 +100,10 @@ def coco_in_split_folders(root: Path) -> None:
         picture(root / split / "images" / "x.jpg", 40 * i)
         document = json.dumps(coco_document(["x.jpg"]))
         text(root / split / "annotations" / "labels.json", document)
+
+
+def coco_file(path: str, *files: str) -> Case:
+    return lambda root: text(root / path, json.dumps(coco_document(files)))
 
 
 def encoded(name: str, word: str) -> Case:
@@ -229,7 +246,60 @@ OUTCOMES: dict[str, Outcome] = {
             "utf-16": "猫",
         }.items()
     },
+    "voc-flat-xml-of-images-in-split-folders": Outcome(
+        voc(
+            {
+                f"Annotations/{stem}.xml": (f"JPEGImages/{folder}/{stem}.jpg", f"{stem}.jpg")
+                for stem, folder in (("a", "Train"), ("b", "valid"))
+            }
+        ),
+        splits=TWO,
+    ),
+    "voc-flat-xml-of-images-in-folders": Outcome(
+        voc({f"Annotations/{stem}.xml": (f"JPEGImages/{stem}/{stem}.jpg", "") for stem in "ab"}),
+        made=2,
+    ),
+    "voc-xml-twins": Outcome(
+        voc({"a.xml": ("a.jpg", "a.jpg"), "a.XML": ("", "a.jpg"), "b.xml": ("b.jpg", "b.jpg")}),
+        made=1,
+        left_out=1,
+        said=("a.xml: has a twin whose ending is written in another case",),
+    ),
+    "voc-urls": Outcome(
+        voc(
+            {
+                "Annotations/1.xml": ("JPEGImages/my cat.jpg", "my%20cat.jpg"),
+                "Annotations/2.xml": ("JPEGImages/b c.jpg", "https://x.org/b%20c.jpg?sig=1&amp;x"),
+            }
+        ),
+        made=2,
+        unsaid="without XML",
+    ),
+    "coco-urls-only": Outcome(
+        both(
+            lambda root: picture(root / "train2017" / "a.jpg"),
+            lambda root: text(
+                root / "annotations" / "lvis_v1_train.json",
+                json.dumps(coco_document(["a.jpg"])).replace(
+                    '"file_name": "', '"coco_url": "http://images.cocodataset.org/train2017/'
+                ),
+            ),
+        ),
+        splits={"train": 1, "trainval": 1},
+    ),
+    "coco-64-bit-ids": Outcome(
+        coco_of(coco_document(["a.jpg", "b.jpg"], ids=[2**60, 2**60 + 1])), made=2
+    ),
     # Which folders are the data? Layouts.
+    "coco-names-with-splits": Outcome(
+        both(
+            lambda root: picture(root / "images" / "a.jpg"),
+            lambda root: picture(root / "images" / "b.jpg", 9),
+            coco_file("train_labels.JSON", "a.jpg"),
+            coco_file("my-Val2.json", "b.jpg"),
+        ),
+        splits=TWO,
+    ),
     "voc-in-split-folders": Outcome(
         in_split_folders, splits={"train": 1, "val": 1, "trainval": 2, "test": 1}
     ),
@@ -239,8 +309,14 @@ OUTCOMES: dict[str, Outcome] = {
         yolo(("train/images/a.jpg", "valid/images/b.jpg"), CLASSES), splits=TWO
     ),
     "two-kinds-of-data": Outcome(
-        both(voc(pairs("a", "b")), yolo(["images/c.jpg"], {"data.yaml": YAML.format("")[:0]})),
+        both(
+            voc(pairs("a", "b")),
+            yolo(["images/c.jpg"], {"data.yaml": "train: images\nnames: [cat]\n"}),
+        ),
         made=2,
+        said=(
+            "YOLO data.yaml in data looks like data too, with 1 image, but VOC year folder data is",
+        ),
     ),
     "fiftyone-coco": Outcome(
         both(
@@ -253,9 +329,37 @@ OUTCOMES: dict[str, Outcome] = {
         made=2,
     ),
     "fiftyone-voc": Outcome(voc({"labels/p0.xml": ("data/p0.jpg", "p0.jpg")}), made=1),
-    "oxford-pets": Outcome(voc({"annotations/xmls/p.xml": ("images/p.jpg", "p.jpg")}), made=1),
+    "fiftyone-yolo": Outcome(
+        yolo(
+            ["images/train/a.jpg", "images/val/b.jpg"],
+            {"dataset.yaml": "names: {0: cat}\ntrain: ./images/train/\nval: ./images/val/"},
+        ),
+        splits=TWO,
+    ),
+    "label-studio-voc": Outcome(voc({"Annotations/a.xml": ("images/a.jpg", "a")}), made=1),
+    "oxford-pets": Outcome(
+        both(
+            voc(
+                {f"annotations/xmls/p_{i}.xml": (f"images/p_{i}.jpg", f"p_{i}.jpg") for i in "123"}
+            ),
+            lambda root: picture(root / "images/p_4.jpg", 200),
+            lambda root: text(root / "annotations/list.txt", "#Image CLASS-ID\np_1 1 1 1\n"),
+            lambda root: text(root / "annotations/trainval.txt", "p_1 1 1 1\np_3 25 1 2\n"),
+            lambda root: text(root / "annotations/test.txt", "p_4 1 1 1\n"),
+        ),
+        splits={"trainval": 2},
+        said=(
+            "has 1 XML file that no list names",
+            "test.txt: lists no annotated image",
+            "has 1 image without XML, such as 'p_4.jpg'",
+        ),
+    ),
+    "labelimg-voc": Outcome(
+        voc({f"{stem}.xml": (f"{stem}.JPG", rf"C:\Users\me\{stem}.JPG") for stem in "ab"}), made=2
+    ),
     "voc-sub-folders": Outcome(voc(pairs("day0/x", "day1/x")), made=2),
     "coco-one-json-per-image": Outcome(coco_parts, made=3),
+    "coco-cameras": Outcome(coco_cameras, made=4, said=("made trainval (3) and test (1)",)),
     "vott-voc": Outcome(
         voc(
             pairs("a", "b"), {"cat_train": "a.jpg 1\nb.jpg -1\n", "cat_val": "b.jpg 1\na.jpg -1\n"}
@@ -320,12 +424,36 @@ OUTCOMES: dict[str, Outcome] = {
         ),
         splits={"trainval": 3, "test": 2},
         left_out=1,
-        said=("scan 1.xml", "has 1 images without XML"),
+        said=("scan 1.xml", "has 1 image without XML"),
+    ),
+    "voc-lists-of-pairs": Outcome(
+        both(
+            voc(pairs("a", "b")),
+            lambda root: text(root / "train.txt", "./JPEGImages/a.jpg ./Annotations/a.xml\n"),
+            lambda root: text(root / "val.txt", "JPEGImages/b.jpg 21,21,80,80,0\n"),
+        ),
+        splits=TWO,
+    ),
+    "voc-lists-beside": Outcome(
+        both(
+            voc({f"{stem}.xml": (f"{stem}.jpg", f"{stem}.jpg") for stem in "abc"}),
+            lambda root: text(root / "train.txt", "a\n"),
+            lambda root: text(root / "val.txt", "b.jpg\n"),
+        ),
+        splits=TWO,
+        said=("has 1 XML file that no list names; it is not used",),
+    ),
+    "yolo-lists-without-yaml": Outcome(
+        yolo(
+            ["images/a.jpg", "images/b.jpg"],
+            CLASSES | {"train.txt": "images/a.jpg\n", "valid.txt": "data/images/b.jpg\n"},
+        ),
+        splits=TWO,
     ),
     "voc-unlisted": Outcome(
         voc(pairs("a", "b", "c"), {"train": "a\n", "val": "b\n", "test": "\n"}),
         splits=TWO,
-        said=("has 1 XML files that no list", "test.txt: is empty"),
+        said=("has 1 XML file that no list", "test.txt: is empty"),
     ),
     "yolo-test-missing": Outcome(
         yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: ../test/images")}),
@@ -381,7 +509,94 @@ OUTCOMES: dict[str, Outcome] = {
     ),
     "yolo-without-yaml": Outcome(yolo(["images/p0.jpg", "images/p1.jpg"], CLASSES), made=2),
     "yolo-labelimg": Outcome(yolo(["p0.jpg", "p1.jpg"], CLASSES), made=2),
+    "yolo-absolute-path": Outcome(
+        lambda root: yolo(
+            ["images/train/a.jpg", "images/val/b.jpg"],
+            {"data.yaml": f"path: {root}\ntrain: images/train\nval: images/val\nnames: [cat]\n"},
+        )(root),
+        splits=TWO,
+    ),
+    # What is not used.
+    "coco-unlisted-images": Outcome(
+        both(coco(), lambda root: picture(root / "images" / "day2" / "x.jpg")),
+        made=2,
+        said=("has 1 image that no COCO JSON lists, such as 'images/day2/x.jpg'; it is not used",),
+    ),
+    "yolo-unnamed-images": Outcome(
+        yolo(
+            (*TRAIN_VALID, "test/images/c.jpg", "test/images/d.jpg"),
+            {"data.yaml": YAML.format("test: null")},
+        ),
+        splits=TWO,
+        said=("has 2 images that data.yaml does not name, such as 'test/images/c.jpg'",),
+    ),
+    "yolo-label-without-image": Outcome(
+        yolo(
+            ["images/a.jpg"],
+            CLASSES | {"labels/b.txt": LABEL, "labels/empty.txt": "", "README.txt": "1 2 3 4"},
+        ),
+        made=1,
+        said=("has 1 label file without an image, such as 'labels/b.txt'; it is not used",),
+    ),
+    "yolo-labels-in-other-case": Outcome(
+        both(
+            yolo(["images/a.JPG"], CLASSES | {"Labels/B.TXT": LABEL}),
+            lambda root: picture(root / "images" / "b.jpg", 7),
+        ),
+        made=2,
+    ),
+    "coco-two-files-of-one-split": Outcome(
+        both(
+            lambda root: picture(root / "train" / "a.jpg"),
+            coco_file("train/_annotations.coco.json", "a.jpg"),
+            coco_file("train/backup.coco.json", "a.jpg"),
+        ),
+        splits={"train": 0, "trainval": 0},
+        left_out=2,
+        said=("image 'train/a.jpg' is in data/train/backup.coco.json too: merge the files",),
+    ),
+    "coco-a-file-for-each-class": Outcome(
+        both(
+            lambda root: picture(root / "images" / "a.jpg"),
+            lambda root: picture(root / "images" / "b.jpg", 9),
+            coco_file("cats.json", "a.jpg", "b.jpg"),
+            coco_file("dogs.json", "a.jpg", "b.jpg"),
+        ),
+        made=4,
+        said=("has 2 images that several JSON files list, such as 'images/a.jpg'; merge",),
+    ),
+    "yolo-val-is-train": Outcome(
+        yolo(["images/a.jpg"], {"data.yaml": "train: images\nval: images\nnames: [cat]"}),
+        splits={"train": 1, "trainval": 1},
+        said=("names the images of `train` as `val` too; there is no val",),
+    ),
+    "yolo-repeated-class": Outcome(
+        yolo(["images/a.jpg"], {"data.yaml": "train: images\nnames: [cat, dog, cat]"}),
+        splits={"train": 1, "trainval": 1},
+        said=("names 'cat' as the classes 0 and 2; they are taken for one",),
+    ),
     # No data set found.
+    "coco-without-annotations": Outcome(
+        both(
+            lambda root: picture(root / "a.jpg"),
+            lambda root: text(
+                root / "image_info.json",
+                json.dumps({**coco_document(["a.jpg"]), "annotations": None}),
+            ),
+        ),
+        said=("image_info.json: has no `annotations`",),
+    ),
+    "yolo-blank-class": Outcome(
+        yolo(["images/a.jpg"], {"classes.txt": "bird\n\ncat\n"}),
+        said=("classes.txt: line 2 is blank, but lines are the numbers of classes",),
+    ),
+    "labelme": Outcome(
+        both(
+            lambda root: picture(root / "a.jpg"),
+            lambda root: text(root / "a.json", '{"shapes": [], "imagePath": "a.jpg"}'),
+        ),
+        said=("holds no data set, but 1 .json file, 1 image",),
+    ),
     "coco-files-missing": Outcome(
         lambda root: text(root / "annotations.json", json.dumps(coco_document(["p0.jpg", "b"]))),
         said=("annotations.json: lists 2 images", "such as 'p0.jpg'", "put them into"),
@@ -407,11 +622,13 @@ def test_an_export_is_read_as_it_is_meant_or_refused(tmp_path: Path, name: str) 
     told = frcnn(tmp_path, "data", "data", "--json")
     report = json.loads(told.stdout) if told.stdout else {}
     words = " ".join((told.stderr + json.dumps(report, ensure_ascii=False)).split())
-    plain = frcnn(tmp_path, "data", "data").stderr
-    assert all(each in words + " ".join(plain.split()) for each in outcome.said), words
+    plain = frcnn(tmp_path, "data", "data")
+    words += " ".join((plain.stdout + plain.stderr).split())
+    assert all(each in words for each in outcome.said), words
+    assert outcome.unsaid not in words
     count = outcome.made if outcome.splits is None else len(report.get("splits", {}))
     if not (outcome.made or outcome.splits or outcome.left_out):
-        assert (told.returncode, "holds no data set" in words or "lists" in words) == (1, True)
+        assert told.returncode == 1, words
         return
     assert told.returncode == (3 if outcome.left_out else 0), words
     assert report["left_out"] == outcome.left_out
@@ -421,3 +638,36 @@ def test_an_export_is_read_as_it_is_meant_or_refused(tmp_path: Path, name: str) 
     else:
         assert splits == outcome.splits
     assert report["objects"] == report["photographs"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["voc-cvat-default", "coco-one-json-per-image", "coco-cameras"])
+def test_unsplit_data_can_be_split_trained_on_and_scored(tmp_path: Path, name: str) -> None:
+    OUTCOMES[name].case(tmp_path / "data")
+    made = frcnn(tmp_path, "data", "data", "--make-split", "val", "--json")
+    assert made.returncode == 0, made.stderr
+    counts = json.loads(made.stdout)["splits"]
+    parts = [counts[split]["photographs"] for split in ("train", "val", "test")]
+    assert min(parts) > 0
+    assert sum(parts) == OUTCOMES[name].made
+    dry = frcnn(tmp_path, "train", "data", "--split", "train", "--dry-run", "--iterations", "1")
+    assert dry.returncode == 0, dry.stderr
+    assert "is not split into train, val and test: made trainval" in " ".join(dry.stderr.split())
+    dataset = open_dataset(tmp_path / "data", Cache(tmp_path / ".frcnn"))
+    for split in ("val", "test"):
+        images = [
+            {
+                "file": str(dataset.record(image_id).path),
+                "width": 160,
+                "height": 120,
+                "detections": [{"label": "cat", "category_id": 1, "score": 0.9, "box": BOX}],
+            }
+            for image_id in dataset.split(split)
+        ]
+        text(
+            tmp_path / "boxes.json",
+            json.dumps({"schema": "frcnn.detections/1", "images": images}),
+        )
+        words = ("eval", "data", "--split", split, "--detections", "boxes.json", "--json")
+        scored = frcnn(tmp_path, *words)
+        assert json.loads(scored.stdout)["map"] == 1, scored.stderr

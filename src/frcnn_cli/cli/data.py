@@ -77,7 +77,7 @@ def data(
 
         _check(to, out)
         cache = Cache(context.cache_dir)
-        found = datasets.open_dataset(folder, cache)
+        found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report
         if make_split is not None:
             found = datasets.make_split(found, make_split, share, seed, cache)
         with terminal.progress() as report:
@@ -122,7 +122,7 @@ def _report(
     rows = {
         "without objects": count(summary.empty, "image") if summary.empty else "",
         "left out": count(summary.left_out, "image") if summary.left_out else "",
-        "clipped": _boxes(summary.clipped) if summary.clipped else "",
+        "clipped": count(summary.clipped, "box") if summary.clipped else "",
         "repeated": count(summary.repeated, "object") if summary.repeated else "",
         "pictures": "" if not drawn else f"{len(drawn)} in {drawn[0].parent}",
     }
@@ -198,10 +198,6 @@ def _kind(problem: Problem) -> str:
 def _problem(kind: str, message: str) -> Text:
     style = "bold red" if kind == "left out" else "yellow"
     return Text.assemble((kind, style), f"  {message}", overflow="fold")
-
-
-def _boxes(number: int) -> str:
-    return "1 box" if number == 1 else f"{number:,} boxes"
 
 
 def _conversion_json(conversion: Conversion) -> dict[str, Any]:

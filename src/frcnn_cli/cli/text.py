@@ -11,8 +11,12 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from frcnn_cli import errors
+
 if TYPE_CHECKING:
     from frcnn_cli.records import OperatingPoint
+
+count = errors.count
 
 
 def headline(text: str, *, complete: bool = True) -> Text:
@@ -101,12 +105,6 @@ def table(
 
 MOST_ROWS = 50
 """Classes that a table lists; of more, the number is given."""
-
-
-def count(number: int, noun: str) -> str:
-    """Returns "1 image", "5,011 images", "2 boxes"."""
-    ending = "" if number == 1 else "es" if noun.endswith(("s", "x")) else "s"
-    return f"{number:,} {noun}{ending}"
 
 
 def from_score(point: OperatingPoint) -> str:

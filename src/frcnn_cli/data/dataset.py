@@ -16,7 +16,7 @@ import numpy as np
 
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.record import Record, clip, joined, without_repeats
-from frcnn_cli.errors import AnnotationError, DataError, ImageError, some_of
+from frcnn_cli.errors import AnnotationError, DataError, ImageError, count, some_of
 from frcnn_cli.records import Sample
 
 
@@ -83,8 +83,7 @@ class Dataset:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {len(ids):,}" for name, ids in self.splits.items())
         splits = f"splits: {parts}" if parts else "no splits"
-        count = "1 image" if len(self.ids) == 1 else f"{len(self.ids):,} images"
-        return f"{self.format} {self.root}: {count}, {splits}"
+        return f"{self.format} {self.root}: {count(len(self.ids), 'image')}, {splits}"
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -123,7 +122,8 @@ class Dataset:
         """
         if name in self.splits:
             return self.splits[name]
-        remedy = f"use one of {', '.join(self.splits)}" if self.splits else "it has no splits"
+        there = [name for name, ids in self.splits.items() if ids]
+        remedy = f"use one of {some_of(there)}" if there else "it has no splits"
         raise DataError(f"has no split {name!r}", remedy=remedy, file=self.root)
 
     def with_splits(self, splits: Mapping[str, tuple[str, ...]]) -> Dataset:

@@ -126,7 +126,7 @@ def image_size(path: Path | str) -> tuple[int, int]:
     Raises:
         ImageError: the file is missing, no image, or too large to be one.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path if isinstance(path, Path) else Path(path)) as image:
         width, height = image.size
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
@@ -160,7 +160,25 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
-    """Yields the images below `folder`, through symbolic links but each folder once.
+    """Yields the images below `folder`, as `walk_names` finds them.
+
+    Raises:
+        DataError: a folder cannot be searched.
+    """
+    return (folder / name for name in walk_names(folder, strict=True))
+
+
+def walk_names(
+    folder: Path, endings: tuple[str, ...] = SUFFIXES, *, strict: bool = False
+) -> Iterator[str]:
+    """Yields the files below `folder` with one of the endings, as paths in it with "/".
+
+    Symbolic links are followed, but each folder is searched once; hidden ones are left out.
+
+    Args:
+        folder: where to look.
+        endings: in lower case.
+        strict: whether a folder that cannot be searched is an error; otherwise it is left out.
 
     Raises:
         DataError: a folder cannot be searched.
@@ -174,16 +192,20 @@ def walk_images(folder: Path) -> Iterator[Path]:
         ) from error
 
     seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
-        state = Path(parent).stat()
+    for parent, folders, files in os.walk(
+        folder, followlinks=True, onerror=fail if strict else None
+    ):
+        state = os.stat(parent)  # noqa: PTH116  (as os.walk: text, of which there is much)
+        inside = os.path.relpath(parent, folder).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
         if (state.st_dev, state.st_ino) in seen:
             folders.clear()
             continue
         seen.add((state.st_dev, state.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(parent) / name
+            if not name.startswith(".") and name.lower().endswith(endings):
+                yield prefix + name
 
 
 @contextmanager

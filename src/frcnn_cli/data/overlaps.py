@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cache.keys import content_hash
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import DataError, count
 
 PAIRS = (("train", "val"), ("train", "test"), ("val", "test"), ("trainval", "test"))
 """Splits that should share no image. The last is looked at where `train` is missing."""
@@ -88,7 +88,7 @@ def overlapping_splits(
         )
         found = overlaps_of(ours, theirs)
         if found:
-            number = "1 image" if len(found) == 1 else f"{len(found):,} images"
+            number = count(len(found), "image")
             lines.append(f"{one} and {other} share {number}, such as {next(iter(found.values()))}")
     return tuple(lines)
 

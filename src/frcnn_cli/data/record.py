@@ -62,6 +62,8 @@ def clip(
         The boxes; those that have no area, are no pixels or are mostly outside of the image; and
         those that were clipped.
     """
+    if _all_inside(record.boxes, size):
+        return record.boxes, [], []
     clipped = box_ops.clip(record.boxes, *size)
     moved = np.abs(record.boxes - clipped).max(axis=1, initial=0) > TOLERANCE
     whole = box_ops.area(record.boxes)
@@ -92,6 +94,14 @@ def clip(
                 )
             )
     return clipped, refused, warnings
+
+
+def _all_inside(boxes: FloatArray, size: tuple[int, int]) -> bool:
+    """Returns whether nothing can be wrong with boxes, which is quickly seen of most images."""
+    if not len(boxes):
+        return True
+    low, high = boxes[:, :2], boxes[:, 2:]
+    return bool(low.min() >= 0 and (high <= size).all() and (high - low).min() >= 1 < high.min())
 
 
 def without_repeats(record: Record) -> tuple[Record, list[AnnotationError]]:

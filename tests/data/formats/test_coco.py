@@ -216,12 +216,12 @@ def test_what_belongs_to_no_photograph_is_noted(tmp_path: Path) -> None:
     dataset = found(tmp_path)
     assert dataset.ids == ("7", "7#2")
     assert [note.problem for note in dataset.notes] == [
-        "has 1 x category without a name or a whole number, such as 20",
-        "has 1 x image with the id of another, such as 7 ('b.jpg')",
-        "has 2 x image that cannot be read, such as number 3 (object missing required field "
-        "`file_name`)",
-        "has 2 x annotation of an image that is not listed, such as 1 of image 1",
-        "has 1 x annotation that cannot be read, such as 3 (object missing required field "
+        "has 1 category without a name or a whole number, such as 20",
+        "has 1 image with the id of another, such as 7 ('b.jpg')",
+        "has 1 image without a file name, such as 9",
+        "has 1 image that cannot be read, such as number 4 (expected `object`, got `str`)",
+        "has 2 annotations of an image that is not listed, such as 1 of image 1",
+        "has 1 annotation that cannot be read, such as 3 (object missing required field "
         "`image_id`)",
     ]
 

@@ -41,7 +41,12 @@ def boxes(draw: st.DrawFn) -> tuple[float, ...]:
     return x1, y1, x1 + width, y1 + height
 
 
-names = st.sampled_from(["dog", "traffic light", "no", "Ünïcode 写真", "a: {b}", "0", "<tag>&"])
+names = st.sampled_from(
+    [
+        *("dog", "traffic light", "no", "Ünïcode 写真", "a: {b}", "0", "<tag>&", "N/A", ".."),
+        *("../x", "[red]a[/]", "C:\\x", "-1", "~", "'", "#x", "con", "%2F", "\u200f", "a,b;c"),
+    ]
+)
 objects = st.lists(st.tuples(names, boxes(), st.booleans()), max_size=4)
 
 
@@ -119,6 +124,21 @@ def test_coco_keeps_its_numbers(tmp_path: Path) -> None:
         **{"id": 1, "image_id": 139, "category_id": 20, "bbox": [1, 2, 3, 4]},
         **{"area": 12, "iscrowd": 0, "segmentation": []},
     }
+
+
+def test_a_class_with_control_characters(tmp_path: Path) -> None:
+    name = "bell\x07 [red]\x1b[1m/../\x00"
+    photograph(tmp_path / "data" / "a.jpg")
+    image = {"id": 1, "file_name": "a.jpg"}
+    dog = {"image_id": 1, "category_id": 10, "bbox": [1, 1, 20, 20]}
+    coco(tmp_path / "data" / "train.json", [image], [dog], [name])
+    dataset = find_dataset(tmp_path / "data")
+    assert dataset.classes == (name,)
+    for to in ("yolo", "coco"):
+        dataset = find_dataset(convert(dataset, tmp_path / to, to).folder)
+        assert said(dataset, "train") == {"a": [(name, [1, 1, 21, 21], False)]}
+    (failure,) = convert(dataset, tmp_path / "voc", "voc").failures
+    assert f"cannot hold the class {name!r}" in str(failure)
 
 
 def test_pycocotools_opens_what_is_written(scenes: Path, tmp_path: Path) -> None:

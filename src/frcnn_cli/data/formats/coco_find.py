@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.coco import CocoFile, CocoReader
+from frcnn_cli.data.formats.coco_images import image_paths, note_doubles, without_doubles
 from frcnn_cli.data.formats.coco_index import read_coco
 from frcnn_cli.data.formats.coco_json import looks_like_coco
-from frcnn_cli.data.formats.image_names import ImageFinder
+from frcnn_cli.data.formats.image_names import ImageFinder, unused_files
 from frcnn_cli.data.formats.layout import (
     Splits,
     Unused,
     complete,
+    files_ending,
     folders,
     ignore,
     in_order_of_splits,
+    known_splits,
     split_called,
 )
 from frcnn_cli.errors import AnnotationError, DataError
 
 LOOKED_AT = 50
 """Images of a file that are looked for in a folder, to see whether it is theirs."""
-
-_YEAR = re.compile(r"(19|20)\d\d$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +65,36 @@ def find_coco(root: Path, unused: Unused = ignore) -> Dataset | None:
         for problem in problems:
             unused(problem)
         return None
-    keys = _keys(found)
-    alone = len(found) == 1
-    reader = CocoReader(
-        {"" if alone else key: each.file for key, each in zip(keys, found, strict=True)},
-        {"" if alone else key: each.images for key, each in zip(keys, found, strict=True)},
-    )
+    titles = _titles([each.name for each in found])
+    finders = [each.images for each in found]
+    images, paths = image_paths(root, [each.file for each in found], finders)
+    files = without_doubles([each.file for each in found], titles, paths)
+    keys = [""] if len(found) == 1 else _keys(found)
     members = [
-        file.ids if alone else tuple(f"{key}/{number}" for number in file.ids)
-        for key, file in zip(keys, (each.file for each in found), strict=True)
+        tuple(f"{key}/{number}" if key else number for number in file.ids)
+        for key, file in zip(keys, files, strict=True)
     ]
-    splits = _splits([each.name for each in found], members)
-    classes, categories, notes = _categories([each.file for each in found])
+    splits = _splits(titles, members)
+    classes, categories, notes = _categories(files)
+    used = {path for each in paths for path in each}
     return Dataset(
         "COCO JSON in",
         root,
         tuple(image_id for ids in members for image_id in ids),
         complete(splits),
-        reader,
+        CocoReader(
+            dict(zip(keys, files, strict=True)),
+            dict(zip(keys, finders, strict=True)),
+        ),
         classes or None,
         categories,
-        (*problems, *(note for each in found for note in each.file.notes), *notes),
+        (
+            *problems,
+            *(note for file in files for note in file.notes),
+            *notes,
+            *([] if known_splits(splits) else note_doubles(root, paths)),
+            *unused_files(root, images, used, "image", "that no COCO JSON lists"),
+        ),
     )
 
 
@@ -100,7 +111,13 @@ def _in_annotations(root: Path, unused: Unused) -> list[_Found]:
     ] or [(path, below.name) for below in folders(folder) for path in _json_files(below)]
     found: list[_Found] = []
     for path, name in named:
-        file = read_coco(path)
+        try:
+            file = read_coco(path)
+        except AnnotationError as error:
+            if instances:
+                raise
+            unused(error)
+            continue
         if file is None:
             continue
         if not instances and not len(file.boxes) and not file.bad:
@@ -113,7 +130,7 @@ def _in_annotations(root: Path, unused: Unused) -> list[_Found]:
 def _places(root: Path, name: str) -> list[Path]:
     """Returns where the images of a file about `name` may be, the likeliest first."""
     places = [root / name, root / "images" / name]
-    split = split_called(_YEAR.sub("", name))
+    split = _split_of(name)
     if split:
         images = root / "images"
         for parent in (root, *([images] if images.is_dir() else [])):
@@ -159,7 +176,7 @@ def _with_images(
     One without images has the first place that is there; one whose images are in no place is not
     used.
     """
-    split = split_called(_YEAR.sub("", name))
+    split = _split_of(name)
     there = [place for place in dict.fromkeys(places) if place.is_dir()]
     finders = [ImageFinder(place, split) for place in there]
     sample = file.names[:: max(1, len(file.names) // LOOKED_AT)]
@@ -184,11 +201,7 @@ def _sorted(found: list[_Found]) -> list[_Found]:
 
 
 def _json_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.glob("*.json")
-        if path.is_file() and not path.name.startswith(".") and looks_like_coco(path)
-    )
+    return sorted(path for path in files_ending(folder, ".json") if looks_like_coco(path))
 
 
 def _keys(found: Sequence[_Found]) -> list[str]:
@@ -204,18 +217,31 @@ def _keys(found: Sequence[_Found]) -> list[str]:
     return keys
 
 
-def _splits(names: Sequence[str], members: Sequence[tuple[str, ...]]) -> Splits:
-    """Returns the splits: "train2017" is train, unless two years of it are there.
+def _titles(names: Sequence[str]) -> list[str]:
+    """Returns the split of each file: "train2017" is train, unless two years of it are there."""
+    meant = [_split_of(name) for name in names]
+    called = defaultdict(set)
+    for name, split in zip(names, meant, strict=True):
+        called[split].add(name.lower())
+    return [
+        split if split and len(called[split]) == 1 else name or "all"
+        for name, split in zip(names, meant, strict=True)
+    ]
 
-    Where no name is that of a split, a single file, or one file per image, is no split.
-    """
-    meant = [split_called(_YEAR.sub("", name)) for name in names]
+
+def _splits(titles: Sequence[str], members: Sequence[tuple[str, ...]]) -> Splits:
+    """Returns the splits; a single file, or one file per image, is none unless named as one."""
     splits: Splits = {}
-    for name, split, ids in zip(names, meant, members, strict=True):
-        title = split if split and meant.count(split) == 1 else name or "all"
+    for title, ids in zip(titles, members, strict=True):
         splits[title] = splits.get(title, ()) + ids
-    lone = len(names) == 1 or all(len(ids) <= 1 for ids in members)
-    return {} if lone and not any(meant) else splits
+    lone = len(titles) == 1 or all(len(ids) <= 1 for ids in members)
+    return {} if lone and not any(map(_split_of, titles)) else splits
+
+
+def _split_of(name: str) -> str | None:
+    """Returns the split that a name has in it, as "train2017" and "person_keypoints_val" have."""
+    found = {split_called(word) for word in re.split(r"[^a-z]+", name.lower())} - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _categories(

@@ -29,7 +29,7 @@ from frcnn_cli.data.formats.coco_json import (
 )
 from frcnn_cli.data.formats.voc_xml import LARGEST
 from frcnn_cli.data.record import MOST_TOLD
-from frcnn_cli.errors import AnnotationError, DataError
+from frcnn_cli.errors import AnnotationError, DataError, count
 
 EntryT = TypeVar("EntryT")
 
@@ -38,11 +38,13 @@ def read_coco(path: Path) -> CocoFile | None:
     """Reads a COCO JSON file; None where it lacks `images` or `categories`, and so is another.
 
     Raises:
-        AnnotationError: it cannot be read or is not JSON.
+        AnnotationError: it cannot be read, is not JSON or says nothing of objects.
     """
     top = read_lists(path)
     if top.images is None or top.categories is None:
         return None
+    if top.annotations is None:  # its images are not known to be empty
+        raise AnnotationError("has no `annotations`", remedy="it is not used", file=path)
     return _index(path, top, _Notes(path))
 
 
@@ -120,14 +122,18 @@ class _Images:
 
     def add(self, image: Image) -> None:
         """Adds an image; its id must be its own, and its file too."""
-        key, name = id_text(image.id), image.file_name.replace("\\", "/").removeprefix("./")
+        written = image.file_name or image.coco_url  # LVIS has no other
+        if not written:
+            self._notes.add("image without a file name", id_text(image.id))
+            return
+        key, name = id_text(image.id), written.replace("\\", "/").removeprefix("./")
         listed = self._of_file.get(name)
         if listed is not None:
-            self._notes.add("image that is listed twice, and is one", repr(image.file_name))
+            self._notes.add("image listed twice, which is used once", repr(written))
         if key not in self.places:
             self.places[key] = self._append(key, name) if listed is None else listed
         elif self.places[key] != listed:
-            self._notes.add("image with the id of another", f"{key} ({image.file_name!r})")
+            self._notes.add("image with the id of another", f"{key} ({written!r})")
             same = self.ambiguous.setdefault(key, [self.places[key]])
             if listed is None:
                 title = f"{key}#{len(same) + 1}"
@@ -214,9 +220,8 @@ class _Objects:
     def refuse_background(self, without_objects: Iterable[int]) -> None:
         """Refuses images without objects if they may own annotations that name no image."""
         if self._ownerless:
-            count = len(self._ownerless)
             problem = (
-                f"has no objects, but {count:,} annotations of the file name no image, such as "
+                f"has no objects, but annotations that name no image may be of it, such as "
                 f"annotation {self._ownerless[0]}"
             )
             for place in without_objects:
@@ -278,16 +283,18 @@ class _Notes:
         self._found: dict[str, tuple[int, str]] = {}
 
     def add(self, kind: str, example: str) -> None:
-        count, first = self._found.get(kind, (0, example))
-        self._found[kind] = count + 1, first
+        number, first = self._found.get(kind, (0, example))
+        self._found[kind] = number + 1, first
 
     def all(self) -> tuple[DataError, ...]:
         """Returns one error a kind."""
         return tuple(
             AnnotationError(
-                f"has {count:,} x {kind}, such as {first[:200]}",
+                f"has {count(number, noun)} {rest}, such as {first[:200]}",
                 remedy="fix or remove it; it is not used",
                 file=self._path,
             )
-            for kind, (count, first) in self._found.items()
+            for (noun, rest), (number, first) in zip(
+                (kind.split(" ", 1) for kind in self._found), self._found.values(), strict=True
+            )
         )

@@ -22,7 +22,7 @@ _A_LIST = re.compile(rb"\s*:\s*\[")
 _OURS = re.compile(rb'"schema"\s*:\s*"frcnn\.')
 _NOT_A_NUMBER = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\s,\]}])")
 
-_Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Id = _Number | float | str
 _Flag = bool | int | float | str | None
 
@@ -31,7 +31,8 @@ class Image(msgspec.Struct, gc=False):
     """An entry of `images`."""
 
     id: _Id
-    file_name: str
+    file_name: str = ""
+    coco_url: str = ""
 
 
 class CocoAnnotation(msgspec.Struct, gc=False):

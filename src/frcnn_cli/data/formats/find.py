@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.coco_find import find_coco
-from frcnn_cli.data.formats.layout import Unused, complete, folders, ignore, split_called
+from frcnn_cli.data.formats.layout import (
+    Unused,
+    complete,
+    folders,
+    ignore,
+    is_image_name,
+    split_called,
+)
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.data.formats.yolo_find import find_yolo
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import DataError, count, some_of
 from frcnn_cli.files import reading
 
 _NAMED = 3
@@ -46,10 +55,17 @@ def find_dataset(path: Path | str) -> Dataset:
 
 def _nothing_found(root: Path, seen: list[DataError]) -> DataError:
     if not seen:
+        files = Counter(
+            "image" if is_image_name(path.name) else f"{path.suffix} file"
+            for place in (root, *folders(root))
+            for path in place.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        )
+        kinds = [count(number, kind) for kind, number in files.most_common()]
         return DataError(
-            "holds no data set",
+            f"holds no data set, but {some_of(kinds) or 'nothing'}",
             remedy="name a folder with a VOCdevkit, with JPEGImages and Annotations, with COCO "
-            "JSON, with a YOLO data.yaml, or with images beside their VOC XML",
+            "JSON, with a YOLO data.yaml or classes.txt, or with images beside their VOC XML",
             file=root,
         )
     reasons = list(dict.fromkeys(map(str, seen)))
@@ -61,8 +77,9 @@ def _nothing_found(root: Path, seen: list[DataError]) -> DataError:
 
 def _look(root: Path, unused: Unused) -> Dataset | None:
     """Returns the data set of `root` itself, or else of a folder just below it."""
-    if found := _first(FINDERS, root, unused):
-        return _with_others(found, [root])
+    for finder in FINDERS:
+        if found := finder(root, unused):
+            return _with_others(found, finder, [root])
     # A folder of one split is not the data set, unless nothing else is.
     below = sorted(folders(root), key=lambda path: split_called(path.name) is not None)
     for finder in FINDERS:
@@ -71,29 +88,26 @@ def _look(root: Path, unused: Unused) -> Dataset | None:
                 split = split_called(folder.name)
                 if split and not found.splits:
                     found = found.with_splits(complete({split: found.ids}))
-                return _with_others(found, below)
+                return _with_others(found, finder, below)
     return None
 
 
-def _first(finders: Iterable[Finder], folder: Path, unused: Unused) -> Dataset | None:
-    return next((found for finder in finders if (found := finder(folder, unused))), None)
-
-
-def _with_others(found: Dataset, places: Sequence[Path]) -> Dataset:
-    """Returns the data set with notes on the others that are in `places`."""
+def _with_others(found: Dataset, by: Finder, places: Sequence[Path]) -> Dataset:
+    """Returns the data set that a finder found, with notes on the others that are in `places`."""
     notes = []
-    for place in places:
-        for finder in FINDERS:
-            try:
-                other = finder(place, ignore)
-            except DataError:
-                continue
-            if other and (other.root, other.format) != (found.root, found.format):
-                notes.append(
-                    DataError(
-                        f"{other.format} {other.root} looks like data too, {len(other.ids):,} "
-                        f"images beside the chosen {found.format} {found.root}",
-                        remedy="it is not used; name its folder or move the other one away",
-                    )
+    for place, finder in product(places, FINDERS):
+        if (place, finder) == (found.root, by):
+            continue
+        try:
+            other = finder(place, ignore)
+        except DataError:
+            continue
+        if other:
+            notes.append(
+                DataError(
+                    f"{other.format} {other.root} looks like data too, with "
+                    f"{count(len(other.ids), 'image')}, but {found.format} {found.root} is used",
+                    remedy="name the folder of one, or move the other away",
                 )
+            )
     return dataclasses.replace(found, notes=(*found.notes, *notes))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from frcnn_cli.data.formats.layout import bare_name, is_file, safe_join, split_called
 from frcnn_cli.data.images import walk_images
+from frcnn_cli.errors import DataError, count
 
 
 class ImageFinder:
@@ -38,7 +40,7 @@ class ImageFinder:
 
     def _resembling(self, name: str) -> Path | None:
         text = unquote(urlsplit(name).path) if "://" in name else name
-        for variant in dict.fromkeys((text, unquote(text))):
+        for variant in dict.fromkeys((text, unquote(text), unquote(text.partition("?")[0]))):
             candidates = self._by_name().get(bare_name(variant).lower(), [])
             parts = _parts(variant)
             if len(candidates) > 1:
@@ -50,10 +52,6 @@ class ImageFinder:
             if len(candidates) == 1:
                 return candidates[0]
         return None
-
-    def below(self) -> list[Path]:
-        """Returns all images below the folder, but those of other splits."""
-        return [path for paths in self._by_name().values() for path in paths]
 
     def _by_name(self) -> dict[str, list[Path]]:
         if self._below is None:
@@ -70,6 +68,33 @@ class ImageFinder:
         return self._split is not None and bool(others)
 
 
+def unused_files(
+    root: Path, names: Iterable[str], used: Collection[str], kind: str, why: str
+) -> list[DataError]:
+    """Returns a note on the files below `root` that are not used, if there are any.
+
+    Args:
+        root: the folder of the data.
+        names: the files in question, as paths in `root` with "/".
+        used: those that are used; one that a link leads to is used too.
+        kind: what they are, such as "image".
+        why: the reason, such as "that no list names".
+    """
+    unused = [name for name in names if name not in used]
+    if unused:  # links are looked at only where it matters
+        files = {_identity(root / name) for name in used}
+        unused = [name for name in unused if _identity(root / name) not in files]
+    if not unused:
+        return []
+    problem = f"has {count(len(unused), kind)} {why}, such as {min(unused)[:200]!r}"
+    return [DataError(problem, remedy=not_used(len(unused)), file=root)]
+
+
+def not_used(number: int) -> str:
+    """Returns what happens to files that are noted."""
+    return "it is not used" if number == 1 else "they are not used"
+
+
 def common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     """Returns how many parts two paths share, counted from the end backwards."""
     count = 0
@@ -78,6 +103,14 @@ def common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
             break
         count += 1
     return count
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -75,6 +75,12 @@ def folders(root: Path) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
+def files_ending(folder: Path, ending: str) -> list[Path]:
+    """Returns the files in `folder`, sorted, with an ending in any case; without hidden ones."""
+    names = (path for path in folder.iterdir() if path.name.lower().endswith(ending))
+    return sorted(path for path in names if path.is_file() and not path.name.startswith("."))
+
+
 def is_image_name(name: str) -> bool:
     """Returns whether a file is called like an image."""
     return name.lower().endswith(SUFFIXES)
@@ -87,7 +93,10 @@ def is_file(path: Path) -> bool:
 
 def bare_name(name: str) -> str:
     """Returns the last part of `name`, which may be a path of this or of another system."""
-    return PureWindowsPath(PurePosixPath(name.strip()).name).name
+    name = name.strip()
+    if name == "." or not frozenset("/\\:").isdisjoint(name):
+        name = PureWindowsPath(PurePosixPath(name).name).name
+    return name
 
 
 def safe_join(folder: Path, name: str) -> Path | None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.image_names import not_used, unused_files
 from frcnn_cli.data.formats.layout import (
     Splits,
     Unused,
     complete,
     folders,
     ignore,
-    is_image_name,
     split_called,
 )
 from frcnn_cli.data.formats.voc import VocReader
 from frcnn_cli.data.formats.voc_folder import VocFolder
 from frcnn_cli.data.formats.voc_lists import read_lists
 from frcnn_cli.data.formats.voc_xml import read_annotation
-from frcnn_cli.errors import AnnotationError, DataError
+from frcnn_cli.data.images import walk_names
+from frcnn_cli.errors import AnnotationError, DataError, count
 
 YEAR = re.compile(r"VOC20\d\d")
 IMAGE_FOLDERS = ("jpegimages", "images", "data")
@@ -100,15 +102,16 @@ def find_beside(root: Path, unused: Unused = ignore) -> Dataset | None:
             members = tuple(f"{path.name}/{stem}" for stem in folder.xml)
             splits[split] = splits.get(split, ()) + members
             notes += _unannotated(folder)
-        elif split and (count := sum(is_image_name(each.name) for each in path.iterdir())):
-            notes.append(_not_annotated(count, path))
     if parts:
+        others = [name for name in walk_names(root) if name.partition("/")[0] not in parts]
+        notes += unused_files(root, others, (), "image", "without XML")
         ids = tuple(image_id for members in splits.values() for image_id in members)
         reader = VocReader(parts)
         return Dataset(_BESIDE, root, ids, complete(splits), reader, notes=tuple(notes))
     if lone := _pairs(root, unused):
-        ids, reader = tuple(lone.xml), VocReader({"": lone})
-        return Dataset(_BESIDE, root, ids, {}, reader, notes=tuple(_unannotated(lone)))
+        ids, found, some = _year_ids(root, lone, "")
+        reader = VocReader({"": lone})
+        return Dataset(_BESIDE, root, ids, complete(found), reader, notes=some)
     return None
 
 
@@ -149,8 +152,8 @@ def _with_images(folder: VocFolder, unused: Unused) -> VocFolder | None:
     try:
         folder.image(stem, read_annotation(path).filename)
     except AnnotationError as error:
-        count = len(folder.xml)
-        more = f", and so for {count:,} XML files of {folder.annotations}" if count > 1 else ""
+        total = len(folder.xml)
+        more = f", and so for {total:,} XML files of {folder.annotations}" if total > 1 else ""
         unused(AnnotationError(f"{error.problem}{more}", remedy=error.remedy, file=path))
     return None
 
@@ -159,13 +162,8 @@ def _year_ids(
     root: Path, folder: VocFolder, prefix: str
 ) -> tuple[tuple[str, ...], Splits, tuple[DataError, ...]]:
     """Returns a year's ids and splits, from its lists or else from its XML files, and notes."""
-    lists, notes = read_lists(root / "ImageSets" / "Main", folder)
-    tops = {stem.split("/", 1)[0] for stem in folder.xml if "/" in stem}
-    if not lists and tops and all(map(split_called, tops)):
-        for stem in folder.xml:
-            split = split_called(stem.split("/", 1)[0]) if "/" in stem else None
-            if split:
-                lists[split] = (*lists.get(split, ()), stem)
+    lists, notes = read_lists(root, folder)
+    lists = lists or _by_folder(folder)
     splits = {
         name: tuple(f"{prefix}{member}" for member in members) for name, members in lists.items()
     }
@@ -173,8 +171,8 @@ def _year_ids(
     if lists and (unlisted := len(folder.xml.keys() - {*ids})):
         notes.append(
             DataError(
-                f"has {unlisted:,} XML files that no list in {root / 'ImageSets' / 'Main'} names",
-                remedy="list them; they are not used",
+                f"has {count(unlisted, 'XML file')} that no list names",
+                remedy=not_used(unlisted),
                 file=folder.annotations,
             )
         )
@@ -184,15 +182,18 @@ def _year_ids(
     return ids, splits, (*notes, *_unannotated(folder))
 
 
+def _by_folder(folder: VocFolder) -> Splits:
+    """Returns the splits if all folders of XML files, or else of their images, are called so."""
+    places = {stem: stem if "/" in stem else folder.place(stem) for stem in folder.xml}
+    tops = {stem: place.rpartition("/")[0].partition("/")[0] for stem, place in places.items()}
+    if not all(split_called(top) for top in tops.values() if top):
+        return {}
+    members: dict[str, list[str]] = defaultdict(list)
+    for stem, top in tops.items():
+        if split := split_called(top):
+            members[split].append(stem)
+    return {split: tuple(stems) for split, stems in members.items()}
+
+
 def _unannotated(folder: VocFolder) -> list[DataError]:
-    lone = folder.without_xml()
-    return [_not_annotated(len(lone), folder.images, lone[0].name)] if lone else []
-
-
-def _not_annotated(count: int, folder: Path, example: str = "") -> DataError:
-    named = f", such as {example[:200]!r}" if example else ""
-    return DataError(
-        f"has {count:,} images without XML{named}",
-        remedy="annotate them; they are not used",
-        file=folder,
-    )
+    return unused_files(folder.images, folder.without_xml(), (), "image", "without XML")

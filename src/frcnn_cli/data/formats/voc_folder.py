@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import bare_name, is_file, is_image_name
+from frcnn_cli.data.images import walk_names
 from frcnn_cli.errors import AnnotationError
 
 _FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
@@ -28,15 +30,16 @@ class VocFolder:
         images: the folder of the images.
 
     Attributes:
-        xml: how each XML file ends, ".xml" in any case of letters, by its id.
+        xml (Mapping[str, str]): how each XML file ends, ".xml" in any case, by its id.
     """
 
     def __init__(self, annotations: Path, images: Path) -> None:
         self.annotations = annotations
         self.images = images
-        self.xml: Mapping[str, str] = _xml_below(annotations, deep=annotations != images)
+        self.xml, self._twins = _xml_below(annotations, deep=annotations != images)
         self._finder = ImageFinder(images)
-        self._listings: dict[Path, dict[str, tuple[str, ...]]] = {}
+        self._listings: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._below: dict[str, list[str]] | None = None
         self._orphans: dict[str, list[str]] | None = None
 
     def source(self, stem: str) -> Path:
@@ -53,74 +56,79 @@ class VocFolder:
         Raises:
             AnnotationError: there is no such image, or it is not clear which one.
         """
-        own, named = self._own(stem), self._named(stem, filename)
+        if stem in self._twins:
+            raise self._ambiguous(stem, "has a twin whose ending is written in another case")
+        own = self._own(stem)
+        named = self._named(stem, filename, own)
         if named is None:
             if len(own) > 1:
-                raise self._ambiguous(stem, f"could be of {own[0].name} or of {own[1].name}")
+                raise self._ambiguous(stem, f"could be of {own[0]} or of {own[1]}")
             found = own[0] if own else self._resembling(stem, filename)
             if found is None:
                 raise self._without_image(stem, filename)
-        elif named.stem == _name(stem) or not own or not self._has_own_xml(stem, named):
+        elif named in own or not own or not self._has_own_xml(stem, named):
             found = named
         else:
             found = own[0]
-        others = {*self._orphans_of(found.name)} - {stem}
+        others = {*self._orphans_of(_name(found))}
         if not own and self._has_own_xml(stem, found):
-            others.add((PurePosixPath(stem).parent / found.stem).as_posix())
-        if others:
-            raise self._ambiguous(stem, f"is of {found.name}, as {min(others)!r} is")
-        return found
+            others.add(_beside(stem, found))
+        if others := others - {stem}:
+            raise self._ambiguous(stem, f"is of {_name(found)}, as {min(others)!r} is")
+        return self.images / found
 
-    def without_xml(self) -> list[Path]:
-        """Returns the images directly beside or below which no XML file is of."""
-        stems = {_name(stem) for stem in self.xml}
-        folders = {self.images, *(self._folder(stem) for stem in self.xml)}
+    def place(self, stem: str) -> str:
+        """Returns the image of an XML file as a path in their folder; "" where none is seen."""
+        return next(iter(self._own(stem)), "") or self._guess(stem) or ""
+
+    def without_xml(self) -> list[str]:
+        """Returns the images that no XML file is of, as paths in their folder."""
+        names = {_name(stem) for stem in self.xml}
         lone = [
-            path
-            for folder in sorted(folders)
-            for stem, names in self._listing(folder).items()
-            if stem not in stems
-            for path in (folder / name for name in names)
+            image
+            for image in walk_names(self.images)
+            if _stem(image) not in self.xml and ("/" in image or _stem(image) not in names)
         ]
-        claimed = self._claimed(self.xml) if lone else {}
-        return [path for path in lone if path.name not in claimed]
+        used = {self._guess(stem) for stem in self.xml} if lone else set()
+        return [image for image in lone if image not in used]
 
     def names_images(self) -> bool:
         """Returns whether some XML file is of an image, by its own name or by its `<filename>`."""
-        return any(map(self._own, self.xml)) or any(  # the first of them, mostly
-            self._finder.find(name) for name in self._claimed(self.xml)
-        )
+        return any(map(self.place, self.xml))  # of the first, mostly
 
-    def _folder(self, stem: str) -> Path:
-        """Returns the folder of images that is called as the XML's."""
-        parent = stem.rpartition("/")[0]
-        return self.images / parent if parent else self.images
-
-    def _own(self, stem: str) -> list[Path]:
+    def _own(self, stem: str) -> list[str]:
         """Returns the images of the XML's own name, in the same folder or else at the top."""
         name = _name(stem)
-        for folder in dict.fromkeys((self._folder(stem), self.images)):
+        for folder in _folders_of(stem):
             if found := self._listing(folder).get(name):
-                return [folder / each for each in found]
+                return [f"{folder}{each}" for each in found]
         return []
 
-    def _named(self, stem: str, filename: str) -> Path | None:
+    def _named(self, stem: str, filename: str, own: Sequence[str]) -> str | None:
         if filename in {"", ".", ".."}:
             return None
-        places = dict.fromkeys((self._folder(stem) / filename, self.images / filename))
-        return next((place for place in places if is_file(place)), None)
+        places = [f"{folder}{filename}" for folder in _folders_of(stem)]
+        return next((p for p in places if p in own or is_file(self.images / p)), None)
 
-    def _resembling(self, stem: str, filename: str) -> Path | None:
-        if filename and (found := self._finder.find(filename)):
-            return found
-        name = _name(stem).lower()
-        below = [path for path in self._finder.below() if path.stem.lower() == name]
+    def _resembling(self, stem: str, filename: str) -> str | None:
+        found = self._finder.find(filename) if filename else None
+        if found is not None:
+            return found.relative_to(self.images).as_posix()
+        if self._below is None:
+            self._below = defaultdict(list)
+            for image in walk_names(self.images):
+                self._below[_stem(_name(image)).lower()].append(image)
+        below = self._below.get(_name(stem).lower(), [])
         return below[0] if len(below) == 1 else None
 
-    def _has_own_xml(self, stem: str, image: Path) -> bool:
+    def _guess(self, stem: str) -> str | None:
+        """Returns the image that an XML file names, or that resembles its name."""
+        name = _quick_filename(self.source(stem))
+        return self._named(stem, name, ()) or self._resembling(stem, name)
+
+    def _has_own_xml(self, stem: str, image: str) -> bool:
         """Returns whether an image that the XML `stem` names has an XML of its own name."""
-        beside = PurePosixPath(stem).parent / image.stem
-        return beside.as_posix() in self.xml
+        return _beside(stem, image) in self.xml
 
     def _orphans_of(self, name: str) -> list[str]:
         """Returns the XML files without an image of their own name that are of the image `name`."""
@@ -133,22 +141,21 @@ class VocFolder:
         claims = defaultdict(list)
         for stem in stems:
             name = _quick_filename(self.source(stem))
-            if name and PurePosixPath(name).stem != _name(stem):
+            if name and _stem(name) != _name(stem):
                 claims[name].append(stem)
         return dict(claims)
 
-    def _listing(self, folder: Path) -> dict[str, tuple[str, ...]]:
-        """Returns the images directly in a folder by their names without endings."""
+    def _listing(self, folder: str) -> dict[str, tuple[str, ...]]:
+        """Returns the images directly in a folder of the images, by names without endings."""
         if folder not in self._listings:
             found: dict[str, tuple[str, ...]] = {}
             try:
-                names = sorted(os.listdir(folder))  # noqa: PTH208  (names are enough, and quick)
+                names = sorted(os.listdir(self.images / folder))  # noqa: PTH208  (names are enough, and quick)
             except OSError:
                 names = []
             for name in names:
                 if is_image_name(name) and not name.startswith("."):
-                    stem = os.path.splitext(name)[0]  # noqa: PTH122
-                    found[stem] = (*found.get(stem, ()), name)
+                    found[_stem(name)] = (*found.get(_stem(name), ()), name)
             self._listings[folder] = found
         return self._listings[folder]
 
@@ -169,16 +176,38 @@ class VocFolder:
         )
 
 
-def _name(stem: str) -> str:
-    return stem.rpartition("/")[2]
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
-def _xml_below(folder: Path, *, deep: bool) -> dict[str, str]:
-    """Returns the endings of the XML files in a folder, and maybe below it, by their ids."""
+def _stem(path: str) -> str:
+    return posixpath.splitext(path)[0]
+
+
+def _folders_of(stem: str) -> tuple[str, ...]:
+    """Returns where the image of an XML may be, with "/" behind it: its folder, and the top."""
+    folder = stem[: -len(_name(stem))]
+    return (folder, "") if folder else ("",)
+
+
+def _beside(stem: str, image: str) -> str:
+    """Returns the XML of an image's own name in the folder of the XML `stem`."""
+    return f"{_folders_of(stem)[0]}{_stem(_name(image))}"
+
+
+def _xml_below(folder: Path, *, deep: bool) -> tuple[dict[str, str], set[str]]:
+    """Returns the endings of the XML files in a folder, and maybe below it, by their ids.
+
+    Returns:
+        The endings, and the ids that several files have.
+    """
     found: dict[str, str] = {}
+    twins = set()
     for name in _walk(str(folder), "", deep):
-        found.setdefault(name[: -len(".xml")], sys.intern(name[-len(".xml") :]))
-    return dict(sorted(found.items()))
+        stem, ending = name[: -len(".xml")], sys.intern(name[-len(".xml") :])
+        if found.setdefault(stem, ending) != ending:
+            twins.add(stem)
+    return dict(sorted(found.items())), twins
 
 
 def _walk(folder: str, prefix: str, deep: bool) -> Iterator[str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from frcnn_cli.data.formats.layout import is_file
 from frcnn_cli.data.formats.voc_xml import LARGEST
+from frcnn_cli.data.formats.yolo_labels import label_names
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError
@@ -30,12 +31,14 @@ class YoloReader:
         root: the folder.
         names: the class of each number.
         keypoints: whether lines have keypoints after their box.
+        labels: the label file of each image that has one, as a path in the folder.
         shared: the ids without endings that several images have, as `a.jpg` and `a.png`.
     """
 
     root: Path
     names: Mapping[int, str]
     keypoints: bool
+    labels: Mapping[str, str]
     shared: frozenset[str] = frozenset()
 
     def read(self, image_id: str) -> Record:
@@ -45,10 +48,10 @@ class YoloReader:
             AnnotationError: it is not text, or there is no image.
             ImageError: the image's header cannot be read.
         """
-        path, source = self.root / image_id, label_file(self.root, image_id)
+        path, source = self.root / image_id, self._source(image_id)
         if not is_file(path):
             raise AnnotationError("has no image", remedy="add it or unlist it", file=path)
-        if image_id.rpartition(".")[0] in self.shared and is_file(source):
+        if image_id.rpartition(".")[0] in self.shared and image_id in self.labels:
             raise AnnotationError(
                 f"shares its label file {source.name} with an image of another ending",
                 remedy="give every image a name of its own",
@@ -79,8 +82,11 @@ class YoloReader:
         Raises:
             AnnotationError: the label file is not text.
         """
-        rows, _ = self._rows(label_file(self.root, image_id))
+        rows, _ = self._rows(self._source(image_id))
         return frozenset(self.names[row.label] for row in rows)
+
+    def _source(self, image_id: str) -> Path:
+        return self.root / (self.labels.get(image_id) or label_names(image_id)[0])
 
     def _rows(self, source: Path) -> tuple[list[_Row], list[AnnotationError]]:
         """Returns the objects, and what is wrong with the lines that are none."""
@@ -124,18 +130,6 @@ class YoloReader:
             raise ValueError("it is neither a box nor an outline")
         x, y, width, height = numbers[:4]
         return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-
-
-def label_file(root: Path, image_id: str) -> Path:
-    """Returns the label file of an image: in `labels` for `images`, or beside it."""
-    parts = list(PurePosixPath(image_id).parts)
-    beside = (root / image_id).with_suffix(".txt")
-    named = [place for place, part in enumerate(parts[:-1]) if part.lower() == "images"]
-    if not named:
-        return beside
-    parts[named[-1]] = "Labels" if parts[named[-1]] == "Images" else "labels"
-    labels = root.joinpath(*parts).with_suffix(".txt")
-    return beside if not is_file(labels) and is_file(beside) else labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.image_names import unused_files
 from frcnn_cli.data.formats.layout import (
     Splits,
     Unused,
@@ -16,10 +17,10 @@ from frcnn_cli.data.formats.layout import (
     is_file,
     split_called,
 )
-from frcnn_cli.data.formats.yolo import YoloReader, label_file
-from frcnn_cli.data.formats.yolo_paths import EntryFinder, text_lines
+from frcnn_cli.data.formats.yolo import YoloReader
+from frcnn_cli.data.formats.yolo_labels import LabelFiles
+from frcnn_cli.data.formats.yolo_paths import EntryFinder, class_lines
 from frcnn_cli.data.formats.yolo_yaml import load_darknet, load_yaml
-from frcnn_cli.data.images import walk_images
 from frcnn_cli.errors import DataError
 
 FIRST = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -87,10 +88,19 @@ def _from_entries(path: Path, content: Mapping[str, Any]) -> Dataset:
             if missing
             else DataError("names no images", remedy="give it `train` and `val`", file=path)
         )
-    if splits.get("val") in (splits.get("train", ()), splits.get("test", ())):
-        splits.pop("val", None)  # tools that insist on a `val` are given other images
+    for name in ("train", "test"):  # tools that insist on a `val` are given other images
+        if "val" in splits and splits["val"] == splits.get(name):
+            del splits["val"]
+            problem = f"names the images of `{name}` as `val` too"
+            missing.append(DataError(problem, remedy="there is no val", file=path))
     return _dataset(
-        path, names, splits, [*missing, *finder.notes], keypoints="kpt_shape" in content
+        path,
+        names,
+        splits,
+        LabelFiles(path.parent),
+        f"that {path.name} does not name",
+        notes=[*missing, *finder.notes],
+        keypoints="kpt_shape" in content,
     )
 
 
@@ -98,29 +108,45 @@ def _dataset(
     path: Path,
     names: Mapping[int, str],
     splits: Splits,
-    notes: Sequence[DataError] = (),
+    files: LabelFiles,
+    unused: str,
     *,
+    notes: Sequence[DataError] = (),
     keypoints: bool = False,
     ids: Sequence[str] = (),
 ) -> Dataset:
     root = path.parent
     ids = tuple(dict.fromkeys((*ids, *(each for members in splits.values() for each in members))))
-    if not any(is_file(label_file(root, image_id)) for image_id in ids):
+    labels = files.of(ids)
+    if not labels:
         raise _without_labels(path, ids)
     names_of_files = Counter(image_id.rpartition(".")[0] for image_id in ids)
     shared = frozenset(name for name, count in names_of_files.items() if count > 1)
     classes = tuple(dict.fromkeys(names[number] for number in sorted(names)))
     numbers = {name: number for number, name in sorted(names.items(), reverse=True)}
+    if len(classes) < len(names):
+        notes = [*notes, _repeated_class(path, names)]
     return Dataset(
         f"YOLO {path.name} in",
         root,
         ids,
         complete(splits),
-        YoloReader(root, names, keypoints, shared),
+        YoloReader(root, names, keypoints, labels, shared),
         classes,
         numbers,
-        tuple(notes),
+        (
+            *notes,
+            *unused_files(root, files.images, frozenset(ids), "image", unused),
+            *unused_files(root, files.without_image(labels), (), "label file", "without an image"),
+        ),
     )
+
+
+def _repeated_class(path: Path, names: Mapping[int, str]) -> DataError:
+    name = Counter(names.values()).most_common(1)[0][0]
+    numbers = " and ".join(str(number) for number, each in sorted(names.items()) if each == name)
+    problem = f"names {name!r} as the classes {numbers}"
+    return DataError(problem, remedy="they are taken for one", file=path)
 
 
 def _without_labels(path: Path, ids: Sequence[str]) -> DataError:
@@ -143,22 +169,17 @@ def _without_yaml(root: Path) -> Dataset | None:
     path = next((root / name for name in CLASS_LISTS if is_file(root / name)), None)
     if path is None:
         return None
-    lines = [" ".join(line.split()) for line in text_lines(path)]
-    images = [each.relative_to(root).as_posix() for each in walk_images(root)]
-    labelled = [each for each in images if is_file(label_file(root, each))]
+    lines = class_lines(path)
+    lists = {path.name for path in root.glob("*.txt") if split_called(path.stem)}
+    if lines and lists:
+        return _from_entries(root / path.name, {"names": lines, **{n[:-4]: n for n in lists}})
+    files = LabelFiles(root)
+    labelled = list(files.of(files.images))
     if not lines or not labelled:
         return None
     names = dict(enumerate(lines))
-    notes = []
-    if count := len(images) - len(labelled):
-        notes.append(
-            DataError(
-                f"has {count:,} images without a label file",
-                remedy="give them one, empty where an image has no object; they are not used",
-                file=root,
-            )
-        )
-    return _dataset(root / path.name, names, _by_folder(labelled), notes, ids=labelled)
+    splits = _by_folder(labelled)
+    return _dataset(root / path.name, names, splits, files, "without a label file", ids=labelled)
 
 
 def _by_folder(ids: Sequence[str]) -> Splits:

@@ -123,16 +123,35 @@ class EntryFinder:
         return text
 
 
+def class_lines(path: Path) -> list[str]:
+    """Returns the classes of a file that has one per line.
+
+    Raises:
+        DataError: it cannot be read, or a blank line makes their numbers doubtful.
+    """
+    lines = [" ".join(line.split()) for line in _text(path).rstrip().splitlines()]
+    if "" in lines and any(lines):
+        raise DataError(
+            f"line {lines.index('') + 1} is blank, but lines are the numbers of classes",
+            remedy="name that class, or remove the line",
+            file=path,
+        )
+    return lines
+
+
 def text_lines(path: Path) -> list[str]:
     """Returns the lines of a list that are not blank.
 
     Raises:
         DataError: it cannot be read, or is not UTF-8 text.
     """
+    return [line.strip() for line in _text(path).splitlines() if line.strip()]
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             "cannot be read as text", remedy="list paths in UTF-8", file=path
         ) from error
-    return [line.strip() for line in text.splitlines() if line.strip()]

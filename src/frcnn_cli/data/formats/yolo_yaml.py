@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from frcnn_cli.data.formats.layout import is_file
-from frcnn_cli.data.formats.yolo_paths import EntryFinder, text_lines
+from frcnn_cli.data.formats.yolo_paths import EntryFinder, class_lines, text_lines
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
 
@@ -77,5 +77,5 @@ def load_darknet(path: Path) -> dict[str, Any]:
             remedy="put the list of class names beside it",
             file=path,
         )
-    content["names"] = text_lines(names)
+    content["names"] = class_lines(names)
     return content
