@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 LISTED = 10
 """Problems that are printed; the others are counted."""
 
-_SIZES = {"small": "yellow", "medium": "cyan", "large": "blue"}
-"""Colours of the size classes."""
+_COLOURS = ("yellow", "cyan", "blue")
+"""Of small, medium and large objects."""
 _BAR = 8
 
 EXAMPLES = """[bold]Examples[/]
@@ -142,11 +142,13 @@ def _splits(summary: Summary) -> Table:
 
 
 def _classes(summary: Summary) -> Table:
+    from frcnn_cli.records import SIZES
+
     difficult = ["difficult"] if any(each.difficult for each in summary.classes.values()) else []
-    headings = ("class", "objects", "images", *difficult, *_SIZES)
+    headings = ("class", "objects", "images", *difficult, *SIZES)
     shown = table(dict.fromkeys(headings, ""), styles={"difficult": "dim"})
-    for column in shown.columns[-len(_SIZES) :]:
-        column.header_style = _SIZES[str(column.header)]
+    for column, colour in zip(shown.columns[-len(SIZES) :], _COLOURS, strict=True):
+        column.header_style = colour
     shown.add_column("", no_wrap=True)
     for name, each in islice(summary.classes.items(), MOST_ROWS):
         numbers = (each.objects, each.images, *([each.difficult] if difficult else []))
@@ -163,7 +165,7 @@ def _bar(each: ClassCount) -> Text:
         return Text("no objects", "dim")
     bar = Text()
     before = 0
-    for colour, number in zip(_SIZES.values(), each.sizes, strict=True):
+    for colour, number in zip(_COLOURS, each.sizes, strict=True):
         start, end = (round(_BAR * n / each.objects) for n in (before, before + number))
         bar.append("█" * (end - start), colour)
         before += number

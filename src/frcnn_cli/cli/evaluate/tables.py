@@ -16,6 +16,7 @@ from frcnn_cli.evaluation.analysis.comparison import Comparison
 from frcnn_cli.evaluation.explain import Explanation
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
 from frcnn_cli.evaluation.run import EvaluationRun
+from frcnn_cli.records import SIZES
 
 _VOC_COLUMNS: dict[VocMetric, str] = {"voc07": "AP 11-point", "voc10": "AP area"}
 _COCO_COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}
@@ -86,13 +87,12 @@ def _class_table(
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
     caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
-    sizes = ("small", "medium", "large")
     shown = table(
-        dict.fromkeys(("size of the object", *sizes), ""),
+        dict.fromkeys(("size of the object", *SIZES), ""),
         caption=f"AR with 1, 10 and 100 detections of a class per image: {caps}",
     )
     for key in ("ap", "ar"):
-        shown.add_row(key.upper(), *(_number(coco.summary[f"{key}_{size}"]) for size in sizes))
+        shown.add_row(key.upper(), *(_number(coco.summary[f"{key}_{size}"]) for size in SIZES))
     return shown
 
 
