@@ -31,7 +31,8 @@ SPEC = BACKBONES["efficientnet_lite0"]().spec
 def searched(scenes: Path, tmp_path_factory) -> tuple[list[Sample], ProposalRun]:
     cache = Cache(tmp_path_factory.mktemp("cache"))
     samples, _ = read_split(open_dataset(scenes, cache), "val")
-    run = ensure_proposals([sample.path for sample in samples], ProposalConfig(), cache)
+    paths = [sample.path for sample in samples]
+    run = ensure_proposals(paths, ProposalConfig(preset="single"), cache, workers=1)
     return samples, run
 
 
