@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.commands import start
+from support.commands import frcnn, start
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -29,15 +28,13 @@ def folder(scenes: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def detect(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return start(folder, "detect", "photographs", "--checkpoint", "bundled", "--gpus", "0", *words)
+WORDS = ("detect", "photographs", "--checkpoint", "bundled", "--gpus", "0")
 
 
-def finish(folder: Path, *words: str, code: int = 3) -> str:
-    process = detect(folder, *words)
-    _, stderr = process.communicate()
-    assert process.returncode == code, stderr
-    return stderr
+def finish(folder: Path, *words: str) -> str:
+    done = frcnn(folder, *WORDS, *words)
+    assert done.returncode == 3, done.stderr  # one of the files is no image
+    return done.stderr
 
 
 def timeless(file: Path) -> dict[str, Any]:
@@ -49,7 +46,7 @@ def timeless(file: Path) -> dict[str, Any]:
 
 def stop_after(folder: Path, images: int, with_signal: int, *words: str) -> int:
     """Stops a run when so many images are in the cache; returns its exit code."""
-    process = detect(folder, "--out", "out.json", *words)
+    process = start(folder, *WORDS, "--out", "out.json", *words)
     kept = folder / ".frcnn" / "detections"
     wait_until(lambda: sum(path.is_file() for path in kept.rglob("*")) >= images, process)
     process.send_signal(with_signal)
@@ -73,7 +70,7 @@ def test_stopped_and_resumed_it_ends_as_if_never_stopped(folder: Path) -> None:
     finish(folder, "--out", "out.json", "--workers", "0", "--resume", "--draw", "drawn")
     assert timeless(folder / "out.json") == whole
     assert len(list((folder / "drawn").iterdir())) == 8
-    other = finish(folder, "--out", "other.json", "--score", "0.5", "--resume")
+    other = finish(folder, "--out", "other.json", "--score", "0.5", "--workers", "0", "--resume")
     assert "nothing to resume" in other
     scores = [
         found["score"]

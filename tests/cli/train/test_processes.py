@@ -32,23 +32,33 @@ sys.addaudithook(note)
 """
 
 
-@pytest.fixture
-def project(scenes: Path, tmp_path: Path) -> Path:
-    shutil.copytree(scenes, tmp_path / "scenes")
-    (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
-    return tmp_path
+@pytest.fixture(scope="module")
+def project(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all runs, so that proposals are searched once."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(scenes, folder / "scenes")
+    (folder / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(project: Path) -> subprocess.CompletedProcess[str]:
+    """The run "together", of two processes that note what they write."""
+    (project / "noted").mkdir()
+    (project / "noted/sitecustomize.py").write_text(NOTED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{project / 'noted'}:{os.environ.get('PYTHONPATH', '')}")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        done = frcnn_process(project, *TOGETHER, "--run", "together", "--json")
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, together: subprocess.CompletedProcess[str]
 ) -> None:
     alone = frcnn(project, *WORDS, "--run", "alone")
     assert alone.returncode == 0, alone.stderr
-    (project / "noted").mkdir()
-    (project / "noted/sitecustomize.py").write_text(NOTED)
-    monkeypatch.setenv("PYTHONPATH", f"{project / 'noted'}:{os.environ.get('PYTHONPATH', '')}")
-    together = frcnn_process(project, *TOGETHER, "--run", "together", "--json")
-    assert together.returncode == 0, together.stderr
     result = json.loads(together.stdout)
     written = [line.split()[1] for line in together.stderr.splitlines() if "WROTE" in line]
     assert set(written) == {"0"}
@@ -69,7 +79,10 @@ def test_two_processes_reach_the_weights_of_one_and_one_of_them_writes(
 
 
 def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    together: subprocess.CompletedProcess[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two machines are two folders here: neither sees what the other one keeps."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -77,8 +90,6 @@ def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
     other.mkdir()
     for name in ("scenes", "frcnn.toml"):
         (other / name).symlink_to(project / name)
-    done = frcnn_process(project, *TOGETHER, "scenes", "--run", "processes")
-    assert done.returncode == 0, done.stderr
     one = torchrun(project, "--standalone", "--nproc-per-node", "2", run="torchrun")
     assert one.wait() == 0
 
@@ -92,7 +103,7 @@ def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
     found = [folder / ".frcnn/runs/machines" for folder in (project, other)]
     (written,) = [folder for folder in found if folder.exists()]  # by the one that leads
     assert "--processes" not in (written / "command.txt").read_text()  # of one machine
-    ours = project / ".frcnn/runs/processes"
+    ours = project / ".frcnn/runs/together"
     for theirs in (project / ".frcnn/runs/torchrun", written):
         for name in ("last.safetensors", "best.safetensors"):
             weights, same = (load_checkpoint(run / name)[0] for run in (ours, theirs))

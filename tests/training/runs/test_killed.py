@@ -15,7 +15,7 @@ import pytest
 from support import killed
 
 KILLED = Path(killed.__file__)
-KILLS = 16
+KILLS = 10
 FILES = {"best.safetensors", "last.safetensors", "resume.safetensors"}
 
 
