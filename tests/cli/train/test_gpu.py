@@ -58,4 +58,4 @@ def test_training_resuming_and_replaying(folder: Path, pretend_gpu: PretendGPU) 
     assert len(losses(folder, "failed")) == step - 1, "every step before it is reported"
     done = frcnn(folder, "train", "--replay", command, "--gpus", "1")
     assert done.returncode == 0, done.stderr
-    assert f"Step {step}, whose" in done.stderr
+    assert f"Step {step}, whose" in done.stdout + done.stderr

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.runtime.memory import peak_memory, reset_peak
+from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.training.batches.dataset import loaders_for
+from frcnn_cli.training.distributed.context import DistributedContext
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import trainer_state
 
@@ -26,7 +29,7 @@ class Cost:
     """Time, memory and disk of a run.
 
     Attributes:
-        seconds_a_step: of loading, forward and backward pass.
+        seconds_a_step: of forward and backward pass, and of the loading that they do not hide.
         steps: number of steps of the run.
         memory: peak number of bytes, of the GPU or else of the machine.
         memory_free: number of bytes; None where it is not known.
@@ -84,8 +87,14 @@ def estimate(
         activations += min(2 * activations, _MOST_KEPT)
     written = state if on_cpu else 0  # a checkpoint is put together in memory
     needed = idle + moments + max(gradients + activations, written)
+    # Images are loaded during the passes: by processes beside a GPU, on a CPU by one of its cores.
+    if on_cpu:
+        seconds = passes + loading * processes / all_cores()
+    else:
+        context = DistributedContext(local_world_size=processes)
+        seconds = max(passes, loading / loaders_for(device, context))
     return Cost(
-        loading + passes,
+        seconds,
         config.schedule.iterations,
         needed * processes if on_cpu else needed,
         _free_memory(device, idle * running),
