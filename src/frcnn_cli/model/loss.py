@@ -43,8 +43,7 @@ def region_losses(
     )
     own = labels[:, None, None].expand(-1, 1, 4)
     error = output.deltas.gather(1, own)[:, 0].float() - targets  # (R, 4)
-    box = torch.where(labels > 0, smooth_l1(error).sum(1), 0.0)  # (R,)
-    return classification, box
+    return classification, torch.where(labels > 0, smooth_l1(error).sum(1), 0.0)
 
 
 def multi_task_loss(

@@ -51,8 +51,7 @@ class _RoIPool(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        (winners,) = ctx.saved_tensors
-        return sum_into_cells(grad, winners, ctx.shape), None, None, None
+        return sum_into_cells(grad, ctx.saved_tensors[0], ctx.shape), None, None, None
 
 
 def sum_into_cells(grad: Tensor, winners: Tensor, shape: Sequence[int]) -> Tensor:
@@ -64,8 +63,7 @@ def sum_into_cells(grad: Tensor, winners: Tensor, shape: Sequence[int]) -> Tenso
     cells = grad.new_zeros(batch * height * width + 1, channels, dtype=exact)
     rows = (x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (winners, grad.to(exact)))
     cells.scatter_add_(0, *rows)
-    sums = cells[:-1].to(grad.dtype).view(batch, height, width, channels)
-    return sums.permute(0, 3, 1, 2)
+    return cells[:-1].to(grad.dtype).view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def bin_maxima_by_crops(
@@ -92,10 +90,8 @@ def bin_maxima_by_crops(
             bottom, right = y2 - y1 + 1 - crop.shape[2], x2 - x1 + 1 - crop.shape[3]
             top, left = min(max(-y1, 0), bottom), min(max(-x1, 0), right)
             edges = (left, right - left, top, bottom - top)
-            crop, numbers = (
-                F.pad(crop, edges, value=-torch.inf),
-                F.pad(numbers, edges, value=nowhere),
-            )
+            crop = F.pad(crop, edges, value=-torch.inf)
+            numbers = F.pad(numbers, edges, value=nowhere)
         pooled, places = F.adaptive_max_pool2d(crop, size, return_indices=True)  # (1, C, P, P)
         values[roi] = pooled[0].permute(1, 2, 0)
         torch.take(numbers, places[0].permute(1, 2, 0), out=winners[roi])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.pretend_gpu import PretendGPU, Usage
+from tests.support.gpu_usage import PretendGPU, Usage
 from torch import Tensor
 
 from frcnn_cli.config import ModelConfig, TrainConfig
