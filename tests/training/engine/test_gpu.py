@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.gpu_usage import PretendGPU, Usage
 from torch import Tensor
 
 from frcnn_cli.config import ModelConfig, TrainConfig
+from frcnn_cli.errors import DataError
 from frcnn_cli.model.backbones import vgg16
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
@@ -111,6 +113,20 @@ def test_a_step_is_reported_when_the_next_runs_unless_it_rests(pretend_gpu: Pret
         for report in trainer.run(map(tiny.batch, range(5)), rests=lambda step: step == 3)
     ]
     assert seen == [(1, 2), (2, 3), (3, 3), (4, 5), (5, 5)]
+
+
+def test_batches_that_end_in_an_error_leave_no_step_without_a_report(
+    pretend_gpu: PretendGPU,
+) -> None:
+    def batches() -> Iterator[Batch]:
+        yield from map(tiny.batch, range(3))
+        raise DataError("the disk is gone")
+
+    seen: list[int] = []
+    trainer = trainer_on("cuda")
+    with pytest.raises(DataError, match="gone"):
+        seen.extend(report.step for report in trainer.run(batches(), rests=never))
+    assert (seen, trainer.step) == ([1, 2, 3], 3)
 
 
 @pytest.mark.parametrize(("field", "term"), [("images", "classification"), ("deltas", "box")])

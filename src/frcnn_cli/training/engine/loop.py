@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from frcnn_cli.config import TrainConfig
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.loss import Losses
@@ -136,10 +137,15 @@ class Trainer:
         Raises:
             NotFiniteError: names the images and the term.
             RankLostError: another rank ended.
+            FrcnnError: of `batches`, after the reports of all steps.
         """
         launched: list[_Launched] = []
+        failure: FrcnnError | None = None
         reported = time.perf_counter()
-        for batch in batches:
+        for batch in _until_failure(batches):
+            if isinstance(batch, FrcnnError):
+                failure = batch
+                break
             waiting = time.perf_counter() - reported
             chosen = self._chosen(batch)
             # One exchange for both: the losses are means over the RoIs of all ranks, and the ranks
@@ -153,6 +159,8 @@ class Trainer:
                 reported = time.perf_counter()
         for step in launched:
             yield self._report(step, reported)
+        if failure is not None:
+            raise failure
 
     def measure(self, batch: Batch) -> float:
         """Returns the seconds of a forward and backward pass; no weight changes."""
@@ -238,3 +246,11 @@ class Trainer:
             seconds=time.perf_counter() - since,
             waiting=step.waiting,
         )
+
+
+def _until_failure(batches: Iterable[Batch]) -> Iterator[Batch | FrcnnError]:
+    """Yields the batches, and last the error that ended them."""
+    try:
+        yield from batches
+    except FrcnnError as error:
+        yield error
