@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.runtime.process_pool import TimedOut, WorkerDied, all_cores, run_all
+from frcnn_cli.runtime.process_pool import TimedOut, WorkerDied, run_all
 from support.waiting import wait_until
 
 
@@ -121,17 +121,6 @@ def test_tasks_are_read_only_as_they_are_worked_on():
     next(done)
     assert len(read) <= 4
     done.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away")
-def test_all_cores_counts_those_that_this_process_may_use():
-    cores = os.sched_getaffinity(0)
-    assert all_cores() == len(cores)
-    try:
-        os.sched_setaffinity(0, {min(cores)})
-        assert all_cores() == 1
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 ORPHANED = """

@@ -19,6 +19,7 @@ from frcnn_cli.cli.help import Command, Commands
 from frcnn_cli.cli.proposals import command as proposals
 from frcnn_cli.cli.train import command as train
 from frcnn_cli.runtime.child import import_nothing_from_here
+from frcnn_cli.runtime.cores import share_cores
 
 app = typer.Typer(
     name="frcnn",
@@ -69,4 +70,5 @@ def main() -> None:
     130 is an interruption. `Terminal` turns exceptions into these codes.
     """
     import_nothing_from_here()
+    share_cores()  # before a command imports torch
     app(prog_name="frcnn")

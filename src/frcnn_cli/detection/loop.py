@@ -25,7 +25,7 @@ from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.errors import CacheError, DataError, FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics, Sample
 from frcnn_cli.runtime.ahead import read_ahead
-from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.runtime.cores import all_cores
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Detecting"

@@ -29,7 +29,8 @@ from frcnn_cli.proposals.worker import (
     set_up_worker,
 )
 from frcnn_cli.records import FloatArray
-from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, all_cores, run_all
+from frcnn_cli.runtime.cores import all_cores
+from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, run_all
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Finding proposals"

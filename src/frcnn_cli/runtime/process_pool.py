@@ -65,13 +65,6 @@ Lost = WorkerDied | TimedOut
 """Why a task has no result."""
 
 
-def all_cores() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_all(
     function: Callable[[TaskT], ResultT],
     tasks: Iterable[TaskT | None],

@@ -18,7 +18,7 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.targets import RegionTargets, sample_rois
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
-from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.runtime.cores import all_cores
 from frcnn_cli.training.batches.augment import (
     TrainingExample,
     color_jitter,

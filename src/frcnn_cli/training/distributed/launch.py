@@ -13,14 +13,13 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
+from frcnn_cli.runtime.cores import share_cores
 from frcnn_cli.runtime.device import pick_device, working_gpu
-from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.distributed.context import DistributedContext, not_connected
 
 LOST = 75
 """Exit code of a process that ends because another one ended."""
 INTERRUPTED = 130
-_THREADS = "OMP_NUM_THREADS"
 
 
 def processes_wanted(gpus: int | None, processes: int | None) -> int:
@@ -77,7 +76,7 @@ def run_processes(count: int, words: Sequence[str]) -> int:
     Raises:
         TrainingError: the processes cannot be connected, or one died without a report.
     """
-    os.environ.setdefault(_THREADS, str(max(1, all_cores() // count)))
+    share_cores(count)
     # Its report on failed processes is long; `code_of` raises a line instead.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(

@@ -20,7 +20,7 @@ from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.errors import DataError, FrcnnError, some_of
 from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import Sample
-from frcnn_cli.runtime.process_pool import all_cores
+from frcnn_cli.runtime.cores import all_cores
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.preflight.cost import Cost
 
