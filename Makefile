@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check format docs bench clean
+.PHONY: help install demo test fuzz check package format docs bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,12 @@ check: install  ## format, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Containerfile Containerfile.cuda
+
+package: install  ## build sdist and wheel into dist/, install the wheel elsewhere and detect with it
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	.ci/try-wheel $(BIN)/python
 
 format: install  ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
