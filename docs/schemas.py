@@ -66,6 +66,7 @@ TRAINING = _schema(
         "the `score` from which boxes are confident ones, their `precision` and `recall`",
     ),
     command=(str, "repeats the run"),
+    next=(str, "a command to go on with"),
     seconds=(Seconds, "wall time of this call, searching included"),
     failures=_LINES,
 )
@@ -128,6 +129,12 @@ EVALUATION = _schema(
     map_voc10=(Fraction, "the same by the area under the curve"),
     iou=(Fraction, "IoU threshold of a true positive by the VOC rules"),
     images=(Count, "images scored"),
+    scored_if_any=(str, "the detector or the file that was scored"),
+    split_if_any=(str, "the split that was scored"),
+    trained_on_if_any=(
+        Count | None,
+        "how many of the images the detector was trained on; `null` where that is not known",
+    ),
     left_out=(list[str], "classes without objects in the split"),
     classes=(dict[str, _CLASS], "by name, see below"),
     coco_if_any=(
@@ -333,6 +340,29 @@ DATA = _schema(
     ),
     pictures_if_any=(list[str], "with `--pictures`: their paths"),
 )
+_TRAINING_RUN = _type(
+    "TrainingRun",
+    name=(str, "of the run"),
+    folder=(str, "where it is"),
+    state=(Literal["finished", "training", "stopped"], "how far it is"),
+    data=(str, "the data set"),
+    split=(str | None, "what it was trained on"),
+    backbone=(str, "the network"),
+    recipe=(str, "the one that its settings are closest to"),
+    settings=(dict[str, Any], "by which it differs from the recipe and another run"),
+    steps=(Count, "taken"),
+    iterations=(Count, "configured"),
+    map_val=(Fraction | None, "highest mAP on the images that select its checkpoint"),
+    map_final=(Fraction | None, "mAP of that checkpoint at the end"),
+    map_split=(str | None, "the split of `map_final`"),
+    changed=(float, "when it was last written, in seconds since 1970"),
+)
+RUNS = _schema(
+    "frcnn.runs/1",
+    cache=(str, "the folder"),
+    runs=(list[_TRAINING_RUN], "the one written last first, see below"),
+    failures=(list[str], "lines, one per run that cannot be read"),
+)
 EXPORT = _schema(
     "frcnn.export/1",
     file=(str, "the file"),
@@ -484,13 +514,14 @@ PROPOSAL_IMPORT = _schema(
 
 ALL = (
     *(PROPOSALS, TRAINING, PREFLIGHT, EVALUATION, ANALYSIS, COMPARISON, DETECT, DETECTIONS),
-    *(BENCH, COMPRESS, DATA, EXPORT, CACHE, VERIFY, GC, DOCTOR),
+    *(BENCH, COMPRESS, DATA, EXPORT, RUNS, CACHE, VERIFY, GC, DOCTOR),
     *(PROPOSAL_REPORT, PROPOSAL_IMPORT),
 )
 INNER = {
     "class": _CLASS,
     "explanation": _EXPLANATION,
     "variant": _VARIANT,
+    "training_run": _TRAINING_RUN,
     "image": IMAGE,
     "detection": _DETECTION,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -19,6 +20,12 @@ if sys.platform != "win32":
 TEMPORARY_SUFFIX = ".tmp"
 _SLOTS = 8
 """Temporary names of a file; further processes that write it at once take random names."""
+
+
+def advice_on_missing(path: Path | str) -> str:
+    """Returns what to do about a path that does not exist, which may be a URL."""
+    is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path))
+    return "download it first: URLs are not read" if is_url else "check the path"
 
 
 @contextmanager

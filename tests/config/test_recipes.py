@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import torch
 
 from frcnn_cli.config import BackboneName, InputConfig, flat
-from frcnn_cli.config.recipes import for_batch, nearest, recipe
+from frcnn_cli.config.recipes import for_batch, for_images, nearest, recipe
 from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.training.engine.optimizer import rate_factor
 from support.settings import changed, train_config
@@ -83,6 +84,15 @@ def test_the_papers_recipe_in_the_papers_numbers(backbone: BackboneName) -> None
         train.stage_wise or train.class_statistics or train.ohem_factor or train.label_smoothing
     )
     assert not (train.class_balance or train.crop_prob or train.photometric)
+
+
+@pytest.mark.parametrize("backbone", [*get_args(BackboneName), "timm/resnet18"])
+def test_the_steps_of_every_default_follow_the_number_of_images(backbone: str) -> None:
+    train = recipe("default", backbone).train
+    steps = [for_images(train, images).schedule.iterations for images in (10, 1_000, 5_011)]
+    assert steps[0] == 600
+    assert steps[1] == train.schedule.epochs * 500
+    assert steps[2] in (20_044, 40_088)  # 8 passes, and the paper's 40k steps
 
 
 def test_what_the_caffe_release_does_otherwise() -> None:

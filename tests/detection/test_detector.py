@@ -10,7 +10,7 @@ import torch
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
-from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, choose_checkpoint
+from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.detection.prefetch import ImageInput
 
@@ -28,7 +28,7 @@ def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
     """The photograph that matplotlib ships: one person, from the hat to the lower edge."""
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     cache = Cache(tmp_path)
-    detector = LoadedDetector.load(choose_checkpoint(None, cache), CPU)
+    detector = LoadedDetector.load(BUNDLED, CPU)
     job = DetectionJob(detector, cache, ProposalConfig(), DetectConfig())
     found = detect_image(ImageInput(portrait), job)
     person = detector.info.classes.index("person") + 1
@@ -37,17 +37,6 @@ def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
     x1, y1, x2, y2 = found.detections.boxes[0]
     assert (x2 - x1) * (y2 - y1) > 0.4 * found.width * found.height
     assert set(found.seconds) == {"decode", "proposals", "network", "postprocess"}
-
-
-def test_a_checkpoint_that_is_named_comes_first(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    assert choose_checkpoint(None, cache) == BUNDLED
-    best = tmp_path / "runs" / "mine" / "best.safetensors"
-    best.parent.mkdir(parents=True)
-    best.touch()
-    assert choose_checkpoint(None, cache) == best
-    assert choose_checkpoint(Path("named"), cache) == Path("named")
-    assert choose_checkpoint(Path("bundled"), cache) == BUNDLED
 
 
 @pytest.mark.slow

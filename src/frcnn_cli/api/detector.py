@@ -19,7 +19,8 @@ from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, p
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.images import find_images
-from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
+from frcnn_cli.detection.choice import choose_checkpoint
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import FrcnnError, ProposalError
@@ -83,8 +84,8 @@ class Detector:
         """Reads a detector.
 
         Args:
-            checkpoint: a file that training wrote; "bundled" is the detector of the 20 VOC classes
-                that comes with the package.
+            checkpoint: a file that training wrote, the folder of a run or, with a cache, its name;
+                "bundled" is the detector of the 20 VOC classes that comes with the package.
             device: "cpu", "cuda" or "cuda:1"; None is a GPU if there is one.
             regions: how regions are searched.
             cache: a folder that keeps the proposals of images given as files, such as the
@@ -95,7 +96,7 @@ class Detector:
             DeviceError: there is no such device, or frcnn does not compute on it.
         """
         store = None if cache is None else Cache(Path(cache))
-        file = choose_checkpoint(Path(checkpoint), store or Cache(Path()))
+        file = choose_checkpoint(Path(checkpoint), store or Cache(Path())).file
         place = pick_device(None) if device is None else named_device(device)
         return cls(LoadedDetector.load(file, place), file, regions or ProposalConfig(), store)
 
@@ -170,7 +171,7 @@ class Detector:
     def evaluate(
         self,
         data: PathLike,
-        split: str = "test",
+        split: str | None = None,
         *,
         iou: float = EvalConfig.match_iou,
         score: float = EvalConfig.score_threshold,
@@ -184,7 +185,7 @@ class Detector:
 
         Args:
             data: folder of the data set.
-            split: the images to score.
+            split: the images to score; None is "test", or "val" where there is no "test".
             iou: IoU threshold of a true positive.
             score: score threshold of a detection that counts.
             nms: IoU above which the lower-scoring of two boxes of a class is dropped.

@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger("frcnn_cli")
 def train(
     data: PathLike,
     *,
-    split: str = "trainval",
+    split: str | None = None,
     recipe: RecipeName = "default",
     weights: PathLike = "imagenet",
     regions: ProposalConfig | None = None,
@@ -42,7 +42,8 @@ def train(
 
     Args:
         data: folder of the data set.
-        split: name of the split to train on.
+        split: name of the split to train on; None is "trainval", or "train" where the data has
+            "val" but no "test".
         recipe: training settings by name: "default" (tuned for the backbone), "paper" or "caffe".
         weights: "imagenet", "none", or a file to start from.
         regions: settings of the region search.

@@ -19,7 +19,7 @@ from frcnn_cli.cache.store import translate_os_errors
 from frcnn_cli.config import InputConfig, ModelConfig, from_dict
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
-from frcnn_cli.files import atomic_file
+from frcnn_cli.files import advice_on_missing, atomic_file
 from frcnn_cli.records import Calibration
 
 SCHEMA = "frcnn.checkpoint/1"
@@ -150,6 +150,15 @@ def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT
     return value
 
 
+def read_training_facts(path: Path) -> dict[str, Any]:
+    """Returns the `training` of a checkpoint from its header alone; {} where it cannot be read."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return decode_json((file.metadata() or {})["training"], dict[str, Any])
+    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+        return {}
+
+
 def is_of_later_version(metadata: Mapping[str, str]) -> bool:
     """Returns whether a later frcnn wrote a checkpoint with this metadata."""
     version = _SCHEMA.fullmatch(metadata.get("schema", ""))
@@ -209,7 +218,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata: dict[str, str] = file.metadata() or {}
     except FileNotFoundError as error:
         raise CheckpointError(
-            "there is no such file", remedy="check the path", file=path
+            "there is no such file", remedy=advice_on_missing(path), file=path
         ) from error
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from frcnn_cli.cache.checkpoints import read_training_facts
 from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
@@ -46,14 +49,57 @@ def make_run_folder(cache: Cache, name: str) -> Path:
     return folder
 
 
-def newest_checkpoint(cache: Cache, file: str = BEST) -> Path | None:
-    """Returns the newest `file` of all runs of this cache; None if there is none."""
-    found = []
-    for path in cache.root.glob(f"runs/*/{file}"):
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        folder: of the run.
+        changed_ns: when its best checkpoint was written, in nanoseconds since the epoch.
+        step: of its last checkpoint; None where that does not say so.
+        iterations: steps that it was to take; None likewise.
+        is_finished: whether it came to its end.
+    """
+
+    folder: Path
+    changed_ns: int
+    step: int | None
+    iterations: int | None
+    is_finished: bool
+
+    @classmethod
+    def of(cls, folder: Path) -> RunState | None:
+        """Returns the state of the run in `folder`; None if it has no checkpoint."""
+        best = folder / BEST
         try:
-            found.append((path.stat().st_mtime_ns, path))
-        except FileNotFoundError:
-            continue  # its run was deleted since the folder was listed
+            changed = best.stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        last = read_training_facts(folder / LAST)
+        step, steps = last.get("step"), last.get("iterations")
+        at_end = read_training_facts(best).get("finished")
+        return cls(folder, changed, step, steps, at_end is not None and at_end == step)
+
+    def __str__(self) -> str:
+        name = f"run {self.folder.name}"
+        if self.is_finished or self.step is None:
+            return name
+        return f"{name}, stopped at step {self.step} of {self.iterations}"
+
+
+def run_states(cache: Cache) -> list[RunState]:
+    """Returns the runs that have a checkpoint: finished ones first, each the newest first."""
+    found = [RunState.of(path.parent) for path in cache.root.glob(f"runs/*/{BEST}")]
+    known = [state for state in found if state is not None]  # a run may be deleted meanwhile
+    return sorted(known, key=lambda run: (run.is_finished, run.changed_ns), reverse=True)
+
+
+def newest_folder(cache: Cache, file: str) -> Path | None:
+    """Returns the folder of the run whose `file` was written last; None if no run has one."""
+    found: list[tuple[int, Path]] = []
+    for path in cache.root.glob(f"runs/*/{file}"):
+        with suppress(FileNotFoundError):  # the run was deleted since the folder was listed
+            found.append((path.stat().st_mtime_ns, path.parent))
     return max(found)[1] if found else None
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from frcnn_cli._version import __version__
-from frcnn_cli.cli import cache, compress, data, demo, detect, export
+from frcnn_cli.cli import cache, compress, data, demo, detect, export, runs
 from frcnn_cli.cli.benchmark import command as bench
 from frcnn_cli.cli.doctor import command as doctor
 from frcnn_cli.cli.evaluate import command as evaluate
@@ -33,6 +33,7 @@ app.command("proposals", cls=Command, epilog=proposals.EXAMPLES)(proposals.propo
 app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("detect", cls=Command, epilog=detect.EXAMPLES)(detect.detect)
+app.command("runs", cls=Command, epilog=runs.EXAMPLES)(runs.runs)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
 app.command("compress", cls=Command, epilog=compress.EXAMPLES)(compress.compress)
 app.command("data", cls=Command, epilog=data.EXAMPLES)(data.data)

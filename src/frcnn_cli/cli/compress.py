@@ -45,7 +45,7 @@ def compress(
     """Compress fc6 and fc7 of a detector by truncated SVD (Fast R-CNN §3.1).
 
     Args:
-        checkpoint: The detector.
+        checkpoint: The detector: a file, the folder or the name of a run, or bundled.
         fc6: Rank of fc6.
         fc7: Rank of fc7.
         max_drop: Find the smallest ranks that lose at most this many points of mAP (per
@@ -58,15 +58,18 @@ def compress(
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
+        from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.runtime.device import pick_device
 
         if max_drop is not None and (fc6 or fc7):
             raise ConfigError(
                 "--max-drop finds the ranks that --fc6 and --fc7 set", remedy="use one or the other"
             )
-        target = out or checkpoint.with_suffix(".svd.safetensors")
+        cache = Cache(context.cache_dir)
+        chosen = choose_checkpoint(checkpoint, cache)
+        target = out or Path(chosen.name).with_suffix(".svd.safetensors")
         if max_drop is None:
-            result = compress_to(checkpoint, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
+            result = compress_to(chosen.file, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
         else:
             settings = context.settings()
             detect = settings.apply("detect", DetectConfig())
@@ -74,14 +77,14 @@ def compress(
                 data,
                 split,
                 images,
-                Cache(context.cache_dir),
+                cache,
                 settings.apply("proposals", ProposalConfig()),
                 replace(detect, score_threshold=EvalConfig.score_threshold),
                 pick_device(gpus),
             )
             with terminal.progress() as report:
                 result = compress_within(
-                    checkpoint, target, max_drop / 100, validation=validation, progress=report
+                    chosen.file, target, max_drop / 100, validation=validation, progress=report
                 )
         terminal.result(_as_data(result, target), _as_summary(result, target, split))
         terminal.finish(list(result.failures), succeeded=result.images)

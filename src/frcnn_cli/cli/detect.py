@@ -20,6 +20,7 @@ from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedCo
 from frcnn_cli.errors import ConfigError, FrcnnError, some_of
 
 if TYPE_CHECKING:
+    from frcnn_cli.detection.choice import ChosenCheckpoint
     from frcnn_cli.detection.formats.writer import DetectionWriter
     from frcnn_cli.detection.prefetch import ImageInput
     from frcnn_cli.records import DetectedImage
@@ -74,6 +75,7 @@ def detect(
     scheduler: options.Scheduler = "",
     resume: Annotated[bool, switch("--resume")] = False,
     checkpoint: options.Checkpoint = None,
+    run: options.Run = None,
     gpus: options.Gpus = None,
     **chosen: Any,
 ) -> None:
@@ -97,7 +99,8 @@ def detect(
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.images import find_images
-        from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, choose_checkpoint
+        from frcnn_cli.detection.choice import choose_checkpoint
+        from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
         from frcnn_cli.detection.formats import registry
         from frcnn_cli.detection.kept import KeptDetections
         from frcnn_cli.detection.loop import STEP, detect_images
@@ -105,17 +108,16 @@ def detect(
         from frcnn_cli.detection.prefetch import inputs_of
         from frcnn_cli.runtime.device import pick_device
 
-        cache, device = Cache(context.cache_dir), pick_device(gpus)
+        cache, device, settings = Cache(context.cache_dir), pick_device(gpus), context.settings()
         files = find_images(paths)
         output_format = _format(output_format, files)
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
         require_page_folder(page)
-        weights = choose_checkpoint(checkpoint, cache)
-        settings = context.settings()
+        weights = choose_checkpoint(checkpoint, cache, run)
         speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
-        detector = LoadedDetector.load(weights, device, speed)
+        detector = LoadedDetector.load(weights.file, device, speed)
         info = detector.info
         config = settings.apply(
             "detect",
@@ -140,12 +142,12 @@ def detect(
             output_format,
             sys.stdout if out == _STDOUT else out,
             classes=info.classes,
-            checkpoint=str(weights),
+            checkpoint=weights.name,
             backbone=info.model.backbone,
             annotations=True,
         )
         images = inputs_of(files, every)
-        kept = KeptDetections.of(job, cache, weights, reads=resume)
+        kept = KeptDetections.of(job, cache, weights.file, reads=resume)
         if resume and not any(map(kept.holds, images)):
             _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
         results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
@@ -352,7 +354,7 @@ class _Totals:
 
 
 def _as_data(
-    tally: _Totals, checkpoint: Path, out: Path, draw: Path | None, page: Path | None
+    tally: _Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
 ) -> dict[str, Any]:
     return {
         "schema": "frcnn.detect/1",
@@ -362,7 +364,7 @@ def _as_data(
         "confident_score": tally.confident_score,
         "labels": dict(tally.labels.most_common()),
         "seconds": {step: round(value, 4) for step, value in tally.seconds().items()},
-        "checkpoint": str(checkpoint),
+        "checkpoint": checkpoint.name,
         "out": str(out),
         "drawn": None if draw is None else str(draw),
         "page": None if page is None else str(page / "index.html"),
@@ -371,7 +373,7 @@ def _as_data(
 
 
 def _as_summary(
-    tally: _Totals, checkpoint: Path, out: Path, draw: Path | None, page: Path | None
+    tally: _Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
 ) -> RenderableType:
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
@@ -388,7 +390,7 @@ def _as_summary(
             "boxes": "" if out == _STDOUT else str(out),
             "pictures": "" if draw is None else str(draw),
             "page": "" if page is None else str(page / "index.html"),
-            "detector": str(checkpoint),
+            "detector": checkpoint.words,
             "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
             "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",
         },

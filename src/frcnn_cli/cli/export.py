@@ -12,13 +12,13 @@ from frcnn_cli.config import DetectConfig
 
 EXAMPLES = """[bold]Examples[/]
 
-[cyan]frcnn export .frcnn/runs/efficientnet_lite0-1/best.safetensors model.onnx[/]
+[cyan]frcnn export efficientnet_lite0-1 model.onnx[/]
 
 [cyan]frcnn export bundled voc.onnx[/]  [dim]the detector of the 20 VOC classes[/]
 """
 
 
-@options.command(without=("cache_dir", "config"))
+@options.command(without=("config",))
 def export(
     context: options.CommandContext,
     checkpoint: Annotated[Path, argument("CHECKPOINT")],
@@ -29,28 +29,30 @@ def export(
     """Export a detector as ONNX; onnxruntime's result is compared with our own.
 
     Args:
-        checkpoint: The detector; bundled: the detector shipped with frcnn.
+        checkpoint: The detector: a file, the folder or the name of a run, or bundled, the detector
+            shipped with frcnn.
         file: Output file.
         with_nms: Also put threshold and NMS into the file: it returns detections.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.deploy.onnx import export_onnx
-        from frcnn_cli.detection.detector import choose_checkpoint
+        from frcnn_cli.deploy.onnx import export_onnx, require_export
+        from frcnn_cli.detection.choice import choose_checkpoint
 
-        chosen = choose_checkpoint(checkpoint, Cache(options.DEFAULT_CACHE))
+        require_export(file)
+        chosen = choose_checkpoint(checkpoint, Cache(context.cache_dir))
         terminal.say("Translating the network, which takes up to a minute")
-        done = export_onnx(chosen, file, DetectConfig() if with_nms else None)
+        done = export_onnx(chosen.file, file, DetectConfig() if with_nms else None)
         data = {
             "schema": "frcnn.export/1",
             "file": str(done.file),
             "bytes": done.bytes,
-            "checkpoint": str(chosen),
+            "checkpoint": chosen.name,
             "score_difference": done.score_difference,
             "box_difference": done.box_difference,
         }
         rows = {
-            "detector": str(chosen),
+            "detector": chosen.words,
             "against ours": f"scores within {done.score_difference:.1e}, "
             f"boxes within {done.box_difference:.1e} pixels",
         }

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+_PLAIN: Mapping[str, str] = {
+    r"^Value error, ": "",
+    r"^Input should be less than or equal to 1$": "it must be at most 1: 50 % is 0.5",
+    r"^Input should be less than or equal to ": "it must be at most ",
+    r"^Input should be greater than or equal to ": "it must be at least ",
+    r"^Input should be a valid integer.*": "it must be a whole number",
+    r"^Input should be a valid number.*": "it must be a number",
+}
+"""What pydantic writes, in which Typer checks values, and what is shown instead."""
 
 
 class Command(TyperCommand):
@@ -21,6 +34,15 @@ class Commands(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the parameters, as they are shown."""
         return _plain(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            for written, shown in _PLAIN.items():
+                error.message = re.sub(written, shown, error.message)
+            raise
 
 
 def _plain(parameters: list[Any]) -> list[Any]:

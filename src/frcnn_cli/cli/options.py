@@ -80,10 +80,11 @@ Checkpoint = Annotated[
     option(
         "FILE",
         "--checkpoint",
-        text="The detector; bundled: the detector shipped with frcnn.",
-        default="the newest one in the cache, else the bundled one",
+        text="The detector: a file, a run's folder, or bundled, the detector shipped with frcnn.",
+        default="the newest finished run, else the newest, else bundled",
     ),
 ]
+Run = Annotated[str | None, option("NAME", "--run", text="The detector of this run.")]
 Scheduler = Annotated[
     str,
     option(

@@ -230,6 +230,8 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         words = expected(hint)
+        if words.endswith("at least 0 and at most 1") and value in range(2, 101):
+            words += f", such as {value / 100:g} for {value:g} %"
         article = "a " if words.startswith(("whole", "number", "list")) else ""
         raise ConfigError(problem, remedy=f"use {article}{words}") from error
 

@@ -65,6 +65,9 @@ _LITE = Recipe(
 DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
 
+_PAPER_BY_SIZE = Recipe(TrainConfig(schedule=ScheduleConfig(iterations=600, epochs=16.0)))
+"""The paper's, for data of any size: its 40k steps are 16 passes over the 5,011 images of VOC07."""
+
 
 def for_batch(train: TrainConfig, batch: int) -> TrainConfig:
     """Returns the recipe for `batch` images per step (Goyal et al. 2017, linear scaling).
@@ -106,7 +109,7 @@ def recipe(name: RecipeName, backbone: str) -> Recipe:
         return CAFFE if name == "caffe" else PAPER
     if backbone.startswith("timm/"):
         return _LITE
-    return DEFAULTS.get(backbone, PAPER)
+    return DEFAULTS.get(backbone, _PAPER_BY_SIZE)
 
 
 _TOLD_APART = {"iterations", "epochs", "images_per_batch", "lr"}
@@ -118,19 +121,16 @@ def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, ob
 
     Steps, batch and learning rate are not compared.
     """
-    batch = train.schedule.images_per_batch
-    differences = {
-        name: _changes(for_batch(recipe(name, backbone).train, batch), train)
-        for name in get_args(RecipeName)
-    }
+    differences = {name: changes(name, train, backbone) for name in get_args(RecipeName)}
     name = min(differences, key=lambda each: len(differences[each]))
     return name, differences[name]
 
 
-def _changes(base: TrainConfig, train: TrainConfig) -> dict[str, object]:
-    before = flat(base)
+def changes(name: RecipeName, train: TrainConfig, backbone: str) -> dict[str, object]:
+    """Returns the settings in which a training differs from the recipe `name`, as `nearest`."""
+    before = flat(for_batch(recipe(name, backbone).train, train.schedule.images_per_batch))
     return {
-        name: value
-        for name, value in flat(train).items()
-        if name not in _TOLD_APART and value != before[name]
+        field: value
+        for field, value in flat(train).items()
+        if field not in _TOLD_APART and value != before[field]
     }

@@ -20,7 +20,7 @@ DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-_NETWORK, _SEARCH = "Network", "Search"
+_NETWORK, _SEARCH, _IMAGES = "Network", "Search", "Images"
 _SMALLEST_TILE = 64
 
 
@@ -91,8 +91,8 @@ class ModelConfig(Config):
 class InputConfig(Config):
     """How images are resized for the network (§4: short side 600, long side at most 1000)."""
 
-    short_side: Side = 600
-    """Pixels of the shorter side."""
+    short_side: Annotated[Side, Flag("PX", _IMAGES, "the recipe's")] = 600
+    """Pixels of the shorter side. The flag of train sets it for training too."""
     long_side: Side = 1000
     """Cap on the longer side, pixels; it wins over `short_side`."""
 

@@ -21,6 +21,7 @@ from frcnn_cli.config.fields import (
 )
 
 _SCHEDULE, _EVALUATION = "Schedule", "Checkpoints and evaluation"
+_AUGMENTATION = "Images"
 _RECIPE = "the recipe's"
 
 
@@ -56,7 +57,7 @@ class ScheduleConfig(Config):
 
     iterations: Annotated[PositiveInt, Flag("N", _SCHEDULE, _RECIPE, when_resumed=True)] = 40_000
     """Steps of the optimiser."""
-    epochs: Amount = 0.0
+    epochs: Annotated[Amount, Flag("N", _SCHEDULE, _RECIPE, when_resumed=True)] = 0.0
     """Passes over the images; where they take more steps than `iterations`, these count."""
     images_per_batch: PositiveInt = 2
     """Images per step, N (§2.3)."""
@@ -121,13 +122,13 @@ class LossConfig(Config):
 class AugmentationConfig(Config):
     """How an image is changed and resized before it is trained on."""
 
-    flip_prob: Fraction = 0.5
+    flip_prob: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.5
     """Probability of a left-right flip (§2.3)."""
     flip_copies: bool = False
     """Every image twice in each pass, once flipped, and none drawn (Caffe release)."""
-    crop_prob: Fraction = 0.0
+    crop_prob: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.0
     """Probability of a random crop, sides at least half the image's (none in the paper)."""
-    photometric: Fraction = 0.0
+    photometric: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.0
     """Brightness, contrast and saturation times 1 ± this at most; 0 leaves them (the paper)."""
     short_sides: Annotated[tuple[Side, ...], Meta(min_length=1)] = (600,)
     """One of these scales (pixels of the short side) is drawn for each image (§2.4)."""

@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from frcnn_cli.config import InputConfig
 from frcnn_cli.errors import DataError, ImageError
+from frcnn_cli.files import advice_on_missing
 from frcnn_cli.records import FloatArray
 
 SUFFIXES = (
@@ -155,7 +156,7 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise ImageError("does not exist", remedy="check the path", file=path)
+            raise ImageError("does not exist", remedy=advice_on_missing(path), file=path)
     return list(found)
 
 
@@ -234,7 +235,7 @@ def _explained(source: Path | bytes | None, error: Exception) -> ImageError:
     """Returns what is wrong with the image, given what Pillow raised."""
     path = source if isinstance(source, Path) else None
     if isinstance(error, FileNotFoundError):
-        return ImageError("does not exist", remedy="check the path", file=path)
+        return ImageError("does not exist", remedy=advice_on_missing(path or ""), file=path)
     if isinstance(error, UnidentifiedImageError):
         head = source[:32] if isinstance(source, bytes) else b""
         if path is not None:

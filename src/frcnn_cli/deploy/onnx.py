@@ -51,6 +51,18 @@ class OnnxExport:
     box_difference: float
 
 
+def require_export(file: Path) -> None:
+    """Raises if an export to `file` cannot work, before the work.
+
+    Raises:
+        ConfigError: a package is missing, or `file` is a folder.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        _import(package)
+    if file.is_dir():
+        raise ConfigError("is a folder", remedy="name a file such as model.onnx", file=file)
+
+
 def export_onnx(checkpoint: Path, file: Path, nms: DetectConfig | None = None) -> OnnxExport:
     """Writes the network of a checkpoint as ONNX, if onnxruntime computes the same from it.
 
@@ -63,10 +75,7 @@ def export_onnx(checkpoint: Path, file: Path, nms: DetectConfig | None = None) -
         CheckpointError: the checkpoint is missing or damaged.
         ConfigError: a package is missing, the result differs, or the file cannot be written.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        _import(package)
-    if file.is_dir():
-        raise ConfigError("is a folder", remedy="name a file such as model.onnx", file=file)
+    require_export(file)
     model, info = load_model(checkpoint)
     form = OnnxForm(model.eval(), info.input.long_side).eval()
     translated = _described(_translate(form), form, info)

@@ -13,7 +13,6 @@ import torch
 from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
-from frcnn_cli.cache.runs import newest_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.detection.prefetch import View
@@ -185,16 +184,6 @@ class DetectionJob:
         if seen is not None:
             seen = replace(seen, candidate_score=calibration.apply(seen.candidate_score))
         return replace(image, detections=found, diagnostics=seen)
-
-
-def choose_checkpoint(named: Path | None, cache: Cache) -> Path:
-    """Returns the checkpoint that is named, else the cache's newest best, else the bundled one.
-
-    The name "bundled" stands for the bundled one.
-    """
-    if named == Path("bundled"):
-        return BUNDLED
-    return named or newest_checkpoint(cache) or BUNDLED
 
 
 def on_cpu(output: RegionOutput) -> RegionOutput:

@@ -34,9 +34,14 @@ def draw_each(
         min_score: of a box that is drawn.
 
     Raises:
-        ConfigError: `folder` holds one of the images.
+        ConfigError: `folder` is a file, or holds one of the images.
         DataError: a picture cannot be written.
     """
+    for each in (folder, *folder.parents):
+        if each.exists() and not each.is_dir():
+            raise ConfigError(
+                "is a file, not a folder", remedy="name a folder with --draw", file=each
+            )
     for file in {image.path or image.video or Path() for image in images}:
         if file.resolve().parent == folder.resolve():
             raise ConfigError(

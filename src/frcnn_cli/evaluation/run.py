@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, calibrate
+from frcnn_cli.cache.fingerprints import count_known
+from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
 from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
@@ -57,6 +60,8 @@ class EvaluationRun:
         failures: images that could not be used.
         format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
+        trained_on: how many of the images the detector was trained on; None where its checkpoint
+            does not say so, or a file was scored.
         threshold: from which score its detections are confident ones, with their precision and
             recall here; None of a file, and of a detector that is not calibrated.
     """
@@ -72,12 +77,13 @@ class EvaluationRun:
     failures: tuple[FrcnnError, ...]
     format: str = ""
     evidence: Evidence | None = None
+    trained_on: int | None = None
     threshold: OperatingPoint | None = None
 
 
 def evaluate_detector(
     data: Path,
-    split: str,
+    split: str | None,
     detector: LoadedDetector,
     cache: Cache,
     *,
@@ -93,7 +99,7 @@ def evaluate_detector(
 
     Args:
         data: folder of the data set.
-        split: the images to score.
+        split: the images to score; None is `test`, or `val` where there is no `test`.
         detector: the network.
         cache: where splits, proposals and detections are kept.
         proposals: settings of the search.
@@ -110,7 +116,8 @@ def evaluate_detector(
             not held out.
         CheckpointError: the data set has classes that the detector does not know.
     """
-    dataset = _labelled_for(open_dataset(data, cache), detector)
+    dataset = _labelled(open_dataset(data, cache), detector.info.classes)
+    split = split or scored_split(dataset.splits)
     if held_out:
         _require_held_out(dataset, split, detector.info)
     samples, failures = read_split(dataset, split)
@@ -130,7 +137,17 @@ def evaluate_detector(
     evidence = collect_evidence(usable, seen, detect.score_threshold)
     confident = detector.confident_score(detect)
     threshold = None if confident is None else operating_point(scored.matched, confident)
-    return replace(scored, evidence=evidence, threshold=threshold)
+    known = _trained_on(detector, usable, cache)
+    return replace(scored, evidence=evidence, threshold=threshold, trained_on=known)
+
+
+def _trained_on(detector: LoadedDetector, samples: Sequence[Sample], cache: Cache) -> int | None:
+    """Returns how many images the detector was trained on; None where it does not know."""
+    try:
+        known = str(detector.info.training["images"])
+        return count_known(known, [cached_content_hash(cache, each.path) for each in samples])
+    except (KeyError, ValueError):
+        return None
 
 
 def _detections(
@@ -156,27 +173,33 @@ def _detections(
 
 def evaluate_file(
     data: Path,
-    split: str,
+    split: str | None,
     detections: Path,
     cache: Cache,
     config: EvalConfig,
     *,
+    classes: tuple[str, ...] | None = None,
     explained: bool = False,
 ) -> EvaluationRun:
     """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
     Args:
         data: folder of the data set.
-        split: the images to score.
+        split: the images to score; None is `test`, or `val` where there is no `test`.
         detections: the file or folder.
         cache: where splits are kept.
         config: how they are scored.
+        classes: the labels, such as a detector's; None are those of the data.
         explained: whether other conventions are tried too.
 
     Raises:
         DataError: there is no such data set or split, or the file does not fit it.
+        CheckpointError: the data has classes that are not among `classes`.
     """
     dataset = open_dataset(data, cache)
+    if classes is not None:
+        dataset = _labelled(dataset, classes)
+    split = split or scored_split(dataset.splits)
     samples, failures = read_split(dataset, split)
     _require_images(samples, failures, dataset, split)
     numbers = own_numbers(dataset, (sample.image_id for sample in samples))
@@ -263,16 +286,16 @@ def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
         plot_precision_recall(curves, path, ap=ap, title=title)
 
 
-def _labelled_for(dataset: Dataset, detector: LoadedDetector) -> Dataset:
-    """Returns the data with the detector's labels."""
-    unknown = sorted(set(dataset.classes) - set(detector.info.classes))
+def _labelled(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """Returns the data with a detector's labels."""
+    unknown = sorted(set(dataset.classes) - set(classes))
     if unknown:
         raise CheckpointError(
             f"the checkpoint does not know the class {unknown[0]!r} of {dataset.root}; "
-            f"it knows {some_of(detector.info.classes)}",
+            f"it knows {some_of(classes)}",
             remedy="name the checkpoint that was trained on this data with --checkpoint",
         )
-    return dataset.with_classes(detector.info.classes)
+    return dataset.with_classes(classes)
 
 
 def _require_held_out(dataset: Dataset, split: str, info: CheckpointInfo) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import read_safetensors, require_finite
 from frcnn_cli.errors import CheckpointError
+from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
@@ -142,7 +143,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
-            "there is no such file", remedy="check the path", file=path
+            "there is no such file", remedy=advice_on_missing(path), file=path
         ) from error
     except Exception as error:  # the unpickler raises nearly anything on damaged files
         raise CheckpointError(

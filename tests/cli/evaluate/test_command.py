@@ -106,6 +106,10 @@ def test_two_detectors_side_by_side(project: Path) -> None:
     assert result["difference"] == pytest.approx(result["map_b"] - result["map_a"])
     assert result == json.loads((project / "ab.json").read_text())
     assert result == json.loads((project / "ab" / "report.json").read_text())
+    both = ("--compare", "efficientnet_lite0-1", "b.json")
+    detected = json.loads(frcnn(project, "eval", *both, "--json").stdout)
+    assert detected["map_a"] == pytest.approx(result["map_a"], abs=1e-6)
+    assert detected["map_b"] == result["map_b"]
     refused = frcnn(project, "eval", *words, "--plot", "curves.png")
     assert refused.returncode == 2
 
@@ -123,7 +127,10 @@ def test_classes_that_the_checkpoint_does_not_know(project: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["eval", "--checkpoint", "gone.safetensors"], "gone.safetensors: there is no such file"),
+        (
+            ["eval", "--checkpoint", "gone.safetensors"],
+            "there is no file and no run 'gone",
+        ),
         (["eval", "--split", "holdout"], "has no split 'holdout'"),
         (["eval", "--detections", "frcnn.toml"], "frcnn.toml: "),
     ],

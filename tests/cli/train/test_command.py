@@ -59,6 +59,25 @@ def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) ->
     shutil.rmtree(again)
 
 
+def test_data_without_a_test_split(scenes: Path, tmp_path: Path) -> None:
+    """Trains on train, scores val, and the next command does so too; eval knows what was seen."""
+    shutil.copytree(scenes, tmp_path / "scenes")
+    for name in ("test", "trainval"):
+        (tmp_path / f"scenes/ImageSets/Main/{name}.txt").unlink()
+    (tmp_path / "my settings.toml").write_text(SETTINGS)
+    words = ["train", "scenes", "--gpus", "0", "--iterations", "1", "--cache-dir", "my cache"]
+    done = frcnn(tmp_path, *words, "--config", "my settings.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["map_split"], result["map_val"] is None) == ("val", False)
+    following = shlex.split(result["next"])[1:]
+    scored = json.loads(frcnn(tmp_path, *following, "--gpus", "0", "--json").stdout)
+    assert (scored["split"], scored["images"], scored["trained_on"]) == ("val", 2, 0)
+    seen = frcnn(tmp_path, *following, "--gpus", "0", "--split", "trainval", "--out", "seen.json")
+    assert "8 of 10 images were trained on" in seen.stdout
+    assert json.loads((tmp_path / "seen.json").read_text())["trained_on"] == 8
+
+
 def test_a_killed_run_goes_on_as_if_it_had_not_been(project: Path) -> None:
     """`kill -9` behind the first checkpoint; the end has the bits of the run that never stopped."""
     killed = project / ".frcnn" / "runs" / "killed"
@@ -104,8 +123,7 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
         (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
         (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
         (["train", "--resume", "--run", "other"], "no run to resume"),
-        (["train", "--resume", "--lr", "0.1"], "--lr is given with --resume"),
-        (["train", "--resume", "--config", "frcnn.toml"], "--config is given with --resume"),
+        (["train", "--resume", "--lr", "0.1"], "--lr is 0.1, but the run to resume has 0.001"),
         (
             ["train", "--gpus", "0", "--processes", "2", "--batch", "1"],
             "2 processes cannot share a batch of 1; use --batch 2 or more",
@@ -119,6 +137,17 @@ def test_errors_are_one_line(project: Path, words: list[str], message: str) -> N
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if "frcnn: " in line]) == 1
     assert [run.name for run in (project / ".frcnn/runs").iterdir()] == ["efficientnet_lite0-1"]
+
+
+@pytest.mark.parametrize(
+    "words", ["--weights gone.pth", "--finetune-from conv9", "--run a/b", "--eval-split none"]
+)
+def test_what_is_missing_is_found_before_the_search(
+    scenes: Path, tmp_path: Path, words: str
+) -> None:
+    done = frcnn(tmp_path, "train", str(scenes), "--gpus", "0", *words.split())
+    assert done.returncode == 1
+    assert not (tmp_path / ".frcnn/proposals").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

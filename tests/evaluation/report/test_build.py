@@ -18,9 +18,9 @@ from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.formats.registry import open_writer
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import ConfigError, DataError
 from frcnn_cli.evaluation.report.build import (
-    compare_files,
+    compare_runs,
     require_report_folder,
     write_comparison,
     write_report,
@@ -124,7 +124,8 @@ def test_a_perfect_detector_has_nothing_to_show(scenes, cache, tmp_path):
 def test_two_files_side_by_side(scenes, cache, tmp_path):
     a = write_boxes(tmp_path / "a.json", scenes, cache, spoilt=3)
     b = write_boxes(tmp_path / "b.json", scenes, cache, spoilt=0)
-    comparison, run = compare_files(scenes, "test", (a, b), cache, EvalConfig())
+    before, run = (evaluate_file(scenes, "test", each, cache, EvalConfig()) for each in (a, b))
+    comparison = compare_runs(before, run, "voc07")
     assert comparison.b.map == 1
     assert comparison.difference == pytest.approx(1 - comparison.a.map)
     write_comparison(
@@ -139,6 +140,16 @@ def test_two_files_side_by_side(scenes, cache, tmp_path):
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
     assert figures["map_b"] == 1
     assert "a.json" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_what_cannot_be_compared(scenes, cache, tmp_path):
+    boxes = write_boxes(tmp_path / "a.json", scenes, cache, spoilt=0)
+    run = evaluate_file(scenes, "test", boxes, cache, EvalConfig())
+    names = (*(each.name for each in run.evaluation.classes), "zebra")
+    other = evaluate_file(scenes, "test", boxes, cache, EvalConfig(), classes=names)
+    assert other.evaluation.mean_ap("voc07") == 1
+    with pytest.raises(DataError, match="A and B do not have the same classes"):
+        compare_runs(run, other, "voc07")
 
 
 def test_a_report_may_be_written_again_and_nothing_else_over(scenes, cache, tmp_path):

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.cache.runs import BEST, LAST, METRICS
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ModelConfig
 from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.training.runs.events import FinalScore
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 
 INFO = CheckpointInfo(ModelConfig(), ("cat",), InputConfig())
@@ -86,6 +88,20 @@ def test_best_is_the_highest_of_the_latest(tmp_path: Path) -> None:
         folder.save_checkpoint({}, INFO, 5, None)
         assert folder.has_checkpoint(5, scored=False)
         assert not folder.has_checkpoint(5, scored=True)  # killed before its evaluation
+
+
+def test_a_run_keeps_its_final_score(tmp_path: Path) -> None:
+    with RunFolder.new(Cache(tmp_path), None, "net") as folder:
+        folder.save_checkpoint({"w": torch.ones(2)}, INFO, 3, 0.5)
+        folder.finish(3, FinalScore(0.75, "val", 9, None))
+        tensors, info = load_checkpoint(folder.path / BEST)
+        assert info.training == {
+            **{"step": 3, "map_val": 0.5, "finished": 3},
+            **{"map": 0.75, "map_split": "val", "map_images": 9},
+        }
+        assert tensors["w"].tolist() == [1, 1]
+        assert folder.metrics()[-1] == {"step": 3, "final_map": 0.75}
+        assert folder.best_map() == 0.5
 
 
 def test_a_line_that_a_crash_cut_short_is_no_metric(tmp_path: Path) -> None:

@@ -26,8 +26,10 @@ def test_a_run_that_goes_on_replaces_the_steps_that_were_lost(tmp_path: Path) ->
     again = Board(tmp_path, 2)  # killed at step 3; the checkpoint was of step 2
     again.stepped(report(3, 9.0))
     again.close()
+    again.finished(3, "val", 0.25)
     read = event_accumulator.EventAccumulator(str(tmp_path / FOLDER)).Reload()
     losses = {event.step: event.value for event in read.Scalars("loss/total")}
     assert losses == {1: 1.0, 2: 0.5, 3: 9.0}
     assert [(event.step, event.value) for event in read.Scalars("mAP")] == [(2, 0.5)]
+    assert [(event.step, event.value) for event in read.Scalars("final mAP/val")] == [(3, 0.25)]
     assert read.Scalars("rois/foreground")[0].value == 0.25

@@ -14,6 +14,7 @@ from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.checkpoints import CheckpointInfo
+    from frcnn_cli.cache.store import Cache
     from frcnn_cli.deploy.benchmark import Bench
     from frcnn_cli.deploy.benchmark_runner import Row
     from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -38,6 +39,7 @@ def bench(
     *,
     backbone: Annotated[BackboneName | None, option("NAME")] = None,
     checkpoint: options.Checkpoint = None,
+    run: options.Run = None,
     rois: Annotated[int, option("N", min=1)] = 2000,
     short_side: Annotated[
         int | None, option("PX", default="the detector's; 600 with --backbone", min=32)
@@ -67,13 +69,15 @@ def bench(
         from frcnn_cli.files import write_file
         from frcnn_cli.runtime.device import describe, pick_device
 
-        if backbone is not None and checkpoint is not None:
+        if backbone is not None and (checkpoint or run) is not None:
             raise ConfigError(
-                "--backbone has random weights, --checkpoint its own", remedy="use one of the two"
+                "--backbone has random weights, a checkpoint its own", remedy="use one of the two"
             )
         settings = context.settings()
         device = pick_device(gpus)
-        model, info, weights = _network(backbone, checkpoint, Cache(context.cache_dir), short_side)
+        model, info, weights = _network(
+            backbone, checkpoint, run, Cache(context.cache_dir), short_side
+        )
         with terminal.progress("variants") as report:
             result = measure(
                 find_images([path or _portrait()]),
@@ -96,20 +100,25 @@ def bench(
 
 
 def _network(
-    backbone: BackboneName | None, checkpoint: Path | None, cache: Any, short_side: int | None
+    backbone: BackboneName | None,
+    checkpoint: Path | None,
+    run: str | None,
+    cache: Cache,
+    short_side: int | None,
 ) -> tuple[FastRCNN, CheckpointInfo, str]:
     """Returns the network, what it is, and where its weights are from."""
     from dataclasses import replace
 
     from frcnn_cli.cache.checkpoints import CheckpointInfo
     from frcnn_cli.config import ModelConfig
-    from frcnn_cli.detection.detector import choose_checkpoint, load_model
+    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.detector import load_model
     from frcnn_cli.model.build import build_model
 
     if backbone is None:
-        chosen = choose_checkpoint(checkpoint, cache)
-        model, info = load_model(chosen)
-        weights = str(chosen)
+        chosen = choose_checkpoint(checkpoint, cache, run)
+        model, info = load_model(chosen.file)
+        weights = chosen.name
     else:
         names = tuple(f"class {label}" for label in range(1, _CLASSES + 1))
         info = CheckpointInfo(ModelConfig(backbone=backbone), names, InputConfig())

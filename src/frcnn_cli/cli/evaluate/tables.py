@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from frcnn_cli.cli.text import MOST_ROWS, from_score, table
+from frcnn_cli.cli.text import MOST_ROWS, count, from_score, table
 from frcnn_cli.config import Metric, VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison
@@ -31,6 +31,14 @@ def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
         parts = [_coco_table(run, run.coco), _coco_summary(run.coco)]
     else:
         parts = [_voc_table(run, metric)]
+    if run.trained_on:
+        parts.append(
+            Text(
+                f"! {run.trained_on:,} of {count(run.evaluation.images, 'image')} were trained on: "
+                "new images will score lower",
+                "bold yellow",
+            )
+        )
     if run.threshold is not None:
         parts.append(Text(f"  confident {from_score(run.threshold)}"))
     if run.explanation is not None:

@@ -19,7 +19,7 @@ from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts, from_score
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
-from frcnn_cli.config import ModelConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ModelConfig, TrainConfig
 from frcnn_cli.config.recipes import RecipeName
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command(flags=(ModelConfig, TrainConfig))
+@options.command(flags=(ModelConfig, InputConfig, TrainConfig))
 def train(
     context: options.CommandContext,
     click: typer.Context,
@@ -54,7 +54,9 @@ def train(
         int | None, option("N", "--gpus", default="a GPU if there is one", min=0)
     ] = None,
     processes: Annotated[int | None, option("N", "--processes", default="1", min=1)] = None,
-    split: Annotated[str, option("NAME")] = "trainval",
+    split: Annotated[
+        str | None, option("NAME", default="trainval; train where the data has val but no test")
+    ] = None,
     weights: Annotated[str, option("WHAT", panel=_NETWORK)] = "imagenet",
     recipe_name: Annotated[RecipeName, option("NAME", "--recipe", panel=_SCHEDULE)] = "default",
     batch: Annotated[
@@ -76,14 +78,14 @@ def train(
         gpus: Number of GPUs, one process each; 0: the CPU.
         processes: Number of CPU processes, with --gpus 0.
         split: Split to train on.
-        weights: imagenet, none, or a .pth or .safetensors file.
+        weights: imagenet, none, a .pth or .safetensors file, or a run.
         recipe_name: default (tuned for the backbone), paper, or caffe (the release).
         batch: Images per step, over all processes; scales the learning rate and the steps.
         no_box_regression: Train classification only, without box regression (Table 6).
-        scales: Short sides in pixels, one drawn per image (Table 7).
+        scales: Short sides in pixels, one drawn per image (Table 7); detection uses the largest.
         tensorboard: Also write TensorBoard metrics into the run's folder.
         run: Name of the run.
-        resume: Continue --run, or the newest run, with its settings.
+        resume: Continue --run, or the newest run, with its settings; other flags must equal them.
         dry_run: Check the data, estimate time, memory and disk, and stop before the first
             step.
         replay: Repeat the step in FILE, whose loss was not finite, and show where it began.
@@ -107,9 +109,9 @@ def train(
             return
         old = RunFolder.existing(cache, run) if resume else None
         if old is None:
-            job = new_job(context.settings(), click.params, wanted)
+            job = new_job(context.settings(), click.params, wanted, cache)
         else:
-            job = resumed_job(old.job(), click)
+            job = resumed_job(old.job(), click, cache)
         if wanted > distributed.world_size and not dry_run:
             check_batch_divides(job.recipe.train, wanted)  # here, so that one process reports it
             if code := run_processes(wanted, sys.argv[1:]):
@@ -122,7 +124,12 @@ def train(
             _check(terminal, job, cache, device, wanted)
             return
         with _one_rank_reports():
-            _train(terminal, job, cache, device, name=run, old=old, tensorboard=tensorboard)
+            result = _train(
+                terminal, job, cache, device, name=run, old=old, tensorboard=tensorboard
+            )
+        if result is not None:
+            _print_result(terminal, job, result, _next(job, result, context))
+            terminal.finish(list(result.failures), succeeded=1)
 
 
 def _is_first() -> bool:
@@ -181,8 +188,8 @@ def _train(
     name: str | None,
     old: RunFolder | None,
     tensorboard: bool,
-) -> None:
-    """Starts the run `name`, or resumes `old`, shows the progress and prints the result."""
+) -> TrainResult | None:
+    """Starts the run `name`, or resumes `old`, and shows the progress; None in ranks but 0."""
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.distributed.context import connected
     from frcnn_cli.training.runs.folder import RunFolder
@@ -200,7 +207,7 @@ def _train(
         display = stack.enter_context(
             TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch)
         )
-        result = train_detector(
+        return train_detector(
             job,
             folder,
             cache,
@@ -210,9 +217,6 @@ def _train(
             tensorboard=tensorboard,
             events=display.events(),
         )
-    if result is not None:
-        _print_result(terminal, job, result)
-        terminal.finish(list(result.failures), succeeded=1)
 
 
 def _ended_early(job: TrainJob, result: TrainResult) -> str:
@@ -223,12 +227,16 @@ def _ended_early(job: TrainJob, result: TrainResult) -> str:
     return f"before step {result.iterations:,}: no better mAP in {waited} (--patience)"
 
 
-def _next(job: TrainJob, result: TrainResult) -> str:
-    """Returns a command that works next: scoring on a split that the data has, or detection."""
-    data = "" if job.data == Path() else f" {shlex.quote(str(job.data))}"
-    if "test" in result.splits:
-        return f"frcnn eval{data}"
-    return f"frcnn eval{data} --split val" if "val" in result.splits else "frcnn detect IMAGE"
+def _next(job: TrainJob, result: TrainResult, context: options.CommandContext) -> str:
+    """Returns a command that works next: scoring, or detection in data without such a split."""
+    words = ["frcnn", *(("detect", result.example) if result.next_split is None else ("eval",))]
+    if result.next_split is not None and job.data != Path():
+        words.append(job.data)
+    if context.cache_dir != options.DEFAULT_CACHE:
+        words += ["--cache-dir", context.cache_dir]
+    if context.config is not None:
+        words += ["--config", context.config]
+    return shlex.join(map(str, words))
 
 
 def _scored(job: TrainJob, result: TrainResult) -> str:
@@ -243,7 +251,7 @@ def _scored(job: TrainJob, result: TrainResult) -> str:
     return text
 
 
-def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> None:
+def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult, following: str) -> None:
     calibration = None if result.score is None else result.score.calibration
     threshold = None if calibration is None else calibration.threshold
     data: dict[str, Any] = {
@@ -256,6 +264,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
         "map_split": None if result.score is None else result.score.split,
         "threshold": None if threshold is None else asdict(threshold),
         "command": result.command,
+        "next": following,
         "seconds": round(result.seconds, 1),
         "failures": [str(failure) for failure in result.failures],
     }
@@ -272,7 +281,7 @@ def _print_result(terminal: Terminal, job: TrainJob, result: TrainResult) -> Non
             "curves": str(result.run / "curves.png"),
             "rerun": result.command,
             "left out": count(len(result.failures), "image") if result.failures else "",
-            "next": _next(job, result),
+            "next": following,
         },
         complete=not result.failures,
     )

@@ -21,7 +21,7 @@ from frcnn_cli.data.formats.layout import (
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import DataError, count, some_of
-from frcnn_cli.files import reading
+from frcnn_cli.files import advice_on_missing, reading
 
 _NAMED = 3
 """Reasons that an error names why nothing in a folder is used."""
@@ -42,7 +42,7 @@ def find_dataset(path: Path | str) -> Dataset:
     """
     root = Path(path)
     if not root.exists():
-        raise DataError("does not exist", remedy="check the path", file=root)
+        raise DataError("does not exist", remedy=advice_on_missing(root), file=root)
     if not root.is_dir():
         raise DataError("is a file", remedy="name the folder of the data set", file=root)
     seen: list[DataError] = []

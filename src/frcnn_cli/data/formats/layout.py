@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from frcnn_cli.data.images import SUFFIXES
@@ -47,6 +47,17 @@ def complete(splits: Mapping[str, tuple[str, ...]]) -> Splits:
         known["trainval"] = tuple(train | rest)
     order = ("train", "val", "trainval", "test")
     return {name: known[name] for name in order if name in known} | known
+
+
+def training_split(splits: Mapping[str, Sequence[str]]) -> str:
+    """Returns the split to train on by default: not `val` too where there is no `test` to score."""
+    has_train, has_val = splits.get("train"), splits.get("val")
+    return "train" if has_train and has_val and not splits.get("test") else "trainval"
+
+
+def scored_split(splits: Mapping[str, Sequence[str]]) -> str:
+    """Returns the split to score by default: `test`, or `val` where there is no `test`."""
+    return "val" if splits.get("val") and not splits.get("test") else "test"
 
 
 def known_splits(splits: Iterable[str]) -> bool:

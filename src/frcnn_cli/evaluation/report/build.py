@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli._version import __version__
-from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import EvalConfig, Metric, VocMetric
 from frcnn_cli.decoding import decode_json
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import ConfigError, DataError
 from frcnn_cli.evaluation.analysis import Analysis, analyse
 from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
 from frcnn_cli.evaluation.analysis.comparison import Comparison, compare
@@ -24,7 +23,7 @@ from frcnn_cli.evaluation.report.to_json import (
     analysis_to_json,
     comparison_to_json,
 )
-from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
+from frcnn_cli.evaluation.run import EvaluationRun
 from frcnn_cli.files import write_file
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -91,6 +90,8 @@ def write_report(
     facts = [("Detections" if run.format else "Checkpoint", scored)]
     if run.format:
         facts.append(("Format", run.format))
+    if run.trained_on is not None:
+        facts.append(("Trained on", f"{run.trained_on:,} of these images"))
     if run.coco is not None:
         facts.append(("COCO AP", f"{run.coco.mean_ap:.3f}"))
     result = analysis_to_json(analysis)
@@ -99,26 +100,23 @@ def write_report(
     return result
 
 
-def compare_files(
-    data: Path, split: str, files: tuple[Path, Path], cache: Cache, config: EvalConfig
-) -> tuple[Comparison, EvaluationRun]:
-    """Compares the second file of detections with the first, on the same images.
-
-    Args:
-        data: folder of the data set.
-        split: the images to score.
-        files: A and B.
-        cache: where splits are kept.
-        config: how detections are scored.
-
-    Returns:
-        The comparison, and how the second file scored.
+def compare_runs(a: EvaluationRun, b: EvaluationRun, metric: Metric) -> Comparison:
+    """Compares `b` with `a`, which scored the same split.
 
     Raises:
-        DataError: there is no such data set or split, or a file does not fit it.
+        DataError: they have other classes, or not the same images can be used.
     """
-    a, b = (evaluate_file(data, split, file, cache, config) for file in files)
-    return compare(analyse_run(a, config.metric), analyse_run(b, config.metric)), b
+    if a.matched.classes != b.matched.classes:
+        raise DataError(
+            "A and B do not have the same classes in the same order",
+            remedy="compare detectors of the same data",
+        )
+    if a.matched.objects.image_ids != b.matched.objects.image_ids:
+        raise DataError(
+            f"A has {len(a.samples):,} and B {len(b.samples):,} images that can be used",
+            remedy="repair or remove those that are listed as failed",
+        )
+    return compare(analyse_run(a, metric), analyse_run(b, metric))
 
 
 def write_comparison(

@@ -11,9 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from frcnn_cli.config import OptimizerConfig
+from frcnn_cli.errors import CacheError
 from frcnn_cli.model.batch import Batch
+from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.runtime.cores import all_cores
 from frcnn_cli.runtime.memory import peak_memory, reset_peak
-from frcnn_cli.runtime.process_pool import all_cores
 from frcnn_cli.training.batches.dataset import loaders_for
 from frcnn_cli.training.distributed.context import DistributedContext
 from frcnn_cli.training.engine.loop import Trainer
@@ -73,9 +76,8 @@ def estimate(
     trainer.measure(batch)  # also allocates and plans what later passes reuse
     passes = trainer.measure(batch)
 
-    gradients = sum(p.nbytes for p in trainer.model.parameters() if p.requires_grad)
+    gradients = _gradients(trainer.model)
     moments = gradients * (2 if config.optimizer.optimizer == "adamw" else 1)
-    weights = _bytes(trainer.model.state_dict())
     state = _bytes(trainer_state(trainer)) + moments
 
     # A later batch may hold images as large as the settings allow.
@@ -98,9 +100,43 @@ def estimate(
         config.schedule.iterations,
         needed * processes if on_cpu else needed,
         _free_memory(device, idle * running),
-        2 * state + 2 * weights,  # resume, last, best, and the temporary copy of the largest
-        shutil.disk_usage(_there(folder)).free,
+        disk_needed(trainer.model, config.optimizer),
+        _free_disk(folder),
     )
+
+
+def disk_needed(model: FastRCNN, config: OptimizerConfig) -> int:
+    """Returns the bytes of a run's folder while a checkpoint is written.
+
+    Those are resume, last, best, and a temporary copy of the largest.
+    """
+    weights = _bytes(model.state_dict())
+    copies = (2 if config.optimizer == "adamw" else 1) + (1 if config.ema else 0)
+    return 4 * weights + 2 * copies * _gradients(model)
+
+
+def require_disk(model: FastRCNN, config: OptimizerConfig, folder: Path) -> None:
+    """Raises if the checkpoints of a new run do not fit on the disk of `folder`.
+
+    Raises:
+        CacheError: they do not.
+    """
+    needed, free = disk_needed(model, config), _free_disk(folder)
+    if needed > free:
+        raise CacheError(
+            f"the checkpoints need {needed / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB "
+            "left",
+            remedy="make room, or name a --cache-dir on another disk",
+            file=folder,
+        )
+
+
+def _gradients(model: FastRCNN) -> int:
+    return sum(each.nbytes for each in model.parameters() if each.requires_grad)
+
+
+def _free_disk(folder: Path) -> int:
+    return shutil.disk_usage(_there(folder)).free
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:

@@ -82,7 +82,8 @@ class TrainResult:
         iterations: number of steps configured; larger than `steps` after early stopping.
         best_map: mAP of `best` on the images that selected it; None without such images.
         score: mAP at the end; None without a split to score.
-        splits: of the data set.
+        next_split: split that `frcnn eval` scores by default; None: the data has none to score.
+        example: an image that was trained on.
         command: repeats the run.
         seconds: wall time of this call.
         failures: why images were left out.
@@ -94,7 +95,8 @@ class TrainResult:
     iterations: int
     best_map: float | None
     score: FinalScore | None
-    splits: tuple[str, ...]
+    next_split: str | None
+    example: Path
     command: str
     seconds: float
     failures: tuple[FrcnnError, ...]

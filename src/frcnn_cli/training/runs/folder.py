@@ -23,6 +23,7 @@ from frcnn_cli.files import atomic_file, link_or_copy
 from frcnn_cli.plotting.curves import plot_training
 from frcnn_cli.training.engine.loop import StepReport, Trainer
 from frcnn_cli.training.engine.state import restore
+from frcnn_cli.training.runs.events import FinalScore
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
 
@@ -31,6 +32,8 @@ CONFIG = "config.json"
 CURVES = "curves.png"
 SETTINGS = "settings.toml"
 COMMAND = "command.txt"
+FINAL_MAP = "final_map"
+"""Column of the metrics."""
 
 
 class _DataAtStart(msgspec.Struct):
@@ -89,11 +92,7 @@ class RunFolder:
         Raises:
             CheckpointError: there is no such run.
         """
-        if name is None:
-            newest = runs.newest_checkpoint(cache, STATE)
-            path = None if newest is None else newest.parent
-        else:
-            path = runs.run_folder(cache, name)
+        path = runs.newest_folder(cache, STATE) if name is None else runs.run_folder(cache, name)
         if path is None or not (path / STATE).is_file():
             raise CheckpointError(
                 f"no run to resume{f': {name!r} has no checkpoint' if name else ''}",
@@ -163,7 +162,9 @@ class RunFolder:
         }
         for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed while writing
             abandoned.unlink(missing_ok=True)
-        kept = [row for row in self.metrics() if row["step"] <= trainer.step]
+        kept = [
+            row for row in self.metrics() if row["step"] <= trainer.step and FINAL_MAP not in row
+        ]
         settings, device = self.path / SETTINGS, trainer.device.type
         command = repeating_command(job, settings, device, processes, self.path.parents[1])
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
@@ -265,6 +266,27 @@ class RunFolder:
             checkpoints.save_checkpoint(last, tensors, info)
         if score is not None:
             self._append({"step": step, "map": _rounded(score)})
+
+    def finish(self, steps: int, score: FinalScore | None) -> None:
+        """Notes the end of the run in its best checkpoint, and its score there and in the metrics.
+
+        The scores of its detections are calibrated from then on.
+
+        Args:
+            steps: number of steps taken.
+            score: of the best checkpoint.
+        """
+        best = self.path / runs.BEST
+        tensors, info = checkpoints.load_checkpoint(best)
+        facts: dict[str, Any] = {"finished": steps}
+        if score is not None:
+            facts |= {"map": score.map, "map_split": score.split, "map_images": score.images}
+            self._append({"step": steps, FINAL_MAP: _rounded(score.map)})
+        calibration = info.calibration if score is None else score.calibration
+        info = dataclasses.replace(
+            info, training={**info.training, **facts}, calibration=calibration
+        )
+        checkpoints.save_checkpoint(best, tensors, info)
 
     def has_checkpoint(self, step: int, scored: bool) -> bool:
         """Returns whether `last` is of this step and, if it is to be `scored`, its mAP written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from frcnn_cli.config import (
     override,
 )
 from frcnn_cli.config.recipes import Recipe, RecipeName, for_batch, recipe
+from frcnn_cli.errors import ConfigError
 
+_LOGGER = logging.getLogger(__name__)
 _NO_FILE = Settings({})
 
 
@@ -30,7 +33,7 @@ class TrainJob:
 
     Attributes:
         data: folder of the data set.
-        split: images to train on.
+        split: images to train on; None chooses by the splits that the data has.
         model: the network.
         recipe: training settings, and the size of the images that the detector will expect.
         proposals: settings of the region search.
@@ -38,7 +41,7 @@ class TrainJob:
     """
 
     data: Path
-    split: str
+    split: str | None
     model: ModelConfig
     recipe: Recipe
     proposals: ProposalConfig
@@ -78,6 +81,8 @@ class TrainJob:
 
 _SEVERAL_SCALES_CAP = 2000
 """Pixels of the longer side where there are several scales (§2.4)."""
+_SIZES_AGREE = 1.25
+"""Factor by which objects may be larger or smaller in detection than in training."""
 
 
 def new_job(
@@ -85,7 +90,7 @@ def new_job(
     chosen: Mapping[str, Any],
     settings: Settings = _NO_FILE,
     *,
-    split: str = "trainval",
+    split: str | None = None,
     weights: str = "imagenet",
     recipe_name: RecipeName = "default",
     proposals: ProposalConfig | None = None,
@@ -94,12 +99,13 @@ def new_job(
     """Returns what is to be trained: defaults < recipe < `settings` < `chosen`.
 
     The recipe is scaled to the images per step: those chosen, or else its own for each process.
+    Chosen sizes of images in training or in detection set the other one too.
 
     Args:
         data: folder of the data set.
         chosen: settings of [model], [input] and [train] by name; None where one is not given.
         settings: of a `frcnn.toml`.
-        split: images to train on.
+        split: images to train on; None chooses by the splits that the data has.
         weights: "imagenet", "none" or a file.
         recipe_name: the recipe.
         proposals: settings of the region search; None: those of `settings`.
@@ -115,46 +121,104 @@ def new_job(
         picked[next(named, "train")][name] = value
     model = settings.apply("model", ModelConfig(), **picked["model"])
     base = recipe(recipe_name, model.backbone)
-    from_file, train = settings.tables.get("train", {}), picked["train"]
+    from_file, train, seen = settings.tables.get("train", {}), picked["train"], picked["input"]
     batch = (
         train.get("images_per_batch")
         or from_file.get("images_per_batch")
         or base.train.schedule.images_per_batch * processes
     )
-    in_steps = "iterations" in from_file and "epochs" not in from_file
-    if (in_steps or train.get("iterations")) and train.get("epochs") is None:
-        train["epochs"] = 0.0
+    length = length_of(train.get("iterations"), train.get("epochs"))
+    length = length or length_of(from_file.get("iterations"), from_file.get("epochs"), both=True)
+    if train.get("short_sides") is None and seen.get("short_side") is not None:
+        train["short_sides"] = [seen["short_side"]]
+    sides = override(TrainConfig(), {"short_sides": train.get("short_sides")}).augmentation
+    given = sides.short_sides if train.get("short_sides") else ()
     schedule = settings.apply(
         "train",
-        _variant(for_batch(base.train, batch), train),
-        **{**train, "images_per_batch": batch},
+        _variant(for_batch(base.train, batch), given, doubled=bool(train.get("stage_wise"))),
+        **{**train, **length, "images_per_batch": batch},
     )
+    expected = settings.apply("input", _expected(base.input, given), **seen)
+    _warn_of_sizes(schedule.augmentation.short_sides, expected.short_side)
     return TrainJob(
         data,
         split,
         model,
-        Recipe(schedule, settings.apply("input", base.input, **picked["input"])),
+        Recipe(schedule, expected),
         proposals or settings.apply("proposals", ProposalConfig()),
         weights,
     )
 
 
-def _variant(train: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
-    """Returns the recipe with room for what the flags of §5 want; a file may still change it."""
-    if chosen.get("stage_wise"):
+def length_of(
+    iterations: int | None, epochs: float | None, *, both: bool = False
+) -> dict[str, Any]:
+    """Returns how long to train if it is given: alone, each replaces both values of the recipe.
+
+    Args:
+        iterations: steps.
+        epochs: passes over the images.
+        both: whether the longer of the two is meant, where both are given.
+
+    Raises:
+        ConfigError: both are given.
+    """
+    if iterations is not None and epochs is not None:
+        if both:
+            return {}
+        raise ConfigError("iterations and epochs are both given", remedy="use one of the two")
+    if epochs:
+        return {"iterations": 1, "epochs": epochs}
+    return {} if iterations is None else {"iterations": iterations, "epochs": 0.0}
+
+
+def _variant(train: TrainConfig, sides: tuple[int, ...], *, doubled: bool) -> TrainConfig:
+    """Returns the recipe with room for what the flags of §5 want; a file may still change it.
+
+    Args:
+        train: the recipe.
+        sides: short sides of the images, if they are given.
+        doubled: whether there are two stages, each of them with all steps.
+    """
+    if doubled:
         schedule = train.schedule
-        doubled = {"iterations": 2 * schedule.iterations, "epochs": 2 * schedule.epochs}
-        train = override(train, doubled)
-    if len(chosen.get("short_sides") or ()) > 1:
+        twice = {"iterations": 2 * schedule.iterations, "epochs": 2 * schedule.epochs}
+        train = override(train, twice)
+    if len(sides) > 1:
         train = override(train, {"long_side": _SEVERAL_SCALES_CAP})
+    elif sides:
+        longest = max(train.augmentation.long_side, _longest(sides[0]))
+        train = override(train, {"long_side": longest})
     return train
+
+
+def _expected(base: InputConfig, sides: tuple[int, ...]) -> InputConfig:
+    """Returns the size of the images in detection: the largest of training, if that is given."""
+    if not sides:
+        return base
+    return InputConfig(max(sides), max(base.long_side, _longest(max(sides))))
+
+
+def _longest(side: int) -> int:
+    """Returns the cap on the long side for a short one, as 1000 is for 600 (§4)."""
+    return round(side * 5 / 3)
+
+
+def _warn_of_sizes(trained: tuple[int, ...], expected: int) -> None:
+    if not min(trained) / _SIZES_AGREE <= expected <= max(trained) * _SIZES_AGREE:
+        _LOGGER.warning(
+            "the short side is %s pixels in training and %d in detection, where objects will have "
+            "another size: set short_sides in [train] and short_side in [input] alike",
+            " to ".join(map(str, sorted({min(trained), max(trained)}))),
+            expected,
+        )
 
 
 class _Saved(msgspec.Struct):
     """What `TrainJob.to_json` writes."""
 
     data: str
-    split: str
+    split: str | None
     weights: str
     model: dict[str, Any]
     input: dict[str, Any]

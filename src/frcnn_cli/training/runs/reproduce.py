@@ -44,7 +44,8 @@ def repeating_command(
         processes: number of processes on this machine.
         cache: folder of proposals, made splits and runs.
     """
-    words = ["frcnn", "train", str(job.data.resolve()), "--split", job.split]
+    words = ["frcnn", "train", str(job.data.resolve())]
+    words += [] if job.split is None else ["--split", job.split]
     weights = job.weights
     if weights not in ("imagenet", "none"):
         weights = str(Path(weights).resolve())

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import TrainConfig
+from frcnn_cli.config import TrainConfig, ValidationConfig
 from frcnn_cli.config.recipes import for_images
+from frcnn_cli.data.formats.layout import training_split
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import DataError
 from frcnn_cli.model.build import build_model
+from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.proposals.service import ProposalRun
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import autocast_for
@@ -37,6 +39,28 @@ from frcnn_cli.training.runs.job import TrainJob
 
 
 @dataclass(frozen=True)
+class AnnotatedData:
+    """The annotations of a run, read and checked.
+
+    Attributes:
+        source: of further splits of the same data set.
+        split: name of the split to train on.
+        samples: its usable images.
+        check: what is wrong with the others.
+    """
+
+    source: SplitSource
+    split: str
+    samples: list[Sample]
+    check: DataCheck
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes 1..K."""
+        return self.source.dataset.classes
+
+
+@dataclass(frozen=True)
 class RunData:
     """The images of a run that every rank can use.
 
@@ -50,60 +74,63 @@ class RunData:
     train: SplitData
     evaluation: SplitData | None
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes 1..K."""
-        return self.source.dataset.classes
 
-
-def open_data(
-    job: TrainJob, cache: Cache, context: DistributedContext, events: TrainEvents
-) -> RunData:
-    """Opens the data set, checks its annotations and searches the proposals that are missing.
+def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> AnnotatedData:
+    """Opens the data set, reads the split to train on and reports what is wrong with it.
 
     Args:
         job: names the data set and the split.
         cache: holds proposals and generated splits.
-        context: rank and world size.
         events: `checked` receives the problems of the annotations.
 
     Raises:
         FrcnnError: the data set cannot be used.
     """
+    dataset = open_dataset(job.data, cache)
+    split = job.split or training_split(dataset.splits)
+    require_evaluation(dataset, split, job.recipe.train.validation)
+    samples, problems = read_all(dataset, split, events.progress)
+    check = DataCheck.of(split, samples, problems, dataset.classes)
+    events.checked(check)
+    source = SplitSource(dataset, job.proposals, cache, events.progress)
+    return AnnotatedData(source, split, samples, check)
+
+
+def find_proposals(
+    read: AnnotatedData, config: ValidationConfig, context: DistributedContext
+) -> RunData:
+    """Searches the proposals that are missing.
+
+    Args:
+        read: the images to train on.
+        config: names the images to evaluate on.
+        context: rank and world size.
+
+    Raises:
+        DataError: no image with an object is left.
+    """
     with context.local_main_process_first():
-        source, samples, check = _read(job, cache, events)
-        train = source.search(job.split, samples, check.failures)
-        evaluation = source.held_out(job.split, samples, job.recipe.train.validation)
+        train = read.source.search(read.split, read.samples, read.check.failures)
+        evaluation = read.source.held_out(read.split, read.samples, config)
     common = intersect_across_ranks(train, context)
     evaluation = intersect_across_ranks(evaluation, context)
     if common is None:
-        raise DataError("no image can be used by every process", file=job.data)
-    return RunData(source, common, evaluation)
+        raise DataError("no image can be used by every process", file=read.source.dataset.root)
+    return RunData(read.source, common, evaluation)
 
 
-def build_trainer(
-    job: TrainJob,
-    data: SplitData,
-    classes: int,
-    config: TrainConfig,
-    device: torch.device,
-    *,
-    context: DistributedContext = SINGLE_PROCESS,
-    shard: DistributedContext | None = None,
-    pretrained: bool = True,
-) -> tuple[Trainer, TrainingSet]:
-    """Returns the trainer before its first step, and the batches that it trains on.
+def build_network(job: TrainJob, classes: int, *, pretrained: bool = True) -> FastRCNN:
+    """Returns the network before its first step.
 
     Args:
         job: names the network and its first weights.
-        data: the images to train on.
         classes: K.
-        config: the recipe, its number of steps resolved.
-        device: of the model.
-        context: the ranks that average their gradients.
-        shard: the rank whose part of each step the batches hold; None is `context`.
         pretrained: whether to load the first weights; a resumed run has its own.
+
+    Raises:
+        FrcnnError: there is no such network, or there are no such weights.
     """
+    config = job.recipe.train
     model = build_model(job.model, classes, config.seed)
     if pretrained:
         load_initial_weights(model, job.model.backbone, job.weights)
@@ -111,6 +138,28 @@ def build_trainer(
         use_per_class_delta_stats(model)
     if not config.loss.box_loss_weight:
         disable_box_regression(model)
+    return model
+
+
+def build_trainer(
+    model: FastRCNN,
+    data: SplitData,
+    config: TrainConfig,
+    device: torch.device,
+    *,
+    context: DistributedContext = SINGLE_PROCESS,
+    shard: DistributedContext | None = None,
+) -> tuple[Trainer, TrainingSet]:
+    """Returns the trainer before its first step, and the batches that it trains on.
+
+    Args:
+        model: of `build_network`.
+        data: the images to train on.
+        config: the recipe, its number of steps resolved.
+        device: of the model.
+        context: the ranks that average their gradients.
+        shard: the rank whose part of each step the batches hold; None is `context`.
+    """
     spec = model.backbone.spec
     rank = shard or context
     batches = TrainingSet(data.samples, data.proposals, config, spec, rank, device=device)
@@ -173,26 +222,15 @@ def check_training(
     events = events or TrainEvents()
     first = DistributedContext(0, processes, 0, processes)
     check_batch_divides(job.recipe.train, processes)
-    source, samples, check = _read(job, cache, events)
-    require_objects(source.dataset, job.split, samples, check.failures)
-    source.apart(job.recipe.train.validation.eval_split, job.split, samples)  # warns of overlaps
-    data = SplitData(job.split, samples, ProposalRun(job.proposals, cache), check.failures)
+    read = read_data(job, cache, events)
+    samples, check = read.samples, read.check
+    require_objects(read.source.dataset, read.split, samples, check.failures)
+    read.source.apart(job.recipe.train.validation.eval_split, read.split, samples)  # may warn
+    data = SplitData(read.split, samples, ProposalRun(job.proposals, cache), check.failures)
     config = for_images(job.recipe.train, len(samples))
-    classes = len(source.dataset.classes)
-    trainer, batches = build_trainer(job, data, classes, config, device, shard=first)
+    model = build_network(job, len(read.classes))
+    trainer, batches = build_trainer(model, data, config, device, shard=first)
     progress = events.progress
     expected = estimate_run(trainer, batches, data, cache, progress=progress, processes=processes)
     events.estimated(expected)
     return check, expected
-
-
-def _read(
-    job: TrainJob, cache: Cache, events: TrainEvents
-) -> tuple[SplitSource, list[Sample], DataCheck]:
-    """Opens the data set, reads the whole split and reports what is wrong with it."""
-    dataset = open_dataset(job.data, cache)
-    require_evaluation(dataset, job.split, job.recipe.train.validation)
-    samples, problems = read_all(dataset, job.split, events.progress)
-    check = DataCheck.of(job.split, samples, problems, dataset.classes)
-    events.checked(check)
-    return SplitSource(dataset, job.proposals, cache, events.progress), samples, check

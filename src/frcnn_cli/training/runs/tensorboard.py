@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.training.engine.loop import StepReport
 
 FOLDER = "tensorboard"
+
+
+def summary_writer() -> Any:
+    """Returns TensorBoard's writer.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise ConfigError(
+            "--tensorboard is given, but TensorBoard is not installed",
+            remedy="pip install 'frcnn-cli[tensorboard]'",
+        ) from error
+    return SummaryWriter
 
 
 class Board:
@@ -22,14 +39,7 @@ class Board:
     """
 
     def __init__(self, run: Path, step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
-        except ImportError as error:
-            raise ConfigError(
-                "--tensorboard is given, but TensorBoard is not installed",
-                remedy="pip install 'frcnn-cli[tensorboard]'",
-            ) from error
-        self._writer = SummaryWriter(run / FOLDER, purge_step=step + 1)
+        self._writer = summary_writer()(run / FOLDER, purge_step=step + 1)
 
     def stepped(self, report: StepReport) -> None:
         """Writes a step."""
@@ -48,6 +58,11 @@ class Board:
     def evaluated(self, step: int, score: float) -> None:
         """Writes an evaluation."""
         self._writer.add_scalar("mAP", score, step)
+
+    def finished(self, step: int, split: str, score: float) -> None:
+        """Writes the final score on a split, after `close` too."""
+        self._writer.add_scalar(f"final mAP/{split}", score, step)
+        self._writer.close()
 
     def close(self) -> None:
         """Closes the files."""

@@ -6,20 +6,26 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from frcnn_cli.cache import checkpoints
 from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.fingerprints import encode_fingerprints
+from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import TrainConfig
 from frcnn_cli.config.recipes import for_images, nearest
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.runtime.device import describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.training.batches.dataset import loaders_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.preflight.cost import require_disk
 from frcnn_cli.training.runs.agreement import (
     check_batch_divides,
     check_same_state,
@@ -29,8 +35,15 @@ from frcnn_cli.training.runs.checkpointer import Checkpointer, score_best
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import TrainJob
-from frcnn_cli.training.runs.setup import RunData, build_trainer, estimate_run, open_data
-from frcnn_cli.training.runs.tensorboard import Board
+from frcnn_cli.training.runs.setup import (
+    RunData,
+    build_network,
+    build_trainer,
+    estimate_run,
+    find_proposals,
+    read_data,
+)
+from frcnn_cli.training.runs.tensorboard import Board, summary_writer
 
 
 @translate_out_of_memory()
@@ -67,23 +80,30 @@ def train_detector(
     began = time.monotonic()
     events = events or TrainEvents()
     check_batch_divides(job.recipe.train, context.world_size)
-    data = open_data(job, cache, context, events)
-    classes, images = data.classes, len(data.train.samples)
+    if tensorboard:
+        summary_writer()  # what is missing is found before the search
+    with context.local_main_process_first():
+        read = read_data(job, cache, events)
+    job, classes = replace(job, split=read.split), read.classes
+    model = build_network(job, len(classes), pretrained=resume is None)
+    if resume is None and folder is not None:
+        require_disk(model, job.recipe.train.optimizer, cache.root)
+    data = find_proposals(read, job.recipe.train.validation, context)
+    images = len(data.train.samples)
     config = for_images(job.recipe.train, images)
     if resume is not None:
         resume.require_same_data(classes, images)
         check_same_state(resume, context)
 
-    trainer, batches = build_trainer(
-        job, data.train, len(classes), config, device, context=context, pretrained=resume is None
-    )
+    trainer, batches = build_trainer(model, data.train, config, device, context=context)
     if resume is not None:
         resume.restore(trainer)
     else:
         batches.set_delta_statistics(trainer.model)
-        progress = events.progress
         events.estimated(
-            estimate_run(trainer, batches, data.train, cache, context=context, progress=progress)
+            estimate_run(
+                trainer, batches, data.train, cache, context=context, progress=events.progress
+            )
         )
     if folder is not None:
         command = folder.open(job, trainer, classes, images, context.local_world_size)
@@ -92,7 +112,14 @@ def train_detector(
     path = context.all_gather(None if folder is None else folder.path)[0] or Path()
     board = Board(path, trainer.step) if tensorboard and folder is not None else None
     checkpointer = Checkpointer(
-        path, folder, trainer, _info(job, data), data.evaluation, context, events, board
+        path,
+        folder,
+        trainer,
+        _info(job, data, config, cache, described=folder is not None),
+        data.evaluation,
+        context,
+        events,
+        board,
     )
     with deferred_interrupt(signal.SIGTERM) as interrupted, checkpointer:
         if resume is not None:
@@ -106,15 +133,16 @@ def train_detector(
             raise KeyboardInterrupt
 
     with context.local_main_process_first():
-        final = data.source.final(job.split, data.train.samples, config.validation)
+        final = data.source.final(read.split, data.train.samples, config.validation)
     final = intersect_across_ranks(final, context)
     score = score_best(path, device, final, context, events.progress)
     if folder is None:
         return None
     if score is not None and score.split != config.validation.eval_split:
         score = replace(score, calibration=None)  # the test split is scored and no more
-    if score is not None and score.calibration is not None:
-        checkpoints.calibrate(folder.path / BEST, folder.path / BEST, score.calibration)
+    folder.finish(trainer.step, score)
+    if board is not None and score is not None:
+        board.finished(trainer.step, score.split, score.map)
     folder.plot()
     return TrainResult(
         run=folder.path,
@@ -123,7 +151,8 @@ def train_detector(
         iterations=config.schedule.iterations,
         best_map=folder.best_map(),
         score=score,
-        splits=tuple(data.source.dataset.splits),
+        next_split=_next_split(data.source.dataset),
+        example=data.train.samples[0].path,
         command=command,
         seconds=time.monotonic() - began,
         failures=tuple(data.train.failures),
@@ -140,7 +169,7 @@ def _start(
         dataset=str(data.source.dataset),
         images=len(samples),
         objects=sum(len(sample.boxes) for sample in samples),
-        classes=data.classes,
+        classes=data.source.dataset.classes,
         iterations=config.schedule.iterations,
         first_step=trainer.step,
         device=describe(trainer.device),
@@ -155,6 +184,19 @@ def _start(
     )
 
 
-def _info(job: TrainJob, data: RunData) -> CheckpointInfo:
-    origin = {"split": job.split, "data": data.source.dataset.root.resolve().name}
-    return CheckpointInfo(job.model, data.classes, job.recipe.input, origin)
+def _info(
+    job: TrainJob, data: RunData, config: TrainConfig, cache: Cache, *, described: bool
+) -> CheckpointInfo:
+    """Returns the metadata of the checkpoints; if `described`, with the images trained on."""
+    dataset = data.source.dataset
+    origin: dict[str, Any] = {"split": job.split, "data": dataset.root.resolve().name}
+    origin["iterations"] = config.schedule.iterations
+    if described:
+        images = (cached_content_hash(cache, sample.path) for sample in data.train.samples)
+        origin["images"] = encode_fingerprints(images)
+    return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin)
+
+
+def _next_split(dataset: Dataset) -> str | None:
+    split = scored_split(dataset.splits)
+    return split if dataset.splits.get(split) else None

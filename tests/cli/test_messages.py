@@ -1,0 +1,59 @@
+"""What people type wrong, and the line that they read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from support.commands import frcnn
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an image and what is in the way."""
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.jpg")
+    (tmp_path / "drawn").write_text("a file")
+    (tmp_path / "lr.toml").write_text("[train]\nlearning_rate = 0.1\n")
+    (tmp_path / "score.toml").write_text("[detect]\nscore_threshold = 50\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("detect photo.jpg --checkpoint .", ".: is a folder without best.safetensors; name the"),
+        ("detect photo.jpg --nms 50", "'--nms': it must be at most 1: 50 % is 0.5"),
+        ("detect photo.jpg --vote x", "'--vote': it must be a number"),
+        (
+            "detect photo.jpg --config score.toml",
+            "score_threshold is 50; use a number, at least 0 and at most 1, such as 0.5 for 50 %",
+        ),
+        ("eval --metric voc", "'--metric': 'voc' is not one of 'voc07', 'voc10', 'coco'."),
+        ("train --seed 1.5", "'--seed': it must be a whole number"),
+        ("train --seed -1", "'--seed': it must be at least 0"),
+        ("train --config lr.toml", "unknown key 'learning_rate'; did you mean lr?"),
+        ("detect https://a.org/b.jpg", "does not exist; download it first: URLs are not read"),
+        ("train https://a.org/voc", "does not exist; download it first: URLs are not read"),
+        ("detect photo.jpg --checkpoint https://a.org/b.pt", "download it first: URLs are not"),
+        ("detect photo.jpg --draw drawn", "drawn: is a file, not a folder; name a folder with"),
+        ("detect photo.jpg --draw drawn/a", "drawn: is a file, not a folder; name a folder with"),
+    ],
+)
+def test_a_line_says_what_to_do(folder: Path, words: str, message: str) -> None:
+    done = frcnn(folder, *words.split())
+    assert done.returncode in (1, 2)
+    told = " ".join(done.stderr.replace("│", " ").split())
+    assert message in told
+    assert not any(word in told for word in ("Traceback", "Value error", "Input should"))
+
+
+def test_an_export_without_onnx_ends_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    done = frcnn(folder, "export", "bundled", "model.onnx")
+    assert done.returncode == 1
+    assert done.stderr.startswith("frcnn: error: exporting needs onnxscript")

@@ -1,0 +1,142 @@
+"""What a command line of `frcnn train` means, without training."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from frcnn_cli.cache.store import Cache
+from frcnn_cli.cli.app import app
+from frcnn_cli.cli.train.job import new_job, resumed_job
+from frcnn_cli.config import Settings
+from frcnn_cli.config.recipes import for_images
+from frcnn_cli.errors import ConfigError
+from frcnn_cli.training.runs.job import TrainJob
+
+COMMAND = typer.main.get_command(app).commands["train"]
+IMAGES = 240
+
+
+@pytest.fixture
+def job_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], TrainJob]:
+    """Returns the job of a command line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crops.toml").write_text("[train]\ncrop_prob = 0.5\nlr = 0.002\n")
+    cache = Cache(tmp_path / ".frcnn")
+    run = tmp_path / ".frcnn/runs/mine"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").touch()
+
+    def job(words: str) -> TrainJob:
+        click = COMMAND.make_context("train", words.split())
+        old = click.params["resume"] and TrainJob.from_json(json.loads(saved.read_text()))
+        if old:
+            return resumed_job(old, click, cache)
+        made = new_job(Settings.load(click.params["config"]), click.params, 1, cache)
+        saved.write_text(json.dumps(made.to_json()))
+        return made
+
+    saved = tmp_path / "job.json"
+    return job
+
+
+def steps(job: TrainJob) -> int:
+    return for_images(job.recipe.train, IMAGES).schedule.iterations
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", 960),
+        ("--backbone vgg16", 1_920),
+        ("--backbone vgg16 --recipe paper", 40_000),
+        ("--epochs 2", 240),
+        ("--epochs 2 --batch 4", 120),
+        ("--epochs 0", 600),
+        ("--iterations 7", 7),
+        ("--backbone vgg16 --stage-wise", 3_840),
+    ],
+)
+def test_how_long_a_run_is(job_of: Callable[[str], TrainJob], words: str, expected: int) -> None:
+    assert steps(job_of(words)) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "trained", "cap", "expected"),
+    [
+        ("", (448, 528, 608), 1000, (600, 1000)),
+        ("--short-side 320", (320,), 1000, (320, 1000)),
+        ("--short-side 900", (900,), 1500, (900, 1500)),
+        ("--scales 480,576,688", (480, 576, 688), 2000, (688, 1147)),
+        ("--scales 480,576 --short-side 600", (480, 576), 2000, (600, 1000)),
+    ],
+)
+def test_the_sizes_of_training_and_detection(
+    job_of: Callable[[str], TrainJob],
+    words: str,
+    trained: tuple[int, ...],
+    cap: int,
+    expected: tuple[int, int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job = job_of(words)
+    augmentation, seen = job.recipe.train.augmentation, job.recipe.input
+    assert (augmentation.short_sides, augmentation.long_side) == (trained, cap)
+    assert (seen.short_side, seen.long_side) == expected
+    assert not caplog.records
+
+
+def test_sizes_that_differ_are_a_warning(
+    job_of: Callable[[str], TrainJob], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "frcnn_cli"):
+        job_of("--scales 320,400 --short-side 800")
+    assert "320 to 400 pixels in training and 800 in detection" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--lr 0.002 --seed 3 --flip-prob 0.25 --short-side 480",
+        "--backbone vgg16 --recipe paper --scales 480,576 --batch 4 --epochs 3",
+        "--no-box-regression --weights mine --split train",
+        "--config crops.toml",
+    ],
+)
+def test_the_same_command_with_resume_goes_on(
+    job_of: Callable[[str], TrainJob], words: str
+) -> None:
+    began = job_of(words)
+    again = job_of(f"{words} --resume --run mine")
+    assert steps(again) == steps(began)
+    assert again.recipe.input == began.recipe.input
+    assert again.weights == began.weights
+    assert steps(job_of("--resume --iterations 9")) == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--lr 0.003", "--lr is 0.003, but the run to resume has 0.001; leave it out"),
+        ("--scales 480,576", "--scales is (480, 576), but the run to resume has (448, 528, 608)"),
+        ("--recipe caffe", "--recipe is caffe, but the run to resume has default"),
+        ("--backbone vgg16", "--backbone is vgg16, but"),
+        ("--weights none", "--weights is none, but the run to resume has imagenet"),
+        ("--batch 8", "--batch is 8, but the run to resume has 2"),
+        ("--config crops.toml", "crops.toml: crop_prob is 0.5, but the run to resume has 0.0"),
+        ("--dry-run", "--dry-run is given with --resume"),
+        ("--epochs 3 --iterations 9", "iterations and epochs are both given"),
+    ],
+)
+def test_a_flag_that_makes_another_run(
+    job_of: Callable[[str], TrainJob], words: str, message: str
+) -> None:
+    job_of("")
+    with pytest.raises(ConfigError) as caught:
+        job_of(f"--resume {words}")
+    assert message in str(caught.value)
