@@ -60,8 +60,8 @@ format: install  ## rewrite the sources in the project's format
 docs: install  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
-bench: install  ## train, bundle and score the detector in the box: make bench DATA=voc07-mini
-	$(BIN)/python benchmarks/voc07_mini.py $(DATA)
+bench: install  ## train, bundle and score the bundled detector: make bench DATA=voc07
+	$(BIN)/python benchmarks/voc07.py $(DATA)
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
