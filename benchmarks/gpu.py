@@ -117,7 +117,7 @@ def check_pooling(device: torch.device, rois: int) -> str:
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         features = torch.randn(1, 64, 38, 57, generator=generator).to(dtype)
         expected = roi_pool(features, torch.nn.functional.pad(boxes, (1, 0)), 7, 1 / 16)
-        there = (each.to(device) for each in (features, images, cells))
+        there = [each.to(device) for each in (features, images, cells)]
         tables = StackedMaxima(*there, 7).pooled(0, rois).permute(0, 3, 1, 2)
         kernel = torch.ops.frcnn.roi_pool(*there, 7)[0]
         for name, found in (("detection", tables), ("training", kernel)):
