@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import RenderableType
-
 from frcnn_cli.cli import options
+from frcnn_cli.cli.detect.chosen import format_of, labels_of, with_thresholds
+from frcnn_cli.cli.detect.summary import STDOUT, Totals, as_data, as_summary
 from frcnn_cli.cli.options import argument, option, switch
-from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig, override
-from frcnn_cli.errors import ConfigError, FrcnnError, some_of
+from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
-    from frcnn_cli.detection.choice import ChosenCheckpoint
     from frcnn_cli.detection.formats.writer import DetectionWriter
     from frcnn_cli.detection.prefetch import ImageInput
     from frcnn_cli.records import DetectedImage
 
-_STDOUT = Path("-")
 _LOGGER = logging.getLogger(__name__)
-_NAMED = 8
-"""Classes that the closing lines name."""
-_DRAWN = 0.5
-"""Score threshold of a drawn box, of a detector without one of its own."""
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -110,7 +102,7 @@ def detect(
 
         cache, device, settings = Cache(context.cache_dir), pick_device(gpus), context.settings()
         files = find_images(paths)
-        output_format = _format(output_format, files)
+        output_format = format_of(output_format, files)
         out = out or registry.DEFAULT_TARGETS[output_format]
         registry.check_target(output_format, out)
         registry.check_names(output_format, files)
@@ -125,7 +117,7 @@ def detect(
             **chosen,
             scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
         )
-        config, draw_score = _with_thresholds(
+        config, draw_score = with_thresholds(
             config,
             score,
             draw_score,
@@ -133,14 +125,14 @@ def detect(
             is_set="score_threshold" in settings.tables.get("detect", {}),
             is_start=output_format in registry.FOLDERS,
         )
-        labels = _labels(classes, info.classes)
+        labels = labels_of(classes, info.classes)
         # With --classes, the best of these and not those among the best of all.
         asked = override(config, {"max_per_image": 0}) if labels else config
         proposals = settings.apply("proposals", ProposalConfig(), tiles=tiles)
         job = DetectionJob(detector, cache, proposals, asked)
         writer = registry.open_writer(
             output_format,
-            sys.stdout if out == _STDOUT else out,
+            sys.stdout if out == STDOUT else out,
             classes=info.classes,
             checkpoint=weights.name,
             backbone=info.model.backbone,
@@ -161,17 +153,17 @@ def detect(
             page=page,
             scores=(config.score_threshold, draw_score),
         )
-        tally = _Totals(info.classes, config.score_threshold, detector.confident_score(config))
+        tally = Totals(info.classes, config.score_threshold, detector.confident_score(config))
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
         with terminal.progress() as report, writer, closing(results):
             interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
         if interrupted is not None:
             raise interrupted
-        summary = _as_summary(tally, weights, out, draw, page)
-        if out == _STDOUT:
+        summary = as_summary(tally, weights, out, draw, page)
+        if out == STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
         else:
-            terminal.result(_as_data(tally, weights, out, draw, page), summary)
+            terminal.result(as_data(tally, weights, out, draw, page), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
 
 
@@ -204,29 +196,10 @@ def _with_pictures(
     return results
 
 
-def _format(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
-    """Returns the format of the output: one with times, where there is a video.
-
-    Raises:
-        ConfigError: the chosen one has none.
-    """
-    from frcnn_cli.data.video import is_video
-    from frcnn_cli.detection.formats.registry import WITH_TIMES
-
-    videos = [file for file in files if is_video(file)]
-    if videos and chosen not in (None, *WITH_TIMES):
-        raise ConfigError(
-            f"is a video, and the format {chosen} has no times",
-            remedy=f"use --format {' or '.join(WITH_TIMES)}",
-            file=videos[0],
-        )
-    return chosen or ("jsonl" if videos else "frcnn")
-
-
 def _write(
     results: Iterable[DetectedImage | FrcnnError],
     writer: DetectionWriter,
-    tally: _Totals,
+    tally: Totals,
     report: Callable[[int], None],
 ) -> KeyboardInterrupt | None:
     """Writes `results` as they come; returns Ctrl-C, so that the file is finished first.
@@ -248,63 +221,6 @@ def _write(
     return None
 
 
-def _with_thresholds(
-    config: DetectConfig,
-    score: str | None,
-    drawn: float | None,
-    *,
-    confident: float | None,
-    is_set: bool,
-    is_start: bool,
-) -> tuple[DetectConfig, float]:
-    """Returns the settings with their score threshold, and that of drawn boxes.
-
-    Args:
-        config: the settings without --score.
-        score: value of --score.
-        drawn: value of --draw-score.
-        confident: the detector's own threshold, if it has one.
-        is_set: whether the settings file has a threshold.
-        is_start: whether what is written is a start for annotators, who want confident boxes.
-
-    Raises:
-        ConfigError: `score` is neither a number nor "best", or is "best" of a detector without.
-    """
-    if score == "best" and confident is None:
-        raise ConfigError(
-            "--score is best, but the detector has no threshold of its own, or does not vote",
-            remedy="give a number, or find one with frcnn eval DATA --split val --calibrate FILE",
-        )
-    if score == "best" or (score is None and is_start and not is_set):
-        value = confident
-    else:
-        try:
-            value = None if score is None else float(score)
-        except ValueError as error:
-            remedy = "use a number from 0 to 1, or best"
-            raise ConfigError(f"--score is {score!r}", remedy=remedy) from error
-    config = override(config, {"score_threshold": value})
-    if drawn is None:
-        drawn = config.score_threshold if score or is_set else confident or _DRAWN
-    return config, drawn
-
-
-def _labels(names: str | None, classes: tuple[str, ...]) -> list[int]:
-    """Returns the labels of "dog,cat", the value of --classes; [] where it is not given.
-
-    Raises:
-        ConfigError: the detector does not know one.
-    """
-    wanted = [] if names is None else [name.strip() for name in names.split(",")]
-    for name in wanted:
-        if name not in classes:
-            raise ConfigError(
-                f"the detector does not know the class {name!r} of --classes",
-                remedy=f"it knows {some_of(classes)}",
-            )
-    return [classes.index(name) + 1 for name in wanted]
-
-
 def _only(
     results: Generator[DetectedImage | FrcnnError], labels: Sequence[int], most: int
 ) -> Generator[DetectedImage | FrcnnError]:
@@ -318,81 +234,3 @@ def _only(
                 continue
             rows = np.flatnonzero(np.isin(result.detections.labels, labels))
             yield replace(result, detections=result.detections.take(rows[: most or None]))
-
-
-class _Totals:
-    """The results so far, for the closing lines; memory stays flat.
-
-    Args:
-        classes: names of the labels 1..K.
-        score: score threshold of a detection.
-        confident: of a confident one; None of a detector that is not calibrated.
-    """
-
-    def __init__(self, classes: tuple[str, ...], score: float, confident: float | None) -> None:
-        self._classes = classes
-        self.score, self.confident_score = score, confident
-        self.images = self.confident = 0
-        self.labels: Counter[str] = Counter()
-        self.failures: list[FrcnnError] = []
-        self._seconds: Counter[str] = Counter()
-
-    def add(self, image: DetectedImage | FrcnnError) -> None:
-        if isinstance(image, FrcnnError):
-            self.failures.append(image)
-            return
-        self.images += 1
-        found = image.detections
-        self.labels.update(self._classes[int(label) - 1] for label in found.labels)
-        if self.confident_score is not None:
-            self.confident += int((found.scores >= self.confident_score).sum())
-        self._seconds.update(image.seconds)
-
-    def seconds(self) -> dict[str, float]:
-        """Returns the mean time of each step per image."""
-        return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
-
-
-def _as_data(
-    tally: _Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
-) -> dict[str, Any]:
-    return {
-        "schema": "frcnn.detect/1",
-        "photographs": tally.images + len(tally.failures),
-        "detections": sum(tally.labels.values()),
-        "confident": None if tally.confident_score is None else tally.confident,
-        "confident_score": tally.confident_score,
-        "labels": dict(tally.labels.most_common()),
-        "seconds": {step: round(value, 4) for step, value in tally.seconds().items()},
-        "checkpoint": checkpoint.name,
-        "out": str(out),
-        "drawn": None if draw is None else str(draw),
-        "page": None if page is None else str(page / "index.html"),
-        "failures": [str(failure) for failure in tally.failures],
-    }
-
-
-def _as_summary(
-    tally: _Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
-) -> RenderableType:
-    found = tally.labels.most_common(_NAMED)
-    named = ", ".join(f"{name} {number}" for name, number in found)
-    total = sum(tally.labels.values())
-    detections = count(total, "detection")
-    if tally.confident_score is not None:
-        detections = f"{count(tally.confident, 'confident detection')}"
-        if tally.score < tally.confident_score:
-            detections += f", {total:,} in all from {tally.score:g},"
-    return facts(
-        f"{detections} in {count(tally.images, 'image')}",
-        {
-            "found": named + (", …" if len(tally.labels) > _NAMED else ""),
-            "boxes": "" if out == _STDOUT else str(out),
-            "pictures": "" if draw is None else str(draw),
-            "page": "" if page is None else str(page / "index.html"),
-            "detector": checkpoint.words,
-            "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
-            "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",
-        },
-        complete=not tally.failures,
-    )
