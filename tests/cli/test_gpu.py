@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from tests.support.pretend_gpu import PretendGPU
 
-from frcnn_cli.deploy import flops
+from frcnn_cli.deploy import compress, flops
+from frcnn_cli.detection.detector import BUNDLED
 from support.commands import frcnn
 from support.datasets import xml
 
@@ -80,11 +81,12 @@ def test_bench_measures_every_variant(
     assert pretend_gpu.total.operations
 
 
-def test_compress_scores_every_trial(portraits: Path, pretend_gpu: PretendGPU) -> None:
-    weights = Path(__file__).parents[2] / "src" / "frcnn_cli" / "weights"
-    (bundled,) = weights.glob("*.safetensors")
-    words = ("--max-drop", "50", "--data", "people", "--split", "test", "--images", "1")
-    done = frcnn(portraits, "compress", str(bundled), *words, "--gpus", "1", "--json")
+def test_compress_scores_every_trial(
+    portraits: Path, pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compress, "STEPS", 1)
+    words = ("--max-drop", "100", "--data", "people", "--split", "test", "--images", "1")
+    done = frcnn(portraits, "compress", str(BUNDLED), *words, "--gpus", "1", "--json")
     assert done.returncode == 0, done.stderr
     assert pretend_gpu.total.operations
     result = json.loads(done.stdout)
