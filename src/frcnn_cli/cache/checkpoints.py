@@ -118,6 +118,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
 def calibrate(source: Path, target: Path, calibration: Calibration | None) -> None:
     """Writes the checkpoint `source` as `target` with another calibration; they may be one file.
 
+    Args:
+        source: a checkpoint.
+        target: the file to write.
+        calibration: of the scores; None removes it.
+
     Raises:
         CheckpointError: `source` is missing, damaged or not a frcnn checkpoint.
         CacheError: the folder of `target` is read-only or full.

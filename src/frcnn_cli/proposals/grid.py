@@ -31,6 +31,11 @@ def tiles(width: int, height: int, side: int) -> npt.NDArray[np.int32]:
 
     Neighbours overlap by a quarter of the side or more, so that an object of this size is whole in
     one of them.
+
+    Args:
+        width: of the image, pixels.
+        height: of the image, pixels.
+        side: longest side of a window, pixels; 0: no windows.
     """
     if not 0 < side < max(width, height):
         return np.zeros((0, 4), np.int32)

@@ -30,7 +30,13 @@ def image_number(file: str) -> int | str:
 def coco_results(
     found: Detections, image_id: int | str, category_numbers: Sequence[int] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Yields the entries of an image; see `CocoResultsWriter`."""
+    """Yields the entries of an image; see `CocoResultsWriter`.
+
+    Args:
+        found: of the image.
+        image_id: the data set's own.
+        category_numbers: the data set's own number of each label 1..K; empty counts from 1.
+    """
     for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
         x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
         yield {

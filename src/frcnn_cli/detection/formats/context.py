@@ -102,7 +102,14 @@ class DetectionCollector:
         self._count = 0
 
     def add(self, image_id: str, score: float, label: int, box: Box) -> None:
-        """Notes a detection."""
+        """Notes a detection.
+
+        Args:
+            image_id: the image.
+            score: as the file has it.
+            label: 1..K.
+            box: xyxy in pixels of the upright image.
+        """
         self._rows[image_id].append((score, label, box, self._count))
         self._count += 1
 
@@ -159,6 +166,11 @@ def check_box(box: Box, size: Size, wording: str, remedy: str) -> Box:
 
 def text_numbers(fields: Sequence[str], wording: str, remedy: str) -> list[float]:
     """Returns the numbers of a line.
+
+    Args:
+        fields: the numbers as text.
+        wording: the line, for the message.
+        remedy: what the line should hold.
 
     Raises:
         DataError: a field is not a finite number.

@@ -45,7 +45,13 @@ def link(pairs: np.ndarray, count: int) -> Borders:
 
 @kernel
 def prepend(borders: Borders, region: int, half: int) -> None:
-    """Puts a half first in a region's list."""
+    """Puts a half first in a region's list.
+
+    Args:
+        borders: changed in place.
+        region: whose list it is.
+        half: which no list holds.
+    """
     _, after, before, heads = borders
     after[half] = heads[region]
     before[half] = -1
@@ -56,7 +62,13 @@ def prepend(borders: Borders, region: int, half: int) -> None:
 
 @kernel
 def unlink(borders: Borders, region: int, half: int) -> None:
-    """Takes a half out of a region's list."""
+    """Takes a half out of a region's list.
+
+    Args:
+        borders: changed in place.
+        region: whose list holds the half.
+        half: the half.
+    """
     _, after, before, heads = borders
     if before[half] >= 0:
         after[before[half]] = after[half]

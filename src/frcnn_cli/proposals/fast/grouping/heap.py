@@ -33,7 +33,13 @@ def heapify(similarities: np.ndarray) -> Heap:
 
 @kernel
 def drop(heap: Heap, pair: int, count: int) -> int:
-    """Takes a pair out of a heap of `count`; returns how many are left."""
+    """Takes a pair out of a heap of `count`; returns how many are left.
+
+    Args:
+        heap: changed in place.
+        pair: which the heap holds.
+        count: pairs in the heap.
+    """
     at = heap.places[pair]
     count -= 1
     if at != count:
@@ -47,7 +53,14 @@ def drop(heap: Heap, pair: int, count: int) -> int:
 
 @kernel
 def change(heap: Heap, pair: int, similarity: np.float32, count: int) -> None:
-    """Gives a pair a new similarity."""
+    """Gives a pair a new similarity.
+
+    Args:
+        heap: changed in place.
+        pair: which the heap holds.
+        similarity: the new one.
+        count: pairs in the heap.
+    """
     rises = similarity > heap.similarities[pair]
     heap.similarities[pair] = similarity
     if rises:

@@ -52,7 +52,16 @@ def compare(
     scratch: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Similarities of region `one` to each of `others`, (M,) int32, into `out`, (M,) float32."""
+    """Similarities of region `one` to each of `others`, (M,) int32, into `out`, (M,) float32.
+
+    Args:
+        regions: the regions.
+        weights: (5,) float32 of a strategy.
+        one: a region.
+        others: (M,) int32 regions.
+        scratch: (≥ M,) float32, overwritten.
+        out: (M,) float32, overwritten.
+    """
     count = others.size
     for m in range(count):
         out[m] = 0
@@ -98,7 +107,14 @@ def compare_pairs(regions: Regions, weights: np.ndarray) -> np.ndarray:
 
 @kernel
 def absorb(regions: Regions, weights: np.ndarray, kept: int, gone: int) -> None:
-    """Merges region `gone` into region `kept`."""
+    """Merges region `gone` into region `kept`.
+
+    Args:
+        regions: changed in place.
+        weights: (5,) float32 of a strategy: what weighs nothing is not merged.
+        kept: a region.
+        gone: a region, which is not valid afterwards.
+    """
     sizes, boxes = regions.sizes, regions.boxes
     if weights[COLOUR] > 0:
         _mix(regions.colours, kept, gone, sizes)

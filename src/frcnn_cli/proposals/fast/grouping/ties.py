@@ -21,9 +21,12 @@ SLOT = 0xFFFFFFFF
 
 @kernel
 def group_sorted(regions: Regions, weights: np.ndarray, boxes: np.ndarray) -> int:
-    """Groups N regions, which it changes, by a strategy's (5,) float32 weights.
+    """Merges the most similar neighbours until no pair is left.
 
-    Writes into (2 N - 1, 4) int32 boxes those of merged regions, after the first N.
+    Args:
+        regions: N regions, changed in place.
+        weights: (5,) float32 of a strategy.
+        boxes: (2 N - 1, 4) int32; those of merged regions are written after the first N.
 
     Returns:
         The number of boxes.

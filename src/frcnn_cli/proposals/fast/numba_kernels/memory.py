@@ -15,7 +15,13 @@ class Memory:
         self._blocks: dict[str, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
-        """Returns an array of any content, which is valid until its name is asked for again."""
+        """Returns an array of any content, which is valid until its name is asked for again.
+
+        Args:
+            name: of the array.
+            shape: of the array.
+            dtype: the same at each call with this name.
+        """
         size = math.prod(shape)
         if name not in self._blocks or self._blocks[name].size < size:
             self._blocks[name] = np.empty(size, dtype)

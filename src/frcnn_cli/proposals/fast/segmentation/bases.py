@@ -213,7 +213,14 @@ def number_bases(nodes: np.ndarray) -> tuple[np.ndarray, int]:
 
 @kernel
 def shrink(numbers: np.ndarray, nodes: np.ndarray, split: Split, forest: np.ndarray) -> None:
-    """Writes the forest of each scale over the B bases, (S, B) int32."""
+    """Writes the forest of each scale over the B bases, (S, B) int32.
+
+    Args:
+        numbers: (P,) int32, the base of each pixel.
+        nodes: (P, 2) int32, as `join_by_threshold` left them.
+        split: the components of each scale.
+        forest: (S, B) int32, overwritten.
+    """
     for pixel in range(numbers.size):
         if nodes[pixel, 0] >= 0:
             continue

@@ -45,7 +45,13 @@ class EdgeGraph(NamedTuple):
 
 
 def build_graph(image: np.ndarray, sigma: float, memory: Memory) -> EdgeGraph:
-    """Weighs and sorts the edges of an image; arguments as in `EdgeGraph`."""
+    """Weighs and sorts the edges of an image.
+
+    Args:
+        image: (H, W, C) or (H, W) uint8.
+        sigma: standard deviation of the Gaussian blur, pixels; at most 1.
+        memory: of the thread; one graph at a time.
+    """
     keys = _weighed_keys(image, sigma, memory)
     ordered = memory.array("sorted keys", keys.shape, np.int64)
     _radix_sort(keys, ordered)

@@ -26,7 +26,13 @@ def root_of(tree: np.ndarray, pixel: int) -> int:
 
 @inlined
 def join(tree: np.ndarray, a: int, b: int) -> int:
-    """Joins two roots, the smaller below the larger; returns the root of both."""
+    """Joins two roots, the smaller below the larger; returns the root of both.
+
+    Args:
+        tree: (N,) int32, changed in place.
+        a: a root.
+        b: another root.
+    """
     if tree[a] > tree[b]:
         a, b = b, a
     tree[a] += tree[b]
