@@ -169,7 +169,7 @@ class RunFolder:
         command = repeating_command(job, settings, device, processes, self.path.parents[1])
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         self._write(SETTINGS, settings_toml(resolved))
-        self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+        self._write_metrics(kept)
         self._write(COMMAND, command + "\n")
         return command
 
@@ -270,7 +270,8 @@ class RunFolder:
     def finish(self, steps: int, score: FinalScore | None) -> None:
         """Notes the end of the run in its best checkpoint, and its score there and in the metrics.
 
-        The scores of its detections are calibrated from then on.
+        The scores of its detections are calibrated from then on. The metrics are sorted by step: an
+        mAP is written in the background, when later steps may be there already.
 
         Args:
             steps: number of steps taken.
@@ -282,6 +283,7 @@ class RunFolder:
         if score is not None:
             facts |= {"map": score.map, "map_split": score.split, "map_images": score.images}
             self._append({"step": steps, FINAL_MAP: _rounded(score.map)})
+        self._write_metrics(sorted(self.metrics(), key=lambda row: row["step"]))
         calibration = info.calibration if score is None else score.calibration
         info = dataclasses.replace(
             info, training={**info.training, **facts}, calibration=calibration
@@ -313,6 +315,9 @@ class RunFolder:
         path = self.path / runs.METRICS
         with translate_os_errors(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
+
+    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
     def _write(self, name: str, text: str) -> None:
         path = self.path / name
