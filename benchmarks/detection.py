@@ -28,7 +28,7 @@ from processor import processor
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig
 from frcnn_cli.detection.detector import LoadedDetector, on_cpu
-from frcnn_cli.detection.prefetch import views_of
+from frcnn_cli.detection.views import views_of
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_model
 from frcnn_cli.runtime.device import describe, pick_device

@@ -45,8 +45,8 @@ from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.data.scenes import generate
 from frcnn_cli.deploy.baselines import BenchImage, Plain
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, on_cpu
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_images
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.roi_pool import cell_corners, roi_pool

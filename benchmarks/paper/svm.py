@@ -21,7 +21,8 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.decoding import load_archive
 from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.formats.registry import open_writer
-from frcnn_cli.detection.prefetch import ImageInput, ImageTask, Prepared, prepare
+from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.prefetch import ImageTask, Prepared, prepare
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.proposals.service import proposals_for
 from frcnn_cli.records import DetectedImage, Detections, Sample

@@ -20,8 +20,8 @@ from frcnn_cli.cli.text import facts
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.inspect.convert import convert
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.pictures import draw_each
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.report.html import render_report
 from frcnn_cli.records import DetectedImage, Detections, as_boxes

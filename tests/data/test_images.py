@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frcnn_cli.data.images import TRANSPOSITIONS, find_images, image_size, load_image
+from frcnn_cli.data.image_files import find_images
+from frcnn_cli.data.images import TRANSPOSITIONS, image_size, load_image
 from frcnn_cli.errors import DataError, ImageError
 from support.datasets import photograph
 

@@ -67,7 +67,7 @@ def test_splits_that_share_images_are_reported(tmp_path: Path, case: Case, words
     (overlap,) = told["overlaps"]
     assert overlap.startswith("train and val share 1 image, such as ")
     assert words in overlap
-    assert words in " ".join(frcnn(tmp_path, "data", "data").stderr.split())
+    assert words in " ".join(frcnn(tmp_path, "data", "data").stdout.split())
 
 
 @pytest.mark.parametrize("case", [copied, listed_twice, linked, listed_in_both])

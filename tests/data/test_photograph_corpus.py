@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import frcnn_cli
-from frcnn_cli.data.images import find_images, image_size, load_image
+from frcnn_cli.data.image_files import find_images
+from frcnn_cli.data.images import image_size, load_image
 from frcnn_cli.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]

@@ -17,8 +17,8 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.records import Detections

@@ -17,8 +17,8 @@ from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
 from frcnn_cli.deploy.onnx_nms import OUTPUTS, add_nms
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, load_model
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.records import Detections

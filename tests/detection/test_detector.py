@@ -11,8 +11,8 @@ import torch
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image
-from frcnn_cli.detection.prefetch import ImageInput
 
 CPU = torch.device("cpu")
 

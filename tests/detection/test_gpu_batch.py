@@ -16,8 +16,8 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.detection import gpu_batch
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_images
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import DeviceError
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.records import DetectedImage, Sample

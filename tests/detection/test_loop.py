@@ -14,9 +14,9 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_images
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.model.build import build_model
 from frcnn_cli.records import DetectedImage
 

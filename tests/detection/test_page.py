@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.page import PAGE, page_each, require_page_folder
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import FrcnnError, ImageError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 from support.browser import open_page, requests

@@ -10,14 +10,9 @@ import pytest
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
 from frcnn_cli.detection import prefetch as prefetching
-from frcnn_cli.detection.prefetch import (
-    ImageInput,
-    ImageTask,
-    Prepared,
-    prefetch,
-    prepare,
-    views_of,
-)
+from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.prefetch import ImageTask, Prepared, prefetch, prepare
+from frcnn_cli.detection.views import views_of
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import as_boxes
 

@@ -170,4 +170,4 @@ def test_any_class_name_is_written_and_read_back(tmp_path: Path, kind: str, name
     again = frcnn(tmp_path, "eval", "data", "--detections", "out", *split)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["map"] == json.loads(told.stdout)["map"] == 1
-    assert name in frcnn(tmp_path, "eval", "data", "--detections", "out", *split[:2]).stderr
+    assert name in frcnn(tmp_path, "eval", "data", "--detections", "out", *split[:2]).stdout

@@ -17,7 +17,8 @@ from PIL import Image
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.detection.prefetch import ImageInput, ImageTask, prefetch, prepare
+from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.prefetch import ImageTask, prefetch, prepare
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.runtime.process_pool import TimedOut

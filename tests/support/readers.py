@@ -218,7 +218,7 @@ def _cache_entry(folder: Path, content: bytes) -> None:
 def _run_metrics(folder: Path, content: bytes) -> None:
     _write(folder / METRICS, content)
     run = RunFolder(folder)
-    run.best_map()
+    run.metrics.best_map()
     list_contents(Cache(folder))
 
 

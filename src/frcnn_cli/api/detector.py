@@ -18,11 +18,11 @@ import torch
 from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
-from frcnn_cli.data.images import find_images
+from frcnn_cli.data.image_files import find_images
 from frcnn_cli.detection.choice import choose_checkpoint
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image, detect_images
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.evaluation.metrics.voc import Evaluation
 from frcnn_cli.evaluation.run import evaluate_detector

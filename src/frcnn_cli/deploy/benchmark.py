@@ -24,7 +24,7 @@ from frcnn_cli.data.images import Resized, load_image, resize
 from frcnn_cli.deploy.baselines import BenchImage, Plain
 from frcnn_cli.deploy.benchmark_runner import BenchConfig, BenchmarkRunner, Row, Step, Variant
 from frcnn_cli.detection.detector import LoadedDetector
-from frcnn_cli.detection.prefetch import View
+from frcnn_cli.detection.views import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.proposals.search import search

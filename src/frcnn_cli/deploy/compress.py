@@ -16,8 +16,8 @@ from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, load_model, model_of
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN

@@ -15,7 +15,7 @@ from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ProposalConfig, SpeedConfig
-from frcnn_cli.detection.prefetch import View
+from frcnn_cli.detection.views import View
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model

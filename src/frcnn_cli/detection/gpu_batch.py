@@ -17,7 +17,8 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.acceleration.inference import LARGEST, Inference
 from frcnn_cli.detection.detector import DetectionJob, on_cpu
 from frcnn_cli.detection.evidence import object_scores
-from frcnn_cli.detection.prefetch import ImageInput, Prepared
+from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.prefetch import Prepared
 from frcnn_cli.detection.voting import candidate_threshold, suppress_and_vote
 from frcnn_cli.errors import DeviceError, FrcnnError
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput

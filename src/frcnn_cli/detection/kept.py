@@ -18,7 +18,7 @@ from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.detection.detector import DetectionJob
-from frcnn_cli.detection.prefetch import ImageInput
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import DetectedImage

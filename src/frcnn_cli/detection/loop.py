@@ -11,15 +11,9 @@ import torch
 from frcnn_cli.detection.detector import DetectionJob
 from frcnn_cli.detection.evidence import diagnose_objects
 from frcnn_cli.detection.gpu_batch import WINDOW, ReadyImage, detect_on_gpu
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
-from frcnn_cli.detection.prefetch import (
-    ImageInput,
-    ImageTask,
-    Prepared,
-    needs_search,
-    prefetch,
-    prepare,
-)
+from frcnn_cli.detection.prefetch import ImageTask, Prepared, needs_search, prefetch, prepare
 from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.errors import CacheError, DataError, FrcnnError

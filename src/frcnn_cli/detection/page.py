@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from frcnn_cli.data.images import Pixels
-from frcnn_cli.detection.prefetch import ImageInput
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.files import as_utf8, atomic_file, writing
 from frcnn_cli.plotting.palette import class_colour

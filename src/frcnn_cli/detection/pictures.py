@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from frcnn_cli.detection.prefetch import ImageInput
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.plotting.clip import Clip
 from frcnn_cli.plotting.draw import draw

@@ -7,50 +7,26 @@ when several images are prepared while the network runs on another.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import InputConfig, ProposalConfig
-from frcnn_cli.data.images import Pixels, load_image, resize
-from frcnn_cli.data.video import is_video, read_frame, sample_frames
+from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.views import View, views_of
 from frcnn_cli.errors import FrcnnError, ProposalError
-from frcnn_cli.proposals.grid import tiles
 from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import error_of, missing_key, proposals_for
 from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
-from frcnn_cli.records import FloatArray, Sample
+from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime.process_pool import Lost, run_all
 
-NEAREST_AREA = 224.0**2
-"""Pixels of a RoI at the scale that is right for it (§2.4, after SPPnet)."""
 MAX_WAITING = 8
 """Images whose pixels are kept while an earlier one is still searched."""
-_ROUNDING = 0.5
-"""Pixels by which a box may reach beyond a window."""
 _ASKED = 16
 """Images whose proposals are looked up in the cache before worker processes are started."""
-
-
-class View(NamedTuple):
-    """An image at one size, and the proposals that the network gets at this size.
-
-    Attributes:
-        pixels: (h, w, 3) uint8, RGB.
-        rois: (R, 4) float32 xyxy in `pixels`.
-        places: (R,) int64, which proposals they are.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    rois: FloatArray
-    places: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -68,62 +44,6 @@ class Prepared:
     proposals: FloatArray
     views: tuple[View, ...]
     seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class ImageInput:
-    """An image as it is given.
-
-    Attributes:
-        path: its file; None for one that is given as pixels, or is a frame of a video.
-        pixels: (H, W, 3) uint8, RGB and upright, or a function that decodes them: it is sent to
-            other processes.
-        proposals: (N, 4) float32 xyxy in its pixels, if they are not to be searched.
-        truth: its objects, where they are known.
-        video: the file that it is a frame of.
-        time: of the frame, in seconds from the start.
-    """
-
-    path: Path | None
-    pixels: Pixels | Callable[[], Pixels] | None = None
-    proposals: FloatArray | None = None
-    truth: Sample | None = None
-    video: Path | None = None
-    time: float | None = None
-
-    @property
-    def file(self) -> str:
-        """Its path as it is given, or ""."""
-        return str(self.path or self.video or "")
-
-    def load(self) -> Pixels:
-        """Returns the upright RGB pixels (H, W, 3) uint8.
-
-        Raises:
-            ImageError: the image cannot be read.
-        """
-        if self.pixels is None:
-            assert self.path is not None, "an image is a file or pixels"
-            return load_image(self.path)
-        return self.pixels() if callable(self.pixels) else self.pixels
-
-
-def inputs_of(files: Sequence[Path], every: float) -> list[ImageInput]:
-    """Returns images as they are, and of each video a frame every `every` seconds.
-
-    Raises:
-        ImageError: a video cannot be read.
-    """
-    inputs = []
-    for file in files:
-        if is_video(file):
-            inputs += [
-                ImageInput(None, partial(read_frame, file, number), video=file, time=time)
-                for number, time in sample_frames(file, every)
-            ]
-        else:
-            inputs.append(ImageInput(file))
-    return inputs
 
 
 @dataclass(frozen=True)
@@ -258,51 +178,6 @@ def _from_cluster(tasks: Sequence[ImageTask], scheduler: str) -> Generator[_Answ
                 yield number, tasks[number], outcome
             yield from drain()
     yield from drain()
-
-
-def views_of(
-    image: npt.NDArray[np.uint8],
-    boxes: FloatArray,
-    sizes: Sequence[InputConfig],
-    tile_side: int = 0,
-) -> tuple[View, ...]:
-    """Returns an image at the sizes of the network, each box at the one where it is best.
-
-    Best is the size at which the box's area is nearest to 224² pixels (§2.4). A view in which no
-    box is best is left out, but for one. With tiles, a box is seen in the first window that it fits
-    into, or else in the whole image.
-
-    Args:
-        image: (H, W, 3) uint8.
-        boxes: (N, 4) xyxy in its pixels.
-        sizes: at least one.
-        tile_side: side of the windows in pixels; 0: none.
-    """
-    height, width = image.shape[:2]
-    windows = [*tiles(width, height, tile_side), np.array((0, 0, width, height))]
-    fits = [
-        ((boxes[:, :2] >= w[:2] - _ROUNDING) & (boxes[:, 2:] <= w[2:] + _ROUNDING)).all(axis=1)
-        for w in windows
-    ]
-    fits[-1] = np.ones(len(boxes), bool)
-    window_of = np.argmax(fits, axis=0)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    views = []
-    for i, window in enumerate(windows):
-        inside = np.flatnonzero(window_of == i)
-        if not len(inside) and (len(boxes) or i < len(windows) - 1):
-            continue
-        x1, y1, x2, y2 = map(int, window)
-        part = np.ascontiguousarray(image[y1:y2, x1:x2])
-        origin = np.array((x1, y1, x1, y1), np.float32)
-        resized = [resize(part, size) for size in sizes]
-        factors = np.array([each.scale[0] * each.scale[1] for each in resized])
-        best = np.abs(area[inside, None] * factors - NEAREST_AREA).argmin(axis=1)
-        for number, each in enumerate(resized):
-            places = inside[best == number]
-            if len(places) or (not len(boxes) and number == 0):
-                views.append(View(each.pixels, (boxes[places] - origin) * each.scale, places))
-    return tuple(views)
 
 
 def _prepare_numbered(task: tuple[int, ImageTask]) -> Prepared | FrcnnError:

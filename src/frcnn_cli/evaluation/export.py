@@ -1,4 +1,4 @@
-"""The detections that were scored, in the format of another tool."""
+"""What an evaluation writes: detections for another tool, curves, a calibrated checkpoint."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from frcnn_cli.config import DetectionFormat
+from frcnn_cli.cache.checkpoints import calibrate
+from frcnn_cli.config import DetectionFormat, VocMetric
 from frcnn_cli.data.images import image_size
 from frcnn_cli.detection.formats.coco import image_number
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.errors import DataError
+from frcnn_cli.evaluation.analysis.calibration import fit_calibration
 from frcnn_cli.evaluation.metrics.tables import rows_by_image
+from frcnn_cli.evaluation.metrics.voc import Evaluation
 from frcnn_cli.evaluation.run import EvaluationRun
-from frcnn_cli.records import DetectedImage, Detections
+from frcnn_cli.files import writing
+from frcnn_cli.plotting.curves import plot_precision_recall
+from frcnn_cli.records import Calibration, DetectedImage, Detections
 
 
 def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:
@@ -65,3 +71,46 @@ def _image_numbers(run: EvaluationRun) -> dict[str, int | str]:
         else sample.image_id
         for sample in run.samples
     }
+
+
+def calibrate_checkpoint(run: EvaluationRun, source: Path, target: Path) -> Calibration:
+    """Writes the checkpoint `source` as `target`, calibrated on an evaluation of it.
+
+    Args:
+        run: of the uncalibrated detector, on images that it was not trained on.
+        source: its checkpoint.
+        target: the file; it is overwritten.
+
+    Raises:
+        DataError: the detections teach nothing.
+        CacheError: the file cannot be written.
+    """
+    calibration = fit_calibration(run.matched, run.split)
+    if calibration is None:
+        raise DataError(
+            "its scores cannot be calibrated: of its detections none is right, none is wrong, or "
+            "those that are right score no higher",
+            remedy="train it further, or use more images",
+            file=source,
+        )
+    calibrate(source, target, calibration)
+    return calibration
+
+
+def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
+    """Draws precision against recall of each class into a PNG.
+
+    Args:
+        evaluation: of the split.
+        metric: the rule of the APs in the titles.
+        path: the file; it is overwritten.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
+    ap = {each.name: each.ap(metric) for each in evaluation.classes}
+    title = f"mAP {evaluation.mean_ap(metric):.3f}"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plot_precision_recall(curves, path, ap=ap, title=title)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from frcnn_cli.cache.checkpoints import CheckpointInfo, calibrate
+from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.fingerprints import count_known
 from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig, VocMetric
+from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.data.images import image_size
@@ -19,21 +19,17 @@ from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_spli
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.registry import WORDS, read_detections
+from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_samples
-from frcnn_cli.detection.prefetch import ImageInput
 from frcnn_cli.errors import CheckpointError, DataError, FrcnnError, some_of
-from frcnn_cli.evaluation.analysis.calibration import fit_calibration
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
 from frcnn_cli.evaluation.analysis.operating_point import operating_point
 from frcnn_cli.evaluation.explain import Explanation, explain
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_split, score
-from frcnn_cli.files import writing
-from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import (
-    Calibration,
     Detections,
     GroundTruthDiagnostics,
     OperatingPoint,
@@ -241,49 +237,6 @@ def _scored(
         numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
         failures=tuple(failures),
     )
-
-
-def calibrate_checkpoint(run: EvaluationRun, source: Path, target: Path) -> Calibration:
-    """Writes the checkpoint `source` as `target`, calibrated on an evaluation of it.
-
-    Args:
-        run: of the uncalibrated detector, on images that it was not trained on.
-        source: its checkpoint.
-        target: the file; it is overwritten.
-
-    Raises:
-        DataError: the detections teach nothing.
-        CacheError: the file cannot be written.
-    """
-    calibration = fit_calibration(run.matched, run.split)
-    if calibration is None:
-        raise DataError(
-            "its scores cannot be calibrated: of its detections none is right, none is wrong, or "
-            "those that are right score no higher",
-            remedy="train it further, or use more images",
-            file=source,
-        )
-    calibrate(source, target, calibration)
-    return calibration
-
-
-def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
-    """Draws precision against recall of each class into a PNG.
-
-    Args:
-        evaluation: of the split.
-        metric: the rule of the APs in the titles.
-        path: the file; it is overwritten.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
-    ap = {each.name: each.ap(metric) for each in evaluation.classes}
-    title = f"mAP {evaluation.mean_ap(metric):.3f}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plot_precision_recall(curves, path, ap=ap, title=title)
 
 
 def _labelled(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:

@@ -75,13 +75,13 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
 
 def test_best_is_the_highest_of_the_latest(tmp_path: Path) -> None:
     with RunFolder.new(Cache(tmp_path), None, "net") as folder:
-        assert folder.scores() == []
+        assert folder.metrics.scores() == []
         for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.4)):
             folder.save_checkpoint({}, INFO, step, score)
             if score == 0.5:
                 assert (folder.path / BEST).samefile(folder.path / LAST), "written once"
-        assert folder.best_map() == 0.5
-        assert folder.scores() == [0.2, 0.5, 0.5, 0.4]
+        assert folder.metrics.best_map() == 0.5
+        assert folder.metrics.scores() == [0.2, 0.5, 0.5, 0.4]
         assert not (folder.path / BEST).samefile(folder.path / LAST)
         assert folder.has_checkpoint(4, scored=True)
         assert not folder.has_checkpoint(3, scored=False)
@@ -100,11 +100,11 @@ def test_a_run_keeps_its_final_score(tmp_path: Path) -> None:
             **{"map": 0.75, "map_split": "val", "map_images": 9},
         }
         assert tensors["w"].tolist() == [1, 1]
-        assert folder.metrics()[-1] == {"step": 3, "final_map": 0.75}
-        assert folder.best_map() == 0.5
+        assert folder.metrics.rows()[-1] == {"step": 3, "final_map": 0.75}
+        assert folder.metrics.best_map() == 0.5
 
 
 def test_a_line_that_a_crash_cut_short_is_no_metric(tmp_path: Path) -> None:
     with RunFolder.new(Cache(tmp_path), None, "net") as folder:
         (folder.path / METRICS).write_text('{"step": 1, "map": 0.5}\n{"step": 2, "ma')
-        assert folder.metrics() == [{"step": 1, "map": 0.5}]
+        assert folder.metrics.rows() == [{"step": 1, "map": 0.5}]

@@ -63,7 +63,7 @@ def bench(
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.data.images import find_images
+        from frcnn_cli.data.image_files import find_images
         from frcnn_cli.deploy.benchmark import measure
         from frcnn_cli.deploy.benchmark_runner import BenchConfig
         from frcnn_cli.files import write_file

@@ -19,7 +19,7 @@ from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
     from frcnn_cli.detection.formats.writer import DetectionWriter
-    from frcnn_cli.detection.prefetch import ImageInput
+    from frcnn_cli.detection.inputs import ImageInput
     from frcnn_cli.records import DetectedImage
 
 _LOGGER = logging.getLogger(__name__)
@@ -90,14 +90,14 @@ def detect(
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.data.images import find_images
+        from frcnn_cli.data.image_files import find_images
         from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
         from frcnn_cli.detection.formats import registry
+        from frcnn_cli.detection.inputs import inputs_of
         from frcnn_cli.detection.kept import KeptDetections
         from frcnn_cli.detection.loop import STEP, detect_images
         from frcnn_cli.detection.page import require_page_folder
-        from frcnn_cli.detection.prefetch import inputs_of
         from frcnn_cli.runtime.device import pick_device
 
         cache, device, settings = Cache(context.cache_dir), pick_device(gpus), context.settings()

@@ -92,15 +92,14 @@ def evaluate(
         from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.detection.detector import LoadedDetector
         from frcnn_cli.detection.formats.registry import check_target
-        from frcnn_cli.evaluation.export import export_detections
-        from frcnn_cli.evaluation.report.build import require_report_folder
-        from frcnn_cli.evaluation.report.to_json import to_json
-        from frcnn_cli.evaluation.run import (
+        from frcnn_cli.evaluation.export import (
             calibrate_checkpoint,
-            evaluate_detector,
-            evaluate_file,
+            export_detections,
             plot_curves,
         )
+        from frcnn_cli.evaluation.report.build import require_report_folder
+        from frcnn_cli.evaluation.report.to_json import to_json
+        from frcnn_cli.evaluation.run import evaluate_detector, evaluate_file
         from frcnn_cli.runtime.device import pick_device
 
         if export is not None:

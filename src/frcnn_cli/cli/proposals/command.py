@@ -64,7 +64,7 @@ def proposals(
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
-        from frcnn_cli.data.images import find_images
+        from frcnn_cli.data.image_files import find_images
         from frcnn_cli.proposals.interchange.export import check_export, export_proposals
         from frcnn_cli.proposals.service import ensure_proposals
 

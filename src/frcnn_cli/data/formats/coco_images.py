@@ -9,7 +9,7 @@ from pathlib import Path
 
 from frcnn_cli.data.formats.coco import CocoFile
 from frcnn_cli.data.formats.image_names import ImageFinder
-from frcnn_cli.data.images import walk_names
+from frcnn_cli.data.image_files import walk_names
 from frcnn_cli.errors import DataError, count
 
 

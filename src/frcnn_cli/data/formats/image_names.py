@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from frcnn_cli.data.formats.layout import bare_name, is_file, safe_join, split_called
-from frcnn_cli.data.images import walk_images
+from frcnn_cli.data.image_files import walk_images
 from frcnn_cli.errors import DataError, count
 
 

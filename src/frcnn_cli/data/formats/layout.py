@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from frcnn_cli.data.images import SUFFIXES
+from frcnn_cli.data.image_files import SUFFIXES
 from frcnn_cli.errors import DataError
 
 SPLIT_NAMES: Mapping[str, str] = {

@@ -20,7 +20,7 @@ from frcnn_cli.data.formats.voc import VocReader
 from frcnn_cli.data.formats.voc_folder import VocFolder
 from frcnn_cli.data.formats.voc_lists import read_lists
 from frcnn_cli.data.formats.voc_xml import read_annotation
-from frcnn_cli.data.images import walk_names
+from frcnn_cli.data.image_files import walk_names
 from frcnn_cli.errors import AnnotationError, DataError, count
 
 YEAR = re.compile(r"VOC20\d\d")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import bare_name, is_file, is_image_name
-from frcnn_cli.data.images import walk_names
+from frcnn_cli.data.image_files import walk_names
 from frcnn_cli.errors import AnnotationError
 
 _FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")

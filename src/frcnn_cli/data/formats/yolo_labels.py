@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from frcnn_cli.data.formats.layout import is_file, is_image_name
-from frcnn_cli.data.images import SUFFIXES, walk_names
+from frcnn_cli.data.image_files import SUFFIXES, walk_names
 
 
 class LabelFiles:

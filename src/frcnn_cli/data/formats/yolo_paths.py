@@ -8,7 +8,7 @@ from typing import Any
 
 from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import is_file, safe_join, split_called
-from frcnn_cli.data.images import walk_images
+from frcnn_cli.data.image_files import walk_images
 from frcnn_cli.errors import DataError
 
 

@@ -15,7 +15,8 @@ from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.images import find_images, image_size
+from frcnn_cli.data.image_files import find_images
+from frcnn_cli.data.images import image_size
 from frcnn_cli.data.lookup import ImageFinder
 from frcnn_cli.data.open import open_dataset, own_numbers
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError

@@ -77,7 +77,7 @@ class Checkpointer:
 
     def __post_init__(self) -> None:
         if self.folder is not None:
-            self._scores += self.folder.scores()
+            self._scores += self.folder.metrics.scores()
         self._count_evaluations()
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class Checkpointer:
         """
         self._writer.check()
         if self.folder is not None:
-            self.folder.log_step(report)
+            self.folder.metrics.log_step(report)
         if self.board is not None:
             self.board.stepped(report)
         self.events.stepped(report)

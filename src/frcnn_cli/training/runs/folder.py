@@ -20,20 +20,17 @@ from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import atomic_file, link_or_copy
-from frcnn_cli.plotting.curves import plot_training
-from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import restore
 from frcnn_cli.training.runs.events import FinalScore
 from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.metrics import RunMetrics
 from frcnn_cli.training.runs.reproduce import repeating_command, settings_toml
 
 STATE = "resume.safetensors"
 CONFIG = "config.json"
-CURVES = "curves.png"
 SETTINGS = "settings.toml"
 COMMAND = "command.txt"
-FINAL_MAP = "final_map"
-"""Column of the metrics."""
 
 
 class _DataAtStart(msgspec.Struct):
@@ -52,6 +49,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.metrics = RunMetrics(path)
         self._lock: FolderLock | None = None
 
     @classmethod
@@ -162,14 +160,11 @@ class RunFolder:
         }
         for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed while writing
             abandoned.unlink(missing_ok=True)
-        kept = [
-            row for row in self.metrics() if row["step"] <= trainer.step and FINAL_MAP not in row
-        ]
         settings, device = self.path / SETTINGS, trainer.device.type
         command = repeating_command(job, settings, device, processes, self.path.parents[1])
         self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
         self._write(SETTINGS, settings_toml(resolved))
-        self._write_metrics(kept)
+        self.metrics.truncate(trainer.step)
         self._write(COMMAND, command + "\n")
         return command
 
@@ -208,14 +203,6 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise _unusable(path, error) from error
 
-    def log_step(self, report: StepReport) -> None:
-        """Appends a step to the metrics."""
-        self._append({k: _rounded(v) for k, v in dataclasses.asdict(report).items()})
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Returns the rows written so far."""
-        return runs.read_metrics(self.path)
-
     def save_state(self, state: Mapping[str, Tensor]) -> None:
         """Writes what resuming needs, a `trainer_state`.
 
@@ -253,7 +240,7 @@ class RunFolder:
             step: number of the step.
             score: its mAP; None if it was not evaluated.
         """
-        before = self.best_map()
+        before = self.metrics.best_map()
         info = dataclasses.replace(info, training={**info.training, "step": step})
         if score is not None:
             info = dataclasses.replace(info, training={**info.training, "map_val": score})
@@ -265,13 +252,12 @@ class RunFolder:
         else:
             checkpoints.save_checkpoint(last, tensors, info)
         if score is not None:
-            self._append({"step": step, "map": _rounded(score)})
+            self.metrics.log_map(step, score)
 
     def finish(self, steps: int, score: FinalScore | None) -> None:
         """Notes the end of the run in its best checkpoint, and its score there and in the metrics.
 
-        The scores of its detections are calibrated from then on. The metrics are sorted by step: an
-        mAP is written in the background, when later steps may be there already.
+        The scores of its detections are calibrated from then on.
 
         Args:
             steps: number of steps taken.
@@ -282,8 +268,7 @@ class RunFolder:
         facts: dict[str, Any] = {"finished": steps}
         if score is not None:
             facts |= {"map": score.map, "map_split": score.split, "map_images": score.images}
-            self._append({"step": steps, FINAL_MAP: _rounded(score.map)})
-        self._write_metrics(sorted(self.metrics(), key=lambda row: row["step"]))
+        self.metrics.finish(steps, None if score is None else score.map)
         calibration = info.calibration if score is None else score.calibration
         info = dataclasses.replace(
             info, training={**info.training, **facts}, calibration=calibration
@@ -296,28 +281,7 @@ class RunFolder:
             _, info = checkpoints.load_checkpoint(self.path / runs.LAST)
         except CheckpointError:
             return False
-        known = any(row["step"] == step and "map" in row for row in self.metrics())
-        return info.training["step"] == step and (known or not scored)
-
-    def best_map(self) -> float | None:
-        """Returns the highest mAP so far; None if none was measured."""
-        return max(self.scores(), default=None)
-
-    def scores(self) -> list[float]:
-        """Returns the mAP of every evaluation so far."""
-        return [row["map"] for row in self.metrics() if "map" in row]
-
-    def plot(self) -> None:
-        """Draws losses and mAP over the steps into `curves.png`."""
-        plot_training(self.metrics(), self.path / CURVES, title=self.path.name)
-
-    def _append(self, row: Mapping[str, Any]) -> None:
-        path = self.path / runs.METRICS
-        with translate_os_errors(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-
-    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        self._write(runs.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+        return info.training["step"] == step and (not scored or self.metrics.has_map(step))
 
     def _write(self, name: str, text: str) -> None:
         path = self.path / name
@@ -327,7 +291,3 @@ class RunFolder:
 
 def _unusable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"cannot be used ({error})", remedy="start a new run", file=path)
-
-
-def _rounded(value: float) -> float:
-    return round(value, 6)

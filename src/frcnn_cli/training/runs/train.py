@@ -143,13 +143,13 @@ def train_detector(
     folder.finish(trainer.step, score)
     if board is not None and score is not None:
         board.finished(trainer.step, score.split, score.map)
-    folder.plot()
+    folder.metrics.plot()
     return TrainResult(
         run=folder.path,
         best=folder.path / BEST,
         steps=trainer.step,
         iterations=config.schedule.iterations,
-        best_map=folder.best_map(),
+        best_map=folder.metrics.best_map(),
         score=score,
         next_split=_next_split(data.source.dataset),
         example=data.train.samples[0].path,
