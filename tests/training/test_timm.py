@@ -9,33 +9,30 @@ import torch
 
 from frcnn_cli import Detector, train
 from frcnn_cli.cache.runs import read_metrics
-from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig
-from frcnn_cli.config.recipes import Recipe
+from frcnn_cli.config import ModelConfig, ProposalConfig
 from frcnn_cli.deploy.compress import compress_to
 from frcnn_cli.deploy.onnx import export_onnx
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.training.pretrained import load_initial_weights
-from support.settings import train_config
 
 timm = pytest.importorskip("timm")
 
 REGIONS = ProposalConfig(max_proposals=300)
 STEPS = 16
-SCHEDULE = Recipe(
-    train_config(
-        iterations=STEPS,
-        optimizer="adamw",
-        lr=0.001,
-        max_grad_norm=10.0,
-        add_gt=True,
-        short_sides=(96,),
-        long_side=160,
-        dropout=0.0,
-        validation_images=0,
-    ),
-    InputConfig(96, 160),
-)
+SETTINGS = {
+    "pool": "roi_align",
+    "finetune_from": "all",
+    "iterations": STEPS,
+    "optimizer": "adamw",
+    "max_grad_norm": 10.0,
+    "add_gt": True,
+    "short_sides": (96,),
+    "dropout": 0.0,
+    "validation_images": 0,
+    "short_side": 96,
+    "long_side": 160,
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +47,16 @@ def test_three_families_go_through_every_command(name, scenes, cache, tmp_path):
     torch.manual_seed(1)
     weights = tmp_path / "whole.pth"
     torch.save(timm.create_model(name, pretrained=False).state_dict(), weights)
-    model = ModelConfig(backbone=f"timm/{name}", finetune_from="all", pool="roi_align")
     result = train(
         scenes,
         split="train",
-        model=model,
-        schedule=SCHEDULE,
+        recipe="paper",
         weights=weights,
         regions=REGIONS,
         gpus=0,
         cache=cache,
+        backbone=f"timm/{name}",
+        **SETTINGS,
     )
     assert result.run.name == f"timm-{name}-1"
     losses = [row["loss"] for row in read_metrics(result.run) if "loss" in row]

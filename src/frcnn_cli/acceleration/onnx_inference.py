@@ -21,6 +21,7 @@ from frcnn_cli.errors import CheckpointError, ConfigError, importing
 from frcnn_cli.model.batch import Preprocessing
 from frcnn_cli.model.build import build_backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.records import Calibration
 
 _SCHEMA = "frcnn.onnx/1"
 _PIXELS = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -36,6 +37,7 @@ class OnnxInference:
         classes: names of the labels 1..K.
         config: what was exported.
         input: the size of the images that it expects.
+        calibration: of the scores of voted detections; None leaves scores as they are.
         dtype: type that it computes in.
         device: the CPU.
 
@@ -66,6 +68,11 @@ class OnnxInference:
             self.classes = tuple(decode_json(metadata["classes"].encode(), list[str]))
             self.input = InputConfig(int(metadata["short_side"]), int(metadata["long_side"]))
             self.config = ModelConfig(metadata["backbone"], pool=metadata["pool"])  # type: ignore[arg-type]
+            self.calibration = (
+                decode_json(metadata["calibration"].encode(), Calibration)
+                if "calibration" in metadata
+                else None
+            )
         except (KeyError, ValueError) as error:
             raise CheckpointError(
                 f"has unusable metadata ({error})", remedy="export it again", file=path

@@ -133,6 +133,8 @@ def _described(model: Any, form: OnnxForm, info: CheckpointInfo) -> Any:
         "long_side": str(info.input.long_side),
         "preprocessing": json.dumps(_preprocessing_json(spec.preprocessing)),
     }
+    if info.calibration is not None:
+        properties["calibration"] = json.dumps(asdict(info.calibration))
     _import("onnx").helper.set_model_props(model, properties)
     model.producer_name = "frcnn"
     return model

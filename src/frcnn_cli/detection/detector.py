@@ -63,7 +63,9 @@ class LoadedDetector:
     @classmethod
     def of_onnx(cls, network: OnnxInference) -> Self:
         """Makes a detector of an exported network, which runs on the CPU."""
-        info = CheckpointInfo(network.config, network.classes, network.input)
+        info = CheckpointInfo(
+            network.config, network.classes, network.input, calibration=network.calibration
+        )
         return cls(network, network.model, info, network.device)
 
     @classmethod

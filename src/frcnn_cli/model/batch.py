@@ -41,7 +41,9 @@ class Preprocessing:
         pixels = image.float()
         if self.bgr:
             pixels = pixels.flip(-3)
-        mean, std = (_per_channel(values, image.device) for values in (self.mean, self.std))
+        # What is made while an export traces is of that trace: it must not be kept.
+        constant = _per_channel.__wrapped__ if torch.compiler.is_compiling() else _per_channel
+        mean, std = (constant(values, image.device) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
 

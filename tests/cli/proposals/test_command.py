@@ -204,9 +204,9 @@ def test_a_report_on_a_data_set(scenes, tmp_path):
 @pytest.mark.slow
 def test_a_report_prints_a_table_that_fits_a_terminal(scenes, tmp_path):
     done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test")
-    lines = done.stderr.splitlines()
+    lines = done.stdout.splitlines()
     assert any(line.split()[:2] == ["class", "objects"] for line in lines)
-    assert "…" not in done.stderr
+    assert "…" not in done.stdout
     table = [line for line in lines if line.startswith("  ")]
     assert max(map(len, table)) <= 80
 
