@@ -245,11 +245,12 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -
     assert len(str(caught.value)) < 500
 
 
-def test_a_byte_order_mark(tmp_path: Path) -> None:
-    one(tmp_path)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])  # with a byte order mark
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    one(tmp_path, dog(7, [10, 5, 20, 10]))
     path = tmp_path / "annotations" / "instances.json"
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert found(tmp_path).ids == ("7",)
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    assert found(tmp_path).read("7").boxes.tolist() == [[10, 5, 30, 15]]
 
 
 def test_classes_of_several_files_are_joined(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from frcnn_cli.files import reading
 HEAD = 1 << 14
 """Bytes in which a file of our own shows its schema."""
 
-BOM = b"\xef\xbb\xbf"
+BOM = codecs.BOM_UTF8
 
 _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 _A_LIST = re.compile(rb"\s*:\s*\[")
@@ -111,17 +112,20 @@ def looks_like_coco(path: Path) -> bool:
     return any(_has_list(data, key) for key in _KEYS)
 
 
-def _has_list(data: mmap.mmap, key: bytes) -> bool:
+def _has_list(data: mmap.mmap | bytes, key: bytes) -> bool:
     place = data.find(key)
     while place >= 0 and not _A_LIST.match(data, place + len(key)):
         place = data.find(key, place + 1)
     return place >= 0
 
 
-def _contents(path: Path) -> mmap.mmap:
-    """Maps a file."""
+def _contents(path: Path) -> mmap.mmap | bytes:
+    """Maps a file; one in UTF-16, which PowerShell writes, is converted to UTF-8."""
     with reading(path, AnnotationError), path.open("rb") as stream:
-        if not stream.read(1):
+        start = stream.read(2)
+        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return path.read_bytes().decode("utf-16", errors="replace").encode()
+        if not start:
             raise AnnotationError("is empty", remedy="export it again", file=path)
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
