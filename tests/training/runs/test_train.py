@@ -21,6 +21,7 @@ from support import killed
 from support.settings import changed
 
 
+@pytest.mark.slow
 def test_images_that_vanish_leave_the_last_whole_step(scenes: Path, tmp_path: Path) -> None:
     data, cache = tmp_path / "data", Cache(tmp_path / "cache")
     shutil.copytree(scenes, data)
