@@ -76,6 +76,24 @@ def test_a_task_gets_a_second_chance(tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_killed_while_idle_cost_no_task():
+    done = []
+
+    def tasks():
+        yield from (1, 2)
+        while len(done) < 2:
+            yield None
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+        yield 3
+
+    for task, result in run_all(work, tasks(), 2, nothing):
+        assert result == task * task
+        done.append(task)
+    assert sorted(done) == [1, 2, 3]
+
+
 def test_tasks_that_hang_are_given_up_and_the_others_go_on():
     hang, also = ("sleep", 3600), ("sleep", 3601)
     done = results([hang, 0, also, *range(1, 6)], time_limit=1)

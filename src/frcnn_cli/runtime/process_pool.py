@@ -74,8 +74,9 @@ def run_all(
 ) -> Generator[tuple[TaskT, ResultT | Lost]]:
     """Yields (task, `function(task)`) as they are done, in any order.
 
-    A task whose worker dies is tried once more, since the cause may be that other processes took
-    the memory; one that takes too long is not. Closing the iterator kills the workers at once.
+    A task whose worker dies is tried once more, in a new process, since the cause may be that other
+    processes took the memory; one that takes too long is not. Closing the iterator kills the
+    workers at once.
 
     Args:
         function: importable by its name; never raises.
@@ -100,7 +101,7 @@ def run_all(
                 task = retries.pop() if retries else next(source, None)
                 if task is None:
                     break
-                worker = idle.pop() if idle else _Worker(function, setup, time_limit)
+                worker = _pick(idle, fresh=task in retried) or _Worker(function, setup, time_limit)
                 worker.give(task)
                 busy[worker.connection] = worker
             # Results are yielded after new tasks are sent: workers run while the caller does.
@@ -200,6 +201,15 @@ class _Worker(Generic[TaskT, ResultT]):
                 remedy='a script needs `if __name__ == "__main__":` around what starts them',
             )
         return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+
+
+def _pick(idle: list[_Worker[TaskT, ResultT]], *, fresh: bool) -> _Worker[TaskT, ResultT] | None:
+    """Returns an idle worker; None if there is none, or if a `fresh` one is to take its place."""
+    worker = idle.pop() if idle else None
+    if worker is not None and fresh:
+        worker.end()  # it may have died while it was idle
+        return None
+    return worker
 
 
 def _seconds_to_time_limit(workers: Iterable[_Worker[TaskT, ResultT]]) -> float | None:
