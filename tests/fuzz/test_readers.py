@@ -16,19 +16,13 @@ from typing import Any
 from unittest import SkipTest
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fuzzing import fuzzed
 from support.readers import COCO, READERS, SEEDS, check
 
-EXAMPLES = int(os.environ.get("FRCNN_FUZZ_EXAMPLES", "12"))
 SECONDS = float(os.environ.get("FRCNN_FUZZ_SECONDS", "inf"))
-fuzzed = settings(
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize="FRCNN_FUZZ_EXAMPLES" not in os.environ,  # `make test` never flickers
-    database=None,
-)
 
 TOKENS = (
     *(b"NaN", b"-Infinity", b"1e308", b"1e999", b"9" * 400, b"-" + b"9" * 5000, b"0x10", b"1_0"),

@@ -130,6 +130,10 @@ class FileWriter(DetectionWriter):
         self._stream.flush()
 
 
+_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories of what ends a line or is not text."""
+
+
 def require_name(name: str, what: str, forbidden: str = "") -> str:
     """Returns `name`, after checking that it can be written in a line of text.
 
@@ -139,9 +143,10 @@ def require_name(name: str, what: str, forbidden: str = "") -> str:
         forbidden: further characters, such as those that no file name has.
 
     Raises:
-        DataError: it has control characters or bytes that are not text, or forbidden ones.
+        DataError: it has control characters, line separators, bytes that are not text, or
+            forbidden ones.
     """
-    if any(c in forbidden or unicodedata.category(c) in {"Cc", "Cs"} for c in name):
+    if any(c in forbidden or unicodedata.category(c) in _BREAKING for c in name):
         raise DataError(
             f"{what} has characters that this format cannot hold",
             remedy="rename it, or choose the format frcnn",

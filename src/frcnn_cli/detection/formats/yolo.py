@@ -47,8 +47,13 @@ class YoloResultsWriter(FolderWriter):
     def begin(self, stack: ExitStack) -> None:
         """Writes the names of the classes."""
         super().begin(stack)
-        names = [require_name(name, f"class {name!r}") for name in self._classes]
-        self.save(NAMES, "".join(f"{name}\n" for name in names))
+        for name in self._classes:
+            if require_name(name, f"class {name!r}").strip() != name:
+                raise DataError(
+                    f"class {name!r} begins or ends with white space, which {NAMES} cannot hold",
+                    remedy="rename it, or choose the format frcnn",
+                )
+        self.save(NAMES, "".join(f"{name}\n" for name in self._classes))
 
     def add(self, image: DetectedImage) -> None:
         """Writes one image's file."""
