@@ -38,14 +38,22 @@ def test_a_torchvision_file(tmp_path: Path) -> None:
     assert torch.equal(model.backbone.head.fc7.weight, reference.classifier[4].weight)
 
 
-def test_a_checkpoint_gives_its_backbone_whatever_its_classes(tmp_path: Path) -> None:
-    trained = build_model(ModelConfig(), 5, seed=9)
-    info = CheckpointInfo(ModelConfig(), tuple("abcde"), InputConfig())
+def test_a_checkpoint_gives_its_backbone_and_the_classes_that_it_knows(tmp_path: Path) -> None:
+    trained = build_model(ModelConfig(), 3, seed=9)
+    trained.class_score.bias.data = torch.arange(4.0)
+    info = CheckpointInfo(ModelConfig(), ("ant", "bee", "cat"), InputConfig())
     save_checkpoint(tmp_path / "best.safetensors", trained.state_dict(), info)
     model = build_model(ModelConfig(), 2)
-    load_initial_weights(model, "efficientnet_lite0", str(tmp_path / "best.safetensors"))
+    new = model.class_score.weight[1].clone(), model.box_delta.weight[4:8].clone()
+    path = str(tmp_path / "best.safetensors")
+    load_initial_weights(model, "efficientnet_lite0", path, ("dog", "bee"))
     assert torch.equal(model.backbone.head.fc6.weight, trained.backbone.head.fc6.weight)
-    assert model.class_score.out_features == 3
+    assert model.class_score.bias.tolist() == [0, 0, 2]
+    assert torch.equal(model.class_score.weight[2], trained.class_score.weight[2])
+    assert torch.equal(model.box_delta.weight[8:], trained.box_delta.weight[8:12])
+    assert torch.equal(model.box_delta.weight[:4], trained.box_delta.weight[:4])
+    assert torch.equal(model.class_score.weight[1], new[0])
+    assert torch.equal(model.box_delta.weight[4:8], new[1])
 
 
 def test_none_leaves_chance() -> None:

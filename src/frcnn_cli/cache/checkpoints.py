@@ -157,11 +157,20 @@ def _value(metadata: Mapping[str, str], name: str, kind: type[ValueT]) -> ValueT
 
 def read_training_facts(path: Path) -> dict[str, Any]:
     """Returns the `training` of a checkpoint from its header alone; {} where it cannot be read."""
+    return _from_header(path, "training", dict[str, Any]) or {}
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Returns the classes of a checkpoint from its header alone; () where it cannot be read."""
+    return _from_header(path, "classes", tuple[str, ...]) or ()
+
+
+def _from_header(path: Path, name: str, kind: type[ValueT]) -> ValueT | None:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return decode_json((file.metadata() or {})["training"], dict[str, Any])
+            return decode_json((file.metadata() or {})[name], kind)
     except (OSError, safetensors.SafetensorError, KeyError, ValueError):
-        return {}
+        return None
 
 
 def is_of_later_version(metadata: Mapping[str, str]) -> bool:

@@ -6,13 +6,13 @@ import hashlib
 import importlib
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.checkpoints import read_safetensors, require_finite
+from frcnn_cli.cache.checkpoints import read_classes, read_safetensors, require_finite
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
@@ -28,15 +28,18 @@ _TORCHVISION = {
 _BY_FILE = "name a local file with --weights FILE, or use random weights with --weights none"
 
 
-def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
+def load_initial_weights(
+    model: FastRCNN, backbone: str, choice: str, classes: Sequence[str] = ()
+) -> None:
     """Loads the first weights into `model`.
 
     Args:
         model: the network; changed in place.
         backbone: its backbone.
         choice: "imagenet" (the backbone's published weights), "none" (random, as they are), or a
-            `.pth` or `.safetensors` file: published weights, or a checkpoint of this project,
-            whose class and box layers are left out, so that the classes may differ.
+            `.pth` or `.safetensors` file: published weights, or a checkpoint of this project.
+        classes: K names. Of a checkpoint, the class and box layers are kept for those that it
+            knows and for background.
 
     Raises:
         CheckpointError: the weights are not available, or belong to another network.
@@ -57,6 +60,8 @@ def load_initial_weights(model: FastRCNN, backbone: str, choice: str) -> None:
                 file=None if choice == "imagenet" else choice,
             ) from error
     _fill(model, weights, choice)
+    if choice != "imagenet" and (theirs := read_classes(Path(choice))):
+        _fill_known_classes(model, classes, source, theirs)
 
 
 def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
@@ -71,6 +76,21 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
             )
     require_finite(weights, choice)
     model.backbone.load_state_dict(dict(weights), strict=False)
+
+
+def _fill_known_classes(
+    model: FastRCNN, classes: Sequence[str], source: Mapping[str, Tensor], theirs: Sequence[str]
+) -> None:
+    """Copies the rows of both sibling layers for background and the classes in `theirs` too."""
+    rows = {name: row for row, name in enumerate(theirs, start=1)}
+    known = [(0, 0), *((k, rows[name]) for k, name in enumerate(classes, start=1) if name in rows)]
+    with torch.no_grad():
+        for name, layer in (("class_score", model.class_score), ("box_delta", model.box_delta)):
+            for kind, ours in layer.named_parameters():
+                per_class = ours.view(model.num_classes + 1, -1)
+                trained = source[f"{name}.{kind}"].view(len(theirs) + 1, -1)
+                for row, their_row in known:
+                    per_class[row] = trained[their_row]
 
 
 def _published(backbone: str) -> Mapping[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -119,21 +120,21 @@ def find_proposals(
     return RunData(read.source, common, evaluation)
 
 
-def build_network(job: TrainJob, classes: int, *, pretrained: bool = True) -> FastRCNN:
+def build_network(job: TrainJob, classes: Sequence[str], *, pretrained: bool = True) -> FastRCNN:
     """Returns the network before its first step.
 
     Args:
         job: names the network and its first weights.
-        classes: K.
+        classes: K names.
         pretrained: whether to load the first weights; a resumed run has its own.
 
     Raises:
         FrcnnError: there is no such network, or there are no such weights.
     """
     config = job.recipe.train
-    model = build_model(job.model, classes, config.seed)
+    model = build_model(job.model, len(classes), config.seed)
     if pretrained:
-        load_initial_weights(model, job.model.backbone, job.weights)
+        load_initial_weights(model, job.model.backbone, job.weights, classes)
     if config.loss.class_statistics:
         use_per_class_delta_stats(model)
     if not config.loss.box_loss_weight:
@@ -228,7 +229,7 @@ def check_training(
     read.source.apart(job.recipe.train.validation.eval_split, read.split, samples)  # may warn
     data = SplitData(read.split, samples, ProposalRun(job.proposals, cache), check.failures)
     config = for_images(job.recipe.train, len(samples))
-    model = build_network(job, len(read.classes))
+    model = build_network(job, read.classes)
     trainer, batches = build_trainer(model, data, config, device, shard=first)
     progress = events.progress
     expected = estimate_run(trainer, batches, data, cache, progress=progress, processes=processes)

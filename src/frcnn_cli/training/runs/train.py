@@ -85,7 +85,7 @@ def train_detector(
     with context.local_main_process_first():
         read = read_data(job, cache, events)
     job, classes = replace(job, split=read.split), read.classes
-    model = build_network(job, len(classes), pretrained=resume is None)
+    model = build_network(job, classes, pretrained=resume is None)
     if resume is None and folder is not None:
         require_disk(model, job.recipe.train.optimizer, cache.root)
     data = find_proposals(read, job.recipe.train.validation, context)
