@@ -44,8 +44,9 @@ class ProposalConfig(Config):
     imported: Annotated[str, Flag("NAME", _SEARCH)] = "default"
     """Name of the imported proposals; used with engine "imported" alone."""
     tiles: Annotated[Count, Flag("PIXELS", _SEARCH)] = 0
-    """Side of the overlapping windows in which a larger image is searched and detected too, each as
-    an image of its own; `max_proposals` and `max_per_image` are then per window. 0: no windows."""
+    """Side of the overlapping windows in which a larger image is searched, trained on and detected
+    too, each as an image of its own; `max_proposals` and `max_per_image` are then per window. 0: no
+    windows."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

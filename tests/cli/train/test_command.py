@@ -65,10 +65,13 @@ def test_data_without_a_test_split(scenes: Path, tmp_path: Path) -> None:
     for name in ("test", "trainval"):
         (tmp_path / f"scenes/ImageSets/Main/{name}.txt").unlink()
     (tmp_path / "my settings.toml").write_text(SETTINGS)
-    words = ["train", "scenes", "--gpus", "0", "--iterations", "1", "--cache-dir", "my cache"]
-    done = frcnn(tmp_path, *words, "--config", "my settings.toml", "--json")
+    words = ["train", "scenes", "--gpus", "0", "--iterations", "1", "--tiles", "300"]
+    done = frcnn(
+        tmp_path, *words, "--cache-dir", "my cache", "--config", "my settings.toml", "--json"
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
+    assert "--tiles 300" in result["next"]
     assert (result["map_split"], result["map_val"] is None) == ("val", False)
     following = shlex.split(result["next"])[1:]
     scored = json.loads(frcnn(tmp_path, *following, "--gpus", "0", "--json").stdout)

@@ -105,7 +105,7 @@ def test_sizes_that_differ_are_a_warning(
         "--lr 0.002 --seed 3 --flip-prob 0.25 --short-side 480",
         "--backbone vgg16 --recipe paper --scales 480,576 --batch 4 --epochs 3",
         "--no-box-regression --weights mine --split train",
-        "--config crops.toml",
+        "--config crops.toml --tiles 640",
     ],
 )
 def test_the_same_command_with_resume_goes_on(
@@ -116,6 +116,7 @@ def test_the_same_command_with_resume_goes_on(
     assert steps(again) == steps(began)
     assert again.recipe.input == began.recipe.input
     assert again.weights == began.weights
+    assert again.proposals == began.proposals
     assert steps(job_of("--resume --iterations 9")) == 9
 
 
@@ -127,6 +128,7 @@ def test_the_same_command_with_resume_goes_on(
         ("--recipe caffe", "--recipe is caffe, but the run to resume has default"),
         ("--backbone vgg16", "--backbone is vgg16, but"),
         ("--weights none", "--weights is none, but the run to resume has imagenet"),
+        ("--tiles 640", "--tiles is 640, but the run to resume has 0"),
         ("--batch 8", "--batch is 8, but the run to resume has 2"),
         ("--config crops.toml", "crops.toml: crop_prob is 0.5, but the run to resume has 0.0"),
         ("--dry-run", "--dry-run is given with --resume"),

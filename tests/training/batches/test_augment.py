@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frcnn_cli.config import AugmentationConfig
+from frcnn_cli.proposals.grid import tiles
 from frcnn_cli.training.batches.augment import (
     TrainingExample,
     color_jitter,
     crop,
     random_flip_crop,
+    random_tile,
     recolour,
 )
 
@@ -150,3 +152,32 @@ def test_a_small_strength_changes_little() -> None:
     difference = np.abs(changed.astype(int) - pixels)
     assert 0 < difference.max() <= 0.1 * 255 * 3 + 1
     assert np.array_equal(changed, color_jitter(pixels, 0.1, generator()))
+
+
+@pytest.mark.parametrize(
+    ("objects", "left_out"), [([0, 1], set()), ([1], {(0, 0, 60, 60), (0, 20, 60, 80)})]
+)
+def test_tiles_show_what_detection_sees(objects: list[int], left_out: set) -> None:
+    """One window of 60 or the whole at a time, but none without an object, if there is one."""
+    views = {tuple(window) for window in [*tiles(100, 80, 60).tolist(), (0, 0, 100, 80)]}
+    pixels = np.stack([*np.meshgrid(np.arange(100), np.arange(80)), np.zeros((80, 100))], axis=2)
+    example = scene()._replace(pixels=pixels.astype(np.uint8))
+    example = example._replace(boxes=example.boxes[objects], labels=example.labels[objects])
+    seen = set()
+    for seed in range(60):
+        made = random_tile(example, 60, 0.5, generator(seed))
+        x1, y1 = made.pixels[0, 0, :2].tolist()
+        window = (x1, y1, x1 + made.pixels.shape[1], y1 + made.pixels.shape[0])
+        seen.add(window)
+        expected = crop(example, window, 0.5)
+        assert torch.equal(made.boxes, expected.boxes)
+        assert torch.equal(made.proposals, expected.proposals)
+    assert len(views) == 5
+    assert seen == views - left_out
+
+
+def test_a_tile_that_is_not_needed_draws_nothing() -> None:
+    for side in (0, 100):
+        drawn, untouched = generator(), generator()
+        assert random_tile(scene(), side, 0.5, drawn).pixels.shape == (80, 100, 3)
+        assert torch.equal(drawn.get_state(), untouched.get_state())

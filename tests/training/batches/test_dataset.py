@@ -71,6 +71,19 @@ def test_deltas_lead_to_the_objects_flipped_or_not(searched) -> None:
         assert (overlap.max(axis=1) > 0.98).all()
 
 
+def test_with_tiles_a_window_has_the_size_of_an_image(searched, tmp_path: Path) -> None:
+    """Images are 384 × 288: windows of 200 × 200, at most, or the whole."""
+    config = ProposalConfig(preset="single", tiles=200)
+    samples, cache = searched[0][:1], Cache(tmp_path)
+    run = ensure_proposals([samples[0].path], config, cache, workers=1)
+    square = changed(CONFIG, short_sides=(128,), iterations=20)
+    seen = [batch.images for batch in TrainingSet(samples, run, square, SPEC).batches(0, 0)]
+    assert {tuple(image.shape[2:]) for images in seen for image in images} == {
+        (128, 128),
+        (128, 176),  # 171, padded to whole cells
+    }
+
+
 @pytest.mark.slow
 def test_workers_change_nothing(searched, tmp_path, monkeypatch) -> None:
     """Nor do modules in the working directory, which they do not import."""

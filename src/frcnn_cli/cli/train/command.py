@@ -19,7 +19,7 @@ from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts, from_score
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
-from frcnn_cli.config import InputConfig, ModelConfig, TrainConfig
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
 from frcnn_cli.config.recipes import RecipeName
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def train(
     ] = None,
     no_box_regression: Annotated[bool, switch("--no-box-regression", panel=_SCHEDULE)] = False,
     scales: Annotated[str | None, option("N,N,…", default="the recipe's", panel=_SCHEDULE)] = None,
+    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
     tensorboard: Annotated[bool, switch("--tensorboard", panel=_EVALUATION)] = False,
     run: Annotated[str | None, option("NAME", default="the backbone and a number")] = None,
     resume: Annotated[bool, switch("--resume")] = False,
@@ -232,6 +233,8 @@ def _next(job: TrainJob, result: TrainResult, context: options.CommandContext) -
     words = ["frcnn", *(("detect", result.example) if result.next_split is None else ("eval",))]
     if result.next_split is not None and job.data != Path():
         words.append(job.data)
+    if job.proposals.tiles:
+        words += ["--tiles", job.proposals.tiles]
     if context.cache_dir != options.DEFAULT_CACHE:
         words += ["--cache-dir", context.cache_dir]
     if context.config is not None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from frcnn_cli.cli import options
-from frcnn_cli.config import InputConfig, ModelConfig, Settings, TrainConfig, flat, override
+from frcnn_cli.config import (
+    InputConfig,
+    ModelConfig,
+    ProposalConfig,
+    Settings,
+    TrainConfig,
+    flat,
+    override,
+)
 from frcnn_cli.config.recipes import changes, nearest, recipe
 from frcnn_cli.errors import ConfigError
 
@@ -74,6 +82,7 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
         "no_box_regression": not train.loss.box_loss_weight,
         "scales": train.augmentation.short_sides,
         "recipe_name": nearest(train, backbone)[0],
+        "tiles": job.proposals.tiles,
     }
     if name == "scales":
         value = _short_sides(value)
@@ -138,6 +147,7 @@ def new_job(
         split=chosen["split"],
         weights=_weights(chosen["weights"], cache),
         recipe_name=chosen["recipe_name"],
+        proposals=settings.apply("proposals", ProposalConfig(), tiles=chosen["tiles"]),
         processes=processes,
     )
 

@@ -6,6 +6,7 @@ off draws none, so that the remaining settings draw what they drew without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,14 @@ from torch import Tensor
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import AugmentationConfig
 from frcnn_cli.data.images import Pixels
+from frcnn_cli.proposals.grid import tiles
 
 _LEAST_SIDE = 0.5
 """Of a crop, as a fraction of the image's."""
 _LEAST_LEFT = 0.5
 """Fraction of a box's area inside the crop from which the box is kept."""
 _TRIES = 10
+_Window = tuple[int, int, int, int]
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
@@ -65,6 +68,28 @@ def random_flip_crop(
     return example
 
 
+def random_tile(
+    example: TrainingExample, side: int, foreground_iou: float, generator: torch.Generator
+) -> TrainingExample:
+    """Returns the example in one of the windows in which detection sees it, or in none: whole.
+
+    All are as likely, but for those without a proposal or, if there is one in the image, an object.
+
+    Args:
+        example: as it is in the data set.
+        side: of the windows, pixels; an image that is not larger, or 0, draws no number.
+        foreground_iou: IoU of a proposal with an object from which it is foreground.
+        generator: of the choice.
+    """
+    height, width = example.pixels.shape[:2]
+    windows = tiles(width, height, side).tolist()
+    if not windows:
+        return example
+    views = [*windows, (0, 0, width, height)]
+    order = torch.randperm(len(views), generator=generator).tolist()
+    return _first_useful(example, (views[i] for i in order), foreground_iou)
+
+
 def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
     """Returns an image (H, W, 3) recoloured by factors drawn from 1 ± `strength`; 0 is off.
 
@@ -98,9 +123,7 @@ def recolour(pixels: Pixels, brightness: float, contrast: float, saturation: flo
     return changed
 
 
-def crop(
-    example: TrainingExample, window: tuple[int, int, int, int], foreground_iou: float
-) -> TrainingExample:
+def crop(example: TrainingExample, window: _Window, foreground_iou: float) -> TrainingExample:
     """Returns the part of an example inside a window.
 
     Boxes are clipped, and those that keep less than half of their area are removed. The rest of
@@ -152,13 +175,24 @@ def _flip(example: TrainingExample) -> TrainingExample:
 def _random_crop(
     example: TrainingExample, foreground_iou: float, generator: torch.Generator
 ) -> TrainingExample:
-    """Returns a crop that keeps a proposal and, if there was one, an object; else `example`."""
     height, width = example.pixels.shape[:2]
-    for _ in range(_TRIES):
-        draws = torch.rand(4, generator=generator).tolist()
-        x1, x2 = _interval(width, draws[0], draws[1])
-        y1, y2 = _interval(height, draws[2], draws[3])
-        cropped = crop(example, (x1, y1, x2, y2), foreground_iou)
+
+    def windows() -> Iterable[_Window]:
+        for _ in range(_TRIES):
+            draws = torch.rand(4, generator=generator).tolist()
+            x1, x2 = _interval(width, draws[0], draws[1])
+            y1, y2 = _interval(height, draws[2], draws[3])
+            yield x1, y1, x2, y2
+
+    return _first_useful(example, windows(), foreground_iou)
+
+
+def _first_useful(
+    example: TrainingExample, windows: Iterable[_Window], foreground_iou: float
+) -> TrainingExample:
+    """Returns the first crop with a proposal and, if there was one, an object; else `example`."""
+    for window in windows:
+        cropped = crop(example, window, foreground_iou)
         if len(cropped.proposals) and (len(cropped.boxes) or not len(example.boxes)):
             return cropped
     return example
@@ -171,7 +205,7 @@ def _interval(side: int, size: float, place: float) -> tuple[int, int]:
     return start, start + length
 
 
-def _clipped(boxes: Tensor, window: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
+def _clipped(boxes: Tensor, window: _Window) -> tuple[Tensor, Tensor]:
     """Returns boxes (N, 4) clipped to a window, and a mask (N,) of those that it keeps."""
     x1, y1, x2, y2 = window
     moved = boxes - torch.tensor([x1, y1, x1, y1], dtype=boxes.dtype)

@@ -24,6 +24,7 @@ from frcnn_cli.training.batches.augment import (
     color_jitter,
     of_ignored,
     random_flip_crop,
+    random_tile,
 )
 from frcnn_cli.training.batches.loading import loaded_ahead
 from frcnn_cli.training.batches.sampler import images_of_step, repeat_factors, seed_for
@@ -35,6 +36,8 @@ _LOADERS = 8
 
 class TrainingSet:
     """Batches by step: images are drawn, augmented and resized, and their RoIs sampled.
+
+    With tiles, an image is seen in one of its windows at a time.
 
     Args:
         samples: the images and their ground truth.
@@ -61,6 +64,7 @@ class TrainingSet:
         self._spec = spec
         self._context = context
         self._device = device
+        self._tile_side = proposals.config.tiles
         self._shares = self._shares_of_a_pass()
 
     def __len__(self) -> int:
@@ -117,6 +121,7 @@ class TrainingSet:
         """
         config, sampling = self._config.augmentation, self._config.sampling
         scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
+        scene = random_tile(scene, self._tile_side, sampling.foreground_iou, generator)
         scene = random_flip_crop(scene, config, sampling.foreground_iou, generator, flipped=flipped)
         sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, sampling, generator)
         scale = int(torch.randint(len(config.short_sides), (), generator=generator))
