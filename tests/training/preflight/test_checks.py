@@ -7,22 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.proposals import proposal_key, save_proposals
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import OptimizerConfig, ProposalConfig
+from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.open import open_dataset
-from frcnn_cli.errors import CacheError
 from frcnn_cli.proposals.search import library
 from frcnn_cli.records import Sample
-from frcnn_cli.training.engine.loop import Trainer
-from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate, cover, read_all
-from frcnn_cli.training.preflight.cost import Cost, estimate, require_disk
-from support import tiny
-from support.settings import train_config
+from frcnn_cli.training.preflight.cost import Cost
 
 
 def sample(
@@ -102,29 +96,3 @@ def test_what_may_go_wrong(coverage: Coverage, cost: Cost, told: list[str]) -> N
     warnings = RunEstimate(coverage, cost).warnings()
     assert len(warnings) == len(told)
     assert all(warning.startswith(start) for warning, start in zip(warnings, told, strict=True))
-
-
-def test_checkpoints_that_do_not_fit_on_the_disk(small_disk: Path) -> None:
-    config = OptimizerConfig()
-    require_disk(tiny.model(), config, small_disk / "not" / "there")
-    model = tiny.model()
-    model.backbone.head.fc8 = torch.nn.Linear(400, 400)  # 0.6 MB: six times that are needed
-    with pytest.raises(CacheError, match=r"the checkpoints need 4 MB, and the disk has 1 MB left"):
-        require_disk(model, config, small_disk)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_the_disk_that_a_run_takes_is_known_before_its_first_step(
-    optimizer: str, tmp_path: Path
-) -> None:
-    config = train_config(iterations=7, optimizer=optimizer, ema=0.9, short_sides=(64,))
-    trainer = Trainer(tiny.model(), config, torch.device("cpu"))
-    cost = estimate(trainer, tiny.batch, tmp_path / "not" / "there")
-    list(trainer.run([tiny.batch()]))
-    state = sum(tensor.nbytes for tensor in trainer_state(trainer).values())
-    weights = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
-    assert cost.disk == pytest.approx(2 * state + 2 * weights, abs=500)  # counters of AdamW
-    assert cost.seconds == 7 * cost.seconds_a_step > 0
-    assert cost.memory > 0
-    shared = estimate(trainer, tiny.batch, tmp_path, processes=1000)
-    assert shared.memory > 500 * cost.memory

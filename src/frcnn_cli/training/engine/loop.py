@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from frcnn_cli.config import TrainConfig
@@ -169,10 +169,29 @@ class Trainer:
         began = time.perf_counter()
         chosen = self._chosen(batch)
         self._compute(chosen, len(chosen.labels))
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        self._finish()
         self.model.zero_grad(set_to_none=True)
         return time.perf_counter() - began
+
+    def measure_update(self) -> float:
+        """Returns the seconds of an optimiser step, before the first one; no weight changes."""
+        seconds = 0.0
+        for _ in range(2):  # the first one allocates the moments
+            for parameter in self.model.parameters():
+                parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+            self._finish()
+            began = time.perf_counter()
+            self._update(self._gradient_norm(), 0.0)
+            self._finish()
+            seconds = time.perf_counter() - began
+        self.optimizer.state.clear()
+        self.model.zero_grad(set_to_none=True)
+        return seconds
+
+    def _finish(self) -> None:
+        """Waits for a GPU."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _chosen(self, batch: Batch) -> Batch:
         """Returns the batch on the device, with OHEM reduced to its hard examples."""
@@ -187,16 +206,13 @@ class Trainer:
 
     def _launch(self, batch: Batch, rois: int, waiting: float) -> _Launched:
         """Takes a step; without waiting on a GPU, where it changes nothing after a failed one."""
-        config, model = self.config, self.model
         losses = self._compute(batch, rois)
-        # Table 6's stages leave frozen parameters without a gradient, and without a change.
-        parameters = [each for each in model.parameters() if each.grad is not None]
-        norm = get_total_norm(each.grad for each in parameters if each.grad is not None)
+        norm = self._gradient_norm()
         sums = torch.stack((*losses, (batch.labels > 0).sum())).double()
         self._context.all_reduce(sums)
         numbers = torch.cat((torch.stack((*losses[1:], norm)), sums))
-        factor = rate_factor(self.step, config.schedule)
-        lr = config.optimizer.lr * factor
+        factor = rate_factor(self.step, self.config.schedule)
+        lr = self.config.optimizer.lr * factor
         step = _Launched(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers))
         if self.device.type == "cuda":
             failed = (norm + sums[0]).isfinite().logical_not().float()
@@ -204,14 +220,26 @@ class Trainer:
             self.optimizer.found_inf = self._failed  # type: ignore[attr-defined]
         else:
             self._numbers_of(step)
-        if config.optimizer.max_grad_norm:
-            clip_grads_with_norm_(parameters, config.optimizer.max_grad_norm, norm)
+        self._update(norm, factor)
+        self.step += 1
+        return step
+
+    def _gradient_norm(self) -> Tensor:
+        return get_total_norm(each.grad for each in self._trained() if each.grad is not None)
+
+    def _trained(self) -> list[nn.Parameter]:
+        """Returns the parameters with a gradient; Table 6's stages leave frozen ones without."""
+        return [each for each in self.model.parameters() if each.grad is not None]
+
+    def _update(self, norm: Tensor, factor: float) -> None:
+        """Moves the weights along their gradients of that norm, at `factor` times their rates."""
+        most = self.config.optimizer.max_grad_norm
+        if most:
+            clip_grads_with_norm_(self._trained(), most, norm)
         set_rate(self.optimizer, factor)
         self.optimizer.step()
         if self.average is not None:
-            self.average.update(model, self.step)
-        self.step += 1
-        return step
+            self.average.update(self.model, self.step)
 
     def _numbers_of(self, step: _Launched) -> list[float]:
         """Returns total, classification and box loss and the foreground RoIs, over all ranks.

@@ -31,6 +31,15 @@ def trainer_state(trainer: Trainer) -> dict[str, Tensor]:
     return state
 
 
+def snapshot(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns contiguous copies on the CPU, which later steps leave alone."""
+    form = torch.contiguous_format
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=form)
+        for name, tensor in tensors.items()
+    }
+
+
 def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
     """Sets a trainer of the same settings to a `trainer_state`.
 

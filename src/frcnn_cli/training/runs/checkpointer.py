@@ -6,13 +6,11 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import torch
-from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.cache.keys import content_hash
@@ -31,8 +29,9 @@ from frcnn_cli.training.batches.split_data import SplitData
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import StepReport, Trainer
-from frcnn_cli.training.engine.state import trainer_state
+from frcnn_cli.training.engine.state import snapshot, trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
+from frcnn_cli.training.preflight.cost import checkpoint_spacing
 from frcnn_cli.training.replay import save_replay
 from frcnn_cli.training.runs.background import BackgroundWriter
 from frcnn_cli.training.runs.events import FinalScore, TrainEvents
@@ -40,8 +39,6 @@ from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.tensorboard import Board
 
 _LOGGER = logging.getLogger(__name__)
-_MOST_WRITING = 0.05
-"""CPU time of writing checkpoints, as a fraction of the run's time."""
 
 
 @dataclass
@@ -153,14 +150,14 @@ class Checkpointer:
         self._writer.wait()  # for memory: one checkpoint at a time
         self._saved, self._saved_at = self.trainer.step, time.monotonic()
         if self.folder is not None:
-            self._writer.submit(self.folder.save_state, _copied(trainer_state(self.trainer)))
+            self._writer.submit(self.folder.save_state, snapshot(trainer_state(self.trainer)))
         average, model = self.trainer.average, self.trainer.model
         if average is not None:
             average.swap(model)
         try:
             score = self._score() if scored else None
             if self.folder is not None:
-                weights = _copied(fold_delta_normalization(model).state_dict())
+                weights = snapshot(fold_delta_normalization(model).state_dict())
                 arguments = (weights, self.info, self._saved, score)
                 self._writer.submit(self.folder.save_checkpoint, *arguments)
         finally:
@@ -192,8 +189,7 @@ class Checkpointer:
         """Returns whether a checkpoint or evaluation is due after a step, from 1."""
         if step == self.config.schedule.iterations or self._is_scored(step):
             return True
-        # One that takes long is left out where steps are fast.
-        spacing = self._writer.seconds / _MOST_WRITING if self._writer.seconds > 1 else 0.0
+        spacing = checkpoint_spacing(self._writer.seconds)
         passed = time.monotonic() - self._saved_at
         return step % self.config.validation.checkpoint_every == 0 and passed >= spacing
 
@@ -213,11 +209,6 @@ class Checkpointer:
             self.board.evaluated(self.trainer.step, score)
         self.events.evaluated(self.trainer.step, score)
         return score
-
-
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns copies on the CPU, which later steps leave alone."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def match_on(
