@@ -12,8 +12,11 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args, ge
 import msgspec
 from msgspec import Meta
 
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
+PositiveCount = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Interval = tuple[float, float] | None
 Box = tuple[float, float, float, float]
@@ -95,6 +98,69 @@ PREFLIGHT = _schema(
     disk=(Count, "bytes of the run's folder"),
     disk_free=(Count, "bytes"),
     warnings=(list[str], "lines"),
+)
+_FINDING = _type(
+    "Finding",
+    photograph=(str, "the image's id; empty for weights"),
+    tensor=(str, "its name, such as `backbone.trunk.conv3_1.0, output`"),
+    nan=(Count, "number of NaNs"),
+    inf=(Count, "number of infinite values"),
+    size=(Count, "number of values"),
+    largest=(float, "largest magnitude of the finite values"),
+)
+REPLAY = _schema(
+    "frcnn.replay/1",
+    step=(PositiveCount, "number of the step"),
+    term=(
+        Literal["classification", "box", "gradient"],
+        "what was not finite when it failed",
+    ),
+    losses=(
+        dict[str, dict[str, float | None]],
+        "by image: `classification` and `box`; `null` where one is not finite",
+    ),
+    findings=(list[_FINDING], "in the order of the computation, see below"),
+)
+STEP = _type(
+    "MetricsStep",
+    step=(PositiveCount, "from 1"),
+    loss=(float, "the total, `classification` + λ · `box`"),
+    classification=(float, "mean log loss"),
+    box=(float, "mean smooth L1"),
+    foreground=(Count, "number of RoIs with an object"),
+    rois=(Count, "number of RoIs"),
+    lr=(float, "learning rate of the new layers' weights at this step (`lr` × schedule)"),
+    seconds=(Seconds, "wall time of the step, waiting included"),
+    waiting=(Seconds, "seconds of it spent waiting for images"),
+)
+EVALUATED = _type(
+    "MetricsEvaluation",
+    step=(PositiveCount, "after which it was evaluated"),
+    map=(Fraction, "mAP on the images that select the best checkpoint"),
+)
+FINISHED = _type(
+    "MetricsEnd",
+    step=(PositiveCount, "the last step"),
+    final_map=(Fraction, "mAP of the best checkpoint at the end of the run"),
+)
+RUN_CONFIG = _type(
+    "RunConfig",
+    data=(str, "folder of the data set"),
+    split=(str | None, "the images to train on"),
+    weights=(str, "`imagenet`, `none` or a file"),
+    model=(ModelConfig, "the [`[model]` settings](settings.md)"),
+    input=(InputConfig, "the `[input]` settings"),
+    train=(TrainConfig, "the `[train]` settings, by group"),
+    proposals=(ProposalConfig, "the `[proposals]` settings"),
+    classes=(list[str], "names of the labels 1, 2, … in order"),
+    photographs=(Count, "number of images to train on"),
+)
+PROPOSAL_BOXES = _schema(
+    "frcnn.proposal_boxes/1",
+    images=(
+        list[_type("ProposalBoxes", file=str, boxes=list[Box])],
+        "`file` and `boxes` of each image, best first",
+    ),
 )
 _CLASS = _type(
     "Class",
@@ -342,6 +408,22 @@ DATA = _schema(
     ),
     pictures_if_any=(list[str], "with `--pictures`: their paths"),
 )
+_DOUBTFUL = _type(
+    "DoubtfulImage",
+    file=(str, "the image"),
+    doubt=(float, "number of its boxes that are expected to be judged wrongly"),
+    detections=(Count, "number of its boxes"),
+    label=(str | None, "the class of the box that the detector is least sure of"),
+    score=(Fraction | None, "of that box"),
+)
+NEXT = _schema(
+    "frcnn.next/1",
+    data=(str, "the folder"),
+    checkpoint=(str, "the detector"),
+    unlabelled=(Count, "number of images without annotation"),
+    next=(list[_DOUBTFUL], "those of most doubt, see below"),
+    failures=_LINES,
+)
 _TRAINING_RUN = _type(
     "TrainingRun",
     name=(str, "of the run"),
@@ -516,10 +598,15 @@ PROPOSAL_IMPORT = _schema(
 
 ALL = (
     *(PROPOSALS, TRAINING, PREFLIGHT, EVALUATION, ANALYSIS, COMPARISON, DETECT, DETECTIONS),
-    *(BENCH, COMPRESS, DATA, EXPORT, RUNS, CACHE, VERIFY, GC, DOCTOR),
+    *(REPLAY, STEP, EVALUATED, FINISHED, RUN_CONFIG, PROPOSAL_BOXES),
+    *(BENCH, COMPRESS, DATA, NEXT, EXPORT, RUNS, CACHE, VERIFY, GC, DOCTOR),
     *(PROPOSAL_REPORT, PROPOSAL_IMPORT),
 )
 INNER = {
+    "finding": _FINDING,
+    "metrics_step": STEP,
+    "run_config": RUN_CONFIG,
+    "doubtful_image": _DOUBTFUL,
     "class": _CLASS,
     "explanation": _EXPLANATION,
     "variant": _VARIANT,

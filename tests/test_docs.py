@@ -66,7 +66,7 @@ def test_commands_as_written_exist(page):
             line = written.removeprefix("$ ")
             if not line.startswith("frcnn ") or line.startswith("frcnn --"):
                 continue
-            words = shlex.split(line, comments=True)
+            words = shlex.split(line.partition(" | ")[0], comments=True)
             name = " ".join(words[1:3]) if " ".join(words[1:3]) in COMMANDS else words[1]
             known = {name for each in COMMANDS[name].params for name in each.opts}
             flags = {word.partition("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)}

@@ -11,6 +11,7 @@ import nbclient
 import nbformat
 import pytest
 
+from support import fiftyone_files
 from support.commands import SETTINGS, frcnn
 from support.datasets import coco
 from support.pages import ROOT, snippets
@@ -50,6 +51,8 @@ def folder(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("detect", "photo.jpg"),
         ("proposals", "photo.jpg", "images/photo.jpg", "--export", "boxes.npz"),
         ("train", "my-data", "--gpus", "0"),
+        ("data", "my-data", "--to", "coco", "--out", "coco"),
+        ("eval", "coco", "--export", "results.json", "--export-format", "coco", "--gpus", "0"),
     ):
         done = frcnn(folder, *command)
         assert done.returncode == 0, done.stderr
@@ -62,6 +65,7 @@ def folder(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_snippets_of_a_page_run(page, folder, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(folder)
+    fiftyone_files.install(monkeypatch)
     names: dict[str, object] = {}
     for snippet in snippets(page):
         code = snippet

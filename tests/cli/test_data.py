@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cli.app import app
+from support.commands import frcnn, trained_run
 from support.datasets import pair, yolo
 
 BOX = "1 0.5 0.5 0.5 0.2\n"
@@ -54,3 +57,39 @@ def test_flags_that_contradict(
     assert run.exit_code == 1
     assert run.stderr.startswith("frcnn: error: ")
     assert "; " in run.stderr
+
+
+@pytest.mark.slow
+def test_the_images_to_annotate_next(project: Path, tmp_path: Path) -> None:
+    """Ranked once, they are cached; an annotated one is not among them, a damaged one is listed."""
+    for name in ("1", "2", "3"):
+        photograph = sorted((project / "scenes/JPEGImages").iterdir())[int(name)]
+        shutil.copy(photograph, tmp_path / f"{name}.jpg")
+    shutil.copy(project / "scenes/Annotations" / f"{photograph.stem}.xml", tmp_path / "3.xml")
+    words = ["data", ".", "--next", "1", "--checkpoint", str(trained_run(project) / BEST)]
+    words += ["--gpus", "0", "--config", str(project / "frcnn.toml")]
+    done = frcnn(tmp_path, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["unlabelled"], len(found["next"])) == (2, 1)
+    (first,) = found["next"]
+    assert first["file"] in {"1.jpg", "2.jpg"}
+    assert first["doubt"] > 0
+    # What is shown comes from the detections that were kept, and so does `frcnn detect --resume`.
+    for each in (tmp_path / ".frcnn/proposals").rglob("*.npy"):
+        each.unlink()
+    (tmp_path / "4.jpg").write_bytes((tmp_path / "1.jpg").read_bytes()[:-2000])
+    done = frcnn(tmp_path, *words)
+    assert done.returncode == 3
+    assert first["file"] in done.stdout
+    assert "4.jpg: is damaged or cut off" in done.stderr
+    assert not list((tmp_path / ".frcnn/proposals").rglob("*.npy"))
+
+
+def test_next_is_for_a_call_of_its_own(tmp_path: Path) -> None:
+    done = frcnn(tmp_path, "data", ".", "--next", "5", "--pictures", "drawn")
+    assert done.returncode == 2
+    assert "--next only chooses images" in done.stderr
+    done = frcnn(tmp_path, "data", ".", "--next", "5")
+    assert done.returncode == 1
+    assert "holds no images" in done.stderr

@@ -54,7 +54,9 @@ def test_runs_side_by_side(tmp_path: Path) -> None:
         *("finished", 19, 600, 0.5, 0.25, "val", "default"),
     ]
     assert [runs["second"][key] for key in shown[:6]] == ["stopped", 19, 600, 0.5, None, None]
-    told = " ".join(frcnn(tmp_path, "runs").stdout.split())
+    done = frcnn(tmp_path, "runs")
+    assert done.stderr == ""  # a table is a result
+    told = " ".join(done.stdout.split())
     assert "19 of 600, stopped" in told
     assert "0.250 on val" in told
     (tmp_path / ".frcnn/runs/first" / CONFIG).write_text("{}")

@@ -53,3 +53,23 @@ def test_files_have_their_schemas(project: Path) -> None:
         done = frcnn(project, "eval", *words)
         assert done.returncode == 0, done.stderr
         require_valid(json.loads((project / name).read_text()))
+
+
+def test_the_files_of_a_run_have_their_schemas(project: Path) -> None:
+    run = trained_run(project)
+    require_valid(json.loads((run / "config.json").read_text()), "RunConfig")
+    kinds = {"loss": "MetricsStep", "map": "MetricsEvaluation", "final_map": "MetricsEnd"}
+    seen = set()
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        (key,) = row.keys() & kinds.keys()
+        require_valid(row, kinds[key])
+        seen.add(key)
+    assert seen == kinds.keys()
+
+
+def test_exported_proposals_have_their_schema(project: Path, tmp_path: Path) -> None:
+    file = tmp_path / "boxes.json"
+    done = frcnn(project, "proposals", "scenes/JPEGImages", "--export", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(require_valid(json.loads(file.read_text()))["images"]) == 14

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from frcnn_cli._version import __version__
-from frcnn_cli.cli import cache, compress, data, demo, export, runs
+from frcnn_cli.cli import cache, compress, demo, export, runs
 from frcnn_cli.cli.benchmark import command as bench
+from frcnn_cli.cli.data import command as data
 from frcnn_cli.cli.detect import command as detect
 from frcnn_cli.cli.doctor import command as doctor
 from frcnn_cli.cli.evaluate import command as evaluate

@@ -6,7 +6,7 @@ A format supplies a `Reader`; here its answers are checked against the image and
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,9 @@ class Reader(Protocol):
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in an image, without looking for it; or AnnotationError."""
+
+    def annotated(self) -> Iterable[Path]:
+        """Returns the images that have an annotation, in a split or in none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,11 @@ class CocoReader:
         _, file, i = self._locate(image_id)
         numbers = file.category_ids[file.starts[i] : file.starts[i + 1]].tolist()
         return frozenset(file.categories[number] for number in numbers)
+
+    def annotated(self) -> Iterator[Path]:
+        """Yields the images that the files list, with objects or without."""
+        for key, file in self.files.items():
+            yield from filter(None, map(self.folders[key].find, file.names))
 
     def category_numbers(self, image_ids: Iterable[str]) -> dict[str, int]:
         """Returns the categories of the files that hold the images; none if they contradict."""

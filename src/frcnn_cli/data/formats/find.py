@@ -26,6 +26,11 @@ from frcnn_cli.files import advice_on_missing, reading
 _NAMED = 3
 """Reasons that an error names why nothing in a folder is used."""
 
+
+class NoAnnotationsError(DataError):
+    """A folder holds no file that looks like annotations."""
+
+
 Finder = Callable[[Path, Unused], Dataset | None]
 
 FINDERS: tuple[Finder, ...] = (find_devkit, find_year, find_coco, find_yolo, find_beside)
@@ -38,7 +43,8 @@ def find_dataset(path: Path | str) -> Dataset:
     `str()` of the result says in one line what was chosen.
 
     Raises:
-        DataError: there is no such folder, it cannot be read, or it holds no data set.
+        DataError: there is no such folder, it cannot be read, or it holds no data set;
+            NoAnnotationsError where nothing in it looks like one.
     """
     root = Path(path)
     if not root.exists():
@@ -62,7 +68,7 @@ def _nothing_found(root: Path, seen: list[DataError]) -> DataError:
             if path.is_file() and not path.name.startswith(".")
         )
         kinds = [count(number, kind) for kind, number in files.most_common()]
-        return DataError(
+        return NoAnnotationsError(
             f"holds no data set, but {some_of(kinds) or 'nothing'}",
             remedy="name a folder with a VOCdevkit, with JPEGImages and Annotations, with COCO "
             "JSON, with a YOLO data.yaml or classes.txt, or with images beside their VOC XML",

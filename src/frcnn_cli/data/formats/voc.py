@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from frcnn_cli.data.formats.voc_folder import VocFolder
 from frcnn_cli.data.formats.voc_xml import read_annotation, read_names
@@ -47,6 +48,11 @@ class VocReader:
         """
         folder, stem = self._locate(image_id)
         return frozenset(read_names(folder.source(stem)))
+
+    def annotated(self) -> Iterator[Path]:
+        """Yields the images that some XML file is of."""
+        for folder in self.folders.values():
+            yield from folder.with_xml()
 
     def _locate(self, image_id: str) -> tuple[VocFolder, str]:
         if "" in self.folders:

@@ -5,7 +5,7 @@ A line is a class and a box as shares of the image's sides: centre x, centre y, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from frcnn_cli.data.formats.layout import is_file
 from frcnn_cli.data.formats.voc_xml import LARGEST
-from frcnn_cli.data.formats.yolo_labels import label_names
+from frcnn_cli.data.formats.yolo_labels import LabelFiles, label_names
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError
@@ -84,6 +84,11 @@ class YoloReader:
         """
         rows, _ = self._rows(self._source(image_id))
         return frozenset(self.names[row.label] for row in rows)
+
+    def annotated(self) -> Iterator[Path]:
+        """Yields the images that have a label file, also where no split names them."""
+        files = LabelFiles(self.root)
+        return (self.root / image for image in {**files.of(files.images), **self.labels})
 
     def _source(self, image_id: str) -> Path:
         return self.root / (self.labels.get(image_id) or label_names(image_id)[0])

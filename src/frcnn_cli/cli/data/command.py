@@ -1,4 +1,4 @@
-"""`frcnn data`: summarises a data set, converts it, draws a sample, makes a split."""
+"""`frcnn data`: summarises a data set, converts it, draws a sample, makes a split, ranks images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
+from frcnn_cli.cli.data.next import print_next
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import SOME_FAILED
 from frcnn_cli.cli.text import MOST_ROWS, count, facts, table
@@ -38,10 +39,12 @@ EXAMPLES = """[bold]Examples[/]
 [cyan]frcnn data photos/ --pictures sample/[/]  [dim]12 images with their boxes[/]
 
 [cyan]frcnn data photos/ --to coco --out photos-coco/[/]  [dim]for another tool[/]
+
+[cyan]frcnn data photos/ --next 50[/]  [dim]unlabelled images of which the detector is least sure[/]
 """
 
 
-@options.command(without=("config",))
+@options.command()
 def data(
     context: options.CommandContext,
     folder: Annotated[Path, argument("DATA")] = Path(),
@@ -54,8 +57,14 @@ def data(
     make_split: Annotated[str | None, option("NAME")] = None,
     share: Annotated[float, option("P", min=0.0, max=1.0)] = 0.2,
     seed: Annotated[int, option("N")] = 0,
+    following: Annotated[int | None, option("N", "--next", min=1)] = None,
+    checkpoint: options.Checkpoint = None,
+    run: options.Run = None,
+    gpus: options.Gpus = None,
 ) -> None:
     """Show the contents and problems of a data set; convert it, draw a sample or make a split.
+
+    Or choose the images to annotate next.
 
     Args:
         folder: Folder of the data set.
@@ -67,6 +76,8 @@ def data(
         make_split: Make a split, val or test, and store it in the cache.
         share: Fraction of the images for --make-split.
         seed: Seed of --pictures and --make-split.
+        following: Show no more than the N unlabelled images of which the detector is least sure,
+            to annotate next. The options below are for it.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
@@ -76,6 +87,12 @@ def data(
         from frcnn_cli.data.inspect.summary import summarize, to_json
 
         _check(to, out)
+        if following is not None:
+            _refuse_with_next(to, pictures, make_split)
+            print_next(
+                terminal, context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus
+            )
+            return
         cache = Cache(context.cache_dir)
         found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report
         if make_split is not None:
@@ -103,6 +120,13 @@ def _check(to: str | None, out: Path | None) -> None:
         raise ConfigError("--to needs a folder", remedy=f"add --out DIR, as in --out data-{to}")
     if out is not None and to is None:
         raise ConfigError("--out needs a format", remedy="add --to voc, coco or yolo")
+
+
+def _refuse_with_next(*others: object) -> None:
+    if any(others):
+        raise typer.BadParameter(
+            "--next only chooses images: --to, --pictures and --make-split are for another call"
+        )
 
 
 def _report(
