@@ -96,3 +96,22 @@ def test_sizes_follow_the_picture():
     assert small == Style(line=2, halo=1, radius=4, text=11)
     assert large.line == pytest.approx(10 * small.line, rel=0.2)
     assert large.text == pytest.approx(10 * small.text, rel=0.1)
+
+
+def test_many_boxes_on_a_large_picture_leave_it_visible():
+    """48 objects of 250 pixels on 12 megapixels: each has its label, and most of it is seen."""
+    corners = [(500 * x + 100, 500 * y + 100) for y in range(6) for x in range(8)]
+    boxes = found(*[(1, 0.9, (x, y, x + 250, y + 250)) for x, y in corners])
+    image = grey(4000, 3000)
+    touched = (np.asarray(draw(image, boxes, CLASSES)) != image).any(-1)
+    for x, y in corners:
+        assert touched[y - 40 : y - 20, x : x + 150].mean() > 0.5, "a label above the box"
+        assert not touched[y + 40 : y + 210, x + 40 : x + 210].any()
+
+
+@pytest.mark.parametrize(("width", "height", "smaller"), [(500, 375, False), (4000, 3000, True)])
+def test_letters_are_never_too_small_to_read(width, height, smaller):
+    few, many = (Style.for_picture(width, height, marks).text for marks in (12, 1000))
+    assert few == Style.for_picture(width, height).text
+    assert (many < few) == smaller
+    assert many >= 11

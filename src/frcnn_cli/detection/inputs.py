@@ -34,9 +34,14 @@ class ImageInput:
     time: float | None = None
 
     @property
+    def source(self) -> Path | None:
+        """The file that it is, or is a frame of; None for one that is given as pixels."""
+        return self.path or self.video
+
+    @property
     def file(self) -> str:
         """Its path as it is given, or ""."""
-        return str(self.path or self.video or "")
+        return str(self.source or "")
 
     def load(self) -> Pixels:
         """Returns the upright RGB pixels (H, W, 3) uint8.

@@ -72,7 +72,7 @@ class KeptDetections:
 
     def holds(self, image: ImageInput) -> bool:
         """Returns whether an entry of an image is there; it may still turn out to be damaged."""
-        if image.path is None:
+        if image.source is None:
             return False
         try:
             return self.reads and self.cache.path(KIND, self._key(image)).is_file()
@@ -85,25 +85,31 @@ class KeptDetections:
         Raises:
             CacheError: the cache may not be read.
         """
-        return load_detections(self.cache, self._key(image), image.file) if self.reads else None
+        found = load_detections(self.cache, self._key(image), image.file) if self.reads else None
+        return found and dataclasses.replace(found, time=image.time)
 
     def save(self, image: ImageInput, found: DetectedImage) -> None:
-        """Keeps what was found in an image that is a file.
+        """Keeps what was found in an image that is a file, or a frame of one.
 
         Raises:
             CacheError: the cache cannot be written.
             DataError: the image is not there any more.
         """
-        if image.path is not None:
+        if image.source is not None:
             save_detections(self.cache, self._key(image), found)
 
     def _key(self, image: ImageInput) -> str:
-        assert image.path is not None, "only files are kept"
-        content = cached_content_hash(self.cache, image.path)
+        assert image.source is not None, "only files are kept"
+        content = cached_content_hash(self.cache, image.source)
         truth = image.truth if self.diagnoses else None
         objects = truth and [truth.boxes.tolist(), truth.labels.tolist()]
+        frame = {} if image.time is None else {"time": image.time}
         return key_of(
-            image=content, regions=self._imported(content), objects=objects, **self.settings
+            image=content,
+            **frame,
+            regions=self._imported(content),
+            objects=objects,
+            **self.settings,
         )
 
     def _imported(self, content: str) -> str:

@@ -17,6 +17,11 @@ from frcnn_cli.plotting.placing import PlacedChip, place
 from frcnn_cli.plotting.shapes import Canvas, Rect, blend, fill, stroke
 from frcnn_cli.records import Detections, FloatArray
 
+_FEW = 12
+"""Boxes for which there is room in any picture; more make lines and letters smaller."""
+_SMALL = 460
+"""Side in pixels of a square picture whose letters, of 12 pixels, are not made smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -35,9 +40,20 @@ class Style:
     text: int
 
     @classmethod
-    def for_picture(cls, width: int, height: int) -> Self:
-        """Returns sizes that look the same however large the picture is."""
+    def for_picture(cls, width: int, height: int, marks: int = 1) -> Self:
+        """Returns sizes that look the same however large the picture is.
+
+        With many marks they are smaller, as far as letters stay readable: a large image in which
+        many small objects were found is looked at in parts.
+
+        Args:
+            width: of the picture, pixels.
+            height: of the picture, pixels.
+            marks: number of boxes to draw.
+        """
         side = math.sqrt(width * height)
+        crowded = side * math.sqrt(min(1, _FEW / max(marks, 1)))
+        side = max(crowded, min(side, _SMALL))
         line = max(1, round(side / 190))
         return cls(
             line=line,
@@ -107,7 +123,7 @@ def draw_marks(
     """
     canvas = np.array(image, np.uint8, order="C")
     height, width = canvas.shape[:2]
-    style = style or Style.for_picture(width, height)
+    style = style or Style.for_picture(width, height, len(marks))
     rects = [_outer_rect(each.box, style, width, height) for each in marks]
     chips = [chip_variants(style.text, each.name, each.note, (width, height)) for each in marks]
     places = place(chips, rects, (width, height), style.line)

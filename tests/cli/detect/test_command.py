@@ -84,6 +84,13 @@ def test_a_video_gives_lines_with_times_and_a_video_of_its_boxes(
     drawn = cv2.VideoCapture(str(tmp_path / "drawn/a.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
     assert drawn.get(cv2.CAP_PROP_FPS) == 1
+    # Frames are kept too: what is resumed with a closer spacing is searched in the new ones alone.
+    words = ("--every", "0.5", "--resume", "--json", "--checkpoint", checkpoint)
+    again = frcnn(tmp_path, "detect", "a.avi", "--out", "b.jsonl", *words)
+    assert "nothing to resume" not in again.stderr
+    closer = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]
+    assert [line["time"] for line in closer] == [0, 0.5, 1, 1.5, 2]
+    assert closer[::2] == lines  # to the seconds that they took
     done = frcnn(tmp_path, "detect", "a.avi", "--format", "csv", "--checkpoint", checkpoint)
     assert "a.avi: is a video, and the format csv has no times; use --format jsonl" in done.stderr
 
