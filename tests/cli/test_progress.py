@@ -28,3 +28,13 @@ def test_nothing_is_drawn_where_stderr_is_no_terminal(capsys):
         report("Finding proposals", 1, 2)
     assert capsys.readouterr() == ("", "")
     assert not terminal.shows_progress
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    terminal.console = Console(file=io.StringIO(), force_terminal=True)
+    assert not terminal.shows_progress
+    monkeypatch.setenv("TERM", "xterm")
+    terminal.console = Console(file=io.StringIO(), force_terminal=True)
+    assert terminal.shows_progress

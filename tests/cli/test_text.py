@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from frcnn_cli.cli.text import count, duration, facts
+from frcnn_cli.cli.text import count, duration, facts, headline
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,12 @@ def test_what_is_copied_stays_on_one_line_and_words_are_wrapped_below_each_other
         "          seven eight",
         f"  folder  {'/a' * 40}",
     ]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_only_the_mark_of_a_headline_has_a_colour(complete):
+    """Yellow words cannot be read on white."""
+    console = Console(width=60)
+    shown = list(headline("Done", complete=complete).render(console))
+    coloured = "".join(part.text for part in shown if part.style and part.style.color)
+    assert coloured.strip() == ("✓" if complete else "!")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,11 @@ class Command(TyperCommand):
         """Returns the parameters, as they are shown."""
         return _plain(super().get_params(ctx))
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help."""
+        _use_readable_colours()
+        super().format_help(ctx, formatter)
+
 
 class Commands(TyperGroup):
     """A group of commands, with the same help."""
@@ -34,6 +40,11 @@ class Commands(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the parameters, as they are shown."""
         return _plain(super().get_params(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help."""
+        _use_readable_colours()
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
@@ -43,6 +54,18 @@ class Commands(TyperGroup):
             for written, shown in _PLAIN.items():
                 error.message = re.sub(written, shown, error.message)
             raise
+        finally:
+            if hasattr(sys.exception(), "format_message"):  # a wrong command line, which is printed
+                _use_readable_colours()
+
+
+def _use_readable_colours() -> None:
+    """Replaces colours of Typer: yellow cannot be read on white, nor blue on black."""
+    from typer import rich_utils  # takes a while, and is needed for help and errors alone
+
+    rich_utils.STYLE_TYPES = rich_utils.STYLE_USAGE = "bold"
+    rich_utils.STYLE_OPTION_ENVVAR = "dim"
+    rich_utils.RICH_HELP = rich_utils.RICH_HELP.replace("[blue]", "[cyan]")
 
 
 def _plain(parameters: list[Any]) -> list[Any]:

@@ -26,7 +26,7 @@ INTERRUPTED = 130
 _PIPED_WIDTH = 1000
 """Columns of a table that no terminal shows: it is as wide as it needs."""
 _LOGGER = logging.getLogger("frcnn_cli")
-_LOG_STYLES = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
+_LOG_STYLES = {"WARNING": "magenta", "ERROR": "bold red", "DEBUG": "dim"}
 
 
 class Terminal:
@@ -51,7 +51,8 @@ class Terminal:
     @property
     def shows_progress(self) -> bool:
         """Whether a live display may be drawn on `console`."""
-        return self.console.is_terminal and not (self._quiet or self._as_json)
+        live = self.console.is_terminal and not self.console.is_dumb_terminal
+        return live and not (self._quiet or self._as_json)
 
     def say(self, message: RenderableType) -> None:
         """Prints `message` for people: not under --quiet or --json."""
@@ -140,7 +141,7 @@ class Terminal:
         return logging.WARNING if self._as_json else logging.INFO
 
     def _print_line(self, kind: str, message: str) -> None:
-        style = "yellow" if kind == "interrupted" else "bold red"
+        style = "magenta" if kind == "interrupted" else "bold red"
         line = Text.assemble("frcnn: ", (kind, style), f": {message}" if message else "")
         self.console.print(line, soft_wrap=True)
 

@@ -21,8 +21,8 @@ count = errors.count
 
 def headline(text: str, *, complete: bool = True) -> Text:
     """Returns a closing line with its mark: whether all of it was done."""
-    mark = Text("✓ ", "bold green") if complete else Text("! ", "bold yellow")
-    return mark + Text(text, "bold")
+    mark = ("✓ ", "bold green") if complete else ("! ", "bold magenta")
+    return Text.assemble(mark, (text, "bold"))
 
 
 def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> RenderableType:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 LISTED = 10
 """Problems that are printed; the others are counted."""
 
-_COLOURS = ("yellow", "cyan", "blue")
-"""Of small, medium and large objects."""
+_SHADES = "░▒█"
+"""Of small, medium and large objects: read without colours too."""
 _BAR = 8
 
 EXAMPLES = """[bold]Examples[/]
@@ -62,9 +62,7 @@ def data(
     run: options.Run = None,
     gpus: options.Gpus = None,
 ) -> None:
-    """Show the contents and problems of a data set; convert it, draw a sample or make a split.
-
-    Or choose the images to annotate next.
+    """Show what a data set holds; convert, draw or split it; choose what to annotate next.
 
     Args:
         folder: Folder of the data set.
@@ -76,8 +74,8 @@ def data(
         make_split: Make a split, val or test, and store it in the cache.
         share: Fraction of the images for --make-split.
         seed: Seed of --pictures and --make-split.
-        following: Show no more than the N unlabelled images of which the detector is least sure,
-            to annotate next. The options below are for it.
+        following: List the N unlabelled images of which the detector is least sure, to annotate
+            next, and nothing else. The options below are for it.
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.store import Cache
@@ -171,9 +169,7 @@ def _classes(summary: Summary) -> Table:
     difficult = ["difficult"] if any(each.difficult for each in summary.classes.values()) else []
     headings = ("class", "objects", "images", *difficult, *SIZES)
     shown = table(dict.fromkeys(headings, ""), styles={"difficult": "dim"})
-    for column, colour in zip(shown.columns[-len(SIZES) :], _COLOURS, strict=True):
-        column.header_style = colour
-    shown.add_column("", no_wrap=True)
+    shown.add_column(Text(_SHADES, "cyan"), no_wrap=True)
     for name, each in islice(summary.classes.items(), MOST_ROWS):
         numbers = (each.objects, each.images, *([each.difficult] if difficult else []))
         shares = [f"{100 * n / each.objects:.0f}%" if each.objects else "" for n in each.sizes]
@@ -189,9 +185,9 @@ def _bar(each: ClassCount) -> Text:
         return Text("no objects", "dim")
     bar = Text()
     before = 0
-    for colour, number in zip(_COLOURS, each.sizes, strict=True):
+    for shade, number in zip(_SHADES, each.sizes, strict=True):
         start, end = (round(_BAR * n / each.objects) for n in (before, before + number))
-        bar.append("█" * (end - start), colour)
+        bar.append(shade * (end - start), "cyan")
         before += number
     return bar
 
@@ -222,7 +218,7 @@ def _kind(problem: Problem) -> str:
 
 
 def _problem(kind: str, message: str) -> Text:
-    style = "bold red" if kind == "left out" else "yellow"
+    style = "bold red" if kind == "left out" else "magenta"
     return Text.assemble((kind, style), f"  {message}", overflow="fold")
 
 

@@ -52,7 +52,7 @@ def doctor(context: options.CommandContext) -> None:
 def _report(checks: list[Check], states: Counter[State]) -> RenderableType:
     marks: dict[State, tuple[str, str]] = {
         "ok": ("✓", "bold green"),
-        "warning": ("!", "bold yellow"),
+        "warning": ("!", "bold magenta"),
         "broken": ("✗", "bold red"),
     }
     grid = Table.grid(padding=(0, 2))

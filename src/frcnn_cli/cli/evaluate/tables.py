@@ -33,10 +33,10 @@ def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
         parts = [_voc_table(run, metric)]
     if run.trained_on:
         parts.append(
-            Text(
-                f"! {run.trained_on:,} of {count(run.evaluation.images, 'image')} were trained on: "
+            Text.assemble(
+                ("! ", "bold magenta"),
+                f"{run.trained_on:,} of {count(run.evaluation.images, 'image')} were trained on: "
                 "new images will score lower",
-                "bold yellow",
             )
         )
     if run.threshold is not None:

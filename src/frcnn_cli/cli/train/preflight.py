@@ -96,5 +96,5 @@ def _size(number: int) -> str:
 
 
 def _warnings(warnings: Iterable[str]) -> list[RenderableType]:
-    lines = (Text.assemble(("! ", "bold yellow"), each) for each in warnings)
+    lines = (Text.assemble(("! ", "bold magenta"), each) for each in warnings)
     return [Padding(line, (0, 0, 0, 2), expand=False) for line in lines]
