@@ -74,7 +74,7 @@ class Features:
         handle = self.detector.model.class_score.register_forward_pre_hook(
             lambda _, given: seen.append(given[0])
         )
-        output = self.detector.forward_views(ready.views, lambda _: None)
+        output = self.detector.forward([ready.views])
         handle.remove()
         half = {"vectors": seen[0], "deltas": output.deltas}
         arrays = {name: tensor.half().numpy() for name, tensor in half.items()}

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 LONGEST_LINE = 2000
 """Longest error in characters; a value in a hostile file may have millions."""
@@ -63,6 +64,10 @@ class FrcnnError(Exception):
         where = f"{self.file}: " if self.file else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
         return _one_line(f"{where}{self.problem}{remedy}")
+
+    def at(self, file: Path | str | None, place: str = "") -> Self:
+        """Returns the same error about `file`, behind a place in it such as "line 3: "."""
+        return type(self)(f"{place}{self.problem}", remedy=self.remedy, file=file)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders (proposal workers), where pickle would lose the keywords.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -206,12 +207,43 @@ def reading(
         ) from problem
 
 
+def read_text(
+    file: Path, error: type[FrcnnError] = DataError, *, remedy: str = "save it as UTF-8"
+) -> str:
+    """Returns a text file, UTF-8 with or without a mark in front.
+
+    Args:
+        file: the file.
+        error: the class to raise.
+        remedy: what the user can do where it is not text.
+
+    Raises:
+        FrcnnError: of the class `error`: it cannot be read, or is not UTF-8.
+    """
+    try:
+        with reading(file, error):
+            return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise error("is not UTF-8 text", remedy=remedy, file=file) from problem
+
+
+def text_lines(file: Path) -> list[tuple[int, str]]:
+    """Returns the lines of a text file that are not blank, stripped, with their numbers from 1.
+
+    Raises:
+        DataError: it cannot be read, or is not UTF-8.
+    """
+    lines = enumerate(read_text(file).splitlines(), start=1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
 @contextmanager
 def writing(
     file: Path | str,
     error: type[FrcnnError] = ConfigError,
     *,
     remedy: str = "name a file in a folder that you can write to",
+    make_folder: bool = False,
 ) -> Iterator[None]:
     """Raises `error`, "FILE: cannot be written (WHY); REMEDY", for an `OSError` in the block.
 
@@ -221,8 +253,11 @@ def writing(
         file: the file, named in the message.
         error: the class to raise.
         remedy: what the user can do.
+        make_folder: whether to make the folder that the file is to be in.
     """
     try:
+        if make_folder:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
         yield
     except BrokenPipeError:
         raise
@@ -238,10 +273,17 @@ def write_file(file: Path, content: str | bytes) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
+    with writing(file, make_folder=True), atomic_file(file) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(file: Path, value: object) -> None:
+    """Writes a JSON document and, if needed, its folder.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    write_file(file, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def as_utf8(file: str) -> str:

@@ -18,6 +18,7 @@ from frcnn_cli.errors import DataError
 
 FloatArray = npt.NDArray[np.float32]
 ScoreArray = npt.NDArray[np.floating]
+DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 

@@ -21,7 +21,8 @@ from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.inspect.convert import convert
 from frcnn_cli.detection.formats.registry import open_writer
 from frcnn_cli.detection.inputs import ImageInput
-from frcnn_cli.detection.pictures import draw_each
+from frcnn_cli.detection.pictures import drawings
+from frcnn_cli.detection.show import show_each
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.report.html import render_report
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
@@ -173,7 +174,8 @@ NAMES = [name for name in PAYLOADS.values() if "/" not in name and name != ".."]
 def test_pictures_stay_in_their_folder(tmp_path: Path, name: str) -> None:
     image = photograph(tmp_path / "in" / f"{name}.jpg")
     found = (each for each in [detected(str(image))])
-    list(draw_each(found, tmp_path / "out", [ImageInput(image)], ("dog",), 0.5))
+    images = [ImageInput(image)]
+    list(show_each(found, images, [drawings(tmp_path / "out", images, ("dog",), 0.5)]))
     (picture,) = [path for path in tmp_path.rglob("*") if path.is_file() and path != image]
     assert picture.parent == tmp_path / "out"
 

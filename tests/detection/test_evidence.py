@@ -10,10 +10,10 @@ import torch
 
 from frcnn_cli.boxes import encode
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.detection.evidence import diagnose_objects
+from frcnn_cli.detection.evidence import object_scores
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.fast_rcnn import RegionOutput
-from frcnn_cli.records import Sample, as_boxes
+from frcnn_cli.records import GroundTruthDiagnostics, Sample, as_boxes
 
 PAPER = DetectConfig(vote=0)
 
@@ -40,6 +40,12 @@ def network(proposals, moved_to, probabilities):
     return RegionOutput(torch.log(torch.tensor(probabilities)), deltas)
 
 
+def diagnosed(output, proposals, size, sample, config):
+    model = Normalisation()
+    seen = object_scores(output, proposals, model, size, sample, config=config, iou=0.5)
+    return GroundTruthDiagnostics(*seen.numpy())
+
+
 def test_by_hand():
     proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 20], [60, 60, 90, 90]])
     on_cat = torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1)
@@ -51,14 +57,12 @@ def test_by_hand():
     )
     # Every region's cat lands on the first cat; no dog does on the dog; the second cat is too far.
     sample = photograph((1, (0, 0, 10, 10)), (2, (60, 60, 70, 70)), (1, (0, 0, 20, 10.5)))
-    seen = diagnose_objects(output, proposals, Normalisation(), (100, 100), sample, config=PAPER)
+    seen = diagnosed(output, proposals, (100, 100), sample, PAPER)
     assert seen.proposal_iou == pytest.approx([1, 100 / 900, 210 / 400])
     # 100 / 210 is below one half
     assert seen.candidate_score == pytest.approx([0.7, 0, 0])
     # The three boxes on the first cat coincide: 0.7 · w / (w + 1) with w = 0.7 + 0.2 + 0.4.
-    voted = diagnose_objects(
-        output, proposals, Normalisation(), (100, 100), sample, config=DetectConfig()
-    )
+    voted = diagnosed(output, proposals, (100, 100), sample, DetectConfig())
     assert voted.candidate_score == pytest.approx([0.7 * 1.3 / 2.3, 0, 0])
 
 
@@ -67,7 +71,7 @@ def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of
     proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.5, 0.5], [0.995, 0.005]])
     sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
-    seen = diagnose_objects(output, proposals, Normalisation(), (100, 100), sample, config=config)
+    seen = diagnosed(output, proposals, (100, 100), sample, config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
     found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)
     assert found.scores[0] == pytest.approx(seen.candidate_score[0])
@@ -77,7 +81,7 @@ def test_an_iou_of_exactly_the_threshold_matches():
     proposals = torch.tensor([[0.0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.25, 0.75]])
     sample = photograph((1, (0, 0, 9, 4.5)))
-    seen = diagnose_objects(output, proposals, Normalisation(), (9, 9), sample, config=PAPER)
+    seen = diagnosed(output, proposals, (9, 9), sample, PAPER)
     # The box is clipped to the photograph of 9 × 9 pixels.
     assert seen.candidate_score == pytest.approx([0.75])
 
@@ -87,9 +91,7 @@ def test_without_proposals_or_objects(proposals):
     boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(proposals, 1)
     output = RegionOutput(torch.zeros(proposals, 3), torch.zeros(proposals, 3, 4))
     for sample in (photograph(), photograph((1, (0, 0, 10, 10)))):
-        seen = diagnose_objects(
-            output, boxes, Normalisation(), (100, 100), sample, config=DetectConfig()
-        )
+        seen = diagnosed(output, boxes, (100, 100), sample, DetectConfig())
         n = len(sample.boxes)
         assert seen.proposal_iou.shape == seen.candidate_score.shape == (n,)
         assert (seen.proposal_iou == (1 if proposals else 0)).all()

@@ -66,13 +66,13 @@ def scored(
     proposals: ProposalConfig = SEARCHED,
     **changes: object,
 ) -> EvaluationRun:
-    forward_views = LoadedDetector.forward_views
+    forward = LoadedDetector.forward
 
     def counted(*given: object) -> object:
         listener.detected += 1
-        return forward_views(*given)  # type: ignore[arg-type]
+        return forward(*given)  # type: ignore[arg-type]
 
-    with mock.patch.object(LoadedDetector, "forward_views", counted):
+    with mock.patch.object(LoadedDetector, "forward", counted):
         return evaluate(data, checkpoint, cache, listener, proposals, **changes)
 
 

@@ -47,13 +47,13 @@ def images(scenes: Path) -> list[ImageInput]:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with each image that the network sees."""
-    calls, forward_views = [], LoadedDetector.forward_views
+    calls, forward = [], LoadedDetector.forward
 
     def counted(*given: object) -> object:
         calls.append(1)
-        return forward_views(*given)  # type: ignore[arg-type]
+        return forward(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(LoadedDetector, "forward_views", counted)
+    monkeypatch.setattr(LoadedDetector, "forward", counted)
     return calls
 
 

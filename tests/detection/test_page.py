@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from frcnn_cli.detection.inputs import ImageInput
-from frcnn_cli.detection.page import PAGE, page_each, require_page_folder
+from frcnn_cli.detection.page import PAGE, open_page, require_page_folder
+from frcnn_cli.detection.show import show_each
 from frcnn_cli.errors import FrcnnError, ImageError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
-from support.browser import open_page, requests
+from support.browser import open_page as browse
+from support.browser import requests
 from support.datasets import photograph
 
 CLASSES = ("cat", "<b>dog</b>")
@@ -35,7 +37,8 @@ def results() -> Generator[DetectedImage | FrcnnError]:
 
 def write_page(folder: Path) -> Generator[DetectedImage | FrcnnError]:
     images = [ImageInput(None, np.full((300, 400, 3), 120, np.uint8))] * 4
-    return page_each(results(), folder, images, CLASSES, scores=(0.05, 0.5))
+    page = open_page(folder, len(images), CLASSES, scores=(0.05, 0.5))
+    return show_each(results(), images, [page])
 
 
 def test_a_page_is_finished_where_it_is_stopped_and_dropped_where_it_fails(tmp_path: Path) -> None:
@@ -70,7 +73,7 @@ def test_only_a_page_of_its_own_is_written_over(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_people_filter_and_step_through_the_images(browser, tmp_path: Path) -> None:
     list(write_page(tmp_path))
-    open_page(browser, tmp_path / PAGE, width=1200)
+    browse(browser, tmp_path / PAGE, width=1200)
     run = browser.execute_script
     by = pytest.importorskip("selenium.webdriver.common.by").By.CSS_SELECTOR
     keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -112,5 +115,5 @@ def test_people_filter_and_step_through_the_images(browser, tmp_path: Path) -> N
     assert browser.get_log("browser") == []
     assert requests(browser) == []
     for width, dark in ((400, True), (1200, True)):
-        open_page(browser, tmp_path / PAGE, width=width, dark=dark)
+        browse(browser, tmp_path / PAGE, width=width, dark=dark)
         assert run("return document.documentElement.scrollWidth") <= width

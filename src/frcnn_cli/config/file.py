@@ -67,9 +67,7 @@ def load_file(path: Path) -> dict[str, dict[str, Any]]:
         except ContradictionError:
             continue
         except ConfigError as error:
-            raise ConfigError(
-                f"[{section}] {error.problem}", remedy=error.remedy, file=path
-            ) from error
+            raise error.at(path, f"[{section}] ") from error
     return tables
 
 
@@ -106,7 +104,5 @@ class Settings:
         try:
             from_file = override(base, self.tables.get(section, {}))
         except ConfigError as error:
-            raise ConfigError(
-                f"[{section}] {error.problem}", remedy=error.remedy, file=self.file
-            ) from error
+            raise error.at(self.file, f"[{section}] ") from error
         return override(from_file, flags)

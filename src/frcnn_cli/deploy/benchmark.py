@@ -179,7 +179,7 @@ class _Ours:
     def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
         places = np.arange(len(image.rois))
         view = View(image.resized, image.rois, places)
-        return self._detector.forward_views([view], on_stage)
+        return self._detector.forward([[view]], on_stage)
 
 
 class _Exported:

@@ -93,31 +93,20 @@ class LoadedDetector:
             return (self.info.input,)
         return tuple(InputConfig(side, max(side, config.longest_side)) for side in config.scales)
 
-    def forward_views(self, views: Sequence[View], on_stage: Lap) -> RegionOutput:
-        """Runs the network on an image.
-
-        Args:
-            views: the image at each size; each of its R proposals is in one of them.
-            on_stage: called with the name of each stage when it is done.
-
-        Returns:
-            Class logits (R, K + 1) and deltas (R, K + 1, 4) on its device, in the order of the
-            proposals.
-        """
-        return self.forward([views], on_stage)
-
     @torch.inference_mode()
     def forward(
         self, images: Sequence[Sequence[View]], on_stage: Lap = lambda _: None
     ) -> RegionOutput:
-        """Runs the network on images; see `forward_views`.
+        """Runs the network on images.
 
         Args:
-            images: the views of each; all images have as many.
+            images: each at each of its sizes, all at as many; each of the R proposals of all images
+                is in one of these views.
             on_stage: called with the name of each stage when it is done.
 
         Returns:
-            The output for all proposals, image by image.
+            Class logits (R, K + 1) and deltas (R, K + 1, 4) on its device, image by image in the
+            order of the proposals.
         """
         spec = self.model.backbone.spec
         # The first view of each image, then the second: those of one size are neighbours.

@@ -10,7 +10,7 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.voting import voter_threshold
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.records import GroundTruthDiagnostics, Sample
+from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import upload
 
 
@@ -55,21 +55,6 @@ def object_scores(
             best, region = (scores[:, label] * matching).max(dim=1)
             best_score[mine] = best * _vote_factor(boxes, scores[:, label], region, config)
     return torch.stack((best_iou, best_score))
-
-
-def diagnose_objects(
-    output: RegionOutput,
-    proposals: Tensor,
-    model: FastRCNN,
-    size: tuple[int, int],
-    sample: Sample,
-    *,
-    config: DetectConfig,
-    iou: float = 0.5,
-) -> GroundTruthDiagnostics:
-    """Returns what `object_scores` computes, on the host."""
-    seen = object_scores(output, proposals, model, size, sample, config=config, iou=iou)
-    return GroundTruthDiagnostics(*seen.cpu().numpy())
 
 
 def _vote_factor(boxes: Tensor, scores: Tensor, regions: Tensor, config: DetectConfig) -> Tensor:

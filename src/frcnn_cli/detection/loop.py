@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import torch
 
 from frcnn_cli.detection.detector import DetectionJob
-from frcnn_cli.detection.evidence import diagnose_objects
+from frcnn_cli.detection.evidence import object_scores
 from frcnn_cli.detection.gpu_batch import WINDOW, ReadyImage, detect_on_gpu
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
@@ -140,15 +140,16 @@ def _detect_in_turn(
 @torch.inference_mode()
 def _detected(image: ImageInput, ready: Prepared, job: DetectionJob) -> DetectedImage:
     timer = StageTimer(job.detector.device)
-    output = job.detector.forward_views(ready.views, timer)
+    output = job.detector.forward([ready.views], timer)
     config = job.raw_config(len(ready.views))
     boxes, model = torch.from_numpy(ready.proposals), job.detector.model
     network = sum(timer.seconds.values())
     diagnostics = None
     if job.match_iou is not None and image.truth is not None:
-        diagnostics = diagnose_objects(
+        seen = object_scores(
             output, boxes, model, ready.size, image.truth, config=config, iou=job.match_iou
         )
+        diagnostics = GroundTruthDiagnostics(*seen.cpu().numpy())
     timer("diagnostics")
     found = postprocess_with_votes(output, boxes, model, ready.size, config)
     timer("postprocess")

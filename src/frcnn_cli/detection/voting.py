@@ -13,7 +13,7 @@ import torch
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
-from frcnn_cli.model.postprocess import decode_candidates, postprocess
+from frcnn_cli.model.postprocess import decode_candidates
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections, IntArray
 
@@ -39,10 +39,8 @@ def postprocess_with_votes(
         proposals: (R, 4) xyxy in pixels of the image.
         model: holds the mean and deviation of its deltas.
         size: width and height of the image.
-        config: thresholds, and how boxes vote; `vote` 0 leaves `postprocess` as it is.
+        config: thresholds, and how boxes vote; `vote` 0: as `postprocess`.
     """
-    if not config.vote:
-        return postprocess(output, proposals, model, size, config)
     found = decode_candidates(output, proposals, model, size, candidate_threshold(config))
     return suppress_and_vote(found, config)
 

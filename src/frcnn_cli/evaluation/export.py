@@ -111,6 +111,5 @@ def plot_curves(evaluation: Evaluation, metric: VocMetric, path: Path) -> None:
     curves = {each.name: (each.precision, each.recall) for each in evaluation.classes}
     ap = {each.name: each.ap(metric) for each in evaluation.classes}
     title = f"mAP {evaluation.mean_ap(metric):.3f}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, make_folder=True):
         plot_precision_recall(curves, path, ap=ap, title=title)

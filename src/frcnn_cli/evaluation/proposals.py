@@ -25,7 +25,6 @@ from frcnn_cli.evaluation.metrics.recall import (
     POSITIVE_IOU,
     Overlaps,
     Recall,
-    Values,
     measure_overlaps,
     recall,
     recall_by_count,
@@ -34,7 +33,7 @@ from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
-from frcnn_cli.records import Detections, FloatArray, IntArray, Sample, rows_by_size
+from frcnn_cli.records import Detections, DoubleArray, FloatArray, IntArray, Sample, rows_by_size
 from frcnn_cli.runtime.progress import Progress, silent
 
 SCHEMA = "frcnn.proposal_report/1"
@@ -66,7 +65,7 @@ class ProposalReport:
         """The mean of the classes' average best overlaps (MABO)."""
         return float(np.mean([each.best_overlap for each in self.classes.values() if each]))
 
-    def by_count(self) -> tuple[IntArray, Values]:
+    def by_count(self) -> tuple[IntArray, DoubleArray]:
         """Returns numbers of proposals, 10, 20, 50, …, and the recall at IoU 0.5 with as many."""
         most = int(self.overlaps.proposals.max())
         steps = [step * 10**power for power in range(1, 7) for step in _COUNTS]
@@ -146,8 +145,7 @@ def plot_report(report: ProposalReport, path: Path, title: str) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    with writing(path, remedy="name a folder that you can write to"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, remedy="name a folder that you can write to", make_folder=True):
         plot_recall(
             path,
             levels=LEVELS,

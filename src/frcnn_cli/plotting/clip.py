@@ -37,8 +37,8 @@ class Clip:
         import cv2  # noqa: PLC0415  a broken OpenCV is an error of its own
 
         if self._writer is None:
-            with writing(self._path, DataError, remedy=_REMEDY):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+            with writing(self._path, DataError, remedy=_REMEDY, make_folder=True):
+                pass
             code = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._temporary), code, self._rate, picture.size)
             if not self._writer.isOpened():

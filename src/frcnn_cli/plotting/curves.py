@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frcnn_cli.plotting.palette import BLUE, GREY, INK, RED, VIOLET, Colour
+from frcnn_cli.records import DoubleArray
 
 Row = Mapping[str, float | int | None]
-Values = npt.NDArray[np.float64]
 
 LOSSES = (("loss", "total", INK), ("classification", "classes", BLUE), ("box", "boxes", RED))
 DOTS_PER_INCH = 144
@@ -74,7 +73,7 @@ def _draw_map(panel: Axes, rows: Sequence[Row]) -> None:
 
 
 def plot_precision_recall(
-    curves: Mapping[str, tuple[Values, Values]],
+    curves: Mapping[str, tuple[DoubleArray, DoubleArray]],
     path: Path,
     *,
     ap: Mapping[str, float | None],
@@ -110,12 +109,12 @@ def plot_precision_recall(
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
-def _from_zero(precision: Values, recall: Values) -> tuple[Values, Values]:
+def _from_zero(precision: DoubleArray, recall: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """Returns the curve with its first precision drawn back to recall 0."""
     return np.append(precision[:1], precision), np.append(np.zeros(len(recall[:1])), recall)
 
 
-def smooth(values: Values, span: float) -> Values:
+def smooth(values: DoubleArray, span: float) -> DoubleArray:
     """Returns the exponential moving average of `values` (N,), over about `span` of them.
 
     It is corrected for its start, so that it begins at the first value.
@@ -129,14 +128,14 @@ def smooth(values: Values, span: float) -> Values:
     return smoothed
 
 
-def _series(rows: Sequence[Row], key: str) -> tuple[Values, Values]:
+def _series(rows: Sequence[Row], key: str) -> tuple[DoubleArray, DoubleArray]:
     known = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
     pairs = np.array(known, np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
 
 def _smoothed_line(
-    panel: Axes, steps: Values, values: Values, *, name: str, colour: Colour
+    panel: Axes, steps: DoubleArray, values: DoubleArray, *, name: str, colour: Colour
 ) -> None:
     """Draws the values faintly and their moving average, over a thirtieth of them, on top."""
     if len(values):
@@ -145,7 +144,7 @@ def _smoothed_line(
         panel.plot(steps, average, color=as_rgb(colour), linewidth=1.8, label=name)
 
 
-def _mark_best(panel: Axes, steps: Values, values: Values) -> None:
+def _mark_best(panel: Axes, steps: DoubleArray, values: DoubleArray) -> None:
     best = int(values.argmax())
     panel.annotate(
         f"best {values[best]:.3f} at {steps[best]:.0f}",

@@ -34,6 +34,11 @@ def class_colour(label: int) -> Colour:
     return PALETTE[(label - 1) % len(PALETTE)]
 
 
+def as_hex(colour: Colour) -> str:
+    """Returns a colour as pages write it, such as "#38bdf8"."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def text_colour(background: Colour) -> Colour:
     """Returns ink or white, whichever stands out more from `background` (WCAG 2 contrast)."""
     return max(INK, PAPER, key=lambda colour: contrast(colour, background))

@@ -13,8 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
 from frcnn_cli.plotting.palette import BLUE, GREEN, GREY, INK, RED, VIOLET
-
-Values = npt.NDArray[np.float64]
+from frcnn_cli.records import DoubleArray
 
 _COLOURS = (RED, VIOLET, GREEN)
 
@@ -22,10 +21,10 @@ _COLOURS = (RED, VIOLET, GREEN)
 def plot_recall(
     path: Path,
     *,
-    levels: Values,
-    everything: Values,
-    sizes: Mapping[str, Values],
-    by_count: tuple[npt.NDArray[np.int64], Values],
+    levels: DoubleArray,
+    everything: DoubleArray,
+    sizes: Mapping[str, DoubleArray],
+    by_count: tuple[npt.NDArray[np.int64], DoubleArray],
     classes: Mapping[str, tuple[float, float]],
     title: str,
 ) -> None:
@@ -51,7 +50,7 @@ def plot_recall(
 
 
 def _by_overlap(
-    panel: Axes, levels: Values, everything: Values, sizes: Mapping[str, Values]
+    panel: Axes, levels: DoubleArray, everything: DoubleArray, sizes: Mapping[str, DoubleArray]
 ) -> None:
     style(panel, "Recall by overlap", "recall")
     for (name, values), colour in zip(sizes.items(), _COLOURS, strict=False):
@@ -63,7 +62,7 @@ def _by_overlap(
     panel.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
 
 
-def _by_count(panel: Axes, counts: npt.NDArray[np.int64], shares: Values) -> None:
+def _by_count(panel: Axes, counts: npt.NDArray[np.int64], shares: DoubleArray) -> None:
     style(panel, "Recall by number of proposals", "recall at IoU 0.5")
     panel.plot(counts, shares, "o-", color=as_rgb(BLUE), linewidth=2, markersize=4)
     panel.annotate(

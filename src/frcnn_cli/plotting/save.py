@@ -25,7 +25,9 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    with writing(path, DataError, remedy="name a folder that you can write to"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path, durable=False) as stream:
-            picture.save(stream, "JPEG", quality=92)
+    remedy = "name a folder that you can write to"
+    with (
+        writing(path, DataError, remedy=remedy, make_folder=True),
+        atomic_file(path, durable=False) as stream,
+    ):
+        picture.save(stream, "JPEG", quality=92)

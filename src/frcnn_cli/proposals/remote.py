@@ -101,6 +101,6 @@ def _search_parcel(parcel: _Parcel) -> FloatArray | FrcnnError:
             image = load_image(file)
         return search(image, parcel.task.config, path)
     except FrcnnError as error:
-        return type(error)(error.problem, remedy=error.remedy, file=path)
+        return error.at(path)
     except Exception as error:  # whatever it is, it must not stop the other images
         return ProposalError(f"{type(error).__name__}: {error}", file=path)

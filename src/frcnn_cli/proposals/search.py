@@ -103,7 +103,7 @@ def _search(
         small = opencv.shrink(image, config.max_side)
         found = np.unique(_engine(config).search(small, config.preset), axis=0)
     except ProposalError as error:
-        raise ProposalError(error.problem, remedy=error.remedy, file=file) from error
+        raise error.at(file) from error
     small_height, small_width = small.shape[:2]
     candidates = found
     if len(found) < FEWEST_REGIONS:

@@ -69,5 +69,5 @@ def test_a_folder_that_is_unclear_is_refused(tmp_path, names, told):
 
 def test_a_binary_file_is_told(tmp_path):
     (tmp_path / "comp4_det_test_cat.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="is not text"):
+    with pytest.raises(DataError, match="is not UTF-8 text"):
         read_voc(tmp_path, known(SAMPLES, CLASSES))

@@ -66,7 +66,7 @@ def bench(
         from frcnn_cli.data.image_files import find_images
         from frcnn_cli.deploy.benchmark import measure
         from frcnn_cli.deploy.benchmark_runner import BenchConfig
-        from frcnn_cli.files import write_file
+        from frcnn_cli.files import write_json
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and (checkpoint or run) is not None:
@@ -91,9 +91,7 @@ def bench(
             )
         data = _as_data(result, info, weights, describe(device))
         if out is not None:
-            import json
-
-            write_file(out, json.dumps(data, indent=1) + "\n")
+            write_json(out, data)
         from frcnn_cli.cli.benchmark.table import bench_table
 
         terminal.result(data, bench_table(result, data), is_table=True)

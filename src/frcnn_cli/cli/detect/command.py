@@ -146,12 +146,7 @@ def detect(
         if labels:
             results = _only(results, labels, config.max_per_image)
         results = _with_pictures(
-            results,
-            images,
-            info.classes,
-            draw=draw,
-            page=page,
-            scores=(config.score_threshold, draw_score),
+            results, images, info.classes, draw, page, (config.score_threshold, draw_score)
         )
         tally = Totals(info.classes, config.score_threshold, detector.confident_score(config))
         terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
@@ -167,16 +162,15 @@ def detect(
         terminal.finish(tally.failures, succeeded=tally.images)
 
 
-def _with_pictures(
+def _with_pictures(  # noqa: PLR0917
     results: Generator[DetectedImage | FrcnnError],
     images: Sequence[ImageInput],
     classes: Sequence[str],
-    *,
     draw: Path | None,
     page: Path | None,
-    scores: tuple[float, float],
+    thresholds: tuple[float, float],
 ) -> Generator[DetectedImage | FrcnnError]:
-    """Returns `results`, of which each is also drawn or put into a page.
+    """Returns `results`, of which each is also drawn or put into a page, where that is asked for.
 
     Args:
         results: of `images`.
@@ -184,16 +178,18 @@ def _with_pictures(
         classes: names of the labels 1..K.
         draw: folder of drawn images.
         page: folder of the page.
-        scores: score thresholds of a detection, and of a drawn one.
+        thresholds: score thresholds of a detection, and of a drawn one.
     """
-    from frcnn_cli.detection.page import page_each
-    from frcnn_cli.detection.pictures import draw_each
+    from frcnn_cli.detection.page import open_page
+    from frcnn_cli.detection.pictures import drawings
+    from frcnn_cli.detection.show import show_each
 
+    shows = []
     if draw is not None:
-        results = draw_each(results, draw, images, classes, scores[1])
+        shows.append(drawings(draw, images, classes, thresholds[1]))
     if page is not None:
-        results = page_each(results, page, images, classes, scores=scores)
-    return results
+        shows.append(open_page(page, len(images), classes, scores=thresholds))
+    return show_each(results, images, shows) if shows else results
 
 
 def _write(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 import sys
@@ -269,11 +268,11 @@ def _compare(
 def _print_result(
     terminal: Terminal, result: dict[str, Any], shown: RenderableType, out: Path | None
 ) -> None:
-    from frcnn_cli.files import write_file
+    from frcnn_cli.files import write_json
 
     terminal.result(result, shown, is_table=True)
     if out is not None:
-        write_file(out, json.dumps(result, indent=1) + "\n")
+        write_json(out, result)
 
 
 def _command() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,7 +120,7 @@ def _report(  # noqa: PLR0917
 ) -> None:
     from frcnn_cli.cli.proposals.tables import report_table
     from frcnn_cli.evaluation.proposals import measure_proposals, plot_report, to_json
-    from frcnn_cli.files import write_file
+    from frcnn_cli.files import write_json
 
     if len(paths) != 1:
         raise ConfigError(
@@ -135,7 +134,7 @@ def _report(  # noqa: PLR0917
     images = count(len(report.overlaps.proposals), "image")
     title = f"{run.dataset_name} {split}: {images}, preset {settings.preset}"
     data = {"data": str(paths[0]), "split": split, **to_json(report)}
-    write_file(folder / "report.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_json(folder / "report.json", data)
     plot_report(report, folder / "report.png", title)
     terminal.say(Text(f"{run.dataset}\nsplit {split}, {images}", "dim"))
     terminal.result(data, report_table(report), is_table=True)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from frcnn_cli.data.formats.layout import Splits, files_ending, is_image_name, split_called
 from frcnn_cli.data.formats.voc_folder import VocFolder
 from frcnn_cli.errors import DataError
-from frcnn_cli.files import reading
+from frcnn_cli.files import text_lines
 
 _OF_ONE_CLASS = re.compile(r"\s(-1|0|1)$")
 """How the lines end in the devkit's lists of one class, such as "dog_train.txt"."""
@@ -32,7 +32,7 @@ def read_lists(root: Path, annotated: VocFolder) -> tuple[Splits, list[DataError
     splits: Splits = {}
     notes = []
     for path in _lists(root, annotated):
-        lines = _lines(path)
+        lines = [line for _, line in text_lines(path)]
         if _is_of_one_class(path, lines, annotated):
             continue
         try:
@@ -58,16 +58,6 @@ def _lists(root: Path, annotated: VocFolder) -> list[Path]:
         if lists := [path for path in lists if folder == main or split_called(path.stem)]:
             return lists
     return []
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        with reading(path), path.open(encoding="utf-8-sig") as lines:
-            return [line.strip() for line in lines if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "is not UTF-8 text", remedy="save it with that encoding", file=path
-        ) from error
 
 
 def _is_of_one_class(path: Path, lines: list[str], annotated: VocFolder) -> bool:

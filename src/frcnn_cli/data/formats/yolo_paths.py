@@ -10,6 +10,7 @@ from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import is_file, safe_join, split_called
 from frcnn_cli.data.image_files import walk_images
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import read_text, text_lines
 
 
 class EntryFinder:
@@ -73,7 +74,7 @@ class EntryFinder:
         """
         found: list[Path] = []
         outside: list[str] = []
-        for line in text_lines(path):
+        for _, line in text_lines(path):
             places = [*self._places([path.parent, *self._bases], line)]
             place = next((p for p in places if is_file(p)), None) or self._names.find(line)
             if place is not None:
@@ -129,7 +130,7 @@ def class_lines(path: Path) -> list[str]:
     Raises:
         DataError: it cannot be read, or a blank line makes their numbers doubtful.
     """
-    lines = [" ".join(line.split()) for line in _text(path).rstrip().splitlines()]
+    lines = [" ".join(line.split()) for line in read_text(path).rstrip().splitlines()]
     if "" in lines and any(lines):
         raise DataError(
             f"line {lines.index('') + 1} is blank, but lines are the numbers of classes",
@@ -137,21 +138,3 @@ def class_lines(path: Path) -> list[str]:
             file=path,
         )
     return lines
-
-
-def text_lines(path: Path) -> list[str]:
-    """Returns the lines of a list that are not blank.
-
-    Raises:
-        DataError: it cannot be read, or is not UTF-8 text.
-    """
-    return [line.strip() for line in _text(path).splitlines() if line.strip()]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            "cannot be read as text", remedy="list paths in UTF-8", file=path
-        ) from error

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from frcnn_cli.data.formats.layout import is_file
-from frcnn_cli.data.formats.yolo_paths import EntryFinder, class_lines, text_lines
+from frcnn_cli.data.formats.yolo_paths import EntryFinder, class_lines
 from frcnn_cli.errors import DataError
-from frcnn_cli.files import reading
+from frcnn_cli.files import reading, text_lines
 
 LARGEST_YAML = 1 << 20
 """Bytes of a `data.yaml` beyond which it is none."""
@@ -64,7 +64,7 @@ def load_darknet(path: Path) -> dict[str, Any]:
         DataError: it cannot be read, or the file of names is not there.
     """
     try:
-        pairs = [line.partition("=") for line in text_lines(path)]
+        pairs = [line.partition("=") for _, line in text_lines(path)]
     except DataError:
         return {}
     content: dict[str, Any] = {key.strip().lower(): value.strip() for key, _, value in pairs}

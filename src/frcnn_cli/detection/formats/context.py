@@ -13,14 +13,10 @@ import numpy as np
 
 from frcnn_cli.data.lookup import ImageFinder
 from frcnn_cli.errors import DataError, some_of
-from frcnn_cli.files import reading
 from frcnn_cli.records import Detections, Sample, as_boxes
 
 BOUNDS_TOLERANCE = 1.0
 """Pixels that a box may reach beyond its image: what rounding and 1-based tools leave."""
-
-_MAX_NAMED = 20
-"""Classes that an error names at most."""
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
@@ -77,10 +73,9 @@ class SplitIndex:
             DataError: there is no such class.
         """
         if number not in self._categories:
-            numbers = sorted(self._categories)
-            named = [f"{k} {self.classes[self._categories[k] - 1]}" for k in numbers[:_MAX_NAMED]]
-            known = ", ".join(named) + (", …" if len(numbers) > _MAX_NAMED else "")
-            raise DataError(f"category_id is {number}", remedy=f"the data set's are {known}")
+            named = (f"{k} {self.classes[i - 1]}" for k, i in sorted(self._categories.items()))
+            remedy = f"the data set's are {some_of(named)}"
+            raise DataError(f"category_id is {number}", remedy=remedy)
         return self._categories[number]
 
     def size(self, image_id: str) -> Size:
@@ -184,29 +179,13 @@ def text_numbers(fields: Sequence[str], wording: str, remedy: str) -> list[float
     return numbers
 
 
-def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields the lines of a file that are not blank, with their numbers from 1.
-
-    Raises:
-        DataError: the file cannot be read, or is not text.
-    """
-    try:
-        with reading(path):
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError("is not text", remedy="write the file again", file=path) from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield number, line.strip()
-
-
 @contextmanager
 def located(place: str, file: Path | None = None) -> Iterator[None]:
-    """Puts the place in a document in front of what an error of the block says."""
+    """Puts the file, and the place in it, in front of what an error of the block says."""
     try:
         yield
     except DataError as error:
         if error.file is not None:  # about another file, such as an image
             raise
         joint = "." if error.problem.startswith("detections[") else ": "
-        raise DataError(f"{place}{joint}{error.problem}", remedy=error.remedy, file=file) from error
+        raise error.at(file, f"{place}{joint}" if place else "") from error

@@ -19,11 +19,11 @@ from frcnn_cli.detection.formats.context import (
     SplitIndex,
     check_box,
     located,
-    text_lines,
     text_numbers,
 )
 from frcnn_cli.detection.formats.writer import FolderWriter
 from frcnn_cli.errors import DataError, some_of
+from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
 PATTERN = "*_det_*_*.txt"

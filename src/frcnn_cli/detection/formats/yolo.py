@@ -17,11 +17,11 @@ from frcnn_cli.detection.formats.context import (
     check_box,
     check_score,
     located,
-    text_lines,
     text_numbers,
 )
 from frcnn_cli.detection.formats.writer import FolderWriter, require_name
 from frcnn_cli.errors import DataError
+from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
 NAMES = "classes.txt"
@@ -97,7 +97,8 @@ def read_yolo(folder: Path, index: SplitIndex) -> dict[str, Detections]:
     labels = _labels(folder, index)
     found = DetectionCollector()
     for path in paths:
-        image_id = _image_of(path, index)
+        with located("", path):
+            image_id = index.finder.find(path.stem)
         for number, line in text_lines(path):
             with located(f"line {number}", path):
                 label, score, box = _read_line(line, labels)
@@ -111,13 +112,6 @@ def read_yolo(folder: Path, index: SplitIndex) -> dict[str, Detections]:
                 )
                 found.add(image_id, score, label, edges)
     return found.by_image()
-
-
-def _image_of(path: Path, index: SplitIndex) -> str:
-    try:
-        return index.finder.find(path.stem)
-    except DataError as error:
-        raise DataError(error.problem, remedy=error.remedy, file=path) from error
 
 
 def _labels(folder: Path, index: SplitIndex) -> list[int]:

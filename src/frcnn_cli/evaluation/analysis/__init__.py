@@ -11,7 +11,6 @@ from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import (
     RESAMPLES,
     Interval,
-    Values,
     bootstrap_aps,
     bootstrap_maps,
     draw_weights,
@@ -34,7 +33,7 @@ from frcnn_cli.evaluation.analysis.error_types import (
 from frcnn_cli.evaluation.analysis.operating_point import best_operating_point, from_score
 from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
 from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, score
-from frcnn_cli.records import IntArray, OperatingPoint
+from frcnn_cli.records import DoubleArray, IntArray, OperatingPoint
 
 TypeT = TypeVar("TypeT", FalsePositiveType, FalseNegativeType)
 
@@ -82,7 +81,7 @@ class Analysis:
     operating_point: OperatingPoint
     map_interval: Interval | None
     ap_intervals: tuple[Interval | None, ...]
-    resampled_aps: Values
+    resampled_aps: DoubleArray
     false_positives: FalsePositives
     false_negatives: FalseNegatives
     evidence: Evidence | None

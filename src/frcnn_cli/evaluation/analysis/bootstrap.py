@@ -17,9 +17,8 @@ from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.metrics.average_precision import RECALL_LEVELS
 from frcnn_cli.evaluation.metrics.matching import Matches, MatchOutcome
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
-from frcnn_cli.records import IntArray
+from frcnn_cli.records import DoubleArray, IntArray
 
-Values = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.int32]
 
 RESAMPLES = 1000
@@ -54,7 +53,7 @@ def draw_weights(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Weig
     return generator.multinomial(images, share, size=resamples).T.astype(np.int32, order="C")
 
 
-def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> Values:
+def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> DoubleArray:
     """Returns the AP in 0..1 of each class in each resample, (K, resamples).
 
     It is NaN where a resample has no object of the class.
@@ -78,7 +77,7 @@ def bootstrap_aps(split: MatchedSplit, metric: VocMetric, weights: Weights) -> V
     return aps
 
 
-def bootstrap_maps(aps: Values) -> Values:
+def bootstrap_maps(aps: DoubleArray) -> DoubleArray:
     """Returns the mAP of each resample, (resamples,), from the `aps` (K, resamples).
 
     A class without objects in a resample is left out of its mean, as everywhere.
@@ -89,7 +88,7 @@ def bootstrap_maps(aps: Values) -> Values:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def interval(values: Values, estimate: float | None) -> Interval | None:
+def interval(values: DoubleArray, estimate: float | None) -> Interval | None:
     """Returns the interval about `estimate` from its `values` (resamples,), or None without any.
 
     It is the middle 95 % of the resamples, moved as a whole so that their mean is the estimate.
@@ -105,7 +104,7 @@ def interval(values: Values, estimate: float | None) -> Interval | None:
     return Interval(float(low), float(high))
 
 
-def share_interval(values: Values, estimate: float | None) -> Interval | None:
+def share_interval(values: DoubleArray, estimate: float | None) -> Interval | None:
     """Returns `interval` of an AP or a mAP, which lie in 0..1."""
     found = interval(values, estimate)
     return found and Interval(max(found.low, 0.0), min(found.high, 1.0))
@@ -113,7 +112,7 @@ def share_interval(values: Values, estimate: float | None) -> Interval | None:
 
 def _class_aps(
     split: MatchedSplit, matches: Matches, wanted: IntArray, weights: Weights, metric: VocMetric
-) -> Values:
+) -> DoubleArray:
     """Returns the AP of one class in each resample of `weights` (images, B)."""
     counts = matches.outcomes != MatchOutcome.IGNORED
     hit = matches.outcomes[counts] == MatchOutcome.TRUE_POSITIVE

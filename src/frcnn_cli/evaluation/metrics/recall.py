@@ -11,14 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.records import FloatArray, IntArray, Sample
+from frcnn_cli.records import DoubleArray, FloatArray, IntArray, Sample
 
-Values = npt.NDArray[np.float64]
-
-LEVELS: Values = np.arange(10, 20) / 20
+LEVELS: DoubleArray = np.arange(10, 20) / 20
 """0.5, 0.55, … 0.95, each the double nearest to its fraction."""
 POSITIVE_IOU = 0.5
 """IoU threshold of a proposal that training can use as an object (§2.3)."""
@@ -39,10 +36,10 @@ class Overlaps:
         objects: (I,) how many objects an image has.
     """
 
-    iou: Values
+    iou: DoubleArray
     rank: IntArray
     labels: IntArray
-    areas: Values
+    areas: DoubleArray
     proposals: IntArray
     positives: IntArray
     objects: IntArray
@@ -59,7 +56,7 @@ class Recall:
     """
 
     objects: int
-    by_iou: Values
+    by_iou: DoubleArray
     best_overlap: float
 
     @property
@@ -75,14 +72,14 @@ def measure_overlaps(images: Iterable[tuple[Sample, FloatArray]]) -> Overlaps:
     return Overlaps(*(np.concatenate(column) for column in zip(nothing, *rows, strict=True)))
 
 
-def recall(iou: Values) -> Recall | None:
+def recall(iou: DoubleArray) -> Recall | None:
     """Returns the recall of the objects with the highest IoUs `iou` (G,); None where G is 0."""
     if not len(iou):
         return None
     return Recall(len(iou), (iou[:, None] >= LEVELS).mean(axis=0), float(iou.mean()))
 
 
-def recall_by_count(rank: IntArray, counts: IntArray) -> Values:
+def recall_by_count(rank: IntArray, counts: IntArray) -> DoubleArray:
     """Returns the recall at `POSITIVE_IOU` with only the first so many proposals per image.
 
     Args:
@@ -90,13 +87,13 @@ def recall_by_count(rank: IntArray, counts: IntArray) -> Values:
         counts: (C,) numbers of proposals.
     """
     found = np.sort(rank[rank > 0])
-    shares: Values = np.searchsorted(found, counts, side="right") / len(rank)
+    shares: DoubleArray = np.searchsorted(found, counts, side="right") / len(rank)
     return shares
 
 
 def _measure(
     sample: Sample, proposals: FloatArray
-) -> tuple[Values, IntArray, IntArray, Values, IntArray, IntArray, IntArray]:
+) -> tuple[DoubleArray, IntArray, IntArray, DoubleArray, IntArray, IntArray, IntArray]:
     """Returns one image's part of each column of `Overlaps`."""
     objects = sample.boxes[~sample.difficult].astype(np.float64)
     # In double precision as the scorer's, so that an IoU of exactly the threshold is one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from frcnn_cli.evaluation.report.to_json import (
     comparison_to_json,
 )
 from frcnn_cli.evaluation.run import EvaluationRun
-from frcnn_cli.files import write_file
+from frcnn_cli.files import write_file, write_json
 from frcnn_cli.runtime.progress import Progress, silent
 
 PAGE = "index.html"
@@ -195,5 +194,5 @@ def _about(
 
 
 def _write(folder: Path, result: dict[str, Any], page: str) -> None:
-    write_file(folder / FIGURES, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_json(folder / FIGURES, result)
     write_file(folder / PAGE, page)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from frcnn_cli.evaluation.analysis import Analysis
@@ -19,7 +19,8 @@ from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
 from frcnn_cli.evaluation.report import charts
 from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
 from frcnn_cli.evaluation.report.thumbnails import DETECTED, TRUTH
-from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET
+from frcnn_cli.plotting.pages import templates_of
+from frcnn_cli.plotting.palette import BLUE, GREEN, RED, VIOLET, as_hex
 from frcnn_cli.records import SIZES, IntArray
 
 MAX_CLASSES = 30
@@ -29,7 +30,7 @@ BINS = 20
 """Bins of the score histogram."""
 
 _COLOURS: Mapping[str, str] = {
-    name: "#{:02x}{:02x}{:02x}".format(*colour)
+    name: as_hex(colour)
     for name, colour in {
         "blue": BLUE,
         "red": RED,
@@ -178,13 +179,7 @@ def _render(template: str, **values: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("frcnn_cli.evaluation.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("frcnn_cli.evaluation.report")
     environment.filters |= {
         "share": lambda value: "–" if value is None else f"{value:.3f}",
         "signed": _signed,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from frcnn_cli.plotting.draw import Mark, Style, draw_marks
+from frcnn_cli.plotting.pages import jpeg_uri
 from frcnn_cli.plotting.palette import PALETTE
 
 TRUTH = PALETTE[0]
@@ -26,7 +25,8 @@ LEAST_ROOM = 1.1
 """What the boxes need of a side at least, in times their size, before 4 : 3 is given up."""
 LEAST_SIDE = 96
 """Pixels of the image that are shown at least, so that a speck is seen where it stands."""
-MOST_BYTES = 40_000
+MOST_CHARACTERS = 53_400
+"""Of a picture in the page: 40 kB as a file."""
 QUALITIES = (82, 68, 52, 36)
 STYLE = Style(line=2, halo=1, radius=4, text=12)
 
@@ -90,11 +90,10 @@ def _crop(boxes: npt.NDArray[np.float64], width: int, height: int) -> tuple[int,
 
 
 def _data_uri(picture: Image.Image) -> str:
-    data = b""
+    """Returns a picture in the best quality that is small enough."""
+    uri = ""
     for quality in QUALITIES:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=quality, optimize=True)
-        data = stream.getvalue()
-        if len(data) <= MOST_BYTES:
+        uri = jpeg_uri(picture, quality)
+        if len(uri) <= MOST_CHARACTERS:
             break
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+    return uri

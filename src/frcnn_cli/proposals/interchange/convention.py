@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.records import FloatArray
+from frcnn_cli.records import DoubleArray, FloatArray
 
-Values = npt.NDArray[np.float64]
 Order = Literal["xyxy", "yxyx", "xywh", "yxhw"]
 Base = Literal["edges", "zero", "one"]
 
@@ -51,7 +50,7 @@ class BoxConvention(NamedTuple):
     def __str__(self) -> str:
         return f"{_NUMBERS[self.order]} in {_BASES[self.base]}"
 
-    def apply(self, rows: Values) -> Values:
+    def apply(self, rows: DoubleArray) -> DoubleArray:
         """Returns `rows` (N, 4) as xyxy pixel edges from 0."""
         boxes = rows.copy()
         if self.order in {"yxyx", "yxhw"}:
@@ -87,7 +86,7 @@ class Example(NamedTuple):
         height: pixels.
     """
 
-    rows: Values
+    rows: DoubleArray
     objects: FloatArray
     width: int
     height: int
@@ -118,7 +117,7 @@ class ConventionFit:
 def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> ConventionFit:
     """Returns how `convention` fits the `examples`."""
     misfits, boxes_seen = 0, 0
-    best: list[Values] = [np.zeros(0)]
+    best: list[DoubleArray] = [np.zeros(0)]
     for example in examples:
         boxes = convention.apply(example.rows)
         misfits += int((~fits(boxes, example.width, example.height)).sum())
@@ -151,7 +150,7 @@ def choose_convention(
     return best, trials
 
 
-def fits(boxes: Values, width: int, height: int) -> npt.NDArray[np.bool_]:
+def fits(boxes: DoubleArray, width: int, height: int) -> npt.NDArray[np.bool_]:
     """Returns which boxes (N, 4) have an area and lie in a `width` × `height` image.
 
     Args:

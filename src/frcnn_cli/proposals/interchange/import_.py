@@ -28,8 +28,8 @@ from frcnn_cli.proposals.interchange.convention import (
     choose_convention,
     fits,
 )
-from frcnn_cli.proposals.interchange.record import ImportedProposals, Name, Values
-from frcnn_cli.records import FloatArray, Sample, as_boxes
+from frcnn_cli.proposals.interchange.record import ImportedProposals, Name
+from frcnn_cli.records import DoubleArray, FloatArray, Sample, as_boxes
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Importing"
@@ -192,13 +192,13 @@ def _matched(
     imported: ImportedProposals,
     samples: Sequence[Sample],
     numbers: Mapping[int | str, str],
-) -> tuple[list[tuple[Sample, Values]], int]:
+) -> tuple[list[tuple[Sample, DoubleArray]], int]:
     """Returns the images with the rows of the file, and how many entries have none."""
     if imported.names is None:
         return list(zip(samples, imported.boxes, strict=True)), 0
     finder = ImageFinder(samples, numbers)
     by_id = {sample.image_id: sample for sample in samples}
-    matched: dict[str, Values] = {}
+    matched: dict[str, DoubleArray] = {}
     unmatched_entries = 0
     for name, rows in zip(imported.names, imported.boxes, strict=True):
         image_id = _find(finder, name)
@@ -221,7 +221,7 @@ def _find(finder: ImageFinder, name: Name) -> str | None:
         return None
 
 
-def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
+def _examples(entries: Sequence[tuple[Sample, DoubleArray]]) -> list[Example]:
     """Returns images to try conventions on: those with objects, if there are any."""
     whole = [(sample, rows) for sample, rows in entries if len(rows) and np.isfinite(rows).all()]
     pool = [each for each in whole if len(each[0].boxes)] or whole
@@ -235,7 +235,7 @@ def _examples(entries: Sequence[tuple[Sample, Values]]) -> list[Example]:
     return examples
 
 
-def _usable(rows: Values, path: Path, run: ImportRun) -> FloatArray:
+def _usable(rows: DoubleArray, path: Path, run: ImportRun) -> FloatArray:
     """Returns the boxes of an image, clipped to it, those without area left out.
 
     Raises:

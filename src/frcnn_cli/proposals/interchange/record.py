@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.interchange.convention import BoxConvention
+from frcnn_cli.records import DoubleArray
 
-Values = npt.NDArray[np.float64]
 Name = str | int
 
 
@@ -30,10 +29,10 @@ class ImportedProposals:
     format: str
     documented: BoxConvention
     names: tuple[Name, ...] | None
-    boxes: tuple[Values, ...]
+    boxes: tuple[DoubleArray, ...]
 
 
-def ordered(rows: Any, scores: Any, where: str) -> Values:
+def ordered(rows: Any, scores: Any, where: str) -> DoubleArray:
     """Returns boxes (N, 4) by falling score.
 
     Args:
