@@ -23,6 +23,12 @@ _SLOTS = 8
 """Temporary names of a file; further processes that write it at once take random names."""
 
 
+def nearest_folder(path: Path) -> Path:
+    """Returns a path, or the nearest folder around it that exists."""
+    whole = path.absolute()
+    return next(each for each in (whole, *whole.parents) if each.exists())
+
+
 def advice_on_missing(path: Path | str) -> str:
     """Returns what to do about a path that does not exist, which may be a URL."""
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path))
@@ -207,24 +213,17 @@ def reading(
         ) from problem
 
 
-def read_text(
-    file: Path, error: type[FrcnnError] = DataError, *, remedy: str = "save it as UTF-8"
-) -> str:
+def read_text(file: Path) -> str:
     """Returns a text file, UTF-8 with or without a mark in front.
 
-    Args:
-        file: the file.
-        error: the class to raise.
-        remedy: what the user can do where it is not text.
-
     Raises:
-        FrcnnError: of the class `error`: it cannot be read, or is not UTF-8.
+        DataError: it cannot be read, or is not UTF-8.
     """
     try:
-        with reading(file, error):
+        with reading(file):
             return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise error("is not UTF-8 text", remedy=remedy, file=file) from problem
+    except UnicodeDecodeError as error:
+        raise DataError("is not UTF-8 text", remedy="save it as UTF-8", file=file) from error
 
 
 def text_lines(file: Path) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frcnn_cli.data.lookup import ImageFinder
+from frcnn_cli.data.lookup import SampleFinder
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import Sample, as_boxes
 
@@ -17,7 +17,7 @@ NOTHING = (as_boxes([]), np.zeros(0, np.int64), np.zeros(0, np.bool_))
 @pytest.fixture
 def finder():
     paths = {"000012": "voc/000012.jpg", "one": "data/a/1.jpg", "two": "data/b/1.jpg"}
-    return ImageFinder([Sample(key, Path(path), *NOTHING) for key, path in paths.items()])
+    return SampleFinder([Sample(key, Path(path), *NOTHING) for key, path in paths.items()])
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_a_photograph_that_is_unclear_is_refused(finder, name, told):
 
 def test_a_number_is_the_file_names_or_the_data_sets_own():
     sample = Sample("train/000012", Path("voc/000012.jpg"), *NOTHING)
-    assert ImageFinder([sample]).find_number(12) == "train/000012"
-    assert ImageFinder([sample]).find_number("000012") == "train/000012"
-    own = ImageFinder([sample], {7: "train/000012", 12: "train/other"})
+    assert SampleFinder([sample]).find_number(12) == "train/000012"
+    assert SampleFinder([sample]).find_number("000012") == "train/000012"
+    own = SampleFinder([sample], {7: "train/000012", 12: "train/other"})
     assert own.find_number(7) == "train/000012"
     with pytest.raises(DataError, match="image_id 12 is not in the split"):
         own.find_number(12)

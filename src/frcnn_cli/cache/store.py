@@ -203,6 +203,16 @@ def _note_use(path: Path) -> None:
             os.utime(path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a file of the cache as UTF-8, all of it or none of it.
+
+    Raises:
+        CacheError: the folder is read-only or full.
+    """
+    with translate_os_errors(path), atomic_file(path) as stream:
+        stream.write(text.encode())
+
+
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
     """Turns an `OSError` of a write to `path` into a `CacheError` with a remedy."""

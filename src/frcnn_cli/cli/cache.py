@@ -43,10 +43,8 @@ def ls(context: options.CommandContext) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
     with context.terminal() as terminal:
         from frcnn_cli.cache.inventory import list_contents
-        from frcnn_cli.cache.store import Cache
 
-        folder = context.cache_dir
-        contents = list_contents(Cache(folder))
+        folder, contents = context.cache_dir, list_contents(context.cache)
         shown = _shown(contents, folder)
         terminal.result(_contents_as_data(contents, folder), shown, is_table=True)
 
@@ -64,11 +62,10 @@ def verify(
         repair: Remove damaged entries and rename damaged checkpoints to .damaged.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.cache.verify import verify_all
 
         with terminal.progress("files") as report:
-            found = verify_all(Cache(context.cache_dir), repair_damaged=repair, progress=report)
+            found = verify_all(context.cache, repair_damaged=repair, progress=report)
         wrong = found.unrepaired
         data = {
             "schema": "frcnn.cache-verify/1",
@@ -109,12 +106,11 @@ def gc(
     """
     with context.terminal() as terminal:
         from frcnn_cli.cache.gc import collect_garbage
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.proposals.search import libraries
 
         with terminal.progress("files") as report:
             items = collect_garbage(
-                Cache(context.cache_dir),
+                context.cache,
                 unused_days=unused_for,
                 libraries=libraries(),
                 run_names=run or (),

@@ -56,7 +56,6 @@ def compress(
         images: Number of images to score on; 0: all.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
         from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.runtime.device import pick_device
@@ -65,7 +64,7 @@ def compress(
             raise ConfigError(
                 "--max-drop finds the ranks that --fc6 and --fc7 set", remedy="use one or the other"
             )
-        cache = Cache(context.cache_dir)
+        cache = context.cache
         chosen = choose_checkpoint(checkpoint, cache)
         target = out or Path(chosen.name).with_suffix(".svd.safetensors")
         if max_drop is None:

@@ -35,12 +35,11 @@ def export(
         with_nms: Also put threshold and NMS into the file: it returns detections.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.deploy.onnx import export_onnx, require_export
         from frcnn_cli.detection.choice import choose_checkpoint
 
         require_export(file)
-        chosen = choose_checkpoint(checkpoint, Cache(context.cache_dir))
+        chosen = choose_checkpoint(checkpoint, context.cache)
         terminal.say("Translating the network, which takes up to a minute")
         done = export_onnx(chosen.file, file, DetectConfig() if with_nms else None)
         data = {

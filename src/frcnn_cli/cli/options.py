@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 from msgspec import Meta
@@ -22,19 +22,16 @@ from frcnn_cli.config.fields import Setting
 from frcnn_cli.config.file import Settings
 from frcnn_cli.errors import ConfigError
 
+if TYPE_CHECKING:
+    from frcnn_cli.cache.store import Cache
+
 _PANEL = "Common options"
 DEFAULT_CACHE = Path(".frcnn")
 
 
-def argument(metavar: str, *, default: str | bool = True, text: str = "") -> Any:
-    """Returns a positional argument; see `option`.
-
-    Args:
-        metavar: what the help calls the value.
-        default: what the help shows.
-        text: its help.
-    """
-    return typer.Argument(metavar=metavar, help=text, show_default=default)
+def argument(metavar: str, *, default: str | bool = True) -> Any:
+    """Returns a positional argument, whose help is what the command's `Args:` say; see `option`."""
+    return typer.Argument(metavar=metavar, show_default=default)
 
 
 def option(
@@ -130,6 +127,13 @@ class CommandContext:
     def terminal(self, silent: bool = False) -> Terminal:
         """Returns the frame of the command; where it is `silent` it prints errors only."""
         return Terminal(self.quiet or silent, self.verbose and not silent, self.as_json)
+
+    @property
+    def cache(self) -> Cache:
+        """The cache, whose folder need not exist."""
+        from frcnn_cli.cache.store import Cache
+
+        return Cache(self.cache_dir)
 
     def settings(self) -> Settings:
         """Reads the file of settings."""

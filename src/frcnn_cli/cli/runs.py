@@ -28,10 +28,9 @@ EXAMPLES = """[bold]Examples[/]
 def runs(context: options.CommandContext) -> None:
     """List training runs: data, recipe, steps, mAP, and the settings in which they differ."""
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.runs.listing import list_runs
 
-        found, failures = list_runs(Cache(context.cache_dir))
+        found, failures = list_runs(context.cache)
         data = {
             "schema": "frcnn.runs/1",
             "cache": str(context.cache_dir),

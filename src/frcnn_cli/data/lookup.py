@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _NOT_THERE = "evaluate the split that was detected"
 
 
-class ImageFinder:
+class SampleFinder:
     """Finds samples by the name or number under which a tool lists them.
 
     A tool may list an image by its image id, its file name with or without the ending, or any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -197,3 +197,27 @@ def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnEr
             _LOGGER.warning("%s", problem.error)
 
     return list(dataset.samples(split, note)), failures
+
+
+def require_images(
+    dataset: Dataset, split: str, usable: Sequence[Sample], failures: Sequence[FrcnnError]
+) -> None:
+    """Raises unless an image of a split can be used.
+
+    Args:
+        dataset: the data set.
+        split: name of the split.
+        usable: its images that can be used.
+        failures: why others cannot.
+
+    Raises:
+        DataError: there is none, and why.
+    """
+    if usable:
+        return
+    if failures:
+        raise DataError(
+            f"no image of split {split!r} can be used, the first because {failures[0]}",
+            file=dataset.root,
+        )
+    raise DataError(f"split {split!r} is empty", remedy="add images to it", file=dataset.root)

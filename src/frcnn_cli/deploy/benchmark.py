@@ -27,6 +27,7 @@ from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.views import View
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.low_rank import useful_rank
 from frcnn_cli.proposals.search import search
 from frcnn_cli.runtime.device import compute_dtype
 from frcnn_cli.runtime.memory import translate_out_of_memory
@@ -162,11 +163,7 @@ def _useful_ranks(model: FastRCNN, config: BenchConfig) -> tuple[int, int]:
     ranks = []
     for name, rank in zip(("fc6", "fc7"), config.ranks, strict=True):
         layer = layers.get(name)
-        saves = (
-            isinstance(layer, torch.nn.Linear)
-            and rank * sum(layer.weight.shape) < layer.weight.numel()
-        )
-        ranks.append(rank if saves else 0)
+        ranks.append(useful_rank(layer, rank) if isinstance(layer, torch.nn.Linear) else 0)
     return ranks[0], ranks[1]
 
 

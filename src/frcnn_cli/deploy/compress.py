@@ -21,7 +21,7 @@ from frcnn_cli.detection.loop import detect_image
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank
+from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank, useful_rank
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, Sample
 from frcnn_cli.runtime.memory import translate_out_of_memory
@@ -101,7 +101,10 @@ class Compressor:
 
         A rank that would save nothing is 0: the layer stays whole.
         """
-        return {name: self._useful(name, self._spectrum(name).rank_of(share)) for name in LAYERS}
+        return {
+            name: useful_rank(layer, self._spectrum(name).rank_of(share))
+            for name, layer in self._layers.items()
+        }
 
     def at(self, ranks: SvdRanks) -> tuple[dict[str, Tensor], CheckpointInfo]:
         """Returns the tensors of the compressed network, and what it is.
@@ -125,18 +128,14 @@ class Compressor:
         """Returns how many weights fc6 and fc7 have at `ranks`."""
         total = 0
         for name, rank in ranks.items():
-            outputs, inputs = self._layers[name].weight.shape
-            total += rank * (outputs + inputs) if rank else outputs * inputs
+            weight = self._layers[name].weight
+            total += rank * sum(weight.shape) if rank else weight.numel()
         return RankTrial(ranks, total)
 
     def _spectrum(self, name: str) -> Spectrum:
         if name not in self._spectra:
             self._spectra[name] = Spectrum(self._layers[name])
         return self._spectra[name]
-
-    def _useful(self, name: str, rank: int) -> int:
-        outputs, inputs = self._layers[name].weight.shape
-        return rank if rank * (outputs + inputs) < outputs * inputs else 0
 
 
 @dataclass(frozen=True)

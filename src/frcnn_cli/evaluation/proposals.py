@@ -18,8 +18,8 @@ import numpy as np
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
-from frcnn_cli.data.open import open_dataset, read_split
-from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.data.open import open_dataset, read_split, require_images
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.metrics.recall import (
     LEVELS,
     POSITIVE_IOU,
@@ -120,9 +120,7 @@ def measure_proposals(
     run = ensure_proposals(paths, config, cache, workers=workers, progress=progress)
     failures += run.failures.values()
     usable = [sample for sample in samples if sample.path not in run.failures]
-    if not usable:
-        because = f", the first because {failures[0]}" if failures else ": it is empty"
-        raise DataError(f"no image of split {split!r} can be used{because}", file=dataset.root)
+    require_images(dataset, split, usable, failures)
 
     def with_proposals() -> Iterable[tuple[Sample, FloatArray]]:
         for done, sample in enumerate(usable, start=1):

@@ -15,7 +15,13 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.open import OwnNumbers, open_dataset, own_numbers, read_split
+from frcnn_cli.data.open import (
+    OwnNumbers,
+    open_dataset,
+    own_numbers,
+    read_split,
+    require_images,
+)
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.registry import WORDS, read_detections
@@ -126,7 +132,7 @@ def evaluate_detector(
     found, seen, unread = _detections(samples, job, cache, kept, progress)
     failures += unread
     usable = [sample for sample in samples if sample.image_id in found]
-    _require_images(usable, failures, dataset, split)
+    require_images(dataset, split, usable, failures)
     scored = _scored(
         dataset, usable, found, split=split, failures=failures, config=config, explained=explained
     )
@@ -197,7 +203,7 @@ def evaluate_file(
         dataset = _labelled(dataset, classes)
     split = split or scored_split(dataset.splits)
     samples, failures = read_split(dataset, split)
-    _require_images(samples, failures, dataset, split)
+    require_images(dataset, split, samples, failures)
     numbers = own_numbers(dataset, (sample.image_id for sample in samples))
     index = SplitIndex(
         samples,
@@ -263,16 +269,3 @@ def _require_held_out(dataset: Dataset, split: str, info: CheckpointInfo) -> Non
             remedy="name a --split that was held out",
             file=dataset.root,
         )
-
-
-def _require_images(
-    usable: Sequence[Sample], failures: Sequence[FrcnnError], dataset: Dataset, split: str
-) -> None:
-    if usable:
-        return
-    if failures:
-        raise DataError(
-            f"no image of split {split!r} can be used, the first because {failures[0]}",
-            file=dataset.root,
-        )
-    raise DataError(f"split {split!r} is empty", remedy="add images to it", file=dataset.root)

@@ -62,6 +62,11 @@ def require_rank(layer: nn.Linear, name: str, rank: int) -> None:
         raise ConfigError(f"{name} to rank {rank}", remedy=f"use a rank from 1 to {most}")
 
 
+def useful_rank(layer: nn.Linear, rank: int) -> int:
+    """Returns `rank`, or 0 (the whole layer) where the two layers have no fewer weights."""
+    return rank if rank * sum(layer.weight.shape) < layer.weight.numel() else 0
+
+
 class Spectrum:
     """The singular value decomposition of a fully connected layer.
 

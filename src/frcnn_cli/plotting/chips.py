@@ -21,11 +21,16 @@ SMALLEST = 7
 @lru_cache(maxsize=64)
 def load_font(size: int, *, bold: bool = False) -> Font:
     """Returns DejaVu Sans, which ships with matplotlib, at `size` pixels."""
-    package = importlib.util.find_spec("matplotlib")  # found without being imported, which is slow
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(matplotlib_file(f"fonts/ttf/{name}")), size)
+
+
+def matplotlib_file(name: str) -> Path:
+    """Returns a file that ships with matplotlib, which is not imported: that is slow."""
+    package = importlib.util.find_spec("matplotlib")
     assert package is not None
     assert package.origin is not None
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(package.origin).parent / "mpl-data/fonts/ttf" / name), size)
+    return Path(package.origin).parent / "mpl-data" / name
 
 
 def percent(score: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,11 +61,11 @@ def bench(
         out: Write the figures as JSON.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.image_files import find_images
         from frcnn_cli.deploy.benchmark import measure
         from frcnn_cli.deploy.benchmark_runner import BenchConfig
         from frcnn_cli.files import write_json
+        from frcnn_cli.plotting.chips import matplotlib_file
         from frcnn_cli.runtime.device import describe, pick_device
 
         if backbone is not None and (checkpoint or run) is not None:
@@ -75,12 +74,10 @@ def bench(
             )
         settings = context.settings()
         device = pick_device(gpus)
-        model, info, weights = _network(
-            backbone, checkpoint, run, Cache(context.cache_dir), short_side
-        )
+        model, info, weights = _network(backbone, checkpoint, run, context.cache, short_side)
         with terminal.progress("variants") as report:
             result = measure(
-                find_images([path or _portrait()]),
+                find_images([path or matplotlib_file("sample_data/grace_hopper.jpg")]),
                 model.to(device),
                 info,
                 proposals=settings.apply("proposals", ProposalConfig(), preset=preset),
@@ -126,14 +123,6 @@ def _network(
         size = InputConfig(short_side, max(info.input.long_side, round(short_side * 5 / 3)))
         info = replace(info, input=size)
     return model, info, weights
-
-
-def _portrait() -> Path:
-    """Returns an image that is there wherever frcnn is."""
-    spec = find_spec("matplotlib")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
 
 
 def _as_data(result: Bench, info: CheckpointInfo, weights: str, device: str) -> dict[str, Any]:

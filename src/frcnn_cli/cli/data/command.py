@@ -78,7 +78,6 @@ def data(
             next, and nothing else. The options below are for it.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.data import open as datasets
         from frcnn_cli.data.inspect.convert import convert
         from frcnn_cli.data.inspect.preview import draw_sample
@@ -91,7 +90,7 @@ def data(
                 terminal, context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus
             )
             return
-        cache = Cache(context.cache_dir)
+        cache = context.cache
         found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report
         if make_split is not None:
             found = datasets.make_split(found, make_split, share, seed, cache)

@@ -43,7 +43,6 @@ def print_next(
         run: its run.
         gpus: see `pick_device`.
     """
-    from frcnn_cli.cache.store import Cache
     from frcnn_cli.data.inspect.unlabelled import unlabelled_images
     from frcnn_cli.detection.choice import choose_checkpoint
     from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
@@ -54,7 +53,7 @@ def print_next(
     from frcnn_cli.errors import FrcnnError
     from frcnn_cli.runtime.device import pick_device
 
-    cache, settings, device = Cache(context.cache_dir), context.settings(), pick_device(gpus)
+    cache, settings, device = context.cache, context.settings(), pick_device(gpus)
     weights = choose_checkpoint(checkpoint, cache, run)
     images = [ImageInput(path) for path in unlabelled_images(folder)]
     detector = LoadedDetector.load(weights.file, device, settings.apply("speed", SpeedConfig()))

@@ -89,7 +89,6 @@ def detect(
         resume: Continue where the same command was stopped.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.image_files import find_images
         from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
@@ -100,7 +99,7 @@ def detect(
         from frcnn_cli.detection.page import require_page_folder
         from frcnn_cli.runtime.device import pick_device
 
-        cache, device, settings = Cache(context.cache_dir), pick_device(gpus), context.settings()
+        cache, device, settings = context.cache, pick_device(gpus), context.settings()
         files = find_images(paths)
         output_format = format_of(output_format, files)
         out = out or registry.DEFAULT_TARGETS[output_format]

@@ -22,7 +22,7 @@ from typing import Literal
 from frcnn_cli._version import __version__
 from frcnn_cli.cli.doctor.probes import PROBES, Outcome, run_probe
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.files import writing
+from frcnn_cli.files import nearest_folder, writing
 from frcnn_cli.runtime.progress import Progress, silent
 
 State = Literal["ok", "warning", "broken"]
@@ -218,8 +218,7 @@ def _why_unseen(torch: Outcome) -> tuple[str, str]:
 def check_machine(cache: Path, shared: Path = Path("/dev/shm")) -> Iterator[Check]:
     """Yields the checks of the cache folder `cache`, which need not exist, and of the machine."""
     # The cache is made at the first write: what counts is the nearest folder that exists.
-    path = cache.absolute()
-    folder = next((each for each in (path, *path.parents) if each.exists()), path)
+    folder = nearest_folder(cache)
     try:
         with writing(cache), TemporaryFile(dir=folder) as stream:
             stream.write(b"x" * 4096)

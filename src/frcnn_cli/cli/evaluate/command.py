@@ -86,7 +86,6 @@ def evaluate(
             trained on, and the threshold of their best F1.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.cli.evaluate.tables import as_tables
         from frcnn_cli.detection.choice import choose_checkpoint
         from frcnn_cli.detection.detector import LoadedDetector
@@ -107,7 +106,7 @@ def evaluate(
             require_report_folder(report)
         settings = context.settings()
         rules = settings.apply("eval", EvalConfig(), metric=metric)
-        cache = Cache(context.cache_dir)
+        cache = context.cache
         detect = settings.apply(
             "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
         )

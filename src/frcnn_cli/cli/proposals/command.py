@@ -62,7 +62,6 @@ def proposals(
         split: Split for --report, or in the order of --import's file.
     """
     with context.terminal() as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.data.image_files import find_images
         from frcnn_cli.proposals.interchange.export import check_export, export_proposals
         from frcnn_cli.proposals.service import ensure_proposals
@@ -71,7 +70,7 @@ def proposals(
         terminal.if_interrupted = (
             f"the proposals so far are kept in {context.cache_dir}; the same command continues"
         )
-        cache = Cache(context.cache_dir)
+        cache = context.cache
         if import_from is not None:
             _import(terminal, paths, import_from, split, settings.imported, cache)
             return

@@ -92,7 +92,6 @@ def train(
         replay: Repeat the step in FILE, whose loss was not finite, and show where it began.
     """
     with context.terminal(silent=not _is_first()) as terminal:
-        from frcnn_cli.cache.store import Cache
         from frcnn_cli.training.distributed.context import DistributedContext
         from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
         from frcnn_cli.training.runs.agreement import check_batch_divides
@@ -104,7 +103,7 @@ def train(
             if distributed.world_size == 1
             else distributed.world_size
         )
-        cache = Cache(context.cache_dir)
+        cache = context.cache
         if replay is not None:
             _replay(terminal, replay, device_of(distributed, gpus))
             return

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from frcnn_cli.cli.text import count, duration, facts
+from frcnn_cli.cli.text import count, duration, facts, size
 from frcnn_cli.training.preflight.checks import Coverage, DataCheck, RunEstimate
 
 
@@ -46,9 +46,9 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
         "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
         f"{cost.seconds_a_step:.2f} s and {count(cost.checkpoints, 'checkpoint')} of "
         f"{cost.seconds_a_checkpoint:.2f} s, measured on the first step; without evaluations",
-        "memory": f"about {_size(cost.memory)}"
-        + ("" if cost.memory_free is None else f", {_size(cost.memory_free)} free"),
-        "disk": f"{_size(cost.disk)}, {_size(cost.disk_free)} free",
+        "memory": f"about {size(cost.memory)}"
+        + ("" if cost.memory_free is None else f", {size(cost.memory_free)} free"),
+        "disk": f"{size(cost.disk)}, {size(cost.disk_free)} free",
     }
     warnings = estimate.warnings()
     return Group(facts("What to expect", rows, complete=not warnings), *_warnings(warnings))
@@ -89,10 +89,6 @@ def _coverage(coverage: Coverage) -> str:
         f"cover {coverage.recall:.1%} of {count(coverage.objects, 'object')} at IoU 0.5, in "
         f"{count(coverage.images, 'image')} searched so far"
     )
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.0f} MB"
 
 
 def _warnings(warnings: Iterable[str]) -> list[RenderableType]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.data.formats.image_names import ImageFinder
+from frcnn_cli.data.formats.layout import key_and_rest
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError, DataError
 from frcnn_cli.records import BoolArray, FloatArray, IntArray
@@ -108,9 +109,7 @@ class CocoReader:
     def category_numbers(self, image_ids: Iterable[str]) -> dict[str, int]:
         """Returns the categories of the files that hold the images; none if they contradict."""
         numbers: dict[str, int] = {}
-        for key in sorted(
-            {"" if "" in self.files else each.split("/", 1)[0] for each in image_ids}
-        ):
+        for key in sorted({key_and_rest(each, self.files)[0] for each in image_ids}):
             for number, name in sorted(self.files[key].categories.items()):
                 if numbers.setdefault(name, number) != number:
                     return {}
@@ -118,9 +117,9 @@ class CocoReader:
 
     def number(self, image_id: str) -> str:
         """Returns the id that the image has in its file."""
-        return image_id if "" in self.files else image_id.split("/", 1)[1]
+        return key_and_rest(image_id, self.files)[1]
 
     def _locate(self, image_id: str) -> tuple[str, CocoFile, int]:
-        key = "" if "" in self.files else image_id.split("/", 1)[0]
+        key, number = key_and_rest(image_id, self.files)
         file = self.files[key]
-        return key, file, file.images[self.number(image_id)]
+        return key, file, file.images[number]

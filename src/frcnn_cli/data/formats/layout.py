@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from frcnn_cli.data.image_files import SUFFIXES
@@ -63,6 +63,12 @@ def scored_split(splits: Mapping[str, Sequence[str]]) -> str:
 def known_splits(splits: Iterable[str]) -> bool:
     """Returns whether one of the splits is one that commands ask for by default."""
     return not frozenset(SPLIT_NAMES.values()).isdisjoint(splits)
+
+
+def key_and_rest(image_id: str, keyed: Container[str]) -> tuple[str, str]:
+    """Returns the part of an id up to its first "/", and the rest; where "" is a key, no part."""
+    key, _, rest = image_id.partition("/")
+    return ("", image_id) if "" in keyed else (key, rest)
 
 
 def split_called(word: str) -> str | None:

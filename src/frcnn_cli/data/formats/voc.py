@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from frcnn_cli.data.formats.layout import key_and_rest
 from frcnn_cli.data.formats.voc_folder import VocFolder
 from frcnn_cli.data.formats.voc_xml import read_annotation, read_names
 from frcnn_cli.data.record import Record
@@ -55,7 +56,5 @@ class VocReader:
             yield from folder.with_xml()
 
     def _locate(self, image_id: str) -> tuple[VocFolder, str]:
-        if "" in self.folders:
-            return self.folders[""], image_id
-        key, _, stem = image_id.partition("/")
+        key, stem = key_and_rest(image_id, self.folders)
         return self.folders[key], stem

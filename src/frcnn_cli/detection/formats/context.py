@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frcnn_cli.data.lookup import ImageFinder
+from frcnn_cli.data.lookup import SampleFinder
 from frcnn_cli.errors import DataError, some_of
 from frcnn_cli.records import Detections, Sample, as_boxes
 
@@ -44,7 +44,7 @@ class SplitIndex:
         category_numbers: Mapping[int, int] | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        self.finder = ImageFinder(samples, image_numbers or {})
+        self.finder = SampleFinder(samples, image_numbers or {})
         self._categories = category_numbers or {k: k for k in range(1, len(self.classes) + 1)}
         self._paths = {sample.image_id: sample.path for sample in samples}
         self._size_of = size_of

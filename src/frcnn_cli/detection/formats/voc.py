@@ -50,8 +50,7 @@ class VocResultsWriter(FolderWriter):
     """
 
     def __init__(self, target: Path, *, classes: Sequence[str], split: str = "test") -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
+        super().__init__(target, classes=classes)
         self._split = split
 
     def begin(self, stack: ExitStack) -> None:
@@ -88,15 +87,7 @@ class VocXmlWriter(FolderWriter):
     """Writes a VOC XML per image, those without detections included: a start for annotators.
 
     Edges are rounded to a hundredth of a pixel, as in every other format.
-
-    Args:
-        target: a folder, absent or empty.
-        classes: names of the labels 1..K.
     """
-
-    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
 
     def add(self, image: DetectedImage) -> None:
         """Writes the file of one image."""

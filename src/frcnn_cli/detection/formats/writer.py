@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -134,19 +135,17 @@ _BREAKING = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories of what ends a line or is not text."""
 
 
-def require_name(name: str, what: str, forbidden: str = "") -> str:
+def require_name(name: str, what: str) -> str:
     """Returns `name`, after checking that it can be written in a line of text.
 
     Args:
         name: of an image or a class.
         what: what is named, for the message.
-        forbidden: further characters, such as those that no file name has.
 
     Raises:
-        DataError: it has control characters, line separators, bytes that are not text, or
-            forbidden ones.
+        DataError: it has control characters, line separators or bytes that are not text.
     """
-    if any(c in forbidden or unicodedata.category(c) in _BREAKING for c in name):
+    if any(unicodedata.category(c) in _BREAKING for c in name):
         raise DataError(
             f"{what} has characters that this format cannot hold",
             remedy="rename it, or choose the format frcnn",
@@ -162,12 +161,14 @@ class FolderWriter(DetectionWriter):
 
     Args:
         target: a folder that does not exist yet, or is empty; its parents are made if need be.
+        classes: names of the labels 1..K.
     """
 
     remedy = "name a folder in one that you can write to"
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
         super().__init__(target)
+        self._classes = tuple(classes)
         self._folder = target.resolve()
         self._files: dict[str, str] = {}
 

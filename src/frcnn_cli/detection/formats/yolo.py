@@ -40,8 +40,7 @@ class YoloResultsWriter(FolderWriter):
     """
 
     def __init__(self, target: Path, *, classes: Sequence[str], confidences: bool = True) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
+        super().__init__(target, classes=classes)
         self._confidences = confidences
 
     def begin(self, stack: ExitStack) -> None:

@@ -88,12 +88,12 @@ def _with_found(
     split: MatchedSplit, matches: Matches, rows: IntArray, objects: IntArray
 ) -> Matches:
     """Returns `matches` with `rows` added as true positives of `objects`, in decreasing score."""
-    detections = np.append(matches.detections, rows)
-    order = decreasing_order(split.detections.scores[detections])
-    hits = np.full(len(rows), MatchOutcome.TRUE_POSITIVE, np.int8)
-    return Matches(
-        detections=detections[order],
-        objects=np.append(matches.objects, objects)[order],
-        iou=np.append(matches.iou, np.ones(len(rows)))[order],
-        outcomes=np.append(matches.outcomes, hits)[order],
+    joined = Matches(
+        detections=np.append(matches.detections, rows),
+        objects=np.append(matches.objects, objects),
+        iou=np.append(matches.iou, np.ones(len(rows))),
+        outcomes=np.append(
+            matches.outcomes, np.full(len(rows), MatchOutcome.TRUE_POSITIVE, np.int8)
+        ),
     )
+    return joined.take(decreasing_order(split.detections.scores[joined.detections]))

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from frcnn_cli.evaluation.metrics.matching import Matches
 from frcnn_cli.evaluation.metrics.tables import decreasing_order
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit
 from frcnn_cli.records import OperatingPoint
@@ -49,14 +48,7 @@ def from_score(split: MatchedSplit, score: float) -> MatchedSplit:
 
     Objects are given to detections in decreasing score, so what is left keeps its matches.
     """
-    return replace(split, matches=tuple(_from_score(split, each, score) for each in split.matches))
-
-
-def _from_score(split: MatchedSplit, matches: Matches, score: float) -> Matches:
-    n = int((split.detections.scores[matches.detections] >= score).sum())
-    return Matches(
-        detections=matches.detections[:n],
-        objects=matches.objects[:n],
-        iou=matches.iou[:n],
-        outcomes=matches.outcomes[:n],
-    )
+    scores = split.detections.scores
+    counts = [int((scores[each.detections] >= score).sum()) for each in split.matches]
+    matches = (each.take(slice(n)) for each, n in zip(split.matches, counts, strict=True))
+    return replace(split, matches=tuple(matches))

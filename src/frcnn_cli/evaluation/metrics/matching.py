@@ -45,6 +45,12 @@ class Matches:
     iou: npt.NDArray[np.float64]
     outcomes: npt.NDArray[np.int8]
 
+    def take(self, rows: IntArray | slice) -> Matches:
+        """Returns those at `rows`, in their order."""
+        return Matches(
+            self.detections[rows], self.objects[rows], self.iou[rows], self.outcomes[rows]
+        )
+
 
 def match(
     objects: ObjectTable,

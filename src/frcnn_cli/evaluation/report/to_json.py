@@ -6,6 +6,8 @@ Fractions, never per cent.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from frcnn_cli.config import Metric
@@ -84,6 +86,7 @@ def analysis_to_json(analysis: Analysis) -> dict[str, Any]:
     point = analysis.operating_point
     names = analysis.split.classes
     intervals = map(_interval, analysis.ap_intervals)
+    counts = partial(_counts, before=analysis.map)
     return {
         "schema": ANALYSIS,
         "evaluation": to_json(analysis.evaluation, analysis.metric),
@@ -95,24 +98,12 @@ def analysis_to_json(analysis: Analysis) -> dict[str, Any]:
         },
         "reliability": [dataclasses.asdict(each) for each in reliability(analysis.split)],
         "working_point": {**dataclasses.asdict(point), "f1": point.f1},
-        "misses": {
-            each.name.lower(): _counts(counts, analysis.map)
-            for each, counts in analysis.false_negative_types.items()
-        },
-        "false_alarms": {
-            each.name.lower(): _counts(counts, analysis.map)
-            for each, counts in analysis.false_positive_types.items()
-        },
+        "misses": _by_name(analysis.false_negative_types, counts),
+        "false_alarms": _by_name(analysis.false_positive_types, counts),
         "classes_in_use": {
             name: {
-                "misses": {
-                    each.name.lower(): count
-                    for each, count in analysis.false_negatives_of(label).items()
-                },
-                "false_alarms": {
-                    each.name.lower(): count
-                    for each, count in analysis.false_positives_of(label).items()
-                },
+                "misses": _by_name(analysis.false_negatives_of(label)),
+                "false_alarms": _by_name(analysis.false_positives_of(label)),
             }
             for label, name in enumerate(names, start=1)
         },
@@ -157,6 +148,10 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
 
 def _interval(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
+
+
+def _by_name(types: Mapping[Any, Any], value: Callable[[Any], Any] = int) -> dict[str, Any]:
+    return {each.name.lower(): value(found) for each, found in types.items()}
 
 
 def _counts(counts: ErrorCounts, before: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.image_files import find_images
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.lookup import ImageFinder
+from frcnn_cli.data.lookup import SampleFinder
 from frcnn_cli.data.open import open_dataset, own_numbers
 from frcnn_cli.errors import CacheError, DataError, FrcnnError, ImageError
 from frcnn_cli.proposals.interchange import read_proposals
@@ -196,7 +196,7 @@ def _matched(
     """Returns the images with the rows of the file, and how many entries have none."""
     if imported.names is None:
         return list(zip(samples, imported.boxes, strict=True)), 0
-    finder = ImageFinder(samples, numbers)
+    finder = SampleFinder(samples, numbers)
     by_id = {sample.image_id: sample for sample in samples}
     matched: dict[str, DoubleArray] = {}
     unmatched_entries = 0
@@ -214,7 +214,7 @@ def _matched(
     return [(by_id[image_id], rows) for image_id, rows in matched.items()], unmatched_entries
 
 
-def _find(finder: ImageFinder, name: Name) -> str | None:
+def _find(finder: SampleFinder, name: Name) -> str | None:
     try:
         return finder.find_number(name)
     except DataError:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from frcnn_cli.config import OptimizerConfig, TrainConfig
 from frcnn_cli.errors import CacheError
+from frcnn_cli.files import nearest_folder
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.runtime.cores import all_cores
@@ -224,7 +225,7 @@ def _gradients(model: FastRCNN) -> int:
 
 
 def _free_disk(folder: Path) -> int:
-    return shutil.disk_usage(_there(folder)).free
+    return shutil.disk_usage(nearest_folder(folder)).free
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:
@@ -240,8 +241,3 @@ def _free_memory(device: torch.device, in_use: int) -> int | None:
         return None
     lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
     return int(lines["MemAvailable"].split()[0]) * 1024 + in_use
-
-
-def _there(folder: Path) -> Path:
-    """Returns the folder, or its nearest parent that exists."""
-    return next(each for each in (folder, *folder.absolute().parents) if each.exists())

@@ -16,10 +16,10 @@ from torch import Tensor
 from frcnn_cli.cache import checkpoints, runs
 from frcnn_cli.cache.checkpoints import CheckpointInfo, read_safetensors
 from frcnn_cli.cache.locks import FolderLock
-from frcnn_cli.cache.store import Cache, translate_os_errors
+from frcnn_cli.cache.store import Cache, translate_os_errors, write_text
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
-from frcnn_cli.files import atomic_file, link_or_copy
+from frcnn_cli.files import link_or_copy
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import restore
 from frcnn_cli.training.runs.events import FinalScore
@@ -162,10 +162,10 @@ class RunFolder:
             abandoned.unlink(missing_ok=True)
         settings, device = self.path / SETTINGS, trainer.device.type
         command = repeating_command(job, settings, device, processes, self.path.parents[1])
-        self._write(CONFIG, json.dumps(resolved, indent=2) + "\n")
-        self._write(SETTINGS, settings_toml(resolved))
+        write_text(self.path / CONFIG, json.dumps(resolved, indent=2) + "\n")
+        write_text(self.path / SETTINGS, settings_toml(resolved))
         self.metrics.truncate(trainer.step)
-        self._write(COMMAND, command + "\n")
+        write_text(self.path / COMMAND, command + "\n")
         return command
 
     def job(self) -> TrainJob:
@@ -282,11 +282,6 @@ class RunFolder:
         except CheckpointError:
             return False
         return info.training["step"] == step and (not scored or self.metrics.has_map(step))
-
-    def _write(self, name: str, text: str) -> None:
-        path = self.path / name
-        with translate_os_errors(path), atomic_file(path) as stream:
-            stream.write(text.encode())
 
 
 def _unusable(path: Path, error: Exception) -> CheckpointError:

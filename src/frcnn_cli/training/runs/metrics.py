@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.cache import runs
-from frcnn_cli.cache.store import translate_os_errors
-from frcnn_cli.files import atomic_file
+from frcnn_cli.cache.store import translate_os_errors, write_text
 from frcnn_cli.plotting.curves import plot_training
 from frcnn_cli.training.engine.loop import StepReport
 
@@ -68,9 +67,7 @@ class RunMetrics:
 
     def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        path = self.folder / runs.METRICS
-        with translate_os_errors(path), atomic_file(path) as stream:
-            stream.write(text.encode())
+        write_text(self.folder / runs.METRICS, text)
 
 
 def _rounded(value: float) -> float:
