@@ -46,7 +46,13 @@ def iou(a: Array, b: Array) -> Array:
 
 
 def clip(boxes: Array, width: float, height: float) -> Array:
-    """Returns `boxes` (..., 4) clipped to an image of `width` × `height` pixels."""
+    """Returns `boxes` (..., 4) clipped to an image of `width` × `height` pixels.
+
+    Args:
+        boxes: (..., 4) xyxy.
+        width: of the image, pixels.
+        height: of the image, pixels.
+    """
     x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
     return _stack(x1.clip(0, width), y1.clip(0, height), x2.clip(0, width), y2.clip(0, height))
 

@@ -69,7 +69,7 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
     """Returns (B, C, H, W) of (B, C, H, W): a depthwise convolution that keeps the size.
 
     Args:
-        x: on a CPU, float32 or bfloat16; the result has the same type.
+        x: (B, C, H, W) on a CPU, float32 or bfloat16; the result has the same type.
         weight: (C, 1, k, k) of any float type; k is 3 or 5.
         bias: (C,).
         dilation: 1 or 2.

@@ -23,7 +23,13 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def pooled(model: FastRCNN, features: Tensor, rois: Tensor) -> Tensor:
-    """Returns what `model.pooled` does, (R, C, P, P) of a map (1, C, H, W) and RoIs (R, 4)."""
+    """Returns what `model.pooled` does, (R, C, P, P) of a map (1, C, H, W) and RoIs (R, 4).
+
+    Args:
+        model: its pooling and its scale.
+        features: (1, C, H, W).
+        rois: (R, 4) xyxy in pixels of the image.
+    """
     if model.pool != "roi_pool":
         return model.pooled(features, rois)
     spec = model.backbone.spec

@@ -45,11 +45,11 @@ def sum_into_cells(
     Each cell sums what it gets in order of RoI and bin, as a CPU does: every run the same.
 
     Args:
-        grad: of the values.
-        winners: from `bin_maxima`.
-        images: as in `bin_maxima`.
-        corners: as in `bin_maxima`.
-        shape: of the map.
+        grad: (R, C, P, P), of the maxima.
+        winners: (R, C, P, P), from `bin_maxima`.
+        images: (R,), as in `bin_maxima`.
+        corners: (R, 4), as in `bin_maxima`.
+        shape: of the map, B, C, H and W.
     """
     batch, channels, height, width = shape
     grads, places = (each.permute(0, 2, 3, 1).contiguous() for each in (grad, winners))

@@ -52,6 +52,12 @@ def _warn(error: FrcnnError) -> None:
 class Detector:
     """A trained network, ready to detect; `Detector.load` makes one.
 
+    Args:
+        network: the detector, on its device.
+        checkpoint: the file that its weights came from.
+        regions: how regions are searched.
+        cache: keeps the proposals of images given as files; None keeps nothing.
+
     Attributes:
         checkpoint: the file that its weights came from.
         classes: names of the labels; label k is `classes[k - 1]`.

@@ -59,7 +59,13 @@ class Bars(RichProgress):
         self._steps: dict[str, TaskID] = {}
 
     def report(self, step: str, done: int, total: int) -> None:
-        """Moves the bar of a step, which starts again where it had finished."""
+        """Moves the bar of a step, which starts again where it had finished.
+
+        Args:
+            step: such as "Detecting".
+            done: how many are done.
+            total: how many there are.
+        """
         if step not in self._steps:
             self._steps[step] = self.add_task(step, total=total)
         elif done < total and self.tasks[self._steps[step]].finished:

@@ -35,6 +35,11 @@ class Terminal:
     Inside the frame an exception becomes one line on stderr and an exit code. stdout carries
     nothing but results: JSON, or the tables that people pipe.
 
+    Args:
+        quiet: whether to print errors only.
+        verbose: whether to print debug messages, and tracebacks.
+        as_json: whether the result is printed as JSON.
+
     Attributes:
         console: Rich console on stderr.
         if_interrupted: what Ctrl-C prints about the work that is kept; commands set it.

@@ -127,7 +127,13 @@ def nearest(train: TrainConfig, backbone: str) -> tuple[RecipeName, dict[str, ob
 
 
 def changes(name: RecipeName, train: TrainConfig, backbone: str) -> dict[str, object]:
-    """Returns the settings in which a training differs from the recipe `name`, as `nearest`."""
+    """Returns the settings in which a training differs from the recipe `name`, as `nearest`.
+
+    Args:
+        name: of the recipe.
+        train: the training.
+        backbone: of its network, on which recipes depend.
+    """
     before = flat(for_batch(recipe(name, backbone).train, train.schedule.images_per_batch))
     return {
         field: value

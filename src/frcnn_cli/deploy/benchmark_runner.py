@@ -96,7 +96,15 @@ class Step:
 
 
 class BenchmarkRunner:
-    """Runs variants over the same images."""
+    """Runs variants over the same images.
+
+    Args:
+        images: the same for every variant.
+        model: float32, on its device; it is not changed.
+        info: what it is.
+        detect: thresholds of the post-processing.
+        config: how much is measured.
+    """
 
     def __init__(
         self,

@@ -51,6 +51,11 @@ class LoadedDetector:
     def load(cls, path: Path, device: torch.device, speed: SpeedConfig = SPEED) -> Self:
         """Reads a checkpoint onto `device`, or a file of `frcnn export` for the CPU.
 
+        Args:
+            path: a checkpoint, or a `.onnx` file.
+            device: where it computes.
+            speed: what makes it faster.
+
         Raises:
             CheckpointError: the file is missing, damaged or not a checkpoint of this project.
             DeviceError: the GPU has no memory for it.
@@ -70,7 +75,13 @@ class LoadedDetector:
 
     @classmethod
     def of(cls, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig = SPEED) -> Self:
-        """Makes a detector of `model`, which is modified in place: pass a copy to keep yours."""
+        """Makes a detector of `model`, which is modified in place: pass a copy to keep yours.
+
+        Args:
+            model: on its device.
+            info: its classes and the size of its images.
+            speed: what makes it faster.
+        """
         network = Inference(model, speed)
         return cls(network, model, info, network.device)
 

@@ -89,6 +89,11 @@ def prepare(image: Tensor, preprocessing: Preprocessing, stride: int) -> Tensor:
     """Returns (1, 3, H, W): a preprocessed image (3, h, w), zeros to the right and below.
 
     H and W are the smallest multiples of `stride` that hold it.
+
+    Args:
+        image: (3, h, w) uint8 or float, RGB in 0..255.
+        preprocessing: the backbone's.
+        stride: pixels per feature cell.
     """
     height, width = image.shape[1:]
     return F.pad(preprocessing(image), (0, -width % stride, 0, -height % stride))[None]

@@ -18,7 +18,7 @@ def normalize_deltas(deltas: Tensor, labels: Tensor, mean: Tensor, deviation: Te
         deltas: (R, 4), not normalised.
         labels: (R,), classes of the RoIs.
         mean: (4,), or (K + 1, 4) per class.
-        deviation: of the same shape.
+        deviation: (4,) or (K + 1, 4), as `mean`.
     """
     if mean.ndim == 2:
         mean, deviation = mean[labels], deviation[labels]

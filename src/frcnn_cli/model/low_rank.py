@@ -54,6 +54,11 @@ def fully_connected(backbone: Backbone, name: str) -> nn.Linear:
 def require_rank(layer: nn.Linear, name: str, rank: int) -> None:
     """Raises if a layer cannot be truncated to `rank`.
 
+    Args:
+        layer: u × v weights.
+        name: of the layer, for the message.
+        rank: t, wanted in 1..min(u, v).
+
     Raises:
         ConfigError: it has fewer singular values.
     """

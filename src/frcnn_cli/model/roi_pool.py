@@ -55,7 +55,13 @@ class _RoIPool(torch.autograd.Function):
 
 
 def sum_into_cells(grad: Tensor, winners: Tensor, shape: Sequence[int]) -> Tensor:
-    """Returns the gradient (B, C, H, W) of a map: of its maxima (R, C, P, P) to their cells."""
+    """Returns the gradient (B, C, H, W) of a map: of its maxima (R, C, P, P) to their cells.
+
+    Args:
+        grad: (R, C, P, P), of the maxima.
+        winners: (R, C, P, P) int64, the flat index in (B, H, W) of the cell of each.
+        shape: of the map, B, C, H and W.
+    """
     batch, channels, height, width = shape
     # In float32: the sum of many half-precision gradients would lose the small ones.
     exact = torch.promote_types(grad.dtype, torch.float32)
@@ -72,6 +78,12 @@ def bin_maxima_by_crops(
     """Returns the maxima (R, C, P, P) and the flat index in (B, H, W) of each one's cell.
 
     The index of an empty bin is B · H · W.
+
+    Args:
+        features: (B, C, H, W).
+        images: (R,) int64, the image of each RoI.
+        corners: (R, 4) int64, first and last cell of each: x1, y1, x2, y2.
+        size: P, bins per side.
     """
     batch, channels, height, width = features.shape
     # Channels last in memory: a cell is one contiguous row of C numbers.

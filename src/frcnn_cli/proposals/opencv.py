@@ -96,7 +96,7 @@ def search(image: npt.NDArray[np.uint8], preset: Preset) -> npt.NDArray[np.int32
 
 
 def without_small(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Returns the boxes that the paper's setting keeps: no side under 20 pixels."""
+    """Returns the `boxes` (N, 4) that the paper's setting keeps: no side under 20 pixels."""
     sides = boxes[:, 2:] - boxes[:, :2]
     return boxes[(sides >= PAPER_MIN_SIDE).all(axis=1)]
 

@@ -39,6 +39,13 @@ def run_in_order(
     """Yields `function(task)` in the order of the tasks; see `run_all` for the arguments.
 
     While a task takes long, no more than 2 · `workers` later ones are done, so memory stays flat.
+
+    Args:
+        function: see `run_all`.
+        tasks: in order.
+        workers: number of processes.
+        setup: called once in each new process.
+        time_limit: seconds per task; 0: no limit.
     """
     waiting: dict[int, ResultT | Lost] = {}
     following = 0

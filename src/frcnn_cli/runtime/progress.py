@@ -13,7 +13,13 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """No-op progress callback."""
+    """No-op progress callback.
+
+    Args:
+        step: what is done, in words.
+        done: how many are done.
+        total: how many there are.
+    """
 
 
 def log_lines(logger: logging.Logger, unit: str) -> Progress:

@@ -57,7 +57,15 @@ class Totals:
 def as_data(
     tally: Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
 ) -> dict[str, Any]:
-    """Returns the result as JSON values."""
+    """Returns the result as JSON values.
+
+    Args:
+        tally: of all images.
+        checkpoint: the detector.
+        out: the file or folder of boxes.
+        draw: folder of drawn images; None: none.
+        page: folder of the page; None: none.
+    """
     return {
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
@@ -77,7 +85,15 @@ def as_data(
 def as_summary(
     tally: Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
 ) -> RenderableType:
-    """Returns the closing lines for people."""
+    """Returns the closing lines for people.
+
+    Args:
+        tally: of all images.
+        checkpoint: the detector.
+        out: the file or folder of boxes.
+        draw: folder of drawn images; None: none.
+        page: folder of the page; None: none.
+    """
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
     total = sum(tally.labels.values())

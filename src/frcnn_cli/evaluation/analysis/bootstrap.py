@@ -105,7 +105,7 @@ def interval(values: DoubleArray, estimate: float | None) -> Interval | None:
 
 
 def share_interval(values: DoubleArray, estimate: float | None) -> Interval | None:
-    """Returns `interval` of an AP or a mAP, which lie in 0..1."""
+    """Returns `interval` of an AP or a mAP, in 0..1 as its `values` (resamples,) are."""
     found = interval(values, estimate)
     return found and Interval(max(found.low, 0.0), min(found.high, 1.0))
 

@@ -46,7 +46,7 @@ class Matches:
     outcomes: npt.NDArray[np.int8]
 
     def take(self, rows: IntArray | slice) -> Matches:
-        """Returns those at `rows`, in their order."""
+        """Returns those at `rows` (M,), in their order."""
         return Matches(
             self.detections[rows], self.objects[rows], self.iou[rows], self.outcomes[rows]
         )

@@ -51,7 +51,7 @@ class DetectionTable:
     labels: IntArray
 
     def rows(self, rows: IntArray) -> DetectionTable:
-        """Returns the table of some of its rows, in their order."""
+        """Returns the table of some of its `rows` (M,), in their order."""
         return DetectionTable(
             self.image[rows], self.boxes[rows], self.scores[rows], self.labels[rows]
         )
@@ -130,7 +130,7 @@ def require_objects(objects: ObjectTable) -> None:
 
 
 def rows_by_class(labels: npt.NDArray[np.integer], classes: Sequence[str]) -> list[IntArray]:
-    """Returns for each class the rows of its label, in their order."""
+    """Returns for each class the rows of its label among `labels` (N,) in 0..K, in their order."""
     # NumPy sorts 16-bit integers by radix, in linear time; wider ones it does not.
     narrow = labels.astype(np.uint16) if len(classes) < 2**16 else labels
     order = np.argsort(narrow, kind="stable")

@@ -102,6 +102,11 @@ def write_report(
 def compare_runs(a: EvaluationRun, b: EvaluationRun, metric: Metric) -> Comparison:
     """Compares `b` with `a`, which scored the same split.
 
+    Args:
+        a: the evaluation of A.
+        b: the evaluation of B.
+        metric: the rule of AP; `coco` is compared by the area rule.
+
     Raises:
         DataError: they have other classes, or not the same images can be used.
     """

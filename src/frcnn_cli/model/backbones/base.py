@@ -43,6 +43,11 @@ class Backbone(nn.Module):
     """A trunk `(B, 3, H, W) → (B, C, H/stride, W/stride)` and a head `(R, C, P, P) → (R, D)`.
 
     Both are sequences of named layers in the order of the network, as `--finetune-from` takes them.
+
+    Args:
+        spec: the facts about it.
+        trunk: (B, 3, H, W) → (B, C, H/stride, W/stride).
+        head: (R, C, P, P) → (R, D).
     """
 
     def __init__(self, spec: BackboneSpec, trunk: nn.Sequential, head: nn.Sequential) -> None:

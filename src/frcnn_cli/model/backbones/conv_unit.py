@@ -52,7 +52,7 @@ class ConvUnit(nn.Conv2d):
         )
 
     def activate(self, y: Tensor) -> Tensor:
-        """Returns the activation of `y`, which may be overwritten."""
+        """Returns the activation of `y` (B, O, h, w), which may be overwritten."""
         if self.activation == "none":
             return y
         # ReLU6 in place would copy its input for the backward pass.

@@ -207,6 +207,11 @@ def disk_needed(model: FastRCNN, config: OptimizerConfig) -> int:
 def require_disk(model: FastRCNN, config: OptimizerConfig, folder: Path) -> None:
     """Raises if the checkpoints of a new run do not fit on the disk of `folder`.
 
+    Args:
+        model: the network.
+        config: how it is trained: an optimiser has a state.
+        folder: on the disk in question.
+
     Raises:
         CacheError: they do not.
     """

@@ -60,7 +60,13 @@ class Board:
         self._writer.add_scalar("mAP", score, step)
 
     def finished(self, step: int, split: str, score: float) -> None:
-        """Writes the final score on a split, after `close` too."""
+        """Writes the final score on a split, after `close` too.
+
+        Args:
+            step: the last one.
+            split: the images that were scored.
+            score: the mAP in 0..1.
+        """
         self._writer.add_scalar(f"final mAP/{split}", score, step)
         self._writer.close()
 
