@@ -29,8 +29,8 @@ class Reader(Protocol):
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in an image, without looking for it; or AnnotationError."""
 
-    def annotated(self) -> Iterable[Path]:
-        """Returns the images that have an annotation, in a split or in none."""
+    def unannotated(self) -> Iterable[Path]:
+        """Returns the images beside the data set's own that have no annotation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def test_of_a_folder_with_some_xml_the_others(tmp_path: Path) -> None:
 def test_of_a_year_folder_those_without_xml_whatever_the_lists_say(tmp_path: Path) -> None:
     year(tmp_path, ["1", "2"], {"train": ["1", "3"]})
     photograph(tmp_path / "JPEGImages/3.jpg")
+    photograph(tmp_path / "SegmentationClass/1.png")  # no photograph
     assert names(tmp_path) == ["JPEGImages/3.jpg"]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from frcnn_cli.data.formats.image_names import ImageFinder
 from frcnn_cli.data.formats.layout import key_and_rest
+from frcnn_cli.data.image_files import walk_images
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError, DataError
 from frcnn_cli.records import BoolArray, FloatArray, IntArray
@@ -101,10 +102,15 @@ class CocoReader:
         numbers = file.category_ids[file.starts[i] : file.starts[i + 1]].tolist()
         return frozenset(file.categories[number] for number in numbers)
 
-    def annotated(self) -> Iterator[Path]:
-        """Yields the images that the files list, with objects or without."""
-        for key, file in self.files.items():
-            yield from filter(None, map(self.folders[key].find, file.names))
+    def unannotated(self) -> Iterator[Path]:
+        """Yields the images below the folders that no file lists, with objects or without."""
+        listed = {
+            path.resolve()
+            for key, file in self.files.items()
+            for path in filter(None, map(self.folders[key].find, file.names))
+        }
+        for folder in dict.fromkeys(finder.folder for finder in self.folders.values()):
+            yield from (path for path in walk_images(folder) if path.resolve() not in listed)
 
     def category_numbers(self, image_ids: Iterable[str]) -> dict[str, int]:
         """Returns the categories of the files that hold the images; none if they contradict."""

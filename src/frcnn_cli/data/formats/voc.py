@@ -50,10 +50,10 @@ class VocReader:
         folder, stem = self._locate(image_id)
         return frozenset(read_names(folder.source(stem)))
 
-    def annotated(self) -> Iterator[Path]:
-        """Yields the images that some XML file is of."""
+    def unannotated(self) -> Iterator[Path]:
+        """Yields the images that no XML file is of."""
         for folder in self.folders.values():
-            yield from folder.with_xml()
+            yield from (folder.images / name for name in folder.without_xml())
 
     def _locate(self, image_id: str) -> tuple[VocFolder, str]:
         key, stem = key_and_rest(image_id, self.folders)

@@ -92,11 +92,6 @@ class VocFolder:
         used = {self._guess(stem) for stem in self.xml} if lone else set()
         return [image for image in lone if image not in used]
 
-    def with_xml(self) -> Iterator[Path]:
-        """Yields the images that an XML file is of."""
-        without = set(self.without_xml())
-        return (self.images / name for name in walk_names(self.images) if name not in without)
-
     def names_images(self) -> bool:
         """Returns whether some XML file is of an image, by its own name or by its `<filename>`."""
         return any(map(self.place, self.xml))  # of the first, mostly

@@ -85,10 +85,11 @@ class YoloReader:
         rows, _ = self._rows(self._source(image_id))
         return frozenset(self.names[row.label] for row in rows)
 
-    def annotated(self) -> Iterator[Path]:
-        """Yields the images that have a label file, also where no split names them."""
+    def unannotated(self) -> Iterator[Path]:
+        """Yields the images that have no label file, in a split or in none."""
         files = LabelFiles(self.root)
-        return (self.root / image for image in {**files.of(files.images), **self.labels})
+        labelled = files.of(files.images)
+        return (self.root / image for image in files.images if image not in labelled)
 
     def _source(self, image_id: str) -> Path:
         return self.root / (self.labels.get(image_id) or label_names(image_id)[0])

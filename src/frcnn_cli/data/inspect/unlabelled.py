@@ -12,10 +12,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def unlabelled_images(folder: Path) -> list[Path]:
-    """Returns the images below a folder that have no annotation, in the order of their names.
+    """Returns the images of a folder that have no annotation, in the order of their names.
 
     An annotation is an XML or text file of the image's own, even one without objects, or an entry
-    in COCO JSON. In a folder without annotations that is every image.
+    in COCO JSON. Without annotations that is every image; with a data set, those among its images
+    and those below the folder and beside the data set.
 
     Raises:
         DataError: the folder holds no image, or annotations that cannot be used.
@@ -27,5 +28,5 @@ def unlabelled_images(folder: Path) -> list[Path]:
     except NoAnnotationsError as error:
         _LOGGER.info("%s %s; all of its images count as unlabelled", folder, error.problem)
         return images
-    labelled = {path.resolve() for path in dataset.reader.annotated()}
-    return [image for image in images if image.resolve() not in labelled]
+    beside = (image for image in images if not image.is_relative_to(dataset.root))
+    return sorted({*dataset.reader.unannotated(), *beside})
