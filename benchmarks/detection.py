@@ -1,6 +1,6 @@
 """Times detection: `frcnn bench` for VGG16 and for the default network, and a folder's throughput.
 
-    python benchmarks/detection.py path/to/photographs [--gpus 1]
+    python benchmarks/detection.py path/to/images [--gpus 1]
 
 VGG16 has random weights and proposals of the `quality` preset, so that there are 2,000; the default
 network is the bundled detector with the default search. Throughput is measured for the network and
@@ -40,11 +40,11 @@ SECONDS = 10.0
 """How long the network's throughput is measured."""
 
 
-def bench(photograph: Path, *words: str) -> dict[str, Any]:
+def bench(image_file: Path, *words: str) -> dict[str, Any]:
     """Runs `frcnn bench` and shows its table."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "bench.json"
-        command = ["bench", str(photograph), "--out", str(out), *words]
+        command = ["bench", str(image_file), "--out", str(out), *words]
         subprocess.run([sys.executable, "-m", "frcnn_cli", *command], check=True)
         result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         result["weights"] = Path(result["weights"]).name
@@ -114,11 +114,11 @@ def main() -> None:
     """Runs everything and writes it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="photographs (.jpg)")
-    parser.add_argument("--photograph", help="name of the one that is benched; else the first")
+    parser.add_argument("--image", help="name of the one that is benched; else the first")
     parser.add_argument("--gpus", type=int, default=0, help="1: a GPU; 0: the CPU")
     options = parser.parse_args()
     paths = sorted(options.folder.rglob("*.jpg"))
-    one = next((path for path in paths if path.name == options.photograph), paths[0])
+    one = next((path for path in paths if path.name == options.image), paths[0])
     gpus = ("--gpus", str(options.gpus))
     result: dict[str, Any] = {"machine": machine()}
     result["vgg16"] = bench(one, "--backbone", "vgg16", "--preset", "quality", *gpus)

@@ -1,6 +1,6 @@
 """Times the scoring of detections against a plain loop over them, and checks that both agree.
 
-    python benchmarks/evaluation.py [--photographs 4952] [--repeats 3]
+    python benchmarks/evaluation.py [--images 4952] [--repeats 3]
 
 The split is generated: as many images and objects as VOC 2007 test, and in each image 100
 detections over all 20 classes, the usual cap; then 100 of each class. Some detections are objects
@@ -35,10 +35,10 @@ OBJECTS = 3.0
 """Objects of an image, as in VOC 2007 test with the difficult ones."""
 
 
-def make_samples(photographs: int, rng: np.random.Generator) -> list[Sample]:
+def make_samples(images: int, rng: np.random.Generator) -> list[Sample]:
     """Returns images with 1 or more objects each."""
     samples = []
-    for i in range(photographs):
+    for i in range(images):
         n = 1 + rng.poisson(OBJECTS - 1)
         labels = rng.integers(1, len(CLASSES) + 1, n)
         difficult = rng.random(n) < 0.2
@@ -130,11 +130,11 @@ def machine() -> dict[str, str]:
 def main() -> None:
     """Runs both and writes it down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photographs", type=int, default=4952)
+    parser.add_argument("--images", type=int, default=4952)
     parser.add_argument("--repeats", type=int, default=3, help="of ours; the median counts")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    samples = make_samples(options.photographs, rng)
+    samples = make_samples(options.images, rng)
     caps = {"a photograph": 100, "a class and photograph": 100 * len(CLASSES)}
     results = []
     print("| detections | in all | objects | ours s | plain loop s | times | peak MB |")

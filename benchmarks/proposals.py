@@ -1,6 +1,6 @@
 """Times selective search: engine × preset × size × threads, with common boxes and recall.
 
-    python benchmarks/proposals.py path/to/voc07-mini [--photographs 20] [--mosaics 2]
+    python benchmarks/proposals.py path/to/voc07-mini [--images 20] [--mosaics 2]
 
 Seconds are wall time, the median over images, each searched once by each engine in turn. OpenCV's
 search has only one thread. Large images are mosaics, each tile resized to 500×375; OpenCV is not
@@ -137,14 +137,14 @@ def main() -> None:
     """Runs everything and writes it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="a data set with a split trainval")
-    parser.add_argument("--photographs", type=int, default=20, help="of each timed comparison")
+    parser.add_argument("--images", type=int, default=20, help="of each timed comparison")
     parser.add_argument("--mosaics", type=int, default=2, help="of 1500×1125 pixels")
-    parser.add_argument("--recall", type=int, default=100, help="photographs for recall")
+    parser.add_argument("--recall", type=int, default=100, help="images for recall")
     options = parser.parse_args()
     fast.require()
     with tempfile.TemporaryDirectory() as folder:
         samples, _ = read_split(open_dataset(options.data, Cache(Path(folder))), "trainval")
-    timed = [load_image(each.path) for each in _spread(samples, options.photographs)]
+    timed = [load_image(each.path) for each in _spread(samples, options.images)]
 
     titles = "pictures|preset|engine|s|s/MP|× OpenCV|boxes|in common|recall"
     print(f"| {titles.replace('|', ' | ')} |\n|{' --- |' * 9}", flush=True)

@@ -40,10 +40,10 @@ from frcnn_cli.proposals.search import search
 from frcnn_cli.records import FloatArray, Sample
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PHOTOGRAPH = "000395"
+IMAGE = "000395"
 LEFT = (25, 8, 4)
 """Regions that are left in the later panels."""
-PHOTOGRAPHS = 100
+IMAGE_FILES = 100
 MARKS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 Pixels = npt.NDArray[np.uint8]
 
@@ -137,10 +137,10 @@ def main() -> None:
     data = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         samples, _ = read_split(open_dataset(data, Cache(Path(folder))), "trainval")
-    (example,) = (sample for sample in samples if sample.path.stem == PHOTOGRAPH)
+    (example,) = (sample for sample in samples if sample.path.stem == IMAGE)
     draw_levels(load_image(example.path), IMAGES / "region-levels.jpg")
-    step = len(samples) // PHOTOGRAPHS
-    draw_recall(samples[::step][:PHOTOGRAPHS], IMAGES / "recall-by-number.png")
+    step = len(samples) // IMAGE_FILES
+    draw_recall(samples[::step][:IMAGE_FILES], IMAGES / "recall-by-number.png")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.optimizer import build_optimizer
 
 OUTPUT = Path(__file__).with_suffix(".json")
-PHOTOGRAPHS = 12
+IMAGES = 12
 WARM_UP = {False: 1, True: 6}
 """Rounds that are not counted, without compiling and with: each size of image may compile."""
 CLASSES = 20
@@ -119,7 +119,7 @@ def compare(
     """Returns a row for each loop."""
     rounds = WARM_UP[compiled] + steps
     config = TrainConfig(schedule=ScheduleConfig(iterations=rounds))
-    samples = read_split(open_dataset(data, cache), "trainval")[0][:PHOTOGRAPHS]
+    samples = read_split(open_dataset(data, cache), "trainval")[0][:IMAGES]
     proposals = ensure_proposals([s.path for s in samples], ProposalConfig(), cache)
     spec = build_model(ModelConfig(backbone), CLASSES).backbone.spec
     batches = TrainingSet(samples, proposals, config, spec)

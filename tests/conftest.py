@@ -1,4 +1,4 @@
-"""Fixtures for every test: a generated data set, and the real photographs where there are some."""
+"""Fixtures for every test: a generated data set, and the real images where there are some."""
 
 from __future__ import annotations
 

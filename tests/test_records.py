@@ -57,7 +57,7 @@ def test_records_cannot_be_changed():
         Detections.empty().scores = np.ones(0)
 
 
-def test_the_entry_of_a_photograph():
+def test_the_entry_of_an_image():
     found = Detections(
         as_boxes([[48.1, 240, 195.3, 371.2]]), np.array([0.98], np.float32), np.array([2])
     )
@@ -74,7 +74,7 @@ def test_the_entry_of_a_photograph():
     }
 
 
-def test_the_entry_of_a_photograph_without_objects():
+def test_the_entry_of_an_image_without_objects():
     entry = DetectedImage("photo.jpg", 500, 375, 0, Detections.empty()).to_json(("cat",))
     assert entry["detections"] == []
     assert entry["seconds"] == {}

@@ -61,7 +61,7 @@ def test_the_first_lines_of_the_page_are_five() -> None:
     assert len([line for line in first[1].splitlines() if line]) <= 5
 
 
-def test_a_file_its_pixels_and_its_picture_are_one_photograph(detector, photo) -> None:
+def test_a_file_its_pixels_and_its_picture_are_one_image(detector, photo) -> None:
     with Image.open(photo) as picture:
         pixels = load_image(photo)
         tensor = torch.from_numpy(pixels).permute(2, 0, 1)

@@ -24,15 +24,15 @@ def cache(tmp_path) -> Cache:
 
 
 @pytest.fixture
-def photograph(tmp_path):
+def image(tmp_path):
     path = tmp_path / "a photo.jpg"
     path.write_bytes(b"first")
     os.utime(path, (LONG_AGO, LONG_AGO))
     return path
 
 
-def test_content_hash_is_sha256(photograph):
-    assert content_hash(photograph) == hashlib.sha256(b"first").hexdigest()
+def test_content_hash_is_sha256(image):
+    assert content_hash(image) == hashlib.sha256(b"first").hexdigest()
 
 
 def test_key_of_does_not_depend_on_the_order_of_its_parts():
@@ -55,17 +55,17 @@ def test_what_decides_the_boxes_is_part_of_the_key():
     assert len(others | {key}) == 6
 
 
-def test_an_unchanged_file_is_read_once(cache, photograph, monkeypatch):
-    expected = cached_content_hash(cache, photograph)
+def test_an_unchanged_file_is_read_once(cache, image, monkeypatch):
+    expected = cached_content_hash(cache, image)
     monkeypatch.setattr(keys, "content_hash", pytest.fail)
-    assert cached_content_hash(cache, photograph) == expected
+    assert cached_content_hash(cache, image) == expected
 
 
-def test_a_changed_file_is_read_again(cache, photograph):
-    cached_content_hash(cache, photograph)
-    photograph.write_bytes(b"later")
-    os.utime(photograph, (LONG_AGO, LONG_AGO))  # same size, same modification time
-    assert cached_content_hash(cache, photograph) == hashlib.sha256(b"later").hexdigest()
+def test_a_changed_file_is_read_again(cache, image):
+    cached_content_hash(cache, image)
+    image.write_bytes(b"later")
+    os.utime(image, (LONG_AGO, LONG_AGO))  # same size, same modification time
+    assert cached_content_hash(cache, image) == hashlib.sha256(b"later").hexdigest()
 
 
 def test_a_file_written_a_moment_ago_is_not_noted(cache, tmp_path):
@@ -75,10 +75,10 @@ def test_a_file_written_a_moment_ago_is_not_noted(cache, tmp_path):
     assert not cache.root.exists()
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(photograph, tmp_path):
+def test_a_cache_that_cannot_be_written_costs_only_time(image, tmp_path):
     root = tmp_path / "file"
     root.write_bytes(b"")
-    assert cached_content_hash(Cache(root), photograph) == content_hash(photograph)
+    assert cached_content_hash(Cache(root), image) == content_hash(image)
 
 
 def test_a_missing_file_is_named(cache, tmp_path):

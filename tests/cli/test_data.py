@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cli.app import app
 from support.commands import frcnn, trained_run
-from support.datasets import pair, photograph, xml, yolo
+from support.datasets import pair, write_image, xml, yolo
 
 BOX = "1 0.5 0.5 0.5 0.2\n"
 
@@ -97,7 +97,7 @@ def test_next_is_for_a_call_of_its_own(tmp_path: Path) -> None:
 
 def test_sizes_are_told_apart_without_colours(tmp_path: Path) -> None:
     """In an image of 400 × 400: objects of 20, 40, 100 and 100 pixels."""
-    photograph(tmp_path / "a.jpg", (400, 400))
+    write_image(tmp_path / "a.jpg", (400, 400))
     sides = [(1, 1, 20, 20), (30, 30, 69, 69), (1, 100, 100, 199), (200, 200, 299, 299)]
     xml(tmp_path / "a.xml", [("dog", side) for side in sides])
     shown = frcnn(tmp_path, "data").stdout

@@ -26,7 +26,7 @@ from frcnn_cli.detection.show import show_each
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.report.html import render_report
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
-from support.datasets import pair, photograph
+from support.datasets import pair, write_image
 from support.reports import report
 
 PAYLOADS = {
@@ -172,7 +172,7 @@ NAMES = [name for name in PAYLOADS.values() if "/" not in name and name != ".."]
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_pictures_stay_in_their_folder(tmp_path: Path, name: str) -> None:
-    image = photograph(tmp_path / "in" / f"{name}.jpg")
+    image = write_image(tmp_path / "in" / f"{name}.jpg")
     found = (each for each in [detected(str(image))])
     images = [ImageInput(image)]
     list(show_each(found, images, [drawings(tmp_path / "out", images, ("dog",), 0.5)]))

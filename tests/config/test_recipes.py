@@ -15,7 +15,7 @@ from frcnn_cli.training.engine.optimizer import rate_factor
 from support.settings import changed, train_config
 
 
-def test_four_times_the_photographs_take_four_times_the_rate_and_a_quarter_of_the_steps() -> None:
+def test_four_times_the_images_take_four_times_the_rate_and_a_quarter_of_the_steps() -> None:
     base = train_config(
         iterations=40_000, lr=0.001, warmup_steps=100, ema=0.998, images_per_batch=2
     )

@@ -9,12 +9,12 @@ import pytest
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, DataError, ImageError
-from support.datasets import Box, pair, photograph, xml
+from support.datasets import Box, pair, write_image, xml
 
 
 def with_box(folder: Path, *boxes: Box) -> Dataset:
     """A data set of one image, 40 × 30, with dogs in `boxes` (VOC's own numbers)."""
-    photograph(folder / "a.jpg", (40, 30))
+    write_image(folder / "a.jpg", (40, 30))
     xml(folder / "a.xml", [("dog", box) for box in boxes])
     return find_dataset(folder)
 
@@ -30,7 +30,7 @@ def test_a_sample(tmp_path: Path) -> None:
     assert sample.difficult.tolist() == [False]
 
 
-def test_a_photograph_without_objects(tmp_path: Path) -> None:
+def test_an_image_without_objects(tmp_path: Path) -> None:
     pair(tmp_path, "b", "dog")
     sample = with_box(tmp_path).read("a")
     assert sample.boxes.shape == (0, 4)
@@ -77,8 +77,8 @@ def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
     assert str(caught.value).endswith("; fix or remove the object")
 
 
-def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> None:
-    photograph(tmp_path / "a.jpg", (40, 30))
+def test_all_that_is_wrong_with_an_image_is_told_at_once(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg", (40, 30))
     objects = [
         *(("dog", (9, 9, 2, 2)), ("cow", (1, 1, "x", 5)), ("cow", (1, 1, 5, 5))),
         *(("dog", (1, 1, 41.9, 5)), ("dog", (60, 1, 70, 5))),
@@ -106,8 +106,8 @@ def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> 
     assert [each.problem for each in caught.value.others] == [e.problem for e in problem.errors[:2]]
 
 
-def test_what_is_told_of_one_photograph_has_an_end(tmp_path: Path) -> None:
-    photograph(tmp_path / "a.jpg")
+def test_what_is_told_of_one_image_has_an_end(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg")
     xml(tmp_path / "a.xml", [("dog", (9, 9, 2, 2))] * 51)
     with pytest.raises(AnnotationError) as caught:
         find_dataset(tmp_path).read("a")
@@ -125,15 +125,15 @@ def broken(folder: Path) -> Dataset:
         pair(folder, stem, "dog")
     (folder / "b.jpg").write_text("text")
     xml(folder / "b.xml")
-    photograph(folder / "c.jpg")
+    write_image(folder / "c.jpg")
     (folder / "c.xml").write_text("<annotation>")
     xml(folder / "d.xml")
-    photograph(folder / "e.jpg")
+    write_image(folder / "e.jpg")
     xml(folder / "e.xml", [("dog", (9, 9, 2, 2))])
     return find_dataset(folder).with_splits({"train": ("a", "b", "c", "d", "e", "z")})
 
 
-def test_good_photographs_are_read_and_bad_ones_are_listed(tmp_path: Path) -> None:
+def test_good_images_are_read_and_bad_ones_are_listed(tmp_path: Path) -> None:
     problems: list[Problem] = []
     samples = list(broken(tmp_path).samples("train", problems.append))
     assert [sample.image_id for sample in samples] == ["a", "z"]

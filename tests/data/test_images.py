@@ -12,7 +12,7 @@ from PIL import Image
 from frcnn_cli.data.image_files import find_images
 from frcnn_cli.data.images import TRANSPOSITIONS, image_size, load_image
 from frcnn_cli.errors import DataError, ImageError
-from support.datasets import photograph
+from support.datasets import write_image
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -139,12 +139,12 @@ def test_animation_gives_its_first_frame_and_says_so(
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 20)])
 def test_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
-    photograph(tmp_path / "a.png", size)
+    write_image(tmp_path / "a.png", size)
     assert load_image(tmp_path / "a.png").shape == (size[1], size[0], 3)
 
 
 def test_unicode_names_and_links(tmp_path: Path) -> None:
-    path = photograph(tmp_path / "Ünïcode 写真 %20.jpg")
+    path = write_image(tmp_path / "Ünïcode 写真 %20.jpg")
     (tmp_path / "link.jpg").symlink_to(path)
     assert image_size(tmp_path / "link.jpg") == image_size(path) == (40, 30)
 
@@ -198,10 +198,10 @@ def test_decompression_bomb_is_refused_with_its_limit(tmp_path: Path) -> None:
 
 def test_find_keeps_the_order_given_and_sorts_inside_folders(tmp_path: Path) -> None:
     for name in ("b.jpg", "a.PNG", "sub/z.JPEG", ".hidden.jpg", ".git/x.jpg", "note.txt"):
-        photograph(tmp_path / "d" / name) if "txt" not in name else (
+        write_image(tmp_path / "d" / name) if "txt" not in name else (
             tmp_path / "d" / name
         ).write_text("")
-    single, other = photograph(tmp_path / "z.jpg"), photograph(tmp_path / "odd.name.jpg")
+    single, other = write_image(tmp_path / "z.jpg"), write_image(tmp_path / "odd.name.jpg")
     assert find_images([single, tmp_path / "d", other, single]) == [
         single,
         tmp_path / "d" / "a.PNG",
@@ -212,7 +212,7 @@ def test_find_keeps_the_order_given_and_sorts_inside_folders(tmp_path: Path) -> 
 
 
 def test_find_survives_links_in_a_circle(tmp_path: Path) -> None:
-    photograph(tmp_path / "d" / "a.jpg")
+    write_image(tmp_path / "d" / "a.jpg")
     (tmp_path / "d" / "again").symlink_to(tmp_path / "d")
     assert find_images([tmp_path / "d"]) == [tmp_path / "d" / "a.jpg"]
 
@@ -224,7 +224,7 @@ def test_find_refuses_what_is_not_there(tmp_path: Path) -> None:
         find_images([tmp_path])
 
 
-def test_every_real_photograph_has_the_size_of_its_header(shared_data: Path) -> None:
+def test_every_real_image_has_the_size_of_its_header(shared_data: Path) -> None:
     paths = find_images([shared_data / "fruit" / "test"])
     assert len(paths) == 60
     for path in paths:

@@ -31,7 +31,7 @@ def finder():
         ("/copy/b/1.jpg", "two"),
     ],
 )
-def test_a_photograph_is_found_by_id_or_path(finder, name, image_id):
+def test_an_image_is_found_by_id_or_path(finder, name, image_id):
     assert finder.find(name) == image_id
 
 
@@ -44,7 +44,7 @@ def test_a_photograph_is_found_by_id_or_path(finder, name, image_id):
         ("", "is not"),
     ],
 )
-def test_a_photograph_that_is_unclear_is_refused(finder, name, told):
+def test_an_image_that_is_unclear_is_refused(finder, name, told):
     with pytest.raises(DataError, match=told):
         finder.find(name)
 
@@ -59,6 +59,6 @@ def test_a_number_is_the_file_names_or_the_data_sets_own():
         own.find_number(12)
 
 
-def test_a_number_that_two_photographs_have_is_refused(finder):
+def test_a_number_that_two_images_have_is_refused(finder):
     with pytest.raises(DataError, match="image_id 1 could be 'one' or 'two'"):
         finder.find_number(1)

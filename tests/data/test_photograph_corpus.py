@@ -224,7 +224,7 @@ showpage
 """
 
 
-def test_postscript_named_as_a_photograph_starts_no_program(
+def test_postscript_named_as_an_image_starts_no_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pillow's decoder of PostScript runs `gs` of the path on the file."""
@@ -248,7 +248,7 @@ def test_formats_that_are_not_documented_are_refused(tmp_path: Path) -> None:
             load_image(tmp_path / "a.png")
 
 
-def test_every_cut_of_a_photograph_is_an_error_and_no_crash(tmp_path: Path) -> None:
+def test_every_cut_of_an_image_is_an_error_and_no_crash(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     for ending in ("jpg", "png", "webp", "tif", "gif", "bmp", "mpo", "jp2"):
         path = tmp_path / f"a.{ending}"
@@ -260,7 +260,7 @@ def test_every_cut_of_a_photograph_is_an_error_and_no_crash(tmp_path: Path) -> N
                 load_image(path)
 
 
-def test_nothing_else_opens_photographs() -> None:
+def test_nothing_else_opens_images() -> None:
     """One loader for every command: what it accepts and refuses holds everywhere."""
     source = Path(frcnn_cli.__file__).parent
     opening = re.compile(r"\bImage\.open\(|\bim(read|decode)\(|torchvision\.io")

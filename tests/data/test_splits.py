@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from frcnn_cli.data.splits import make_splits
 
-photographs = st.dictionaries(
+images = st.dictionaries(
     st.text(max_size=6), st.frozensets(st.sampled_from("abcde"), max_size=3), max_size=40
 )
 
 
-@given(photographs, st.integers())
-def test_every_photograph_is_on_one_side(made: dict[str, frozenset[str]], seed: int) -> None:
+@given(images, st.integers())
+def test_every_image_is_on_one_side(made: dict[str, frozenset[str]], seed: int) -> None:
     splits = make_splits(made.items(), seed=seed)
     assert sorted(splits["trainval"] + splits["test"]) == sorted(made)
     if len(made) > 1:
         assert len(splits["test"]) == max(1, round(len(made) / 5))
 
 
-@given(photographs, st.randoms(use_true_random=False))
+@given(images, st.randoms(use_true_random=False))
 def test_the_order_of_the_files_does_not_matter(made, random) -> None:
     shuffled = list(made.items())
     random.shuffle(shuffled)
@@ -49,7 +49,7 @@ def test_rare_classes_are_on_both_sides(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_class_of_one_photograph_is_for_training(seed: int) -> None:
+def test_a_class_of_one_image_is_for_training(seed: int) -> None:
     made = {f"{i}": frozenset({"common"}) for i in range(9)} | {"one": frozenset({"single"})}
     assert "one" in make_splits(made.items(), seed=seed)["trainval"]
 

@@ -28,13 +28,13 @@ def test_the_operations_of_vgg16_are_those_of_the_literature() -> None:
 
 @pytest.mark.slow
 def test_every_contender_is_measured_and_says_the_same(scenes: Path) -> None:
-    photograph = sorted((scenes / "JPEGImages").glob("*.jpg"))[0]
+    image = sorted((scenes / "JPEGImages").glob("*.jpg"))[0]
     info = CheckpointInfo(ModelConfig(), ("a", "b"), InputConfig(96, 160))
     model = build_model(info.model, 2)
     with torch.no_grad():
         model.class_score.weight.mul_(20)
     result = measure(
-        [photograph],
+        [image],
         model,
         info,
         proposals=ProposalConfig(preset="single"),

@@ -1,4 +1,4 @@
-"""The bundled detector in onnxruntime, against ours on real photographs."""
+"""The bundled detector in onnxruntime, against ours on real images."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxExport:
     return export_onnx(BUNDLED, tmp_path_factory.mktemp("onnx") / "new" / "model.onnx")
 
 
-def photographs() -> list[Path]:
+def image_files() -> list[Path]:
     samples = Path(matplotlib.get_data_path()) / "sample_data"
     mini = Path(__file__).resolve().parents[3] / "shared/data/voc07-mini/VOCdevkit/VOC2007"
     return [samples / "grace_hopper.jpg", *sorted(mini.glob("JPEGImages/*.jpg"))[:3]]
 
 
 @pytest.mark.slow
-def test_real_photographs_within_the_bound(exported):
+def test_real_images_within_the_bound(exported):
     model, info = load_model(BUNDLED)
     spec = model.eval().backbone.spec
     session = onnxruntime.InferenceSession(exported.file)
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["classes"]) == list(info.classes)
     assert said["short_side"] == str(info.input.short_side)
-    for path in photographs():
+    for path in image_files():
         image = load_image(path)
         pixels, scale = resize(image, info.input)
         rois = find_proposals(path, ProposalConfig(max_proposals=300)) * scale
@@ -101,7 +101,7 @@ def test_detection_with_an_exported_network_is_that_with_its_checkpoint(exported
     theirs = LoadedDetector.of_onnx(OnnxInference(exported.file, runtime, "float32"))
     ours = LoadedDetector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
     assert theirs.info.classes == ours.info.classes
-    for path in photographs()[:2]:
+    for path in image_files()[:2]:
         expected = detections(ours, path, DetectConfig())
         assert len(expected)
         assert_same(detections(theirs, path, DetectConfig()), expected)
@@ -119,7 +119,7 @@ def test_nms_in_the_file_gives_the_detections_of_the_paper(exported, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "nms.onnx")
     assert [each.name for each in session.get_outputs()] == list(OUTPUTS)
     ours = LoadedDetector.load(BUNDLED, torch.device("cpu"), SpeedConfig("float32"))
-    path = photographs()[0]
+    path = image_files()[0]
     pixels, scale = resize(load_image(path), info.input)
     rois = find_proposals(path, ProposalConfig(max_proposals=300)) * scale
     feed = {"image": pixels.transpose(2, 0, 1)[None].astype(np.float32), "rois": rois}
@@ -132,7 +132,7 @@ def test_nms_in_the_file_gives_the_detections_of_the_paper(exported, tmp_path):
 def test_the_snippet_of_the_page_runs(exported, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("model.onnx").write_bytes(exported.file.read_bytes())
-    Path("photo.jpg").write_bytes(photographs()[0].read_bytes())
+    Path("photo.jpg").write_bytes(image_files()[0].read_bytes())
     np.savez("boxes.npz", **{"photo.jpg": find_proposals("photo.jpg")})
     (snippet,) = snippets("docs/how-to/onnx.md")
     exec(compile(snippet, "onnx.md", "exec"), {})

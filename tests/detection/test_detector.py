@@ -25,7 +25,7 @@ def test_it_is_small_and_knows_the_voc_classes() -> None:
 
 
 def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:
-    """The photograph that matplotlib ships: one person, from the hat to the lower edge."""
+    """The image that matplotlib ships: one person, from the hat to the lower edge."""
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     cache = Cache(tmp_path)
     detector = LoadedDetector.load(BUNDLED, CPU)

@@ -23,7 +23,7 @@ class Normalisation:
     delta_std = torch.tensor([0.1, 0.1, 0.2, 0.2])
 
 
-def photograph(*objects):
+def image(*objects):
     return Sample(
         "a",
         Path("a.jpg"),
@@ -56,7 +56,7 @@ def test_by_hand():
         [[0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.2, 0.4, 0.4]],
     )
     # Every region's cat lands on the first cat; no dog does on the dog; the second cat is too far.
-    sample = photograph((1, (0, 0, 10, 10)), (2, (60, 60, 70, 70)), (1, (0, 0, 20, 10.5)))
+    sample = image((1, (0, 0, 10, 10)), (2, (60, 60, 70, 70)), (1, (0, 0, 20, 10.5)))
     seen = diagnosed(output, proposals, (100, 100), sample, PAPER)
     assert seen.proposal_iou == pytest.approx([1, 100 / 900, 210 / 400])
     # 100 / 210 is below one half
@@ -70,7 +70,7 @@ def test_by_hand():
 def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of_scores):
     proposals = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.5, 0.5], [0.995, 0.005]])
-    sample, config = photograph((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
+    sample, config = image((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
     seen = diagnosed(output, proposals, (100, 100), sample, config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
     found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)
@@ -80,9 +80,9 @@ def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of
 def test_an_iou_of_exactly_the_threshold_matches():
     proposals = torch.tensor([[0.0, 0, 10, 10]])
     output = network(proposals, [proposals, proposals], [[0.25, 0.75]])
-    sample = photograph((1, (0, 0, 9, 4.5)))
+    sample = image((1, (0, 0, 9, 4.5)))
     seen = diagnosed(output, proposals, (9, 9), sample, PAPER)
-    # The box is clipped to the photograph of 9 × 9 pixels.
+    # The box is clipped to the image of 9 × 9 pixels.
     assert seen.candidate_score == pytest.approx([0.75])
 
 
@@ -90,7 +90,7 @@ def test_an_iou_of_exactly_the_threshold_matches():
 def test_without_proposals_or_objects(proposals):
     boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(proposals, 1)
     output = RegionOutput(torch.zeros(proposals, 3), torch.zeros(proposals, 3, 4))
-    for sample in (photograph(), photograph((1, (0, 0, 10, 10)))):
+    for sample in (image(), image((1, (0, 0, 10, 10)))):
         seen = diagnosed(output, boxes, (100, 100), sample, DetectConfig())
         n = len(sample.boxes)
         assert seen.proposal_iou.shape == seen.candidate_score.shape == (n,)

@@ -15,7 +15,7 @@ from frcnn_cli.errors import FrcnnError, ImageError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 from support.browser import open_page as browse
 from support.browser import requests
-from support.datasets import photograph
+from support.datasets import write_image
 
 CLASSES = ("cat", "<b>dog</b>")
 NAMES = ("a.jpg", "<script>alert(1)</script>.jpg", "c.jpg")
@@ -67,7 +67,7 @@ def test_only_a_page_of_its_own_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(FrcnnError, match=r"holds an index\.html that is not from frcnn detect"):
         require_page_folder(tmp_path)
     with pytest.raises(FrcnnError, match="is not a folder"):
-        require_page_folder(photograph(tmp_path / "a.jpg"))
+        require_page_folder(write_image(tmp_path / "a.jpg"))
 
 
 @pytest.mark.slow

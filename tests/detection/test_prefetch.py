@@ -20,7 +20,7 @@ SIZES = (InputConfig(100, 2000), InputConfig(200, 2000), InputConfig(400, 2000))
 
 
 def test_each_box_is_seen_where_it_is_nearest_to_224_squared() -> None:
-    """A photograph of short side 100: the factors are 1, 2 and 4, the areas 1, 4 and 16 times."""
+    """An image of short side 100: the factors are 1, 2 and 4, the areas 1, 4 and 16 times."""
     image = np.zeros((100, 250, 3), np.uint8)
     boxes = as_boxes(
         [
@@ -44,9 +44,9 @@ def test_a_size_for_no_box_is_left_out_but_one_stays() -> None:
 
 
 def tasks(scenes: Path, cache: Path, damaged: Path) -> list[ImageTask]:
-    photographs = sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]
+    images = sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]
     damaged.write_bytes(b"no photograph")
-    paths = [photographs[0], damaged, *photographs[1:]]
+    paths = [images[0], damaged, *images[1:]]
     single = ProposalConfig(preset="single")
     sizes = (InputConfig(96, 160),)
     return [ImageTask(ImageInput(path), single, Cache(cache), sizes) for path in paths]

@@ -17,7 +17,7 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.run import evaluate_file
 from frcnn_cli.records import DetectedImage, Detections
-from support.datasets import coco, photograph
+from support.datasets import coco, write_image
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def test_the_split_that_was_detected_must_be_named(scenes, truth, tmp_path):
 
 
 def test_coco_results_use_the_data_sets_own_ids(tmp_path):
-    # Photograph 7 is named 9.jpg and the dog's number is 20: neither follows from names or order.
+    # Image 7 is named 9.jpg and the dog's number is 20: neither follows from names or order.
     root = tmp_path / "data"
-    photograph(root / "val2017" / "9.jpg")
+    write_image(root / "val2017" / "9.jpg")
     coco(
         root / "annotations" / "instances_val2017.json",
         [{"id": 7, "file_name": "9.jpg"}],

@@ -25,12 +25,12 @@ from frcnn_cli.errors import AnnotationError, CheckpointError, ConfigError, Data
 from frcnn_cli.model.build import build_model
 from frcnn_cli.records import Sample, as_boxes
 from frcnn_cli.training.pretrained import load_initial_weights
-from support.datasets import pair, photograph
+from support.datasets import pair, write_image
 from support.readers import XML
 
 
 def refusal(root: Path) -> str:
-    """What is said of the photograph a of the VOC XML in `root`."""
+    """What is said of the image a of the VOC XML in `root`."""
     with pytest.raises(AnnotationError) as caught:
         find_dataset(root).reader.read("a")
     return str(caught.value)
@@ -61,7 +61,7 @@ def test_xml_that_goes_too_deep(tmp_path: Path, depth: int) -> None:
 
 @pytest.mark.parametrize("name", ["../b.jpg", "/b.jpg", "..\\b.jpg", "C:\\b.jpg", "x/../../b.jpg"])
 def test_paths_out_of_the_folder(tmp_path: Path, name: str) -> None:
-    photograph(tmp_path / "b.jpg")
+    write_image(tmp_path / "b.jpg")
     (tmp_path / "data").mkdir()
     pair(tmp_path / "data", "c", "dog")
     (tmp_path / "data" / "a.xml").write_bytes(XML.replace(b"a.png", name.encode()))
@@ -172,7 +172,7 @@ def aliases(levels: int) -> str:
 
 @pytest.mark.parametrize("text", [aliases(9), "names: [dog]\ntrain: &a [*a]\n"])
 def test_yaml_whose_aliases_explode(tmp_path: Path, text: str) -> None:
-    photograph(tmp_path / "images" / "a.png")
+    write_image(tmp_path / "images" / "a.png")
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(DataError, match=r"is not YAML \(") as caught:
         find_dataset(tmp_path)
@@ -205,7 +205,7 @@ for _ in range(900):
 @pytest.mark.parametrize("value", ["x" * 2_000_000, HUGE, -HUGE, NESTED, {"a": [0] * 100_000}])
 @pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
 def test_a_detection_with_a_value_that_cannot_be(tmp_path: Path, key: str, value: object) -> None:
-    photograph(tmp_path / "a.png")
+    write_image(tmp_path / "a.png")
     none = as_boxes([])
     sample = Sample("a", tmp_path / "a.png", none, np.zeros(0, np.int64), np.zeros(0, bool))
     rows = [{"image_id": "a", "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5, key: value}]

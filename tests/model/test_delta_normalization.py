@@ -32,8 +32,8 @@ def test_statistics_of_a_class_by_hand() -> None:
     """
     objects = torch.tensor([[10.0, 10, 20, 20]])
     regions = torch.tensor([[8.0, 10, 18, 20], [50, 50, 60, 60]])
-    photographs = [(regions, objects, torch.tensor([1]))]
-    mean, deviation = class_target_statistics(photographs, 2, 0.5)
+    images = [(regions, objects, torch.tensor([1]))]
+    mean, deviation = class_target_statistics(images, 2, 0.5)
     assert mean.tolist() == [[0.0] * 4] * 3
     # dx is 0.2, -0.2, 0, 0 over region and object, flipped and not.
     assert deviation[1, 0].item() == pytest.approx((0.08 / 4) ** 0.5)

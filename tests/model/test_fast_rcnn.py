@@ -27,7 +27,7 @@ def test_the_seed_decides_and_leaves_the_global_state_alone() -> None:
 
 
 @pytest.mark.parametrize("pool", ["roi_pool", "roi_align"])
-def test_a_batch_equals_its_photographs_one_by_one(pool: str) -> None:
+def test_a_batch_equals_its_images_one_by_one(pool: str) -> None:
     model = build_model(ModelConfig(pool=pool), num_classes=2).eval()
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (3, 96, 128), generator=generator) for _ in range(2)]

@@ -56,7 +56,7 @@ def test_too_few_proposals_give_fewer_rois_each_once() -> None:
     assert len(draw(proposals, SamplingConfig(rois_per_image=64)).rois) == 8
 
 
-def test_a_photograph_without_objects_gives_background() -> None:
+def test_an_image_without_objects_gives_background() -> None:
     targets = draw(boxes_with_iou(0.3, 100), SamplingConfig(), gt=torch.zeros(0, 4))
     assert len(targets.rois) == 64
     assert not targets.labels.any()

@@ -1,4 +1,4 @@
-"""Annotated photographs."""
+"""Annotated images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_detections_change_nothing():
     np.testing.assert_array_equal(np.asarray(draw(image, Detections.empty(), CLASSES)), image)
 
 
-def test_the_photograph_itself_is_not_drawn_on():
+def test_the_image_itself_is_not_drawn_on():
     image = grey(80, 60)
     image.flags.writeable = False
     draw(image, found((1, 0.9, (10, 10, 40, 40))), CLASSES)

@@ -34,7 +34,7 @@ def test_any_large_enough_object_is_met_by_a_window():
         assert (common / union).max() > 0.3
 
 
-def test_a_photograph_gets_some_hundred_windows():
+def test_an_image_gets_some_hundred_windows():
     assert 100 < len(windows(500, 375)) < 600
 
 

@@ -44,7 +44,7 @@ def test_all_boxes_come_whatever_max_proposals_says():
     assert len(few) == len(search(image, ProposalConfig())) > 3
 
 
-def test_a_large_photograph_is_shrunk_and_its_boxes_scaled_back():
+def test_a_large_image_is_shrunk_and_its_boxes_scaled_back():
     image = blobs(301, 200)
     boxes = search(image, ProposalConfig(max_side=100))
     small = cv2.resize(image, (100, 66), interpolation=cv2.INTER_AREA)
@@ -55,7 +55,7 @@ def test_a_large_photograph_is_shrunk_and_its_boxes_scaled_back():
 
 
 @pytest.mark.parametrize("image", [flat(), flat(1, 1), flat(3, 900), blobs(1, 1)])
-def test_a_photograph_without_regions_gets_windows(image):
+def test_an_image_without_regions_gets_windows(image):
     boxes = search(image, ProposalConfig())
     height, width = image.shape[:2]
     assert [0, 0, width, height] in boxes.tolist()

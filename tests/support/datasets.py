@@ -11,7 +11,7 @@ from PIL import Image
 Box = tuple[object, object, object, object]
 
 
-def photograph(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
+def write_image(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
     """Writes a grey image of `size` (width, height), in the format of the path's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (120, 130, 140)).save(path)
@@ -36,14 +36,14 @@ def xml(path: Path, objects: Iterable[tuple[str, Box]] = (), filename: str = "")
 
 def pair(folder: Path, stem: str, *names: str) -> None:
     """Writes an image and, beside it, XML with an object of each class in `names`."""
-    photograph(folder / f"{stem}.jpg")
+    write_image(folder / f"{stem}.jpg")
     xml(folder / f"{stem}.xml", [(name, (1, 1, 20, 20)) for name in names])
 
 
 def year(root: Path, ids: Iterable[str], splits: Mapping[str, Iterable[str]] = {}) -> Path:
     """Writes a VOC year folder whose images show one dog each."""
     for image_id in ids:
-        photograph(root / "JPEGImages" / f"{image_id}.jpg")
+        write_image(root / "JPEGImages" / f"{image_id}.jpg")
         xml(root / "Annotations" / f"{image_id}.xml", [("dog", (1, 1, 20, 20))])
     for name, members in splits.items():
         lists = root / "ImageSets" / "Main"
@@ -80,7 +80,7 @@ def yolo(root: Path, labels: Mapping[str, str], **entries: object) -> Path:
         entries: what the YAML says of `train`, `val` and so on.
     """
     for name, lines in labels.items():
-        photograph(root / "images" / name)
+        write_image(root / "images" / name)
         if lines != "-":
             text = (root / "labels" / name).with_suffix(".txt")
             text.parent.mkdir(parents=True, exist_ok=True)

@@ -144,9 +144,9 @@ def _detections(name: str) -> Callable[[Path, bytes], None]:
     """The reader of the detections in a file, or in the folder of a text file."""
 
     def read(folder: Path, content: bytes) -> None:
-        photograph = _write(folder / "a.png", PNG)
+        image = _write(folder / "a.png", PNG)
         none = as_boxes([])
-        sample = Sample("a", photograph, none, np.zeros(0, np.int64), np.zeros(0, bool))
+        sample = Sample("a", image, none, np.zeros(0, np.int64), np.zeros(0, bool))
         path = _write(folder / "found" / name, content)
         index = SplitIndex([sample], ["dog"], image_size)
         read_detections(path.parent if path.suffix == ".txt" else path, index)

@@ -32,7 +32,7 @@ def detected(*found):
 
 
 def known(samples, classes, **numbers):
-    """What a file of detections may speak of; each photograph has 500×375 pixels."""
+    """What a file of detections may speak of; each image has 500×375 pixels."""
     return SplitIndex(samples, classes, lambda _: (500, 375), **numbers)
 
 

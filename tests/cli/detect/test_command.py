@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_detect_writes_boxes_and_pictures(project: Path) -> None:
-    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
-    (project / "photo.jpg").write_bytes(photograph.read_bytes())
+    image_file = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    (project / "photo.jpg").write_bytes(image_file.read_bytes())
     done = frcnn(
         project, "detect", "photo.jpg", "--out", "boxes.json", "--draw", "drawn", "--score", "0"
     )
@@ -32,7 +32,7 @@ def test_detect_writes_boxes_and_pictures(project: Path) -> None:
     assert boxes["model"]["classes"] == list(CLASSES)
     (entry,) = boxes["images"]
     size = (entry["width"], entry["height"])
-    assert size == image_size(photograph) == image_size(project / "drawn" / "photo.jpg")
+    assert size == image_size(image_file) == image_size(project / "drawn" / "photo.jpg")
     scores = [found["score"] for found in entry["detections"]]
     assert scores
     assert scores == sorted(scores, reverse=True)
@@ -49,24 +49,24 @@ def test_boxes_on_stdout_are_nothing_but_json(project: Path) -> None:
 
 
 def test_pictures_of_the_same_name_do_not_replace_each_other(project: Path, tmp_path: Path) -> None:
-    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    image_file = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        shutil.copy(photograph, tmp_path / folder / "photo.jpg")
+        shutil.copy(image_file, tmp_path / folder / "photo.jpg")
     checkpoint = trained_run(project) / "best.safetensors"
     done = frcnn(tmp_path, "detect", "a", "b", "--draw", "drawn", "--checkpoint", str(checkpoint))
     assert done.returncode == 0, done.stderr
     assert {file.name for file in (tmp_path / "drawn").iterdir()} == {"photo.jpg", "photo-2.jpg"}
 
 
-def test_pictures_are_never_written_over_photographs(project: Path, tmp_path: Path) -> None:
-    photograph = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
-    shutil.copy(photograph, tmp_path / "photo.jpg")
+def test_pictures_are_never_written_over_images(project: Path, tmp_path: Path) -> None:
+    image_file = sorted((project / "scenes" / "JPEGImages").iterdir())[0]
+    shutil.copy(image_file, tmp_path / "photo.jpg")
     checkpoint = trained_run(project) / "best.safetensors"
     done = frcnn(tmp_path, "detect", "photo.jpg", "--draw", ".", "--checkpoint", str(checkpoint))
     assert done.returncode == 1
     assert "name another folder with --draw" in done.stderr
-    assert (tmp_path / "photo.jpg").read_bytes() == photograph.read_bytes()
+    assert (tmp_path / "photo.jpg").read_bytes() == image_file.read_bytes()
 
 
 def test_a_video_gives_lines_with_times_and_a_video_of_its_boxes(
@@ -97,10 +97,10 @@ def test_a_video_gives_lines_with_times_and_a_video_of_its_boxes(
 
 def test_tiles_detect_in_each_window_in_pixels_of_the_image(project: Path, tmp_path: Path) -> None:
     """Four scenes side by side, in windows of which each holds one."""
-    photographs = sorted((project / "scenes" / "JPEGImages").iterdir())[:4]
+    image_files = sorted((project / "scenes" / "JPEGImages").iterdir())[:4]
     mosaic = Image.new("RGB", (1600, 300))
-    for place, photograph in enumerate(photographs):
-        with Image.open(photograph) as image:
+    for place, image_file in enumerate(image_files):
+        with Image.open(image_file) as image:
             mosaic.paste(image, (place * 400, 0))
     mosaic.save(tmp_path / "mosaic.png")
     found = {}

@@ -18,12 +18,12 @@ SETTINGS = '[proposals]\npreset = "single"\n'
 
 @pytest.fixture
 def folder(scenes: Path, tmp_path: Path) -> Path:
-    """Links to eight scenes, settings that are quick, and a file that is no photograph."""
-    photographs = tmp_path / "photographs"
-    photographs.mkdir()
+    """Links to eight scenes, settings that are quick, and a file that is no image."""
+    image_files = tmp_path / "photographs"
+    image_files.mkdir()
     for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:8]:
-        (photographs / path.name).symlink_to(path)
-    (photographs / "broken.jpg").write_bytes(b"no photograph")
+        (image_files / path.name).symlink_to(path)
+    (image_files / "broken.jpg").write_bytes(b"no photograph")
     (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
 

@@ -28,9 +28,9 @@ def test_eval_takes_the_newest_detector(project: Path) -> None:
 
 def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
     tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
-    photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
+    image_files = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
     words = ("--vote", "0")  # the threshold of eval is one before the calibration
-    frcnn(project, "detect", *photographs, "--out", "test.json", "--score", "0.01", *words)
+    frcnn(project, "detect", *image_files, "--out", "test.json", "--score", "0.01", *words)
     from_file = frcnn(project, "eval", "--detections", "test.json", "--json")
     from_model = frcnn(project, "eval", "--json", *words)
     ours, theirs = (json.loads(done.stdout) for done in (from_file, from_model))
@@ -59,8 +59,8 @@ def test_calibrate_with_images_that_were_held_out(project: Path, tmp_path: Path)
     shutil.copytree(project / "scenes", tmp_path / "scenes")
     best = str(trained_run(project) / "best.safetensors")
     tests = (project / "scenes/ImageSets/Main/test.txt").read_text().split()
-    photographs = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
-    words = ("detect", *photographs, "--checkpoint", best)
+    image_files = [f"scenes/JPEGImages/{name}.jpg" for name in tests]
+    words = ("detect", *image_files, "--checkpoint", best)
     found = json.loads(frcnn(tmp_path, *words, "--out", "all.json", "--json").stdout)
     images = json.loads((tmp_path / "all.json").read_text())["images"]
     scores = sorted(each["score"] for image in images for each in image["detections"])

@@ -25,7 +25,7 @@ def proposals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return frcnn(folder, "proposals", *arguments)
 
 
-def make_photographs(folder: Path, n: int, width: int = 120, height: int = 90) -> Path:
+def make_images(folder: Path, n: int, width: int = 120, height: int = 90) -> Path:
     folder.mkdir()
     for i in range(n):
         Image.fromarray(blobs(width, height, seed=i)).save(folder / f"{i:02}.png")
@@ -38,7 +38,7 @@ def entries(folder: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_a_folder_as_written_in_the_readme(tmp_path):
-    make_photographs(tmp_path / "images", 3)
+    make_images(tmp_path / "images", 3)
     first = frcnn_process(tmp_path, "proposals", "images/")
     assert first.returncode == 0
     assert first.stdout == ""
@@ -51,7 +51,7 @@ def test_a_folder_as_written_in_the_readme(tmp_path):
 
 
 def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
-    images = make_photographs(tmp_path / "images", 2)
+    images = make_images(tmp_path / "images", 2)
     (images / "text.jpg").write_text("hello")
     Image.fromarray(blobs(300, 200)).save(images / "whole.jpg")
     (images / "cut.jpg").write_bytes((images / "whole.jpg").read_bytes()[:4000])
@@ -74,7 +74,7 @@ def test_nothing_to_search_is_one_line(tmp_path, name):
     assert line.startswith(f"frcnn: error: {name}: ")
 
 
-def test_a_single_bad_photograph_is_an_error(tmp_path):
+def test_a_single_bad_image_is_an_error(tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     done = proposals(tmp_path, "text.jpg", "--quiet")
     assert done.returncode == 1
@@ -83,7 +83,7 @@ def test_a_single_bad_photograph_is_an_error(tmp_path):
 
 
 def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
-    make_photographs(tmp_path / "images", 1)
+    make_images(tmp_path / "images", 1)
     (tmp_path / "frcnn.toml").write_text("[proposals]\nmax_proposals = 5\nseed = 3\n")
     done = proposals(tmp_path, "images", "--export", "boxes.npz", "--max-proposals", "7", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -95,7 +95,7 @@ def test_flags_win_over_the_file_and_export_writes_what_was_asked(tmp_path):
 
 
 def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
-    make_photographs(tmp_path / "images", 1)
+    make_images(tmp_path / "images", 1)
     done = proposals(tmp_path, "images", "--export", "boxes.csv")
     assert done.returncode == 1
     assert "boxes.csv: is neither .npz nor .json" in done.stderr
@@ -109,7 +109,7 @@ def test_wrong_values_are_a_wrong_command_line(tmp_path, flag):
 
 def start_and_wait_for_some(folder: Path) -> subprocess.Popen[str]:
     """Starts a search of 16 images and returns when the first two are in the cache."""
-    make_photographs(folder / "images", 16, 320, 240)
+    make_images(folder / "images", 16, 320, 240)
     process = start(folder, "proposals", "images", "--workers", "2", new_session=True)
     wait_until(lambda: len(entries(folder)) >= 2, process)
     return process
@@ -153,7 +153,7 @@ def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
-    make_photographs(tmp_path / "images", 4, 320, 240)
+    make_images(tmp_path / "images", 4, 320, 240)
     process = start(tmp_path, "proposals", "images", new_session=True)
     wait_until((tmp_path / ".frcnn").exists, process)  # made just before the workers are
     time.sleep(seconds)
@@ -164,7 +164,7 @@ def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path, seconds):
 
 @pytest.mark.slow
 def test_two_runs_on_one_cache_share_the_work(tmp_path):
-    make_photographs(tmp_path / "images", 12, 320, 240)
+    make_images(tmp_path / "images", 12, 320, 240)
     words = ("proposals", "images", "--json", "--workers", "1")
     runs = [start(tmp_path, *words) for _ in range(2)]
     told = [json.loads(run.communicate()[0]) for run in runs]
@@ -176,8 +176,8 @@ def test_two_runs_on_one_cache_share_the_work(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_photograph_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
-    images = make_photographs(tmp_path / "images", 2)
+def test_an_image_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
+    images = make_images(tmp_path / "images", 2)
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
     Image.fromarray(noise).save(images / "slow.png")
     done = proposals(tmp_path, "images", "--max-side", "0", "--time-limit", "3")

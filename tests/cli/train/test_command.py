@@ -209,18 +209,18 @@ def test_a_dry_run_checks_and_stops(scenes: Path, tmp_path: Path) -> None:
     assert not (tmp_path / ".frcnn/runs").exists()
 
 
-def test_bad_photographs_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:
+def test_bad_images_are_listed_and_the_others_trained_on(scenes: Path, tmp_path: Path) -> None:
     shutil.copytree(scenes, tmp_path / "scenes")
     (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
     names = (tmp_path / "scenes/ImageSets/Main/trainval.txt").read_text().split()
     cut, text, outside, alone = names[:4]
-    photographs, annotations = tmp_path / "scenes/JPEGImages", tmp_path / "scenes/Annotations"
-    whole = (photographs / f"{cut}.jpg").read_bytes()
-    (photographs / f"{cut}.jpg").write_bytes(whole[: len(whole) // 2])
-    (photographs / f"{text}.jpg").write_text("not a photograph")
+    image_files, annotations = tmp_path / "scenes/JPEGImages", tmp_path / "scenes/Annotations"
+    whole = (image_files / f"{cut}.jpg").read_bytes()
+    (image_files / f"{cut}.jpg").write_bytes(whole[: len(whole) // 2])
+    (image_files / f"{text}.jpg").write_text("not a photograph")
     xml = annotations / f"{outside}.xml"
     xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-"))
-    (photographs / f"{alone}.jpg").unlink()
+    (image_files / f"{alone}.jpg").unlink()
 
     done = frcnn(tmp_path, "train", "--iterations", "1", "--split", "trainval", "--gpus", "0")
 

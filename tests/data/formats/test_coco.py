@@ -13,7 +13,7 @@ from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.coco_find import find_coco
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import AnnotationError, DataError
-from support.datasets import coco, photograph
+from support.datasets import coco, write_image
 
 
 def image(number: object, name: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def found(root: Path) -> Dataset:
 
 def one(tmp_path: Path, *annotations: dict[str, Any]) -> Dataset:
     """Image 7, of 40 × 30 pixels."""
-    photograph(tmp_path / "images" / "a.jpg")
+    write_image(tmp_path / "images" / "a.jpg")
     coco(tmp_path / "annotations" / "instances.json", [image(7, "a.jpg")], annotations)
     return found(tmp_path)
 
@@ -54,9 +54,9 @@ def test_a_sample(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(dataset)).read("7").boxes.tolist() == sample.boxes.tolist()
 
 
-def test_objects_in_any_order_find_their_photographs(tmp_path: Path) -> None:
+def test_objects_in_any_order_find_their_images(tmp_path: Path) -> None:
     for name in ("a.jpg", "sub/b.jpg", "c.jpg"):
-        photograph(tmp_path / name)
+        write_image(tmp_path / name)
     coco(
         tmp_path / "labels.json",
         [image("x", "a.jpg"), image(2, "sub\\b.jpg"), image(3, "c.jpg")],
@@ -71,7 +71,7 @@ def test_objects_in_any_order_find_their_photographs(tmp_path: Path) -> None:
 
 def test_the_layout_of_coco(tmp_path: Path) -> None:
     for split, number in (("val2017", 1), ("train2017", 2)):
-        photograph(tmp_path / split / f"{number}.jpg")
+        write_image(tmp_path / split / f"{number}.jpg")
         coco(
             tmp_path / "annotations" / f"instances_{split}.json",
             [image(number, f"{number}.jpg")],
@@ -91,7 +91,7 @@ def test_the_layout_of_coco(tmp_path: Path) -> None:
 
 def test_two_years_of_a_split_stay_apart(tmp_path: Path) -> None:
     for split in ("train2014", "train2017"):
-        photograph(tmp_path / "images" / split / "1.jpg")
+        write_image(tmp_path / "images" / split / "1.jpg")
         path = tmp_path / "annotations" / f"instances_{split}.json"
         coco(path, [image(1, "1.jpg")], [dog(1, [1, 1, 5, 5])])
     assert find_dataset(tmp_path).splits == {
@@ -100,9 +100,9 @@ def test_two_years_of_a_split_stay_apart(tmp_path: Path) -> None:
     }
 
 
-def test_json_beside_the_photographs_of_each_split(tmp_path: Path) -> None:
+def test_json_beside_the_images_of_each_split(tmp_path: Path) -> None:
     for folder in ("train", "valid", "test"):
-        photograph(tmp_path / folder / f"{folder}.jpg")
+        write_image(tmp_path / folder / f"{folder}.jpg")
         path = tmp_path / folder / "_annotations.coco.json"
         coco(path, [image(0, f"{folder}.jpg")], [dog(0, [1, 1, 5, 5])])
     dataset = find_dataset(tmp_path)
@@ -125,13 +125,13 @@ def test_json_beside_the_photographs_of_each_split(tmp_path: Path) -> None:
         "[1, 2]",
     ],
 )
-def test_other_json_beside_photographs_is_left_alone(tmp_path: Path, content: str) -> None:
-    photograph(tmp_path / "a.jpg")
+def test_other_json_beside_images_is_left_alone(tmp_path: Path, content: str) -> None:
+    write_image(tmp_path / "a.jpg")
     (tmp_path / "some.json").write_text(content)
     assert find_coco(tmp_path) is None
 
 
-def test_photographs_elsewhere_are_an_error_with_a_remedy(tmp_path: Path) -> None:
+def test_images_elsewhere_are_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     coco(tmp_path / "annotations" / "instances_train.json", [image(1, "a.jpg")], [])
     with pytest.raises(DataError, match=r"none of its images, such as 'a.jpg', is in .*; put"):
@@ -140,9 +140,9 @@ def test_photographs_elsewhere_are_an_error_with_a_remedy(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["../secret.jpg", "/etc/secret.jpg", "C:\\x\\secret.jpg", "\0"])
 def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> None:
-    photograph(tmp_path / "secret.jpg")
+    write_image(tmp_path / "secret.jpg")
     root = tmp_path / "data"
-    photograph(root / "images" / "a.jpg")
+    write_image(root / "images" / "a.jpg")
     coco(
         root / "annotations" / "instances.json",
         [image(1, "a.jpg"), image(2, name), image(3, f"{tmp_path}/secret.jpg")],
@@ -151,7 +151,7 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> Non
     for number in "23":
         with pytest.raises(AnnotationError, match="has no file for image"):
             found(root).read(number)
-    photograph(root / "images" / "secret.jpg")
+    write_image(root / "images" / "secret.jpg")
     assert found(root).read("3").path == root / "images" / "secret.jpg"
 
 
@@ -172,12 +172,12 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> Non
         (dog(7, [50, 1, 5, 5]), "outside its image of 40 x 30 pixels"),
     ],
 )
-def test_a_bad_annotation_costs_its_photograph_only(
+def test_a_bad_annotation_costs_its_image_only(
     tmp_path: Path, annotation: dict[str, Any], problem: str
 ) -> None:
-    photograph(tmp_path / "images" / "b.jpg")
+    write_image(tmp_path / "images" / "b.jpg")
     path = tmp_path / "annotations" / "instances.json"
-    photograph(tmp_path / "images" / "a.jpg")
+    write_image(tmp_path / "images" / "a.jpg")
     good = dog(8, [1, 1, 5, 5])
     coco(path, [image(7, "a.jpg"), image(8, "b.jpg")], [annotation, good])
     dataset = found(tmp_path).with_splits({"all": ("7", "8")})
@@ -190,8 +190,8 @@ def test_a_bad_annotation_costs_its_photograph_only(
     assert "\n" not in str(caught.value)
 
 
-def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> None:
-    photograph(tmp_path / "images" / "a.jpg")
+def test_all_that_is_wrong_with_an_image_is_told_at_once(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
     annotations = [dog(7, [1, 1, 5, 5]), dog(7, [1, 1]), dog(7, [50, 1, 5, 5]), dog(7, None)]
     images = [image(7, "a.jpg")]
     coco(tmp_path / "annotations" / "instances.json", images, annotations)
@@ -208,8 +208,8 @@ def test_all_that_is_wrong_with_a_photograph_is_told_at_once(tmp_path: Path) -> 
     assert caught.value.others[-1].problem == "has more wrong objects for the same image"
 
 
-def test_what_belongs_to_no_photograph_is_noted(tmp_path: Path) -> None:
-    photograph(tmp_path / "images" / "a.jpg")
+def test_what_belongs_to_no_image_is_noted(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
     path = tmp_path / "annotations" / "instances.json"
     images = [image(7, "a.jpg"), image(7, "b.jpg"), {"id": 9}, "no object"]
     coco(path, images, [dog(1, [1, 1, 2, 2]), dog(2, [1, 1, 2, 2]), {}], ["cat", " "])
@@ -254,8 +254,8 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 
 
 def test_classes_of_several_files_are_joined(tmp_path: Path) -> None:
-    photograph(tmp_path / "train" / "a.jpg")
-    photograph(tmp_path / "test" / "a.jpg")
+    write_image(tmp_path / "train" / "a.jpg")
+    write_image(tmp_path / "test" / "a.jpg")
     coco(tmp_path / "train" / "c.json", [image(1, "a.jpg")], [], ["cat", "dog"])
     coco(tmp_path / "test" / "c.json", [image(1, "a.jpg")], [dog(1, [1, 1, 5, 5])], ["bird", "cat"])
     dataset = find_dataset(tmp_path)

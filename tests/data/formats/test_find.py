@@ -7,7 +7,7 @@ import pytest
 from frcnn_cli.data.dataset import Problem
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.errors import DataError
-from support.datasets import pair, photograph, year
+from support.datasets import pair, write_image, year
 
 
 def test_the_folder_itself_comes_first_and_then_one_level_below(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_folder_itself_comes_first_and_then_one_level_below(tmp_path: Path) 
 def test_it_looks_no_deeper_and_not_into_hidden_folders(tmp_path: Path) -> None:
     pair(tmp_path / "one" / "two", "a", "dog")
     pair(tmp_path / ".frcnn", "a", "dog")
-    photograph(tmp_path / "photo.jpg")
+    write_image(tmp_path / "photo.jpg")
     with pytest.raises(DataError, match=r"holds no data set, but 1 image; name a"):
         find_dataset(tmp_path)
 
@@ -33,7 +33,7 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         find_dataset(tmp_path / "none")
     with pytest.raises(DataError, match="is a file; name the folder"):
-        find_dataset(photograph(tmp_path / "a.jpg"))
+        find_dataset(write_image(tmp_path / "a.jpg"))
 
 
 def test_fruit(shared_data: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.voc_find import find_beside, find_devkit, find_year
 from frcnn_cli.errors import AnnotationError, DataError
-from support.datasets import pair, photograph, xml, year
+from support.datasets import pair, write_image, xml, year
 
 
 def found(dataset: Dataset | None) -> Dataset:
@@ -62,7 +62,7 @@ def test_listed_but_not_annotated(tmp_path: Path) -> None:
 
 
 def test_images_and_annotations_by_their_plain_names(tmp_path: Path) -> None:
-    photograph(tmp_path / "images" / "a.png")
+    write_image(tmp_path / "images" / "a.png")
     xml(tmp_path / "annotations" / "a.xml")
     assert found(find_year(tmp_path)).read("a").path == tmp_path / "images" / "a.png"
 
@@ -115,7 +115,7 @@ def test_names_that_end_like_a_list_of_one_class(tmp_path: Path) -> None:
 def test_flat_folder(tmp_path: Path) -> None:
     pair(tmp_path, "b", "dog")
     pair(tmp_path, "a", "cat", "dog")
-    photograph(tmp_path / "not-annotated.jpg")
+    write_image(tmp_path / "not-annotated.jpg")
     dataset = found(find_beside(tmp_path))
     assert dataset.ids == ("a", "b")
     assert dataset.splits == {}
@@ -143,28 +143,28 @@ def test_trainval_is_train_where_there_is_no_val(tmp_path: Path) -> None:
 
 def test_xml_of_something_else_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "pom.xml").write_text("<project/>")
-    photograph(tmp_path / "logo.png")
+    write_image(tmp_path / "logo.png")
     assert find_devkit(tmp_path) is find_year(tmp_path) is find_beside(tmp_path) is None
 
 
 def test_the_filename_decides_where_it_names_a_file(tmp_path: Path) -> None:
-    photograph(tmp_path / "a.JPG")
+    write_image(tmp_path / "a.JPG")
     xml(tmp_path / "a.xml", filename="old-name.jpg")
     assert found(find_beside(tmp_path)).read("a").path == tmp_path / "a.JPG"
-    photograph(tmp_path / "old-name.jpg")
+    write_image(tmp_path / "old-name.jpg")
     assert found(find_beside(tmp_path)).read("a").path == tmp_path / "old-name.jpg"
 
 
 def test_or_the_name_that_its_xml_gives(tmp_path: Path) -> None:
     pair(tmp_path, "a")
-    photograph(tmp_path / "other.jpg")
+    write_image(tmp_path / "other.jpg")
     xml(tmp_path / "b.xml", filename="..\\somewhere\\other.jpg")
     assert found(find_beside(tmp_path)).read("b").path == tmp_path / "other.jpg"
 
 
 @pytest.mark.parametrize("filename", ["../secret.jpg", "..", ".", "", "x" * 5000, "gone.jpg"])
-def test_annotation_without_photograph(tmp_path: Path, filename: str) -> None:
-    photograph(tmp_path / "secret.jpg")
+def test_annotation_without_image(tmp_path: Path, filename: str) -> None:
+    write_image(tmp_path / "secret.jpg")
     pair(tmp_path / "d", "a")
     path = xml(tmp_path / "d" / "orphan.xml", filename=filename)
     with pytest.raises(AnnotationError) as caught:

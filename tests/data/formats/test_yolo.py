@@ -10,7 +10,7 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.formats.yolo_find import find_yolo
 from frcnn_cli.errors import AnnotationError, DataError
-from support.datasets import photograph, yolo
+from support.datasets import write_image, yolo
 
 BOX = "1 0.5 0.5 0.5 0.2\n"
 
@@ -77,7 +77,7 @@ def test_keypoints_follow_the_box(tmp_path: Path) -> None:
         ("1 300 200 50 50", "its box is in pixels, not in fractions of the sides"),
     ],
 )
-def test_a_bad_line_costs_its_photograph_only(tmp_path: Path, line: str, problem: str) -> None:
+def test_a_bad_line_costs_its_image_only(tmp_path: Path, line: str, problem: str) -> None:
     yolo(tmp_path, {"a.jpg": f"{BOX}{line}\n", "b.jpg": BOX}, train="images")
     dataset = found(tmp_path)
     with pytest.raises(AnnotationError, match=problem) as caught:
@@ -105,8 +105,8 @@ def test_text_in_another_encoding(tmp_path: Path) -> None:
             found(tmp_path).read("images/a.jpg")
 
 
-def test_labels_beside_the_photographs(tmp_path: Path) -> None:
-    photograph(tmp_path / "obj" / "a.jpg")
+def test_labels_beside_the_images(tmp_path: Path) -> None:
+    write_image(tmp_path / "obj" / "a.jpg")
     (tmp_path / "obj" / "a.txt").write_text(BOX)
     (tmp_path / "data.yaml").write_text("train: obj\nnames:\n  3: dog\n  1: cat\n")
     with pytest.raises(DataError, match="class 1"):
@@ -117,7 +117,7 @@ def test_labels_beside_the_photographs(tmp_path: Path) -> None:
     assert found(tmp_path).read("obj/a.jpg").labels.tolist() == [1]
 
 
-def test_a_list_of_photographs(tmp_path: Path) -> None:
+def test_a_list_of_images(tmp_path: Path) -> None:
     yolo(tmp_path, {"a.jpg": BOX, "b.jpg": BOX}, train=["train.txt", "images"])
     (tmp_path / "train.txt").write_text(
         f"./images/b.jpg\n{tmp_path}/images/a.jpg\nimages/gone.jpg\n../../x.jpg\n/etc/x.jpg\n"
@@ -141,7 +141,7 @@ def test_a_list_of_photographs(tmp_path: Path) -> None:
 def test_paths_of_exports(tmp_path: Path, entry: str) -> None:
     """Roboflow writes `../train/images`; Ultralytics has `path`, often of another machine."""
     root = tmp_path / "data"
-    photograph(root / "train" / "images" / "a.jpg")
+    write_image(root / "train" / "images" / "a.jpg")
     (root / "train" / "labels").mkdir()
     (root / "train" / "labels" / "a.txt").write_text(BOX)
     path = "train" if entry == "images" else "/content/datasets/fruit"

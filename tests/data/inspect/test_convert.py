@@ -25,7 +25,7 @@ from frcnn_cli.data.open import make_split, open_dataset
 from frcnn_cli.data.splits import shuffle
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.evaluation.run import evaluate_file
-from support.datasets import coco, pair, photograph, yolo
+from support.datasets import coco, pair, write_image, yolo
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")
 SIZE = (120, 90)
@@ -65,7 +65,7 @@ def made(root: Path, photographs: list[list[tuple[str, tuple[float, ...], bool]]
     for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
     for i, found in enumerate(photographs):
-        photograph(root / "JPEGImages" / f"photo {i}.png", SIZE)
+        write_image(root / "JPEGImages" / f"photo {i}.png", SIZE)
         write_annotation(
             root / "Annotations" / f"photo {i}.xml",
             filename=f"photo {i}.png",
@@ -109,7 +109,7 @@ def test_a_chain_of_conversions_keeps_every_box(
 
 
 def test_coco_keeps_its_numbers(tmp_path: Path) -> None:
-    photograph(tmp_path / "a" / "images" / "x.jpg")
+    write_image(tmp_path / "a" / "images" / "x.jpg")
     coco(
         tmp_path / "a" / "annotations" / "instances_val.json",
         [{"id": 139, "file_name": "x.jpg"}],
@@ -128,7 +128,7 @@ def test_coco_keeps_its_numbers(tmp_path: Path) -> None:
 
 def test_a_class_with_control_characters(tmp_path: Path) -> None:
     name = "bell\x07 [red]\x1b[1m/../\x00"
-    photograph(tmp_path / "data" / "a.jpg")
+    write_image(tmp_path / "data" / "a.jpg")
     image = {"id": 1, "file_name": "a.jpg"}
     dog = {"image_id": 1, "category_id": 10, "bbox": [1, 1, 20, 20]}
     coco(tmp_path / "data" / "train.json", [image], [dog], [name])
@@ -165,7 +165,7 @@ def test_photographs_of_one_name_stay_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["a/inside", "a", ".", "full", "file"])
 def test_where_it_does_not_write(tmp_path: Path, where: str) -> None:
     pair(tmp_path / "a" / "train", "x", "dog")
-    photograph(tmp_path / "full" / "mine.jpg")
+    write_image(tmp_path / "full" / "mine.jpg")
     (tmp_path / "file").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfigError, match="with --out"):
@@ -264,7 +264,7 @@ def test_a_sample_is_drawn_outside_of_the_data(scenes: Path, tmp_path: Path) -> 
 
 def test_results_by_cocos_own_numbers_are_scored(tmp_path: Path) -> None:
     for split, number in (("train", 5), ("val", 139)):
-        photograph(tmp_path / "a" / split / f"{number:012}.jpg")
+        write_image(tmp_path / "a" / split / f"{number:012}.jpg")
         coco(
             tmp_path / "a" / "annotations" / f"instances_{split}2017.json",
             [{"id": number, "file_name": f"{number:012}.jpg"}],

@@ -64,7 +64,7 @@ def test_the_layout(tmp_path):
     }
 
 
-def test_no_photographs_make_an_empty_list():
+def test_no_images_make_an_empty_list():
     stream = io.StringIO()
     with writer(stream):
         pass
@@ -149,13 +149,15 @@ def stored(path, *images, **changes):
     return path
 
 
-def photograph(*found, **changes):
+def detected_image(*found, **changes):
     return {"file": "a.jpg", "width": 50, "height": 50, "detections": list(found), **changes}
 
 
 def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
     rows = [entry(score=0.25), entry(score=0.75, label="cat", colour="red")]
-    read = read_frcnn(stored(tmp_path / "d.json", photograph(*rows)), known([sample("a")], CLASSES))
+    read = read_frcnn(
+        stored(tmp_path / "d.json", detected_image(*rows)), known([sample("a")], CLASSES)
+    )
     assert read["a"].scores.tolist() == [0.75, 0.25]
     assert read["a"].labels.tolist() == [1, 2]
 
@@ -180,7 +182,7 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
     ],
 )
 def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told):
-    path = stored(tmp_path / "d.json", photograph(entry(), found))
+    path = stored(tmp_path / "d.json", detected_image(entry(), found))
     with pytest.raises(DataError, match=told) as caught:
         read_frcnn(path, known([sample("a")], CLASSES))
     assert str(caught.value).startswith(f"{path}: images[0].detections[1]: ")
@@ -189,14 +191,14 @@ def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told
 @pytest.mark.parametrize(
     ("images", "told"),
     [
-        ([photograph(file="c.jpg")], r"images\[0\]: image 'c.jpg' is not in the split"),
-        ([photograph(), photograph(file="x/a.jpg")], r"images\[1\]: .* is listed twice"),
-        ([photograph(width="50")], "width is '50'"),
+        ([detected_image(file="c.jpg")], r"images\[0\]: image 'c.jpg' is not in the split"),
+        ([detected_image(), detected_image(file="x/a.jpg")], r"images\[1\]: .* is listed twice"),
+        ([detected_image(width="50")], "width is '50'"),
         (["a.jpg"], "is 'a.jpg'"),
         ([{"file": "a.jpg"}], "has no 'width'"),
     ],
 )
-def test_a_photograph_that_cannot_be_is_refused(tmp_path, images, told):
+def test_an_image_that_cannot_be_is_refused(tmp_path, images, told):
     with pytest.raises(DataError, match=told):
         read_frcnn(stored(tmp_path / "d.json", *images), known([sample("a")], CLASSES))
 
@@ -224,5 +226,5 @@ def test_a_missing_file_is_told(tmp_path):
 
 
 def test_an_empty_entry_has_no_detections(tmp_path):
-    read = read_frcnn(stored(tmp_path / "d.json", photograph()), known([sample("a")], CLASSES))
+    read = read_frcnn(stored(tmp_path / "d.json", detected_image()), known([sample("a")], CLASSES))
     assert len(read["a"]) == len(Detections.empty()) == 0

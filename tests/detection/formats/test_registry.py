@@ -51,7 +51,7 @@ def written(kind: OutputFormat, target: Path) -> Path:
 
 @pytest.fixture
 def told(tmp_path: Path) -> dict[str, list[dict]]:
-    """The detections of each photograph as boxes.json has them."""
+    """The detections of each image as boxes.json has them."""
     document = json.loads(written("frcnn", tmp_path / "boxes.json").read_text())
     return {each["file"]: each["detections"] for each in document["images"]}
 
@@ -145,7 +145,7 @@ def test_csv_has_a_row_a_detection(tmp_path, told):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_lines_are_in_the_pipe_when_a_photograph_is_done(kind):
+def test_lines_are_in_the_pipe_when_an_image_is_done(kind):
     class Pipe(io.StringIO):
         seen = ""
 
@@ -178,7 +178,7 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "target", "photographs", "message"),
+    ("kind", "target", "images", "message"),
     [
         ("voc", STDOUT, [], "cannot go to standard output; name a folder"),
         ("voc", "full", [], "holds files already"),
@@ -189,14 +189,14 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
     ],
 )
 def test_what_could_not_be_written_is_refused_before_the_work(
-    tmp_path, kind, target, photographs, message
+    tmp_path, kind, target, images, message
 ):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").touch()
     with pytest.raises(DataError, match=message):
         where = target if target == STDOUT else tmp_path / target
         check_target(kind, where)
-        check_names(kind, [Path(each) for each in photographs])
+        check_names(kind, [Path(each) for each in images])
 
 
 @pytest.mark.parametrize("kind", get_args(OutputFormat))

@@ -23,7 +23,7 @@ def test_the_layout(tmp_path):
     }
 
 
-def test_two_photographs_of_one_name_are_not_written_over_each_other(tmp_path):
+def test_two_images_of_one_name_are_not_written_over_each_other(tmp_path):
     with YoloResultsWriter(tmp_path / "new", classes=CLASSES) as writer:
         writer.write(image("x/a.jpg"))
         with pytest.raises(DataError, match=r"y/a.jpg: would be written as 'a', as x/a.jpg was"):
@@ -70,7 +70,7 @@ def test_a_line_that_cannot_be_is_named(tmp_path, line, told):
     assert str(caught.value).startswith(f"{path}: line 2: ")
 
 
-def test_an_unknown_photograph_is_told(tmp_path):
+def test_an_unknown_image_is_told(tmp_path):
     (tmp_path / "c.txt").write_text("0 0.5 0.5 1 1 0.5\n")
     with pytest.raises(DataError, match=r"c\.txt: image 'c' is not in the split"):
         read_yolo(tmp_path, known(SAMPLES, CLASSES))

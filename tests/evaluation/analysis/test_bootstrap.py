@@ -1,4 +1,4 @@
-"""The bootstrap of the mAP, against photographs that are really drawn again."""
+"""The bootstrap of the mAP, against images that are really drawn again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLASSES = ("cat", "dog")
 
 
 def drawn_again(samples, detections, weights):
-    """The AP of each class, the slow and obvious way: each photograph as often as it is drawn."""
+    """The AP of each class, the slow and obvious way: each image as often as it is drawn."""
     copies, found = [], {}
     for each, times in zip(samples, weights, strict=True):
         for i in range(times):
@@ -40,7 +40,7 @@ def drawn_again(samples, detections, weights):
         return None
 
 
-def test_a_resample_draws_as_many_photographs():
+def test_a_resample_draws_as_many_images():
     weights = draw_weights(7, 50, seed=3)
     assert weights.shape == (7, 50)
     assert (weights.sum(axis=0) == 7).all()
@@ -98,7 +98,7 @@ def test_intervals_that_exclude_zero():
 
 BOX = st.builds(lambda x, y: (x, y, x + 6, y + 6), st.integers(0, 8), st.integers(0, 8))
 OBJECTS = st.lists(st.tuples(st.integers(1, 2), BOX, st.booleans()), max_size=4)
-# Equal scores of one photograph have no order of their own: which comes first is a matter of taste.
+# Equal scores of one image have no order of their own: which comes first is a matter of taste.
 FOUND = st.lists(
     st.tuples(st.integers(1, 2), st.sampled_from([0.2, 0.5, 0.6, 0.7, 0.8, 0.9]), BOX),
     max_size=6,
@@ -112,7 +112,7 @@ FOUND = st.lists(
     st.integers(0, 9),
     st.sampled_from(["voc07", "voc10"]),
 )
-def test_as_if_photographs_were_drawn_again(made, seed, metric):
+def test_as_if_images_were_drawn_again(made, seed, metric):
     samples = [sample(str(i), *objects) for i, (objects, _) in enumerate(made)]
     detections = {str(i): detected(*found) for i, (_, found) in enumerate(made)}
     split = match_split(samples, detections, CLASSES)

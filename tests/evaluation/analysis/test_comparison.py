@@ -41,8 +41,8 @@ def test_the_same_detector_does_not_differ():
     assert "do not tell" in comparison.verdict
 
 
-def test_pairs_of_photographs_are_compared():
-    """B misses one photograph more: sure to be worse, though the intervals of both overlap."""
+def test_pairs_of_images_are_compared():
+    """B misses one image more: sure to be worse, though the intervals of both overlap."""
     a, b = found_in(NAMES[:20]), found_in(NAMES[:19])
     assert a.map_interval.low < b.map_interval.high
     paired = compare(a, b).interval
@@ -50,7 +50,7 @@ def test_pairs_of_photographs_are_compared():
 
 
 def test_the_interval_is_that_of_the_binomial():
-    """AP is here the share of photographs that are found: its bootstrap is known in closed form."""
+    """AP is here the share of images that are found: its bootstrap is known in closed form."""
     analysis = found_in(NAMES[:15])
     deviation = np.sqrt(0.25 / 30)
     width = analysis.map_interval.high - analysis.map_interval.low

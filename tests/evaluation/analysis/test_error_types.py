@@ -83,7 +83,7 @@ def test_misses_with_evidence(split, proposal_iou, candidate_score, dog, cat):
     ]
 
 
-def test_what_is_not_known_of_a_photograph_gives_no_reason(split):
+def test_what_is_not_known_of_an_image_gives_no_reason(split):
     samples = [sample("a", (1, CAT), (2, DOG)), sample("b", (1, CAT))]
     seen = {
         "a": GroundTruthDiagnostics(

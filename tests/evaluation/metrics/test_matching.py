@@ -97,7 +97,7 @@ def test_a_match_points_into_the_tables():
     cats, dogs = split.matches
     # In decreasing score: a's first, b's only one, then the rest of a. Row 4 of the table is b's.
     assert cats.detections.tolist() == [0, 4, 1, 2, 3]
-    # Its photograph has no object; the last one only touches the edge of one.
+    # Its image has no object; the last one only touches the edge of one.
     assert cats.objects.tolist() == [2, -1, 1, 1, -1]
     # 8 × 10 of 10 × 10, and 8 × 9 of 8 × 10
     np.testing.assert_allclose(cats.iou, [1, 0, 0.8, 0.9, 0], atol=1e-12)

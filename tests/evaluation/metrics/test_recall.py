@@ -19,8 +19,8 @@ FAR = (500, 500, 510, 510)
 NOTHING = as_boxes([])
 
 
-def overlaps(*photographs):
-    return measure_overlaps((each, as_boxes(boxes)) for each, boxes in photographs)
+def overlaps(*images):
+    return measure_overlaps((each, as_boxes(boxes)) for each, boxes in images)
 
 
 def test_best_overlap_rank_and_positives():
@@ -36,7 +36,7 @@ def test_best_overlap_rank_and_positives():
     np.testing.assert_array_equal(found.objects, [2, 1])
 
 
-def test_photographs_without_objects_or_without_proposals():
+def test_images_without_objects_or_without_proposals():
     found = overlaps((sample("a"), [SQUARE]), (sample("b", (1, SQUARE)), []), (sample("c"), []))
     np.testing.assert_array_equal(found.iou, [0])
     np.testing.assert_array_equal(found.rank, [0])
@@ -96,12 +96,12 @@ def test_the_ceiling_is_perfect_where_every_object_has_its_box():
 
 def test_a_report_by_hand():
     large, medium = (0, 0, 100, 100), (0, 0, 40, 40)
-    photographs = [
+    images = [
         (sample("a", (1, SQUARE), (1, FAR)), as_boxes([HALF, SEVEN_TENTHS])),
         (sample("b", (2, large)), as_boxes([large])),
         (sample("c", (2, medium, True)), NOTHING),
     ]
-    told = to_json(report_proposals(photographs, ["cat", "dog", "emu"]))
+    told = to_json(report_proposals(images, ["cat", "dog", "emu"]))
     assert (told["photographs"], told["objects"]) == (3, 3)
     assert told["proposals"] == {"mean": 1, "median": 1, "least": 0, "most": 2}
     assert told["positives"] == {

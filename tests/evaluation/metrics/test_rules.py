@@ -27,7 +27,7 @@ def tables(samples, detections, classes):
 
 
 def outcomes(objects, found, rules):
-    """The outcomes of one photograph's detections of one class, in decreasing score."""
+    """The outcomes of one image's detections of one class, in decreasing score."""
     both = tables([sample("a", *objects)], {"a": detected(*found)}, ("cat",))
     return match_tables(*both, ("cat",), rules).matches[0].outcomes.tolist()
 
@@ -77,7 +77,7 @@ def test_a_switch_changes_what_it_names(objects, found, switch, before, after):
     assert outcomes(objects, found, switch) == after
 
 
-def test_the_cap_counts_all_classes_of_each_photograph():
+def test_the_cap_counts_all_classes_of_each_image():
     samples = [sample("a", (1, BOX)), sample("b", (2, BOX))]
     found = {
         "a": detected((1, 0.25, BOX), (2, 0.5, BOX), (2, 0.5, FAR)),

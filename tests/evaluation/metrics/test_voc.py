@@ -96,15 +96,15 @@ def test_an_overlap_of_exactly_the_threshold_matches():
     assert both(samples, found, iou=0.7501) == (0, 0)
 
 
-def test_equal_scores_keep_the_order_of_the_photographs():
-    # Tied hit and miss: the photograph that comes first decides, whatever the mapping's order.
+def test_equal_scores_keep_the_order_of_the_images():
+    # Tied hit and miss: the image that comes first decides, whatever the mapping's order.
     samples = [sample("a", (1, BOX)), sample("b")]
     found = {"b": detected((1, 0.5, BOX)), "a": detected((1, 0.5, BOX))}
     assert both(samples, found) == (1.0, 1.0)
     assert both(samples[::-1], found) == (0.5, 0.5)
 
 
-def test_classes_and_photographs_are_kept_apart():
+def test_classes_and_images_are_kept_apart():
     samples = [sample("a", (1, BOX)), sample("b", (2, BOX))]
     found = {"a": detected((2, 0.9, BOX)), "b": detected((1, 0.9, BOX))}
     assert evaluate(samples, found, ("cat", "dog")).mean_ap("voc07") == 0
@@ -120,8 +120,8 @@ def test_a_class_without_objects_is_left_out_of_the_mean():
     assert [each.detections for each in result.classes] == [1, 1, 1]
 
 
-def test_false_alarms_in_photographs_without_objects_count():
-    # miss (in the empty photograph), hit: precision at full recall is 1/2.
+def test_false_alarms_in_images_without_objects_count():
+    # miss (in the empty image), hit: precision at full recall is 1/2.
     samples = [sample("empty"), sample("a", (1, BOX))]
     found = {"empty": detected((1, 0.9, BOX)), "a": detected((1, 0.8, BOX))}
     assert both(samples, found) == (0.5, 0.5)

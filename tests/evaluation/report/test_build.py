@@ -1,4 +1,4 @@
-"""The report of real photographs with made detections, and two of them side by side."""
+"""The report of real images with made detections, and two of them side by side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cache(tmp_path):
 
 
 def write_boxes(path, scenes, cache, *, spoilt):
-    """Writes the ground truth as detections; of each photograph the first `spoilt` are wrong.
+    """Writes the ground truth as detections; of each image the first `spoilt` are wrong.
 
     They are, in turn, called something else, moved by half their width, and left out.
     """
@@ -102,7 +102,7 @@ def test_a_report_by_cocos_rules_says_which_it_follows(scenes, cache, tmp_path):
     assert "COCO" in page
 
 
-def test_a_photograph_that_is_gone_has_no_picture(scenes, cache, tmp_path):
+def test_an_image_that_is_gone_has_no_picture(scenes, cache, tmp_path):
     copy = tmp_path / "scenes"
     shutil.copytree(scenes, copy)
     boxes = write_boxes(tmp_path / "boxes.json", copy, cache, spoilt=3)

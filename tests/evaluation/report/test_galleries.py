@@ -49,7 +49,7 @@ def captions(samples, found, evidence=None):
 
 
 def many(tmp_path, count=12):
-    """Photographs with a cat that is found at 0.5, so that everything above is in use."""
+    """Images with a cat that is found at 0.5, so that everything above is in use."""
     samples = [objects(tmp_path / f"sure{i}.png", (1, CAT)) for i in range(count)]
     return samples, {each.image_id: detections((1, 0.5, CAT)) for each in samples}
 

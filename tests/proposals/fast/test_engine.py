@@ -68,7 +68,7 @@ def test_boxes_are_opencvs_whatever_the_picture(preset, kind, height, width, see
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_photograph_gives_the_same_list_with_either_engine(preset):
+def test_an_image_gives_the_same_list_with_either_engine(preset):
     with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as file:
         image = np.asarray(file.convert("RGB").resize((256, 300)))
     ours, theirs = (

@@ -31,7 +31,7 @@ def written(boxes, convention):
     return rows
 
 
-def photographs(convention, n=20):
+def images(convention, n=20):
     """Boxes in whole pixels, some on the border, the objects among them."""
     rng = np.random.default_rng(0)
     for _ in range(n):
@@ -48,7 +48,7 @@ def photographs(convention, n=20):
     "documented", [BoxConvention("xyxy", "edges"), BoxConvention("yxyx", "one")]
 )
 def test_the_meaning_is_found_whatever_the_format_says(meant, documented):
-    chosen, trials = choose_convention(list(photographs(meant)), documented)
+    chosen, trials = choose_convention(list(images(meant)), documented)
     assert chosen.convention == meant
     assert (chosen.misfits, chosen.recall, chosen.best_overlap) == (0, 1, 1)
     assert len(trials) == len(CONVENTIONS)
@@ -76,7 +76,7 @@ def test_conventions_by_hand():
 
 def test_without_objects_the_documented_reading_is_believed_if_it_can_be():
     meant = BoxConvention("yxyx", "one")
-    bare = [each._replace(objects=as_boxes([])) for each in photographs(meant)]
+    bare = [each._replace(objects=as_boxes([])) for each in images(meant)]
     assert choose_convention(bare, meant)[0].convention == meant
     wrong = choose_convention(bare, BoxConvention("xywh", "edges"))[0]
     assert wrong.is_possible
@@ -84,9 +84,7 @@ def test_without_objects_the_documented_reading_is_believed_if_it_can_be():
 
 
 def test_boxes_of_another_size_fit_under_no_reading():
-    large = [
-        each._replace(rows=each.rows * 4) for each in photographs(BoxConvention("xyxy", "edges"))
-    ]
+    large = [each._replace(rows=each.rows * 4) for each in images(BoxConvention("xyxy", "edges"))]
     chosen, _ = choose_convention(large, BoxConvention("xyxy", "edges"))
     assert not chosen.is_possible
 

@@ -99,7 +99,7 @@ def test_entries_without_names_are_taken_in_the_order_of_the_split(
         import_from(tmp_path / "mm.pkl", scenes, cache)
 
 
-def test_bad_numbers_fail_their_photograph_and_others_are_mended(scenes, samples, cache, tmp_path):
+def test_bad_numbers_fail_their_image_and_others_are_mended(scenes, samples, cache, tmp_path):
     arrays = {sample.image_id: boxes_for(sample) for sample in samples}
     first, second = (sample.image_id for sample in samples[:2])
     arrays[first][3, 1] = np.nan
@@ -114,7 +114,7 @@ def test_bad_numbers_fail_their_photograph_and_others_are_mended(scenes, samples
     assert samples[0].path not in run.counts
 
 
-def test_a_photograph_that_cannot_be_read_is_noted(cache, tmp_path):
+def test_an_image_that_cannot_be_read_is_noted(cache, tmp_path):
     for name in ("a", "b"):
         Image.new("RGB", (40, 30)).save(tmp_path / f"{name}.jpg")
     (tmp_path / "c.jpg").touch()
@@ -125,7 +125,7 @@ def test_a_photograph_that_cannot_be_read_is_noted(cache, tmp_path):
     assert {path.name for path in run.failures} == {"c.jpg"}
 
 
-def test_boxes_of_other_photographs_are_refused(scenes, samples, cache, tmp_path):
+def test_boxes_of_other_images_are_refused(scenes, samples, cache, tmp_path):
     np.savez(tmp_path / "x.npz", **{sample.image_id: boxes_for(sample) * 3 for sample in samples})
     with pytest.raises(DataError, match="leave their images"):
         import_from(tmp_path / "x.npz", scenes, cache)
@@ -135,7 +135,7 @@ def test_boxes_of_other_photographs_are_refused(scenes, samples, cache, tmp_path
     assert not list(cache.root.glob("proposals/*/*"))
 
 
-def test_photographs_without_annotations_are_read_as_documented(samples, cache, tmp_path):
+def test_images_without_annotations_are_read_as_documented(samples, cache, tmp_path):
     boxes = boxes_for(samples[0])
     np.savez(tmp_path / "x.npz", **{str(samples[0].path): boxes})
     run = import_proposals([samples[0].path], tmp_path / "x.npz", "default", cache, split="test")
