@@ -21,7 +21,7 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Files a second, over the last half minute."""
+    """Images per second, over the last half minute."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()

@@ -85,7 +85,7 @@ class Terminal:
             self.say(summary)
 
     def finish(self, failures: Sequence[FrcnnError], succeeded: int) -> None:
-        """Ends a command that went on after `failures`: lists them, one a line.
+        """Ends a command that went on after `failures`: lists them, one per line.
 
         Args:
             failures: what went wrong, each naming its file.
@@ -101,7 +101,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, unit: str = "images") -> Iterator[Progress]:
-        """Yields a report function that draws one bar a step, with rate and time left.
+        """Yields a report function that draws one bar per step, with rate and time left.
 
         Where no live display can be drawn a line is logged now and then; under --quiet and --json
         nothing is.

@@ -152,7 +152,7 @@ class Dataset:
 
         Raises:
             AnnotationError: the annotation or one of its objects cannot be trusted; its `others`
-                say what else is wrong.
+                name what else is wrong.
             ImageError: the image's header cannot be read.
         """
         return self._checked(image_id, report, lambda _: [])

@@ -1,4 +1,4 @@
-"""What a data set says about one image, and whether that can be true of it."""
+"""The annotation of one image as its file has it, and its check against the image."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ LEAST_INSIDE = 0.5
 LEAST_AREA = 0.99
 """Pixels that an object in pixels covers; fewer are shares of the sides, or a slip of the mouse."""
 
-MOST_TOLD = 50
-"""Things wrong with one image that are listed; where there are more, that is said."""
+MOST_REPORTED = 50
+"""Things wrong with one image that are listed; where there are more, that is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a data set says about one image, before it is checked.
+    """The annotation of one image, before it is checked.
 
     Attributes:
         path: the image.
-        source: the file that says it, for messages.
+        source: the file that it was read from, for messages.
         names: the class of each object that can be trusted.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, not clipped.
         difficult: (N,) bool.
@@ -59,8 +59,8 @@ def clip(
     """Returns the boxes clipped to an image of `size` (width, height), and what to report.
 
     Returns:
-        The boxes; those that have no area, are no pixels or are mostly outside of the image; and
-        those that were clipped.
+        The boxes; those that have no area, are not in pixels or are mostly outside of the image;
+        and those that were clipped.
     """
     if _all_inside(record.boxes, size):
         return record.boxes, [], []
@@ -139,11 +139,11 @@ def without_repeats(record: Record) -> tuple[Record, list[AnnotationError]]:
 def joined(errors: Sequence[DataError]) -> DataError:
     """Returns the first of the errors, with the others in it."""
     first, *others = errors
-    if len(errors) > MOST_TOLD:
+    if len(errors) > MOST_REPORTED:
         more = AnnotationError(
             "has more wrong objects for the same image", remedy="fix these first"
         )
-        others = [*others[: MOST_TOLD - 1], more]
+        others = [*others[: MOST_REPORTED - 1], more]
     first.others = tuple(others)
     return first
 

@@ -37,7 +37,7 @@ def sample_frames(path: Path, every: float) -> list[tuple[int, float]]:
         step = max(1.0, every * rate)
         numbers = [round(i * step) for i in range(int(count / step) + 1)]
         numbers = [number for number in numbers if number < count]
-        while numbers and _read(clip, numbers[-1]) is None:  # some say that they have more
+        while numbers and _read(clip, numbers[-1]) is None:  # some claim to have more
             numbers.pop()
     if not numbers:
         raise ImageError("has no frames", remedy="check that it plays", file=path)

@@ -23,7 +23,7 @@ def plot_training(rows: Sequence[Row], path: Path, *, title: str = "Training") -
     """Draws the losses of a run, its learning rate, and its mAP where it was measured, into a PNG.
 
     Args:
-        rows: one a logged step, in order: "step", and where known "loss", "classification",
+        rows: one per logged step, in order: "step", and where known "loss", "classification",
             "box", "lr" and "map" (a fraction); a value that is absent or None is not drawn.
         path: the file; it is written over.
         title: the headline.
@@ -79,7 +79,7 @@ def plot_precision_recall(
     ap: Mapping[str, float | None],
     title: str = "Precision and recall",
 ) -> None:
-    """Draws one small precision-recall plot a class, the best class first, into a PNG.
+    """Draws one small precision-recall plot per class, the best class first, into a PNG.
 
     Args:
         curves: precision (M,) and recall (M,) by class name.

@@ -92,7 +92,7 @@ def draw(
 
     Args:
         image: (H, W, 3) RGB, the upright image.
-        detections: in its pixels, in falling score.
+        detections: in its pixels, by decreasing score.
         classes: names of the labels 1..K.
         min_score: detections below this score are left out, so that the picture stays readable.
         show_scores: whether labels show scores too.

@@ -1,4 +1,4 @@
-"""Colours: one a class, stable by its place among the classes."""
+"""Colours: one per class, stable by its place among the classes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Selective search ranks a region by its place in the hierarchy of merges (the whole image is
 1) times a random number, so that large regions tend to come first and the small ones of one
 colour space do not crowd out those of the others (Uijlings et al. 2013, §4.4). OpenCV draws that
-number from the C library's global generator. Here falling area stands for the place in the
+number from the C library's global generator. Here decreasing area stands for the place in the
 hierarchy, and the draws come from a seed, so the order depends on the set of boxes alone.
 
 Many boxes are nearly the same, and the first few hundred should not be. So those that overlap no
@@ -29,7 +29,7 @@ _BLOCK: Final = 64
 
 
 def unique_by_area(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Returns the distinct boxes (N, 4) by falling area, ties by their coordinates.
+    """Returns the distinct boxes (N, 4) by decreasing area, ties by their coordinates.
 
     Args:
         boxes: (M, 4) xyxy in whole pixels, in any order.

@@ -119,7 +119,7 @@ def test_detectron2(tmp_path):
     found = read_proposals(file)
     assert found.names == ("000012", 17)
     assert found.documented == BoxConvention("xywh", "edges")
-    np.testing.assert_array_equal(found.boxes[0], BOXES[::-1])  # by falling score
+    np.testing.assert_array_equal(found.boxes[0], BOXES[::-1])  # by decreasing score
 
 
 def test_the_box_mode_may_be_detectrons_own_type():

@@ -1,4 +1,4 @@
-"""What `frcnn detect` counts and says at its end."""
+"""The summary that `frcnn detect` prints at its end."""
 
 from __future__ import annotations
 

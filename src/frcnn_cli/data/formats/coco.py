@@ -19,7 +19,7 @@ from frcnn_cli.records import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class CocoFile:
-    """What one COCO JSON file says.
+    """The content of one COCO JSON file.
 
     Attributes:
         path: the file.
@@ -30,7 +30,7 @@ class CocoFile:
         starts: (I + 1,) the objects of image i are `starts[i]` up to `starts[i + 1]`.
         boxes: (N, 4) float32 xyxy, as written: not clipped, maybe empty.
         category_ids: (N,) int64.
-        difficult: (N,) bool; crowds, and what the file says to ignore.
+        difficult: (N,) bool; crowds, and what the file marks as ignored.
         numbers: (N,) int32; the place of each object in the file's list, counted from 1.
         bad: what is wrong with an image's annotations, by its place; those are not in the
             arrays.
@@ -64,7 +64,7 @@ class CocoReader:
     folders: Mapping[str, ImageFinder]
 
     def read(self, image_id: str) -> Record:
-        """Returns what the file says, and the image it belongs to.
+        """Returns the annotation of an image, and the image.
 
         Raises:
             AnnotationError: it has no image.

@@ -37,7 +37,7 @@ class _Found:
 
     Attributes:
         file: its content.
-        name: what it calls its images, such as "train2017"; "" where it says nothing.
+        name: what it calls its images, such as "train2017"; "" where it has no such name.
         images: finds them.
     """
 
@@ -50,7 +50,7 @@ def find_coco(root: Path, unused: Unused = ignore) -> Dataset | None:
     """Returns the COCO JSON files of `root` as one data set, or None.
 
     They are `annotations/instances_*.json` or else any COCO file in `annotations`, in the folders
-    `train`, `val` and `test`, or in `root`. A file's name or folder says which split it is.
+    `train`, `val` and `test`, or in `root`. A file's name or folder names its split.
 
     Args:
         root: the folder.

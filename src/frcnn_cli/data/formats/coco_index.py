@@ -24,11 +24,11 @@ from frcnn_cli.data.formats.coco_json import (
     id_text,
     is_set,
     read_lists,
-    told,
+    reason_of,
     whole,
 )
 from frcnn_cli.data.formats.voc_xml import LARGEST
-from frcnn_cli.data.record import MOST_TOLD
+from frcnn_cli.data.record import MOST_REPORTED
 from frcnn_cli.errors import AnnotationError, DataError, count
 
 EntryT = TypeVar("EntryT")
@@ -38,7 +38,7 @@ def read_coco(path: Path) -> CocoFile | None:
     """Reads a COCO JSON file; None where it lacks `images` or `categories`, and so is another.
 
     Raises:
-        AnnotationError: it cannot be read, is not JSON or says nothing of objects.
+        AnnotationError: it cannot be read, is not JSON or has no objects.
     """
     top = read_lists(path)
     if top.images is None or top.categories is None:
@@ -198,9 +198,9 @@ class _Objects:
         try:
             entry = self._decoder.decode(raw)
         except (ValueError, RecursionError) as error:
-            owner = self._owner(place, _image_id(raw), told(error))
+            owner = self._owner(place, _image_id(raw), reason_of(error))
             if owner is not None:
-                self._refuse(owner, f"annotation {place}: {told(error)}")
+                self._refuse(owner, f"annotation {place}: {reason_of(error)}")
             return
         owner = self._owner(place, entry.image_id, "its image_id is null")
         if owner is None:
@@ -242,7 +242,7 @@ class _Objects:
 
     def _refuse(self, owner: int, problem: str) -> None:
         found = self.bad.setdefault(owner, [])
-        if len(found) <= MOST_TOLD:  # one more, so that it is told that there are more
+        if len(found) <= MOST_REPORTED:  # one more, so that the report shows that there are more
             found.append(problem)
 
     def _problem(self, entry: CocoAnnotation, category: int | None) -> str:
@@ -264,7 +264,7 @@ def _entries(
         try:
             yield decoder.decode(raw)
         except (ValueError, RecursionError) as error:
-            notes.add(f"{noun} that cannot be read", f"number {place} ({told(error)})")
+            notes.add(f"{noun} that cannot be read", f"number {place} ({reason_of(error)})")
 
 
 def _image_id(raw: msgspec.Raw) -> float | str | None:
@@ -287,7 +287,7 @@ class _Notes:
         self._found[kind] = number + 1, first
 
     def all(self) -> tuple[DataError, ...]:
-        """Returns one error a kind."""
+        """Returns one error per kind."""
         return tuple(
             AnnotationError(
                 f"has {count(number, noun)} {rest}, such as {first[:200]}",

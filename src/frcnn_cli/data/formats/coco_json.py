@@ -62,7 +62,7 @@ class CocoLists(msgspec.Struct):
 
 
 class OfImage(msgspec.Struct, gc=False):
-    """The part of an annotation that says whose it is."""
+    """The part of an annotation that names its image."""
 
     image_id: _Id
 
@@ -145,17 +145,17 @@ def read_lists(path: Path) -> CocoLists:
             raise
         except ValueError:
             # Python writes NaN, which is not JSON; as null, it costs one image, not the file.
-            mended, count = _NOT_A_NUMBER.subn(b"null", data)
+            fixed, count = _NOT_A_NUMBER.subn(b"null", data)
             if not count:
                 raise
-            return msgspec.json.decode(mended, type=CocoLists)
+            return msgspec.json.decode(fixed, type=CocoLists)
     except (ValueError, RecursionError) as error:
         raise AnnotationError(
-            f"is not COCO JSON ({told(error)})", remedy="export it again as UTF-8", file=path
+            f"is not COCO JSON ({reason_of(error)})", remedy="export it again as UTF-8", file=path
         ) from error
 
 
-def told(error: Exception) -> str:
-    """Returns what a decoder complains of, to go on a sentence."""
+def reason_of(error: Exception) -> str:
+    """Returns the message of a decoder, short and to be put into a sentence."""
     text = str(error)
     return (text[:1].lower() + text[1:])[:200]

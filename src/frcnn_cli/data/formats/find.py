@@ -40,7 +40,7 @@ FINDERS: tuple[Finder, ...] = (find_devkit, find_year, find_coco, find_yolo, fin
 def find_dataset(path: Path | str) -> Dataset:
     """Returns the data set in the folder `path`, or else in one of the folders just below it.
 
-    `str()` of the result says in one line what was chosen.
+    `str()` of the result describes it in one line.
 
     Raises:
         DataError: there is no such folder, it cannot be read, or it holds no data set;

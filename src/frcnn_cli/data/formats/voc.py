@@ -23,7 +23,7 @@ class VocReader:
     folders: Mapping[str, VocFolder]
 
     def read(self, image_id: str) -> Record:
-        """Returns what the XML says, and the image it belongs to.
+        """Returns the annotation in the XML, and its image.
 
         Raises:
             AnnotationError: there is no such XML, it is none, or it has no image.

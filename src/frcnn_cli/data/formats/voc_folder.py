@@ -137,7 +137,7 @@ class VocFolder:
         return self._orphans.get(name, [])
 
     def _claimed(self, stems: Iterable[str]) -> dict[str, list[str]]:
-        """Returns the XML files by the image that they say they are of, if it has another name."""
+        """Returns the XML files by the image that they name, if it has another name than they."""
         claims = defaultdict(list)
         for stem in stems:
             name = _quick_filename(self.source(stem))

@@ -51,13 +51,13 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class VocAnnotation:
-    """What one VOC XML file says, before it is checked against its image.
+    """The content of one VOC XML file, before it is checked against its image.
 
     Attributes:
         filename: the image's name without any folder; "" where the file gives none.
         names: the class of each object that can be trusted, in the file's order.
         boxes: (N, 4) float32 xyxy, 0-based pixel edges, as written: not clipped, maybe empty.
-        difficult: (N,) bool; False where the file says nothing.
+        difficult: (N,) bool; False where the file does not say.
         numbers: the place of each object in the file, counted from 1.
         faults: the objects that cannot be trusted, which are in none of the above.
     """

@@ -42,7 +42,7 @@ class YoloReader:
     shared: frozenset[str] = frozenset()
 
     def read(self, image_id: str) -> Record:
-        """Returns what the label file says; an image without one has no objects.
+        """Returns the content of the label file; an image without one has no objects.
 
         Raises:
             AnnotationError: it is not text, or there is no image.

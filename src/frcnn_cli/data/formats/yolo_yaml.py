@@ -13,7 +13,7 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading, text_lines
 
 LARGEST_YAML = 1 << 20
-"""Bytes of a `data.yaml` beyond which it is none."""
+"""Largest size of a `data.yaml` in bytes."""
 _MOST_VALUES = 200_000
 """Values of a `data.yaml`, with all that its aliases repeat: a few lines can stand for billions."""
 

@@ -54,7 +54,7 @@ class CocoEvaluation:
         summary: the twelve numbers of COCO's table in 0..1: `ap`, `ap50`, `ap75`, `ap_small`,
             `ap_medium`, `ap_large`, `ar_1`, `ar_10`, `ar_100` (with so many detections per class
             and image), `ar_small`, `ar_medium`, `ar_large`. None where there is nothing to find.
-        classes: one a class, in the order of the labels.
+        classes: one per class, in the order of the labels.
     """
 
     summary: dict[str, float | None]

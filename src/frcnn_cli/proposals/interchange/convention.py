@@ -136,7 +136,7 @@ def try_convention(convention: BoxConvention, examples: Sequence[Example]) -> Co
 def choose_convention(
     examples: Sequence[Example], documented: BoxConvention
 ) -> tuple[ConventionFit, list[ConventionFit]]:
-    """Returns the convention that fits best, and all of them by falling best overlap.
+    """Returns the convention that fits best, and all of them by decreasing best overlap.
 
     It is the documented one, unless another overlaps the objects clearly better or the documented
     one puts boxes outside their images.

@@ -23,7 +23,8 @@ class ImportedProposals:
         format: of the file, in words.
         documented: how a row is to be read, by the format's own documentation.
         names: how the file calls each image; None where it has the order of a split.
-        boxes: (N, 4) of each image, four numbers a row, in falling score or the file's order.
+        boxes: (N, 4) of each image, four numbers per row, by decreasing score or in the file's
+            order.
     """
 
     format: str
@@ -33,7 +34,7 @@ class ImportedProposals:
 
 
 def ordered(rows: Any, scores: Any, where: str) -> DoubleArray:
-    """Returns boxes (N, 4) by falling score.
+    """Returns boxes (N, 4) by decreasing score.
 
     Args:
         rows: (N, 4), or (N, 5) with scores in the last column.
@@ -53,10 +54,12 @@ def ordered(rows: Any, scores: Any, where: str) -> DoubleArray:
             scores = table[:, 4]
         if scores is None:
             return table
-        falling = np.argsort(-np.asarray(scores, np.float64).reshape(len(table)), kind="stable")
+        order = np.argsort(-np.asarray(scores, np.float64).reshape(len(table)), kind="stable")
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{where} has {error} instead of one row of four numbers a box") from error
-    return table[falling, :4]
+        raise DataError(
+            f"{where} has {error} instead of one row of four numbers per box"
+        ) from error
+    return table[order, :4]
 
 
 def collect(
@@ -72,7 +75,7 @@ def collect(
         entries: name (None where the file has none), rows (N, 4 or more) and scores of each image.
 
     Raises:
-        DataError: an image comes twice, or its numbers are no boxes.
+        DataError: an image comes twice, or its numbers are not boxes.
     """
     names: list[Name] = []
     boxes = []

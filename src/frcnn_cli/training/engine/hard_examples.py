@@ -77,7 +77,7 @@ class HardExamples:
         return losses.nan_to_num(nan=torch.inf)  # selected, so that the step reports it
 
     def _outputs(self, image: Tensor, rois: Tensor) -> list[RegionOutput]:
-        """Returns what the network says of an image's RoIs, no more at once than train."""
+        """Returns the network's output for an image's RoIs, no more at once than train."""
         features = self._forward.features(image)
         return [
             self._forward.regions(features, part)
