@@ -93,7 +93,7 @@ def voc10(precision, recall):
 
 
 def coco_matches(samples, detections, label, min_overlap):
-    """COCO's matching of one class without crowds: (score, found) by decreasing score, and objects."""
+    """COCO's matching of one class: (score, found) by decreasing score, and objects."""
     rows, objects = [], 0
     for sample in samples:
         truth = [inclusive(box) for box in sample.boxes[sample.labels == label]]

@@ -1,12 +1,18 @@
-"""The environment of child processes."""
+"""Child processes: their environment, and how they ended."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SAFE_PATH = "PYTHONSAFEPATH"
+
+
+def exit_reason(code: int) -> str:
+    """Returns how a process with an exit code ended: "SIGSEGV", or "exit code 3"."""
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
 
 
 def import_nothing_from_here() -> None:

@@ -28,7 +28,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.runtime.child import safe_path
+from frcnn_cli.runtime.child import exit_reason, safe_path
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 
 TaskT = TypeVar("TaskT")
@@ -200,7 +200,7 @@ class _Worker(Generic[TaskT, ResultT]):
                 "a worker process could not start",
                 remedy='a script needs `if __name__ == "__main__":` around what starts them',
             )
-        return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+        return WorkerDied(exit_reason(code))
 
 
 def _pick(idle: list[_Worker[TaskT, ResultT]], *, fresh: bool) -> _Worker[TaskT, ResultT] | None:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from signal import Signals
 from typing import Any
 
 from frcnn_cli.errors import FrcnnError
+from frcnn_cli.runtime.child import exit_reason
 
 _ANSWER = "frcnn-probe "
 """Prefix of the line of stdout that holds the answer: packages print at import."""
@@ -60,10 +60,11 @@ def run_probe(name: str) -> Outcome:
         from frcnn_cli.decoding import decode_json  # needs NumPy, which may be broken
 
         return decode_json(answers[-1].removeprefix(_ANSWER), Outcome)
-    if -done.returncode in set(Signals):
-        return Outcome(problem=f"it crashed at import ({Signals(-done.returncode).name})")
+    how = exit_reason(done.returncode)
+    if how.startswith("SIG"):
+        return Outcome(problem=f"it crashed at import ({how})")
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    return Outcome(problem=f"exit code {done.returncode}: {last}")
+    return Outcome(problem=f"{how}: {last}")
 
 
 def _answer(name: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from frcnn_cli.cli.text import MOST_ROWS, count, from_score, table
 from frcnn_cli.config import Metric, VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
-from frcnn_cli.evaluation.analysis.comparison import Comparison
+from frcnn_cli.evaluation.analysis.comparison import Comparison, share, signed
 from frcnn_cli.evaluation.explain import Explanation
 from frcnn_cli.evaluation.metrics.coco import CocoEvaluation
 from frcnn_cli.evaluation.run import EvaluationRun
@@ -79,7 +79,7 @@ def _class_table(
     """
     classes = run.evaluation.classes
     columns = {"class": "mean", "objects": f"{sum(each.objects for each in classes):,}"}
-    columns |= {"difficult": "", **{name: _number(mean) for name, (mean, _) in figures.items()}}
+    columns |= {"difficult": "", **{name: share(mean) for name, (mean, _) in figures.items()}}
     styles = {name: "bold" if name == main else "dim" for name in ("difficult", *figures)}
     caption = f"{rules}; {run.evaluation.images:,} images"
     if (more := len(classes) - MOST_ROWS) > 0:
@@ -87,20 +87,20 @@ def _class_table(
     shown = table(columns, caption=caption, styles=styles)
     shown.add_column("")
     for place, each in enumerate(classes[:MOST_ROWS]):
-        numbers = [_number(values[place]) for _, values in figures.values()]
+        numbers = [share(values[place]) for _, values in figures.values()]
         bar = _bar(figures[main][1][place])
         shown.add_row(Text(each.name), f"{each.objects:,}", f"{each.difficult:,}", *numbers, bar)
     return shown
 
 
 def _coco_summary(coco: CocoEvaluation) -> Table:
-    caps = ", ".join(_number(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
+    caps = ", ".join(share(coco.summary[f"ar_{cap}"]) for cap in (1, 10, 100))
     shown = table(
         dict.fromkeys(("size of the object", *SIZES), ""),
         caption=f"AR with 1, 10 and 100 detections of a class per image: {caps}",
     )
     for key in ("ap", "ar"):
-        shown.add_row(key.upper(), *(_number(coco.summary[f"{key}_{size}"]) for size in SIZES))
+        shown.add_row(key.upper(), *(share(coco.summary[f"{key}_{size}"]) for size in SIZES))
     return shown
 
 
@@ -116,28 +116,9 @@ def _explanation_table(explanation: Explanation, iou: float) -> Table:
     start = f"{explanation.curve}, VOC rules, IoU ≥ {iou:g}"
     shown.add_row(Text("as it is", "bold"), Text(start), f"[bold]{explanation.map:.4f}[/]", "")
     for each in explanation.variations:
-        change = Text(
-            _signed(each.difference, "+.4f", zero="0"), _coloured(round(each.difference, 4))
-        )
+        change = Text(signed(each.difference, 4), _coloured(round(each.difference, 4)))
         shown.add_row(Text(each.convention), Text(each.value), f"{each.map:.4f}", change)
     return shown
-
-
-def _number(value: float | None) -> str:
-    """Returns a fraction with three digits, a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _signed(value: float, digits: str = "+.3f", zero: str = "0.000") -> str:
-    """Returns a difference with its sign; zero has none.
-
-    Args:
-        value: the difference.
-        digits: its format.
-        zero: what is shown for zero.
-    """
-    shown = format(value, digits)
-    return zero if float(shown) == 0 else shown.replace("-", "−")
 
 
 def _coloured(value: float) -> str:
@@ -159,8 +140,8 @@ def comparison_table(comparison: Comparison) -> RenderableType:
         {
             "class": "mean",
             "objects": f"{objects:,}",
-            "AP A": _number(a.map),
-            "AP B": _number(b.map),
+            "AP A": share(a.map),
+            "AP B": share(b.map),
             "B − A": _difference(comparison.difference, comparison.interval),
             "95 % interval": _interval(comparison.interval),
         },
@@ -171,8 +152,8 @@ def comparison_table(comparison: Comparison) -> RenderableType:
         shown.add_row(
             Text(each.name),
             f"{each.objects:,}",
-            _number(each.a),
-            _number(each.b),
+            share(each.a),
+            share(each.b),
             _difference(each.difference, each.interval),
             _interval(each.interval),
         )
@@ -184,10 +165,10 @@ def _difference(value: float | None, interval: Interval | None) -> Text:
     if value is None:
         return Text("–", "dim")
     clear = interval is not None and interval.excludes_zero
-    return Text(_signed(value), _coloured(value if clear else 0))
+    return Text(signed(value), _coloured(value if clear else 0))
 
 
 def _interval(interval: Interval | None) -> Text:
     if interval is None:
         return Text("–", "dim")
-    return Text(f"{_signed(interval.low)} to {_signed(interval.high)}", "dim")
+    return Text(f"{signed(interval.low)} to {signed(interval.high)}", "dim")

@@ -56,6 +56,19 @@ class Comparison:
         return f"The interval excludes 0: {better} is better than {worse} on such images."
 
 
+def share(value: float | None) -> str:
+    """Returns a share with three digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Returns a difference with its sign; zero has none, and None is a dash."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
 def compare(a: Analysis, b: Analysis) -> Comparison:
     """Compares `b` with `a`; both must be of one split, metric, number of resamples and seed."""
     assert a.split.objects.image_ids == b.split.objects.image_ids

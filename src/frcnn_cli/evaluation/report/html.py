@@ -14,7 +14,7 @@ from markupsafe import Markup
 from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.calibration import reliability
-from frcnn_cli.evaluation.analysis.comparison import Comparison
+from frcnn_cli.evaluation.analysis.comparison import Comparison, share, signed
 from frcnn_cli.evaluation.analysis.error_types import FalseNegativeType
 from frcnn_cli.evaluation.report import charts
 from frcnn_cli.evaluation.report.galleries import FALSE_NEGATIVES, FALSE_POSITIVES, Gallery
@@ -181,8 +181,8 @@ def _render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     environment = templates_of("frcnn_cli.evaluation.report")
     environment.filters |= {
-        "share": lambda value: "–" if value is None else f"{value:.3f}",
-        "signed": _signed,
+        "share": share,
+        "signed": signed,
         "count": lambda value: f"{value:,}",
         "steps": lambda value: f"{value:+,}".replace("-", "−") if value else "0",
         "percent": lambda value: f"{100 * value:.1f}%",
@@ -199,11 +199,3 @@ def _environment() -> Environment:
         },
     }
     return environment
-
-
-def _signed(value: float | None) -> str:
-    """Returns a difference with its sign; zero has none."""
-    if value is None:
-        return "–"
-    text = f"{value:+.3f}"
-    return "0.000" if float(text) == 0 else text.replace("-", "−")

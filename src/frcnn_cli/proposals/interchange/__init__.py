@@ -7,7 +7,6 @@ and memory: a file is read in a process of its own, with limits that grow with i
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from frcnn_cli.files import reading
 from frcnn_cli.proposals.interchange.convention import Base, BoxConvention, Order
 from frcnn_cli.proposals.interchange.formats import READERS
 from frcnn_cli.proposals.interchange.record import ImportedProposals, Name
+from frcnn_cli.runtime.child import exit_reason
 
 _MEGABYTE = 1 << 20
 _WAITING = 20
@@ -86,8 +86,7 @@ def _read_apart(file: Path, memory: int, seconds: int) -> bytes:
         raise too_long from None
     if done.returncode == 0:
         return done.stdout
-    code = -done.returncode
-    how = signal.Signals(code).name if code in set(signal.Signals) else f"exit code {-code}"
+    how = exit_reason(done.returncode)
     if how in {"SIGXCPU", "SIGKILL"}:
         raise too_long
     raise DataError(f"crashes its reader ({how})", remedy="write it again", file=file)
