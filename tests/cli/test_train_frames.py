@@ -37,4 +37,4 @@ def test_the_optimizer_is_near_the_command(scenes: Path, tmp_path: Path) -> None
     finally:
         hook.remove()
     assert done.returncode == 0, done.stderr
-    assert len(steps[0]) <= 5, steps[0]
+    assert len(steps[-1]) <= 5, steps[-1]  # those before are measured for the estimate

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.support.gpu_usage import PretendGPU
 
 from frcnn_cli.errors import DeviceError
 from frcnn_cli.runtime import device
-from frcnn_cli.runtime.device import named_device, pick_device
+from frcnn_cli.runtime.device import fetch_later, named_device, pick_device
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,13 @@ def test_a_gpu_without_kernels_is_named_before_the_work(monkeypatch) -> None:
         "sm_80, cannot compute on it (CUDA error: no kernel image is available); install a torch "
         "that is built for it, or use the CPU (--gpus 0)"
     )
+
+
+def test_numbers_that_do_not_come_are_not_waited_for_without_end(
+    pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = torch.arange(3.0, device="cuda")
+    assert fetch_later(numbers, limit=60)() == [0, 1, 2]
+    monkeypatch.setattr(torch.cuda.Event, "query", lambda _: False)
+    with pytest.raises(RuntimeError, match=r"the GPU has not answered for 0 s"):
+        fetch_later(numbers, limit=0.01)()

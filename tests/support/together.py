@@ -16,7 +16,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from frcnn_cli.training.distributed.context import DistributedContext, connected
-from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.report import StepReport
 from support import tiny
 from support.settings import train_config
 

@@ -28,12 +28,13 @@ def bin_maxima(
     winners = torch.empty_like(values, dtype=torch.long)
     if winners.numel():
         block = min(triton.next_power_of_2(channels), _CHANNELS)
-        _bin_maxima[len(corners) * size * size, triton.cdiv(channels, block)](
-            *(cells, images.int(), corners.int(), values, winners),
-            *(batch * height * width, height, width, channels),
-            size,
-            block,
-        )
+        with torch.cuda.device_of(cells):  # type: ignore[no-untyped-call]  # where Triton launches
+            _bin_maxima[len(corners) * size * size, triton.cdiv(channels, block)](
+                *(cells, images.int(), corners.int(), values, winners),
+                *(batch * height * width, height, width, channels),
+                size,
+                block,
+            )
     return values.permute(0, 3, 1, 2), winners.permute(0, 3, 1, 2)
 
 
@@ -55,12 +56,13 @@ def sum_into_cells(
     grads, places = (each.permute(0, 2, 3, 1).contiguous() for each in (grad, winners))
     sums = grads.new_empty(batch, height, width, channels, dtype=torch.float32)
     block = min(triton.next_power_of_2(channels), _CHANNELS)
-    _sum_into_cells[batch * height * width, triton.cdiv(channels, block)](
-        *(grads, places, images.int(), corners.int(), sums),
-        *(len(corners), height, width, channels),
-        grad.shape[-1],
-        block,
-    )
+    with torch.cuda.device_of(grads):  # type: ignore[no-untyped-call]
+        _sum_into_cells[batch * height * width, triton.cdiv(channels, block)](
+            *(grads, places, images.int(), corners.int(), sums),
+            *(len(corners), height, width, channels),
+            grad.shape[-1],
+            block,
+        )
     return sums.to(grad.dtype).permute(0, 3, 1, 2)
 
 

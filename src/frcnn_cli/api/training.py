@@ -14,7 +14,7 @@ from frcnn_cli.config.recipes import RecipeName
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.runtime.device import pick_device
 from frcnn_cli.runtime.progress import log_lines
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import new_job

@@ -10,6 +10,11 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from frcnn_cli.cli.ranks import first_reports
+
+UsageError = typer.BadParameter.__mro__[1]  # click's, or a copy in Typer
+"""Of a wrong command line."""
+USAGE = 2
 _PLAIN: Mapping[str, str] = {
     r"^Value error, ": "",
     r"^Input should be less than or equal to 1$": "it must be at most 1: 50 % is 0.5",
@@ -49,7 +54,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            return super().invoke(ctx)
+            with first_reports(UsageError, code=USAGE):
+                return super().invoke(ctx)
         except typer.BadParameter as error:
             for written, shown in _PLAIN.items():
                 error.message = re.sub(written, shown, error.message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -145,16 +147,24 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def fetch_later(numbers: Tensor) -> Callable[[], list[float]]:
-    """Starts to copy numbers (N,) to the CPU; returns a function that waits for them."""
+def fetch_later(numbers: Tensor, limit: float = math.inf) -> Callable[[], list[float]]:
+    """Starts to copy numbers (N,) to the CPU; returns a function that waits for them.
+
+    The function raises a RuntimeError if a GPU takes more than `limit` seconds.
+    """
     if numbers.device.type != "cuda":
         return numbers.tolist
     fetched = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     fetched.copy_(numbers, non_blocking=True)
     arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    arrived.record()
+    arrived.record(torch.cuda.current_stream(numbers.device))
 
     def wait() -> list[float]:
+        until = time.monotonic() + limit
+        while limit < math.inf and not arrived.query():  # type: ignore[no-untyped-call]
+            if time.monotonic() > until:
+                raise RuntimeError(f"the GPU has not answered for {limit:.0f} s")
+            time.sleep(0.001)
         arrived.synchronize()
         values: list[float] = fetched.tolist()
         return values

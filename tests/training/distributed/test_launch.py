@@ -7,6 +7,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
 from frcnn_cli.training.distributed import launch
+from frcnn_cli.training.distributed.watch import LOST
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,10 @@ def failure(rank: int, code: int, when: int) -> ProcessFailure:
 
 
 def test_the_first_to_die_is_named_and_not_those_that_lost_it() -> None:
-    lost, killed = failure(0, launch.LOST, 1), failure(1, -9, 2)
+    lost, killed = failure(0, LOST, 1), failure(1, -9, 2)
     with pytest.raises(TrainingError, match="process 1 of 2 ended with SIGKILL"):
         launch.code_of({0: lost, 1: killed}, 2)
     assert launch.code_of({0: failure(0, 3, 1)}, 2) == 3  # images were left out
     assert launch.code_of({0: lost, 1: failure(1, 1, 2)}, 2) == 1  # process 1 printed why
-    with pytest.raises(TrainingError, match="the 2 processes lost each other"):
-        launch.code_of({0: lost, 1: failure(1, launch.LOST, 2)}, 2)
+    with pytest.raises(TrainingError, match="one of the 2 processes did not answer"):
+        launch.code_of({0: lost, 1: failure(1, LOST, 2)}, 2)

@@ -17,8 +17,10 @@ from frcnn_cli.model.backbones import vgg16
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.engine.loop import StepReport, Trainer
-from frcnn_cli.training.engine.state import trainer_state
+from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.optimizer import AveragedWeights
+from frcnn_cli.training.engine.report import StepReport
+from frcnn_cli.training.engine.state import last_whole_state, trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from support import tiny
 from support.settings import changed, train_config
@@ -154,6 +156,52 @@ def test_a_step_that_is_not_finite_touches_no_weight_though_others_follow(
         torch.equal(tensor.cpu(), weights[name].cpu())
         for name, tensor in trainer.model.state_dict().items()
     )
+    assert trainer.average is not None
+    assert before.average is not None
+    for name, tensor in before.average.values.items():
+        assert torch.equal(trainer.average.values[name].cpu(), tensor.cpu()), name
+
+
+def test_steps_that_a_gpu_cannot_end_are_not_in_the_state_of_a_lost_run(
+    pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPU waits for another rank from the middle of step 3 on: nothing after it is done."""
+    trainer = trainer_on("cuda")
+    list(trainer.run(map(tiny.batch, range(2))))
+    expected = on_cpu(trainer)
+    assert trainer.steps_done() == 2
+    monkeypatch.setattr(torch.cuda.Event, "query", lambda _: False)
+    monkeypatch.setattr(trainer.optimizer, "step", lambda: None)
+    monkeypatch.setattr(AveragedWeights, "update", lambda *_: None)
+    next(trainer.run(map(tiny.batch, range(2, 4)), rests=never))
+    assert (trainer.step, trainer.steps_done()) == (4, 2)
+    state = last_whole_state(trainer)
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in expected.items())
+    assert int(state["step"]) == 2
+
+
+def test_a_state_without_a_step_has_no_moments(
+    pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step makes them, and may never have set them."""
+    trainer = trainer_on("cuda", changed(CONFIG, optimizer="adamw"))
+    monkeypatch.setattr(torch.cuda.Event, "query", lambda _: False)
+    next(trainer.run(map(tiny.batch, range(2)), rests=never))
+    state = last_whole_state(trainer)
+    assert int(state["step"]) == 0
+    assert not [name for name in state if name.startswith("optimizer.")]
+
+
+def test_a_state_that_changes_while_it_is_copied_is_copied_again(
+    pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_on("cuda")
+    monkeypatch.setattr(torch.cuda.Event, "query", lambda _: False)
+    next(trainer.run(map(tiny.batch, range(2)), rests=never))
+    asked = iter([False])  # before the first copy; both steps are done after it
+    monkeypatch.setattr(torch.cuda.Event, "query", lambda _: next(asked, True))
+    assert int(last_whole_state(trainer)["step"]) == 2
 
 
 @pytest.mark.gpu

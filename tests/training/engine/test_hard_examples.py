@@ -10,7 +10,8 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
-from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.report import StepReport
 from support import tiny
 from support.settings import changed, train_config
 

@@ -8,7 +8,8 @@ import torch
 from frcnn_cli.config import TrainConfig
 from frcnn_cli.errors import TrainingError
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.engine.loop import StepReport, Trainer
+from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.engine.state import trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from support import tiny

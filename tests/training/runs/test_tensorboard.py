@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.runs.tensorboard import FOLDER, Board
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

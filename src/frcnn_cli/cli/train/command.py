@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -16,11 +15,13 @@ import typer
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
-from frcnn_cli.cli.terminal import INTERRUPTED, SOME_FAILED, Terminal
+from frcnn_cli.cli.ranks import first_reports, is_first
+from frcnn_cli.cli.terminal import FAILED, INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts, from_score
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
 from frcnn_cli.config.recipes import RecipeName
+from frcnn_cli.errors import FrcnnError
 
 if TYPE_CHECKING:
     import torch
@@ -91,29 +92,31 @@ def train(
             step.
         replay: Repeat the step in FILE, whose loss was not finite, and show where it began.
     """
-    with context.terminal(silent=not _is_first()) as terminal:
+    with context.terminal(silent=not is_first()) as terminal:
         from frcnn_cli.training.distributed.context import DistributedContext
         from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
         from frcnn_cli.training.runs.agreement import check_batch_divides
         from frcnn_cli.training.runs.folder import RunFolder
 
         distributed = DistributedContext.from_env()
-        wanted = (
-            processes_wanted(gpus, processes)
-            if distributed.world_size == 1
-            else distributed.world_size
-        )
         cache = context.cache
         if replay is not None:
             _replay(terminal, replay, device_of(distributed, gpus))
             return
-        old = RunFolder.existing(cache, run) if resume else None
-        if old is None:
-            job = new_job(context.settings(), click.params, wanted, cache)
-        else:
-            job = resumed_job(old.job(), click, cache)
+        with first_reports(FrcnnError, code=FAILED):
+            wanted = (
+                processes_wanted(gpus, processes)
+                if distributed.world_size == 1
+                else distributed.world_size
+            )
+            old = RunFolder.existing(cache, run) if resume else None
+            if old is None:
+                job = new_job(context.settings(), click.params, wanted, cache)
+            else:
+                job = resumed_job(old.job(), click, cache)
+            if not dry_run:
+                check_batch_divides(job.recipe.train, wanted)
         if wanted > distributed.world_size and not dry_run:
-            check_batch_divides(job.recipe.train, wanted)  # here, so that one process reports it
             if code := run_processes(wanted, sys.argv[1:]):
                 raise typer.Exit(code)
             return
@@ -132,24 +135,19 @@ def train(
             terminal.finish(list(result.failures), succeeded=1)
 
 
-def _is_first() -> bool:
-    """Returns whether this process prints; torch's launcher numbers the processes it starts."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 @contextmanager
 def _one_rank_reports() -> Iterator[None]:
     """Suppresses secondary errors; the failing rank reports the cause."""
     from frcnn_cli.training.distributed.context import RankLostError
-    from frcnn_cli.training.distributed.launch import LOST
+    from frcnn_cli.training.distributed.watch import end_process
 
     try:
         yield
     except RankLostError as error:
         _LOGGER.debug("%s", error)
-        raise typer.Exit(LOST) from error
+        end_process()
     except KeyboardInterrupt as error:
-        if _is_first():
+        if is_first():
             raise
         raise typer.Exit(INTERRUPTED) from error
 

@@ -13,7 +13,7 @@ from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts
 from frcnn_cli.cli.train.preflight import render_data_check, render_estimate
 from frcnn_cli.runtime.progress import SECONDS_BETWEEN_LINES, log_lines
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
 from frcnn_cli.training.runs.events import TrainEvents, TrainStart
 

@@ -28,8 +28,10 @@ _HARMLESS = ("`broadcast_buffers` is deprecated", "Grad strides do not match buc
 _LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _EXCHANGE_TIMEOUT = timedelta(days=2)
 """Of sums and objects: the other ranks wait for a region search, which may take so long."""
-_STEP_TIMEOUT = timedelta(minutes=10)
+STEP_TIMEOUT = timedelta(minutes=10)
 """Of gradients: all ranks start a step together."""
+_SILENCE = timedelta(seconds=40)
+"""After which a rank that takes no part in a heartbeat is lost."""
 
 
 class RankLostError(TrainingError):
@@ -46,6 +48,7 @@ class DistributedContext:
         local_rank: rank on this machine, and index of the process's GPU.
         local_world_size: number of processes on this machine.
         group: over which numbers and objects are exchanged; None for a single process.
+        heartbeats: group of the threads that watch the ranks; None for a single process.
     """
 
     rank: int = 0
@@ -53,6 +56,7 @@ class DistributedContext:
     local_rank: int = 0
     local_world_size: int = 1
     group: dist.ProcessGroup | None = None
+    heartbeats: dist.ProcessGroup | None = None
 
     @classmethod
     def from_env(cls) -> Self:
@@ -154,14 +158,18 @@ def connected(device: torch.device) -> Iterator[DistributedContext]:
         yield SINGLE_PROCESS
         return
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    # NCCL would abort a process that lost another one, before the state of the run is saved.
+    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
     try:
-        dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
+        dist.init_process_group(backend, timeout=STEP_TIMEOUT)
         group = dist.new_group(backend="gloo", timeout=_EXCHANGE_TIMEOUT)
+        heartbeats = dist.new_group(backend="gloo", timeout=_SILENCE)
     # torch's store raises whatever the answers of another program on its port lead to.
     except (OSError, RuntimeError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise not_connected(error) from error
     assert isinstance(group, dist.ProcessGroup)  # of which all processes are
-    yield replace(DistributedContext.from_env(), group=group)
+    assert isinstance(heartbeats, dist.ProcessGroup)
+    yield replace(DistributedContext.from_env(), group=group, heartbeats=heartbeats)
     # Not in a finally: after an exception the process ends anyway, and others may be gone.
     dist.destroy_process_group()
 

@@ -16,9 +16,8 @@ from frcnn_cli.errors import ConfigError, DeviceError, TrainingError
 from frcnn_cli.runtime.cores import share_cores
 from frcnn_cli.runtime.device import pick_device, working_gpu
 from frcnn_cli.training.distributed.context import DistributedContext, not_connected
+from frcnn_cli.training.distributed.watch import LOST
 
-LOST = 75
-"""Exit code of a process that ends because another one ended."""
 INTERRUPTED = 130
 
 
@@ -110,8 +109,8 @@ def code_of(failures: Mapping[int, ProcessFailure], count: int) -> int:
     rank, first = min(causes.items(), key=lambda item: item[1].timestamp)
     if first.exitcode == LOST:
         raise TrainingError(
-            f"the {count} processes lost each other in a step",
-            remedy="--verbose shows the first error; --resume continues",
+            f"one of the {count} processes did not answer the others any more",
+            remedy="--resume continues; --verbose shows the first error",
         )
     if first.exitcode > 0:
         return first.exitcode  # it has printed why

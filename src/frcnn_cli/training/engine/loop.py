@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,12 @@ from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.model.loss import Losses
 from frcnn_cli.runtime.device import fetch_later
-from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext, RankLostError
+from frcnn_cli.training.distributed.context import (
+    SINGLE_PROCESS,
+    STEP_TIMEOUT,
+    DistributedContext,
+    RankLostError,
+)
 from frcnn_cli.training.engine.dropout import set_dropout
 from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.hard_examples import HardExamples
@@ -27,61 +33,17 @@ from frcnn_cli.training.engine.optimizer import (
     rate_factor,
     set_rate,
 )
+from frcnn_cli.training.engine.report import LaunchedStep, StepReport
 from frcnn_cli.training.engine.stages import Stages
 from frcnn_cli.training.engine.step import GRADIENT, NotFiniteError, StepInputs, TrainStep
 
 
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """The result of one step, over all ranks.
-
-    Attributes:
-        step: number of the step, from 1.
-        loss: total = classification + λ · box.
-        classification: mean log loss.
-        box: mean smooth L1.
-        foreground: number of RoIs with a class 1..K.
-        rois: number of RoIs.
-        lr: learning rate of the new layers' weights.
-        seconds: wall time of the step, including loading.
-        waiting: seconds of it spent waiting for the images.
-    """
-
-    step: int
-    loss: float
-    classification: float
-    box: float
-    foreground: int
-    rois: int
-    lr: float
-    seconds: float
-    waiting: float
-
-
-@dataclass(frozen=True)
-class _Launched:
-    """A step that a GPU may still be at.
-
-    Attributes:
-        number: of the step, from 1.
-        batch: this rank's images.
-        rois: number of RoIs over all ranks.
-        lr: learning rate of the new layers' weights.
-        waiting: seconds spent waiting for the images.
-        numbers: returns this rank's classification and box loss, the gradient's norm, and, summed
-            over the ranks, total, classification and box loss and the number of foreground RoIs.
-    """
-
-    number: int
-    batch: Batch
-    rois: int
-    lr: float
-    waiting: float
-    numbers: Callable[[], list[float]]
-
-
 class Trainer:
     """A model, its optimiser and its averaged weights.
+
+    Attributes:
+        step: number of steps taken; a GPU may still be at the last ones.
+        whole: held by the training thread while the weights are not those of a whole step.
 
     Args:
         model: on `device`; its frozen parameters stay frozen.
@@ -106,6 +68,9 @@ class Trainer:
         ema = config.optimizer.ema
         self.average = AveragedWeights(model, ema) if ema else None
         self.step = 0
+        self.whole = threading.RLock()
+        self._queued: deque[torch.cuda.Event] = deque()
+        """Ends of the last steps that a GPU may still be at."""
         self._context = context
         set_dropout(model, config.optimizer.dropout)
         self._stages = Stages(model, config)
@@ -139,7 +104,7 @@ class Trainer:
             RankLostError: another rank ended.
             FrcnnError: of `batches`, after the reports of all steps.
         """
-        launched: list[_Launched] = []
+        launched: list[LaunchedStep] = []
         failure: FrcnnError | None = None
         reported = time.perf_counter()
         for batch in _until_failure(batches):
@@ -181,7 +146,9 @@ class Trainer:
                 parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
             self._finish()
             began = time.perf_counter()
-            self._update(self._gradient_norm(), 0.0)
+            self._clip_and_set_rate(self._gradient_norm(), 0.0)
+            self.optimizer.step()
+            self._update_average()
             self._finish()
             seconds = time.perf_counter() - began
         self.optimizer.state.clear()
@@ -204,7 +171,7 @@ class Trainer:
         weight = self._stages.enter(self.step)
         return self._train_step(batch, StepInputs(self.step, max(rois, 1), weight))
 
-    def _launch(self, batch: Batch, rois: int, waiting: float) -> _Launched:
+    def _launch(self, batch: Batch, rois: int, waiting: float) -> LaunchedStep:
         """Takes a step; without waiting on a GPU, where it changes nothing after a failed one."""
         losses = self._compute(batch, rois)
         norm = self._gradient_norm()
@@ -213,16 +180,30 @@ class Trainer:
         numbers = torch.cat((torch.stack((*losses[1:], norm)), sums))
         factor = rate_factor(self.step, self.config.schedule)
         lr = self.config.optimizer.lr * factor
-        step = _Launched(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers))
+        limit = math.inf if self._context.world_size == 1 else STEP_TIMEOUT.total_seconds()
+        step = LaunchedStep(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers, limit))
         if self.device.type == "cuda":
             failed = (norm + sums[0]).isfinite().logical_not().float()
             self._failed = failed if self._failed is None else torch.maximum(self._failed, failed)
             self.optimizer.found_inf = self._failed  # type: ignore[attr-defined]
         else:
             self._numbers_of(step)
-        self._update(norm, factor)
-        self.step += 1
+        self._clip_and_set_rate(norm, factor)
+        with self.whole:
+            self.optimizer.step()
+            self._update_average()
+            self.step += 1
+            if self.device.type == "cuda":
+                self._queued.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
+                self._queued[-1].record(torch.cuda.current_stream(self.device))
+                self.steps_done()
         return step
+
+    def steps_done(self) -> int:
+        """Returns the number of steps whose weights are there, without waiting for a GPU."""
+        while self._queued and self._queued[0].query():  # type: ignore[no-untyped-call]
+            self._queued.popleft()
+        return self.step - len(self._queued)
 
     def _gradient_norm(self) -> Tensor:
         return get_total_norm(each.grad for each in self._trained() if each.grad is not None)
@@ -231,17 +212,17 @@ class Trainer:
         """Returns the parameters with a gradient; Table 6's stages leave frozen ones without."""
         return [each for each in self.model.parameters() if each.grad is not None]
 
-    def _update(self, norm: Tensor, factor: float) -> None:
-        """Moves the weights along their gradients of that norm, at `factor` times their rates."""
+    def _clip_and_set_rate(self, norm: Tensor, factor: float) -> None:
         most = self.config.optimizer.max_grad_norm
         if most:
             clip_grads_with_norm_(self._trained(), most, norm)
         set_rate(self.optimizer, factor)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(self.model, self.step)
 
-    def _numbers_of(self, step: _Launched) -> list[float]:
+    def _update_average(self) -> None:
+        if self.average is not None:
+            self.average.update(self.model, self.step, self._failed)
+
+    def _numbers_of(self, step: LaunchedStep) -> list[float]:
         """Returns total, classification and box loss and the foreground RoIs, over all ranks.
 
         Raises:
@@ -251,7 +232,9 @@ class Trainer:
         classification, box, norm, *sums = step.numbers()
         if math.isfinite(norm) and all(map(math.isfinite, sums)):
             return sums
-        self.step = step.number - 1
+        with self.whole:
+            self.step = step.number - 1
+            self._queued.clear()  # later steps change nothing
         terms = {"classification": classification, "box": box, GRADIENT: norm}
         term = next(name for name in terms if name == GRADIENT or not math.isfinite(terms[name]))
         if term == GRADIENT and not all(map(math.isfinite, sums)):
@@ -260,7 +243,7 @@ class Trainer:
         slot = self._train_step.first_slot
         raise NotFiniteError(step.number, term, terms[term], step.batch, slot)
 
-    def _report(self, step: _Launched, since: float) -> StepReport:
+    def _report(self, step: LaunchedStep, since: float) -> StepReport:
         with self._context.in_step():
             total, classification, box, foreground = self._numbers_of(step)
         return StepReport(

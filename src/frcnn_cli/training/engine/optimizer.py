@@ -79,12 +79,24 @@ class AveragedWeights:
         }
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Moves the average towards the model's weights after `step` (from 0)."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+    def update(self, model: nn.Module, step: int, failed: Tensor | None = None) -> None:
+        """Moves the average towards the model's weights.
+
+        Args:
+            model: after `step`.
+            step: from 0.
+            failed: 1 on a GPU, which changes nothing then, or 0; None is 0.
+        """
+        share = 1 - min(self._decay, (1 + step) / (10 + step))
         weights = dict(model.named_parameters())
         current: list[Tensor] = [weights[name] for name in self.values]
-        torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
+        averages = list(self.values.values())
+        if failed is None:
+            torch._foreach_lerp_(averages, current, share)
+        else:
+            moves = torch._foreach_sub(current, averages)
+            torch._foreach_mul_(moves, share * (1 - failed))
+            torch._foreach_add_(averages, moves)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:

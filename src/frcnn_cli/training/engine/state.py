@@ -33,11 +33,29 @@ def trainer_state(trainer: Trainer) -> dict[str, Tensor]:
 
 def snapshot(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns contiguous copies on the CPU, which later steps leave alone."""
-    form = torch.contiguous_format
     return {
-        name: tensor.detach().to("cpu", copy=True, memory_format=form)
-        for name, tensor in tensors.items()
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
     }
+
+
+def last_whole_state(trainer: Trainer) -> dict[str, Tensor]:
+    """Returns the `trainer_state` after the last step that was done, and waits for no other.
+
+    A GPU may wait for ever for another rank before it changes the weights; a stream of its own
+    copies them meanwhile.
+    """
+    if trainer.device.type == "cpu":
+        return trainer_state(trainer)
+    side = torch.cuda.Stream(trainer.device)  # type: ignore[no-untyped-call]
+    while True:
+        step = trainer.steps_done()
+        with torch.cuda.stream(side):
+            state = snapshot(trainer_state(trainer))
+        if trainer.steps_done() == step:  # else the GPU changed them
+            break
+    if step == 0:  # the first step makes the moments
+        state = {name: each for name, each in state.items() if not name.startswith(_OPTIMIZER)}
+    return state | {_STEP: torch.tensor(step)}
 
 
 def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import platform
 from dataclasses import replace
+from pathlib import Path
 
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.config import TrainConfig
@@ -66,3 +68,24 @@ def check_same_state(run: RunFolder, context: DistributedContext) -> None:
             remedy="name the run with --run, and copy its folder to every machine",
             file=run.path / STATE,
         )
+
+
+def agree_on_folder(folder: RunFolder | None, context: DistributedContext) -> tuple[Path, bool]:
+    """Returns the path of the run's folder, and whether this rank sees that very folder there.
+
+    Args:
+        folder: None in every rank but 0.
+        context: rank and world size of this process.
+    """
+    path = context.all_gather(None if folder is None else folder.path)[0] or Path()
+    places = context.all_gather(_place_of(path))
+    return path, places[context.rank] == places[0]
+
+
+def _place_of(path: Path) -> tuple[str, int, int] | None:
+    """Returns what tells a folder from any other one, on any machine; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return platform.node(), found.st_dev, found.st_ino

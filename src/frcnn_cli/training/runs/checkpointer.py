@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import torch
+from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
-from frcnn_cli.cache.keys import content_hash
-from frcnn_cli.cache.runs import BEST
-from frcnn_cli.config import DetectConfig, EvalConfig, TrainConfig
-from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
-from frcnn_cli.detection.loop import detect_samples
-from frcnn_cli.errors import CacheError, DeviceError, FrcnnError, TrainingError
-from frcnn_cli.evaluation.analysis.calibration import fit_calibration
-from frcnn_cli.evaluation.metrics.voc import MatchedSplit, match_split
+from frcnn_cli.config import TrainConfig
+from frcnn_cli.detection.detector import LoadedDetector
+from frcnn_cli.errors import CacheError, FrcnnError, TrainingError
 from frcnn_cli.evaluation.metrics.voc import score as evaluation_of
-from frcnn_cli.records import Detections
-from frcnn_cli.runtime.progress import Progress, silent
-from frcnn_cli.training.batches.dataset import loaders_for
+from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.distributed.context import DistributedContext, RankLostError
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
-from frcnn_cli.training.engine.loop import StepReport, Trainer
-from frcnn_cli.training.engine.state import snapshot, trainer_state
+from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.report import StepReport
+from frcnn_cli.training.engine.state import last_whole_state, snapshot, trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError
 from frcnn_cli.training.preflight.cost import checkpoint_spacing
 from frcnn_cli.training.replay import save_replay
 from frcnn_cli.training.runs.background import BackgroundWriter
-from frcnn_cli.training.runs.events import FinalScore, TrainEvents
+from frcnn_cli.training.runs.events import TrainEvents
 from frcnn_cli.training.runs.folder import RunFolder
+from frcnn_cli.training.runs.scoring import match_on
 from frcnn_cli.training.runs.tensorboard import Board
 
-_LOGGER = logging.getLogger(__name__)
+_PATIENCE = 10.0
+"""Seconds for which a process that lost another one waits for its own training thread."""
 
 
 @dataclass
@@ -49,6 +45,7 @@ class Checkpointer:
 
     Attributes:
         path: of the run's folder, in every rank.
+        is_shared: whether this rank sees that very folder there.
         folder: the folder to write; None in every rank but 0.
         trainer: what is trained.
         info: metadata of the checkpoints.
@@ -59,6 +56,7 @@ class Checkpointer:
     """
 
     path: Path
+    is_shared: bool
     folder: RunFolder | None
     trainer: Trainer
     info: CheckpointInfo
@@ -91,7 +89,9 @@ class Checkpointer:
         if isinstance(error, NotFiniteError):
             raise self._save_failed_step(error) from error
         # Whatever else ended the run came between two steps or left the weights as they were.
-        if isinstance(error, FrcnnError) and not isinstance(error, CacheError):
+        if isinstance(error, RankLostError):
+            self._save_lost_state()
+        elif isinstance(error, FrcnnError) and not isinstance(error, CacheError):
             self._save_state()
 
     @property
@@ -139,6 +139,28 @@ class Checkpointer:
         if self.folder is not None and self._saved != self.trainer.step:
             self.folder.save_state(trainer_state(self.trainer))
 
+    def on_loss(self) -> None:
+        """Writes the state of the last whole step, for a process that lost another rank.
+
+        Called in a thread while the training waits for the lost rank, and takes no further step.
+        """
+        if not self.trainer.whole.acquire(timeout=_PATIENCE):  # for good
+            return
+        with suppress(CacheError):  # of an older state
+            self._writer.close()
+        self._save_lost_state()
+
+    def _save_lost_state(self) -> None:
+        """Writes the state of the last whole step; also where it was rank 0 that was lost."""
+        folder = self.folder
+        if folder is None and self.is_shared and self.path.is_dir():
+            folder = RunFolder(self.path)
+            if not folder.try_to_hold():  # rank 0, or a resumed run
+                return
+        step = self.trainer.steps_done()
+        if folder is not None and (folder is not self.folder or self._saved != step):
+            folder.save_state(last_whole_state(self.trainer))
+
     def checkpoint(self, *, scored: bool) -> None:
         """Writes the state, then the detector, with its mAP if it is `scored`.
 
@@ -148,24 +170,31 @@ class Checkpointer:
             CacheError: the files, or those of the checkpoint before, cannot be written.
         """
         self._writer.wait()  # for memory: one checkpoint at a time
-        self._saved, self._saved_at = self.trainer.step, time.monotonic()
+        with self.trainer.whole:
+            self._saved, self._saved_at = self.trainer.step, time.monotonic()
+            if self.folder is not None:
+                self._writer.submit(self.folder.save_state, snapshot(trainer_state(self.trainer)))
+            weights, scored_model = self._copies(scored=scored)
+        score = None if scored_model is None else self._score(scored_model)
         if self.folder is not None:
-            self._writer.submit(self.folder.save_state, snapshot(trainer_state(self.trainer)))
+            arguments = (weights, self.info, self._saved, score)
+            self._writer.submit(self.folder.save_checkpoint, *arguments)
+        if score is not None:
+            self._scores.append(score)
+            self._count_evaluations()
+
+    def _copies(self, *, scored: bool) -> tuple[dict[str, Tensor], FastRCNN | None]:
+        """Returns the detector's weights for its file, if this rank writes it, and to score it."""
         average, model = self.trainer.average, self.trainer.model
         if average is not None:
             average.swap(model)
         try:
-            score = self._score() if scored else None
-            if self.folder is not None:
-                weights = snapshot(fold_delta_normalization(model).state_dict())
-                arguments = (weights, self.info, self._saved, score)
-                self._writer.submit(self.folder.save_checkpoint, *arguments)
+            folded = fold_delta_normalization(model)
+            weights = {} if self.folder is None else snapshot(folded.state_dict())
+            return weights, copy.deepcopy(folded) if scored else None
         finally:
             if average is not None:
                 average.swap(model)
-        if score is not None:
-            self._scores.append(score)
-            self._count_evaluations()
 
     def _save_failed_step(self, error: NotFiniteError) -> TrainingError:
         """Writes the failed step for --replay, and returns the error that names the file."""
@@ -198,80 +227,13 @@ class Checkpointer:
         every = validation.eval_every or validation.checkpoint_every
         return self.evaluation is not None and (step % every == 0 or step == last)
 
-    def _score(self) -> float:
+    def _score(self, model: FastRCNN) -> float:
+        """Returns the mAP of a detector, whose network is used up."""
         assert self.evaluation is not None
-        detector = LoadedDetector.of(
-            copy.deepcopy(fold_delta_normalization(self.trainer.model)), self.info
-        )
+        detector = LoadedDetector.of(model, self.info)
         matched = match_on(detector, self.evaluation, self.context, self.events.progress)
         score = evaluation_of(matched).mean_ap("voc07")
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)
         self.events.evaluated(self.trainer.step, score)
         return score
-
-
-def match_on(
-    detector: LoadedDetector,
-    data: SplitData,
-    context: DistributedContext,
-    progress: Progress = silent,
-) -> MatchedSplit:
-    """Returns the detections matched with the objects; each rank detects its shard of the images.
-
-    Args:
-        detector: its scores are not calibrated.
-        data: the images.
-        context: rank and world size of this process.
-        progress: of the detection.
-    """
-    searched = data.proposals
-    rules = DetectConfig(EvalConfig.score_threshold)
-    job = DetectionJob(detector, searched.cache, searched.config, rules)
-    samples = [each for each in context.shard(data.samples) if each.path not in searched.failures]
-    workers = loaders_for(detector.device, context)
-    found, _, failures = detect_samples(samples, job, workers=workers, progress=progress)
-    for failure in failures:
-        if isinstance(failure, DeviceError):
-            raise failure
-        _LOGGER.warning("not scored: %s", failure)
-    everywhere: dict[str, Detections] = {}
-    for part in context.all_gather(found):
-        everywhere |= part
-    return match_split(data.samples, everywhere, detector.info.classes)
-
-
-def score_best(
-    run: Path,
-    device: torch.device,
-    data: SplitData | None,
-    context: DistributedContext,
-    progress: Progress = silent,
-) -> FinalScore | None:
-    """Scores and calibrates a run's best checkpoint; None without images to score it on.
-
-    The ranks share the work if all of them see the checkpoint that rank 0 wrote. Another machine
-    may have a file of the same name from a run of its own.
-
-    Args:
-        run: the run's folder.
-        device: of this process.
-        data: the images to score it on.
-        context: rank and world size of this process.
-        progress: of the detection.
-    """
-    if data is None:
-        return None
-    best = run / BEST
-    seen = context.all_gather(content_hash(best) if best.exists() else None)
-    seen_by_all = set(seen) == {seen[0]}
-    if not seen_by_all and not context.is_main_process:
-        return None
-    detector = LoadedDetector.load(best, device).uncalibrated()
-    matched = match_on(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
-    return FinalScore(
-        evaluation_of(matched).mean_ap("voc07"),
-        data.split,
-        len(data.samples),
-        fit_calibration(matched, data.split),
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import Calibration
 from frcnn_cli.runtime.progress import Progress, silent
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.preflight.checks import DataCheck, RunEstimate
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from frcnn_cli.cache import runs
 from frcnn_cli.cache.store import translate_os_errors, write_text
 from frcnn_cli.plotting.curves import plot_training
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 
 CURVES = "curves.png"
 _FINAL_MAP = "final_map"

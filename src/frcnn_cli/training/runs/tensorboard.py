@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.training.engine.loop import StepReport
+from frcnn_cli.training.engine.report import StepReport
 
 FOLDER = "tensorboard"
 

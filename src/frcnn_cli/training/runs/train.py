@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,17 +23,20 @@ from frcnn_cli.runtime.interrupt import deferred_interrupt
 from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.training.batches.dataset import loaders_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
+from frcnn_cli.training.distributed.watch import watched
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.preflight.cost import require_disk
 from frcnn_cli.training.runs.agreement import (
+    agree_on_folder,
     check_batch_divides,
     check_same_state,
     intersect_across_ranks,
 )
-from frcnn_cli.training.runs.checkpointer import Checkpointer, score_best
+from frcnn_cli.training.runs.checkpointer import Checkpointer
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.scoring import score_best
 from frcnn_cli.training.runs.setup import (
     RunData,
     build_network,
@@ -109,10 +111,11 @@ def train_detector(
         command = folder.open(job, trainer, classes, images, context.local_world_size)
         events.started(_start(job, folder, data, trainer, context))
 
-    path = context.all_gather(None if folder is None else folder.path)[0] or Path()
+    path, is_shared = agree_on_folder(folder, context)
     board = Board(path, trainer.step) if tensorboard and folder is not None else None
     checkpointer = Checkpointer(
         path,
+        is_shared,
         folder,
         trainer,
         _info(job, data, config, cache, described=folder is not None),
@@ -121,7 +124,11 @@ def train_detector(
         events,
         board,
     )
-    with deferred_interrupt(signal.SIGTERM) as interrupted, checkpointer:
+    with (
+        deferred_interrupt(signal.SIGTERM) as interrupted,
+        checkpointer,
+        watched(context, checkpointer.on_loss),
+    ):
         if resume is not None:
             checkpointer.catch_up()
         stream = batches.batches(trainer.step, loaders_for(device, context))
