@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import importing
 from frcnn_cli.training.engine.report import StepReport
 
 FOLDER = "tensorboard"
@@ -17,13 +17,9 @@ def summary_writer() -> Any:
     Raises:
         ConfigError: TensorBoard is not installed.
     """
-    try:
+    remedy = "pip install 'frcnn-cli[tensorboard]'"
+    with importing("--tensorboard needs TensorBoard", remedy=remedy):
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise ConfigError(
-            "--tensorboard is given, but TensorBoard is not installed",
-            remedy="pip install 'frcnn-cli[tensorboard]'",
-        ) from error
     return SummaryWriter
 
 
