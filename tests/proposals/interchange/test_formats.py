@@ -12,6 +12,8 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.proposals.interchange import read_proposals
 from frcnn_cli.proposals.interchange.convention import BoxConvention
 
+pytestmark = pytest.mark.usefixtures("read_in_this_process")
+
 BOXES = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint16)
 
 

@@ -38,6 +38,15 @@ def shared_references(depth: int) -> bytes:
     return pickle.dumps({"boxes": [value], "ids": ["a"]})
 
 
+def test_a_file_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
+    boxes = np.array([[1.5, 2, 3, 4], [5, 6, 7, 8]])
+    np.savez(tmp_path / "x.npz", **{"images/a.jpg": boxes, "b": np.zeros((0, 4))})
+    found = read_proposals(tmp_path / "x.npz")
+    assert (found.format, found.names) == ("NumPy archive", ("images/a.jpg", "b"))
+    np.testing.assert_array_equal(found.boxes[0], boxes)
+    assert found.boxes[1].shape == (0, 4)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 def test_a_pickle_with_shared_references(tmp_path: Path) -> None:

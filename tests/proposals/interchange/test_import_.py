@@ -21,6 +21,8 @@ from frcnn_cli.proposals.search import require_engine
 from frcnn_cli.proposals.service import proposals_for
 from frcnn_cli.training.preflight.checks import cover
 
+pytestmark = pytest.mark.usefixtures("read_in_this_process")
+
 IMPORTED = ProposalConfig(engine="imported", max_proposals=0)
 
 

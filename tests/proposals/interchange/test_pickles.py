@@ -16,6 +16,8 @@ from frcnn_cli.proposals.interchange import read_proposals
 from frcnn_cli.proposals.interchange.convention import BoxConvention
 from frcnn_cli.proposals.interchange.pickles import load
 
+pytestmark = pytest.mark.usefixtures("read_in_this_process")
+
 BOXES = np.array([[0, 1, 2, 3], [4, 5, 6, 7]], np.float32)
 
 

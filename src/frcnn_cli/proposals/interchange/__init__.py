@@ -60,14 +60,23 @@ def read_proposals(file: Path, limits: Limits = DEFAULT_LIMITS) -> ImportedPropo
         raise DataError("is not a file", remedy="name a file", file=file)
     memory = limits.memory + int(limits.memory_per_megabyte * megabytes)
     seconds = limits.seconds + int(limits.seconds_per_megabyte * megabytes)
-    found = _unpacked(_read_apart(file, memory, seconds), file)
+    found = _unpacked(read_apart(file, memory, seconds), file)
     if not found.boxes:
         raise DataError("holds no images", file=file)
     return found
 
 
-def _read_apart(file: Path, memory: int, seconds: int) -> bytes:
-    """Returns what the reading process printed."""
+def read_apart(file: Path, memory: int, seconds: int) -> bytes:
+    """Returns what a process of its own prints that reads a file.
+
+    Args:
+        file: of a known format.
+        memory: bytes that it may take beyond what it starts with.
+        seconds: of computing that it may take.
+
+    Raises:
+        DataError: it crashed, or took too long.
+    """
     command = (sys.executable, "-P", "-m", __name__, file.absolute(), f"{memory}", f"{seconds}")
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     too_long = DataError(
