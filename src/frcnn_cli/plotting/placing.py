@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.boxes import area
 from frcnn_cli.plotting.chips import Chip
 from frcnn_cli.plotting.shapes import Rect
+from frcnn_cli.records import DoubleArray
 
-Rects = npt.NDArray[np.float64]
+Rects = DoubleArray
 
 MOST_HIDDEN = 0.04
 """Share of a chip that may lie under others: a corner, never a letter."""
@@ -63,9 +63,7 @@ def place(
     return placed
 
 
-def _best(
-    candidates: Rects, dislikes: npt.NDArray[np.float64], boxes: Rects, taken: Rects
-) -> Rect | None:
+def _best(candidates: Rects, dislikes: DoubleArray, boxes: Rects, taken: Rects) -> Rect | None:
     """Returns the least disliked of `candidates` that no earlier chip hides, or None."""
     hidden = (_intersections(candidates, taken) / area(candidates)[:, None]).sum(1)
     covers = (_intersections(candidates, boxes) / area(boxes)).sum(1)
@@ -78,7 +76,7 @@ def _best(
 
 def _candidates(
     chip: Chip, rect: Rect, picture: tuple[int, int], line: int
-) -> tuple[Rects, npt.NDArray[np.float64]]:
+) -> tuple[Rects, DoubleArray]:
     """Returns places (M, 4) inside the picture and how much (M,) each is disliked, 0 for the best.
 
     Rows above, inside at the top, below and inside at the bottom, each at several columns.
@@ -100,9 +98,9 @@ def _candidates(
     return np.array(places, np.float64), np.array(dislikes)
 
 
-def _intersections(a: Rects, b: Rects) -> npt.NDArray[np.float64]:
+def _intersections(a: Rects, b: Rects) -> DoubleArray:
     """Returns the shared areas (N, M) of rectangles `a` (N, 4) and `b` (M, 4)."""
     width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
     height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    shared: npt.NDArray[np.float64] = width.clip(min=0) * height.clip(min=0)
+    shared: DoubleArray = width.clip(min=0) * height.clip(min=0)
     return shared

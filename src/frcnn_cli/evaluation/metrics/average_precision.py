@@ -12,7 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Curve = npt.NDArray[np.float64]
+from frcnn_cli.records import DoubleArray
+
+Curve = DoubleArray
 
 RECALL_LEVELS = np.arange(11) / 10
 """0, 0.1, … 1, each the double nearest to its fraction, so that 3 objects of 10 reach level 0.3

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
     ObjectTable,
     require_objects,
 )
-from frcnn_cli.records import SIZES
+from frcnn_cli.records import SIZES, DoubleArray
 
 _ALL, _MOST = 0, 2
 """Every area, and 100 detections: the first and the last of what COCO reports."""
@@ -103,7 +102,7 @@ def evaluate_coco(
 
 def _accumulated(
     objects: ObjectTable, detections: DetectionTable, classes: Sequence[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[DoubleArray, DoubleArray]:
     """Returns COCO's precision (10 IoUs, 101, K, 4 areas, 3 caps) and recall, without the 101."""
     from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415 - a third of a second
 
@@ -143,7 +142,7 @@ def _rows(table: ObjectTable | DetectionTable) -> list[dict[str, object]]:
     ]
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float | None:
+def _mean(values: DoubleArray) -> float | None:
     """Returns the mean of what is not -1, COCO's word for nothing to find."""
     there = values[values > -1]
     return float(there.mean()) if there.size else None

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.rules import Rules
 from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, decreasing_order
-from frcnn_cli.records import BoolArray, FloatArray, IntArray
+from frcnn_cli.records import BoolArray, DoubleArray, FloatArray, IntArray
 
 
 class MatchOutcome(IntEnum):
@@ -42,7 +42,7 @@ class Matches:
 
     detections: IntArray
     objects: IntArray
-    iou: npt.NDArray[np.float64]
+    iou: DoubleArray
     outcomes: npt.NDArray[np.int8]
 
     def take(self, rows: IntArray | slice) -> Matches:
@@ -92,7 +92,7 @@ def match(
 
 def nearest_objects(
     objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
-) -> tuple[IntArray, npt.NDArray[np.float64]]:
+) -> tuple[IntArray, DoubleArray]:
     """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
 
     Args:
@@ -119,7 +119,7 @@ class _Pairs:
 
     detections: IntArray
     objects: IntArray
-    iou: npt.NDArray[np.float64]
+    iou: DoubleArray
     starts: IntArray
 
 
@@ -139,7 +139,7 @@ def _pairs(
     return _Pairs(pair_detections, pair_objects, iou, starts)
 
 
-def _nearest(pairs: _Pairs, number: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
+def _nearest(pairs: _Pairs, number: int) -> tuple[IntArray, DoubleArray]:
     """Returns the object with the highest IoU (or -1) of each of D detections, and that IoU."""
     nearest = np.full(number, -1)
     best = np.zeros(number)
@@ -153,7 +153,7 @@ def _nearest(pairs: _Pairs, number: int) -> tuple[IntArray, npt.NDArray[np.float
 
 def _free(
     pairs: _Pairs, objects: ObjectTable, image: IntArray, rules: Rules
-) -> tuple[IntArray, npt.NDArray[np.float64]]:
+) -> tuple[IntArray, DoubleArray]:
     """Returns the object that each of D detections takes by COCO's rule (or -1), and that IoU.
 
     Of the objects that overlap enough and are not taken, it is the one with the highest IoU; a
@@ -201,12 +201,12 @@ def _turns(detection: IntArray, image: IntArray) -> IntArray:
     return turn[which]
 
 
-def _enough(iou: npt.NDArray[np.float64], rules: Rules) -> BoolArray:
+def _enough(iou: DoubleArray, rules: Rules) -> BoolArray:
     """Returns whether each IoU makes a match."""
     return iou > rules.iou if rules.above else iou >= rules.iou
 
 
-def _rowwise_iou(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
+def _rowwise_iou(a: FloatArray, b: FloatArray) -> DoubleArray:
     """Returns the IoU (P,) of each row of `a` (P, 4) with the same row of `b` (P, 4)."""
     # In double precision as the devkit, so that an IoU of exactly the threshold is a match.
     ax1, ay1, ax2, ay2 = a.T.astype(np.float64)
@@ -215,5 +215,5 @@ def _rowwise_iou(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
     height = (np.minimum(ay2, by2) - np.maximum(ay1, by1)).clip(min=0)
     intersection = width * height
     union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - intersection
-    iou: npt.NDArray[np.float64] = intersection / union.clip(min=1e-9)
+    iou: DoubleArray = intersection / union.clip(min=1e-9)
     return iou

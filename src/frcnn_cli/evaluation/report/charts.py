@@ -21,6 +21,7 @@ from matplotlib.patches import Ellipse
 from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.analysis.calibration import ReliabilityBin
 from frcnn_cli.evaluation.metrics.voc import ClassResult
+from frcnn_cli.records import DoubleArray
 
 _HOVER_STEPS = 10
 _TO_MARKUP = (
@@ -72,7 +73,7 @@ def precision_recall(result: ClassResult, metric: VocMetric, score: float) -> Ma
 
 
 def score_histogram(
-    edges: npt.NDArray[np.float64], right: Sequence[int], wrong: Sequence[int], score: float
+    edges: DoubleArray, right: Sequence[int], wrong: Sequence[int], score: float
 ) -> Markup:
     """Draws right detections upwards and wrong ones downwards, both on a logarithmic scale.
 
@@ -134,7 +135,7 @@ def reliability_curve(bins: Sequence[ReliabilityBin]) -> Markup:
     return _svg(figure, label, "scores")
 
 
-def _decades(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _decades(counts: npt.ArrayLike) -> DoubleArray:
     """Returns log10 of counts from 10 on, and from 0 for 0 below: a count of 1 must be seen."""
     values = np.asarray(counts, np.float64)
     return np.log10(np.where(values < 10, 1 + 0.9 * values, values))

@@ -12,6 +12,7 @@ from PIL import Image
 from frcnn_cli.plotting.draw import Mark, Style, draw_marks
 from frcnn_cli.plotting.pages import jpeg_uri
 from frcnn_cli.plotting.palette import PALETTE
+from frcnn_cli.records import DoubleArray
 
 TRUTH = PALETTE[0]
 """Boxes of the ground truth."""
@@ -75,7 +76,7 @@ def make_picture(
     return Picture(_data_uri(picture), *size, title, detail, file)
 
 
-def _crop(boxes: npt.NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
+def _crop(boxes: DoubleArray, width: int, height: int) -> tuple[int, int, int, int]:
     """Returns the part (x1, y1, x2, y2) to show: 4 : 3 where boxes and image allow it."""
     x1, y1 = boxes[:, :2].min(axis=0)
     x2, y2 = boxes[:, 2:].max(axis=0)
