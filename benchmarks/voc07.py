@@ -3,12 +3,13 @@
     python benchmarks/voc07.py path/to/voc07
 
 The data is a VOC devkit with the splits `trainval` (the 5,008 images of VOC 2007), `mini_trainval`
-(1,600 of them) and `test`. Training has three stages: 12 epochs of `mini_trainval` from ImageNet
-weights, then twice 2 epochs of `trainval`, each from the weights of the stage before. Run the
-script again to resume training; a finished run is not repeated. No image of `trainval` is left to
-calibrate the last stage's scores on, so they get the calibration of the first stage, found on 426
-images that it has not seen. The test split is scored once, with the half-precision weights that are
-shipped. Results are written to `voc07.json` and `voc07.md` next to this file.
+(1,600 of them) and `test`. Training has two stages: 12 epochs of `mini_trainval` from ImageNet
+weights, then 2 epochs of `trainval` from the weights of the first stage. Run the script again to
+resume training; a finished run is not repeated. No image of `trainval` is left to calibrate the
+second stage's scores on, so they get the calibration of the first stage, found on 426 images that
+it has not seen. The test split is scored once, with the half-precision weights that are shipped.
+Results are written to `voc07.json` and `voc07.md` next to
+this file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,10 @@ from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
 from frcnn_cli.detection.detector import BUNDLED
 
 HERE = Path(__file__).parent
-STAGES = ("voc07-mini", "voc07", "voc07-longer")
-"""The runs."""
+MINI, FULL = "voc07-mini", "voc07"
+"""The runs of both stages."""
 FULL_SETTINGS = "lr = 0.0007\nvalidation_images = 0\nfinal_eval = false\n"
-"""Of the later stages: a lower rate than the recipe's, and no image is held out to choose by."""
+"""Of the second stage: a lower rate than the recipe's, and no image is held out to choose by."""
 TIMED_IMAGES = 20
 
 
@@ -65,17 +65,16 @@ def train(run: Path, steps: int, *words: str) -> None:
         frcnn("train", "--resume", *name)
 
 
-def train_all(data: Path, cache: Path) -> list[Path]:
-    """Trains what is missing of each stage; returns the folders of their runs."""
-    runs = [cache / "runs" / name for name in STAGES]
+def train_both(data: Path, cache: Path) -> tuple[Path, Path]:
+    """Trains what is missing of both stages; returns the folders of their runs."""
+    mini, full = (cache / "runs" / name for name in (MINI, FULL))
     for steps in (6_400, 9_600):  # 8 epochs and, resumed, 4 more
-        train(runs[0], steps, str(data), "--split", "mini_trainval")
+        train(mini, steps, str(data), "--split", "mini_trainval")
     settings = cache / "voc07.toml"
     settings.write_text(f"[train]\n{FULL_SETTINGS}", encoding="utf-8")
-    for seed, (before, run) in enumerate(pairwise(runs)):
-        words = ["--split", "trainval", "--config", str(settings), "--seed", str(seed)]
-        train(run, 5_008, str(data), "--weights", str(before / "best.safetensors"), *words)
-    return runs
+    weights = ["--weights", str(mini / "best.safetensors"), "--config", str(settings)]
+    train(full, 5_008, str(data), "--split", "trainval", *weights)
+    return mini, full
 
 
 def steps_of(run: Path) -> dict[str, float]:
@@ -96,13 +95,13 @@ def unseen_split(data: Path) -> str:
     return "unseen"
 
 
-def bundle(mini: Path, last: Path, data: Path, cache: Path) -> None:
-    """Writes the last stage in half precision to where the package looks for it."""
+def bundle(mini: Path, full: Path, data: Path, cache: Path) -> None:
+    """Writes the second stage in half precision to where the package looks for it."""
     calibrated = cache / "calibrated.safetensors"
     chosen = ["--checkpoint", str(mini / "best.safetensors"), "--calibrate", str(calibrated)]
     device = ["--cache-dir", str(cache), "--gpus", "0"]
     frcnn("eval", str(data), "--split", unseen_split(data), *chosen, *device)
-    tensors, info = load_checkpoint(last / "last.safetensors")
+    tensors, info = load_checkpoint(full / "last.safetensors")
     info = replace(info, calibration=load_checkpoint(calibrated)[1].calibration)
     BUNDLED.parent.mkdir(exist_ok=True)
     save_checkpoint(BUNDLED, {name: tensor.half() for name, tensor in tensors.items()}, info)
@@ -162,8 +161,8 @@ def main() -> None:
     parser.add_argument("--cache-dir", type=Path, default=Path(".frcnn"))
     arguments = parser.parse_args()
     data, cache = arguments.data, arguments.cache_dir
-    runs = train_all(data, cache)
-    bundle(runs[0], runs[-1], data, cache)
+    runs = train_both(data, cache)
+    bundle(*runs, data, cache)
     scored = ["--checkpoint", str(BUNDLED), "--cache-dir", str(cache), "--gpus", "0"]
     report = frcnn("eval", str(data), *scored)
     tests = next(data.rglob("ImageSets/Main/test.txt"))
