@@ -11,7 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from tests.support import pretend_gpu as pretend
+from tests.support import pretend_cuda
+from tests.support.gpu_usage import PretendGPU
 
 from frcnn_cli.data.scenes import generate
 from support.browser import start_browser
@@ -86,9 +87,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> pretend.PretendGPU:
+def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
     """A GPU that exists in this test only, whose `cuda:0` counts operations, waits and copies."""
-    return pretend.install(monkeypatch)
+    return pretend_cuda.install(monkeypatch)
 
 
 @pytest.fixture

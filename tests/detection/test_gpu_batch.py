@@ -19,6 +19,8 @@ from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_images
 from frcnn_cli.errors import DeviceError
+from frcnn_cli.model.backbones import vgg16
+from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.records import DetectedImage, Sample
 from support import tiny
@@ -115,12 +117,21 @@ def test_more_candidates_than_there_is_room_for_are_all_fetched(
     assert_same(found_on("cuda", pictures()), found_on("cpu", pictures()))
 
 
-def test_an_image_takes_few_operations_and_a_batch_one_wait(pretend_gpu: PretendGPU) -> None:
+@pytest.mark.parametrize("backbone", ["tiny", "vgg16"])
+def test_an_image_takes_few_operations_and_a_batch_one_wait(
+    backbone: str, pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lively()
+    if backbone == "vgg16":
+        stages = ((4, 4), (4, 4), (8, 8, 8), (8, 8, 8), (8, 8, 8))
+        monkeypatch.setattr(vgg16, "_STAGES", stages)
+        monkeypatch.setattr(vgg16, "_HIDDEN", 16)
+        model = build_model(ModelConfig("vgg16"), 2)
     images = [
         dataclasses.replace(each, truth=None) for each in pictures() if each.pixels is not None
     ]
     eight = [images[0]] * 8
-    job = job_on("cuda")
+    job = job_on("cuda", model)
     list(detect_images(eight, job))  # moves what stays on the GPU
     pretend_gpu.reset()
     list(detect_images(eight, job))
@@ -131,6 +142,7 @@ def test_an_image_takes_few_operations_and_a_batch_one_wait(pretend_gpu: Pretend
     assert usage.copies["to CPU"] <= 8 * 2048 * 7 * 4 + 1000
     pretend_gpu.reset()
     list(detect_images(eight[:1], job))
+    assert pretend_gpu.total.operations.total() <= 200, pretend_gpu.total
     assert pretend_gpu.total.waits.total() == 1, pretend_gpu.total
 
 
@@ -190,3 +202,15 @@ def test_an_image_too_large_for_the_gpu_is_noted_and_the_others_are_done(
     assert [isinstance(each, DetectedImage) for each in found] == [True, False, *[True] * 4]
     assert isinstance(found[1], DeviceError)
     assert str(found[1]).startswith("the GPU has no memory for it; lower --scales")
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_is_waited_for_at_the_end_of_a_batch_only() -> None:
+    job = job_on("cuda")
+    expected = list(detect_images(pictures(), job))
+    torch.cuda.set_sync_debug_mode("error")  # it allows to wait for an event
+    try:
+        found = list(detect_images(pictures(), job))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert_same(found, expected)  # type: ignore[arg-type]

@@ -9,12 +9,10 @@ CPU's list of operations.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import pytest
 import torch
 from tests.support.gpu_usage import PretendGPU
 from torch import Tensor, nn
@@ -33,7 +31,7 @@ _WAITING = (
 )
 """Operations whose result, or its size, the host has to know."""
 _INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
-_FACTORIES = (
+FACTORIES = (
     *("tensor", "as_tensor", "arange", "zeros", "empty", "full", "ones", "eye"),
     *("rand", "randn", "randint", "randperm"),
 )
@@ -43,7 +41,7 @@ class MixedDevicesError(RuntimeError):
     """An operation on tensors of both devices."""
 
 
-_gpu = PretendGPU()
+GPU = PretendGPU()
 """The GPU of the running test."""
 
 
@@ -90,7 +88,7 @@ class GpuTensor(Tensor):
     __array__ = numpy
 
     def tolist(self) -> Any:
-        _gpu.copied(self, "to CPU", waits=True)
+        GPU.copied(self, "to CPU", waits=True)
         return self.values.tolist()
 
     def is_pinned(self, *_: Any) -> bool:
@@ -98,7 +96,7 @@ class GpuTensor(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
-            _gpu.operation("clone")
+            GPU.operation("clone")
             copied: Tensor = GpuTensor(self.values.clone(memory_format=torch.preserve_format))
             if isinstance(self, nn.Parameter):
                 copied = nn.Parameter(copied, self.requires_grad)
@@ -138,18 +136,18 @@ def _look_at(func: Any, args: Any, kwargs: Any) -> None:
         source = args[1] if isinstance(args[1], Tensor) else args[0]
         host = args[1] if to_gpu else args[0]
         waits = not (len(args) > 2 and args[2] and _is_pinned(host))
-        _gpu.copied(source, "to GPU" if to_gpu else "to CPU", waits=waits)
+        GPU.copied(source, "to GPU" if to_gpu else "to CPU", waits=waits)
     elif strangers and name in _INDEXING and isinstance(args[0], GpuTensor):
-        _gpu.wait("index on the CPU")
+        GPU.wait("index on the CPU")
     elif strangers:
         shapes = [(type(t).__name__, tuple(t.shape)) for t in tensors]
         raise MixedDevicesError(f"{func}: tensors on cuda:0 and on the CPU, {shapes}")
     if name in _WAITING or f"{name}.{overload}" in _WAITING:
-        _gpu.wait(name)
+        GPU.wait(name)
     if name in _INDEXING and any(t is not None and t.dtype == torch.bool for t in args[1]):
-        _gpu.wait("index by a mask")
+        GPU.wait("index by a mask")
     if name not in _FREE and not _is_view(func):
-        _gpu.operation(name)
+        GPU.operation(name)
 
 
 @cache
@@ -175,7 +173,7 @@ def _is_gpu(device: Any) -> bool:
 _to = Tensor.to
 
 
-def _moved(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def moved(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Stands for `Tensor.to`."""
     if args and isinstance(args[0], Tensor):
         args = (args[0].device, args[0].dtype, *args[1:])
@@ -193,17 +191,17 @@ def _moved(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return _to(self, **kwargs) if kwargs else self
     if here:
         # To pageable memory a copy waits even where it is told not to.
-        _gpu.copied(self, "to CPU", waits=not non_blocking)
+        GPU.copied(self, "to CPU", waits=not non_blocking)
         values = self.values.clone(memory_format=torch.preserve_format)  # type: ignore[attr-defined]
         return _to(values, device, **kwargs)
     if not _is_gpu(device):
         return _to(self, device, **kwargs)
-    _gpu.copied(self, "to GPU", waits=not (non_blocking and _is_pinned(self)))
+    GPU.copied(self, "to GPU", waits=not (non_blocking and _is_pinned(self)))
     moved = GpuTensor(self.detach().clone(memory_format=torch.preserve_format))
     return _to(moved, **kwargs) if kwargs else moved
 
 
-def _pinned(self: Tensor, *_: Any) -> Tensor:
+def pinned(self: Tensor, *_: Any) -> Tensor:
     """Stands for `Tensor.pin_memory`."""
     assert not isinstance(self, GpuTensor), "only tensors of the CPU can be pinned"
     pinned = self.clone(memory_format=torch.preserve_format)
@@ -211,16 +209,16 @@ def _pinned(self: Tensor, *_: Any) -> Tensor:
     return pinned
 
 
-def _factory(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def factory(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def made(*args: Any, **kwargs: Any) -> Tensor:
         pin = kwargs.pop("pin_memory", False)
         if not _is_gpu(kwargs.get("device")):
-            return _pinned(make(*args, **kwargs)) if pin else make(*args, **kwargs)
+            return pinned(make(*args, **kwargs)) if pin else make(*args, **kwargs)
         values = make(*args, **{**kwargs, "device": "cpu"})
         if name in ("tensor", "as_tensor"):
-            _gpu.copied(values, "to GPU", waits=True)
+            GPU.copied(values, "to GPU", waits=True)
         elif name != "empty":
-            _gpu.operation(name)
+            GPU.operation(name)
         return GpuTensor(values)
 
     return made
@@ -229,111 +227,10 @@ def _factory(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 _group = torch._C._group_tensors_by_device_and_dtype  # type: ignore[attr-defined]
 
 
-def _grouped(tensors: list[list[Tensor | None]], with_indices: bool = False) -> Any:
+def grouped(tensors: list[list[Tensor | None]], with_indices: bool = False) -> Any:
     """Stands for the grouping of optimisers, which sees through to the CPU."""
     groups = _group(tensors, with_indices)
     first = next(tensor for tensor in tensors[0] if tensor is not None)
     if not isinstance(first, GpuTensor):
         return groups
     return {(CUDA, dtype): group for (_, dtype), group in groups.items()}
-
-
-class _Autocast(torch.autocast):
-    def __init__(self, device_type: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
-
-
-class _Event:
-    """An event; waiting for it is a wait if nothing was given to the GPU since."""
-
-    def __init__(self, **_: Any) -> None:
-        self._then = -1
-
-    def record(self, _: Any = None) -> None:
-        self._then = _gpu.total.operations.total()
-
-    def synchronize(self) -> None:
-        if _gpu.total.operations.total() == self._then:
-            _gpu.wait("event")
-
-    def query(self) -> bool:
-        return True
-
-    def wait(self, _: Any = None) -> None:
-        pass
-
-
-class _Stream:
-    def __init__(self, *_: Any, **__: Any) -> None:
-        self.device = CUDA
-
-    def wait_stream(self, _: Any) -> None:
-        pass
-
-    def wait_event(self, _: Any) -> None:
-        pass
-
-    def synchronize(self) -> None:
-        _gpu.wait("stream")
-
-
-def install(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
-    """Makes torch see the pretend GPU, as its only one, until `monkeypatch` undoes it."""
-    _gpu.reset()
-    in_use = 1 << 30
-    methods: dict[str, Callable[..., Any]] = {
-        "to": _moved,
-        "cpu": lambda self: self.to("cpu"),
-        "cuda": lambda self, device=0, non_blocking=False: self.to("cuda", None, non_blocking),
-        "pin_memory": _pinned,
-        "record_stream": lambda self, stream: None,
-    }
-    for name, method in methods.items():
-        monkeypatch.setattr(Tensor, name, method)
-    for name in _FACTORIES:
-        monkeypatch.setattr(torch, name, _factory(name, getattr(torch, name)))
-    monkeypatch.setattr(torch, "autocast", _Autocast)
-    monkeypatch.setattr(torch._C, "_group_tensors_by_device_and_dtype", _grouped)
-    # `nn.Module.to` makes new parameters: those of the CPU cannot become tensors of another class.
-    monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
-    cuda: dict[str, Any] = {
-        "is_available": lambda: True,
-        "device_count": lambda: 1,
-        "current_device": lambda: 0,
-        "set_device": lambda device: None,
-        "init": lambda: None,
-        "get_device_name": lambda device=None: "pretend GPU",
-        "get_device_capability": lambda device=None: (9, 0),
-        "get_arch_list": lambda: ["sm_90"],
-        "is_bf16_supported": lambda including_emulation=True: True,
-        "mem_get_info": lambda device=None: (60 << 30, 80 << 30),
-        "memory_allocated": lambda device=None: in_use,
-        "max_memory_allocated": lambda device=None: in_use,
-        "memory_reserved": lambda device=None: in_use,
-        "reset_peak_memory_stats": lambda device=None: None,
-        "empty_cache": lambda: None,
-        "synchronize": lambda device=None: _gpu.wait("synchronize"),
-        "Event": _Event,
-        "Stream": _Stream,
-        "current_stream": lambda device=None: _Stream(),
-        "stream": lambda stream: contextlib.nullcontext(),
-    }
-    for name, value in cuda.items():
-        monkeypatch.setattr(torch.cuda, name, value)
-    accelerator: dict[str, Any] = {
-        "is_available": lambda: True,
-        "device_count": lambda: 1,
-        "current_accelerator": lambda check_available=False: torch.device("cuda"),
-        "current_device_index": lambda: 0,
-        "set_device_index": lambda index: None,
-    }
-    for name, value in accelerator.items():
-        monkeypatch.setattr(torch.accelerator, name, value)
-    from torch.optim import optimizer  # noqa: PLC0415  private lists of what optimisers take
-    from torch.utils import _foreach_utils  # noqa: PLC0415
-
-    for module in (optimizer, _foreach_utils):
-        monkeypatch.setattr(module, "_foreach_supported_types", [Tensor, nn.Parameter, GpuTensor])
-    for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
-        monkeypatch.setattr(optimizer.Optimizer, name, lambda self: None, raising=False)
-    return _gpu

@@ -17,11 +17,13 @@ from frcnn_cli.model.backbones import vgg16
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.training.distributed.context import SINGLE_PROCESS
+from frcnn_cli.training.engine.forward import Forward
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.optimizer import AveragedWeights
 from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.engine.state import last_whole_state, trainer_state
-from frcnn_cli.training.engine.step import NotFiniteError
+from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep
 from support import tiny
 from support.settings import changed, train_config
 
@@ -215,3 +217,14 @@ def test_a_real_gpu_is_never_waited_for(optimizer: str) -> None:
         list(trainer.run(batches[2:], rests=never))
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+def test_gradients_of_a_low_forward_pass_are_exact_on_a_real_gpu() -> None:
+    model = tiny.model().to(CUDA)
+    step = TrainStep(Forward(model, torch.bfloat16), CONFIG, SINGLE_PROCESS)
+    batch = tiny.batch().to(CUDA)
+    losses = step(batch, StepInputs(0, len(batch.labels), 1.0))
+    for tensor in (*losses, *(each.grad for each in model.parameters())):
+        assert tensor is not None
+        assert (tensor.dtype, tensor.device) == (torch.float32, CUDA)
