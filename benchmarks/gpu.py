@@ -7,7 +7,8 @@ pooling gives the CPU's bits, the bundled detector its detections in float32 (an
 16 bits are), and a number of training steps its losses. Then the tables, for VGG16 with random
 weights at a short side of 600, and for the default network: images per second of the detection
 loop, from files, with cached regions and without, whole and with truncated SVD, against a plain
-loop with torchvision's ops; steps per second of the training loop against a plain one. `waiting` is
+loop with torchvision's ops; steps per second of the training loop against a plain one, without
+checkpoints and with as many as a run writes: each costs what it delays some steps by. `waiting` is
 the part of the time in which nothing but images was waited for. --compile adds a trunk compiled by
 `torch.compile`. --quick measures so little that it only shows that the script works. Everything is
 written to `gpu.json` next to this file.
@@ -17,169 +18,61 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from gpu_checks import (
+    CLASSES,
+    FULL,
+    NETWORKS,
+    QUICK,
+    SEARCH,
+    Amount,
+    Data,
+    check_detections,
+    check_pooling,
+    check_training,
+    require_found,
+)
 
-from frcnn_cli.acceleration.range_maxima import StackedMaxima
-from frcnn_cli.cache.checkpoints import CheckpointInfo
+from frcnn_cli.cache.checkpoints import CheckpointInfo, write_safetensors
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import (
     DetectConfig,
     InputConfig,
     ModelConfig,
-    ProposalConfig,
-    SpeedConfig,
     TrainConfig,
-    override,
 )
 from frcnn_cli.data.images import load_image, resize
-from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.data.scenes import generate
 from frcnn_cli.deploy.baselines import BenchImage, Plain
-from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector, on_cpu
-from frcnn_cli.detection.inputs import ImageInput
+from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, on_cpu
 from frcnn_cli.detection.loop import detect_images
 from frcnn_cli.detection.voting import postprocess_with_votes
+from frcnn_cli.model.batch import Batch
 from frcnn_cli.model.build import build_model
-from frcnn_cli.model.roi_pool import cell_corners, roi_pool
-from frcnn_cli.proposals.service import ensure_proposals, proposals_for
-from frcnn_cli.records import DetectedImage, Sample
+from frcnn_cli.proposals.service import proposals_for
 from frcnn_cli.runtime.device import autocast_for, pick_device
 from frcnn_cli.runtime.memory import peak_memory, reset_peak
 from frcnn_cli.training.batches.dataset import TrainingSet, loaders_for
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS
 from frcnn_cli.training.engine.loop import Trainer
+from frcnn_cli.training.engine.state import snapshot, trainer_state
+from frcnn_cli.training.preflight.cost import checkpoint_spacing
+from frcnn_cli.training.runs.background import BackgroundWriter
 from training import OUTPUT as _TRAINING_OUTPUT
 from training import machine, plain
 
 OUTPUT = _TRAINING_OUTPUT.with_name("gpu.json")
-CLASSES = 20
-SEARCH = ProposalConfig(preset="quality", max_proposals=2000)
-NETWORKS = {
-    "VGG16": ModelConfig("vgg16"),
-    "VGG16, SVD": ModelConfig("vgg16", fc6_rank=1024, fc7_rank=256),
-    "default": ModelConfig(),
-}
-MOST_SCORE, MOST_PIXELS, MOST_LOSS = 1e-3, 0.1, 0.02
-"""How far float32 on a GPU may be from the CPU: sums have another order."""
-_CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How much is measured."""
-
-    images: int
-    searched: int
-    steps: int
-    compared_steps: int
-    rois: int
-    size: InputConfig
-
-    def train_config(self, steps: int, **settings: Any) -> TrainConfig:
-        """Returns the paper's recipe at this size."""
-        sides = {"short_sides": (self.size.short_side,), "long_side": self.size.long_side}
-        return override(TrainConfig(), {"iterations": steps, **sides, **settings})
-
-
-FULL = Amount(96, 32, 60, 20, 2000, InputConfig())
-QUICK = Amount(2, 2, 2, 2, 60, InputConfig(96, 160))
-
-
-class Data:
-    """The images, with their proposals in a cache."""
-
-    def __init__(self, folder: Path, cache: Cache, amount: Amount) -> None:
-        samples, _ = read_split(open_dataset(folder, cache), "trainval")
-        self.samples: list[Sample] = samples[: amount.images]
-        self.cache = cache
-        self.run = ensure_proposals([each.path for each in self.samples], SEARCH, cache)
-
-    def images(self, count: int) -> list[ImageInput]:
-        """Returns `count` images, again from the first where there are fewer."""
-        return [ImageInput(self.samples[i % len(self.samples)].path) for i in range(count)]
-
-
-def check_pooling(device: torch.device, rois: int) -> str:
-    """Raises if RoI pooling on the device differs from the CPU's in a bit."""
-    generator = torch.Generator().manual_seed(0)
-    corners = torch.rand(rois, 2, 2, generator=generator) * torch.tensor([900.0, 600.0])
-    boxes = corners.sort(dim=1).values.flatten(1) - 20  # some leave the map
-    cells, images = cell_corners(boxes, 1 / 16), torch.zeros(rois, dtype=torch.long)
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        features = torch.randn(1, 64, 38, 57, generator=generator).to(dtype)
-        expected = roi_pool(features, torch.nn.functional.pad(boxes, (1, 0)), 7, 1 / 16)
-        there = [each.to(device) for each in (features, images, cells)]
-        tables = StackedMaxima(*there, 7).pooled(0, rois).permute(0, 3, 1, 2)
-        kernel = torch.ops.frcnn.roi_pool(*there, 7)[0]
-        for name, found in (("detection", tables), ("training", kernel)):
-            if not torch.equal(found.cpu(), expected):
-                raise SystemExit(f"RoI pooling of {name} in {dtype} differs from the CPU's")
-    return f"{rois} RoIs in three types: equal bits"
-
-
-def check_detections(data: Data, device: torch.device, count: int) -> str:
-    """Raises if the bundled detector finds something else in float32; returns the differences."""
-
-    def find(where: torch.device, speed: SpeedConfig) -> list[DetectedImage]:
-        detector = LoadedDetector.load(BUNDLED, where, speed)
-        job = DetectionJob(detector, data.cache, SEARCH, DetectConfig())
-        return [each for each in detect_images(data.images(count), job, workers=0) if _is(each)]
-
-    def differences(speed: SpeedConfig) -> tuple[float, float, int]:
-        scores, pixels, lost = 0.0, 0.0, 0
-        for one, other in zip(expected, find(device, speed), strict=True):
-            mine, its = one.detections, other.detections
-            for box, score, label in zip(mine.boxes, mine.scores, mine.labels, strict=True):
-                near = np.abs(its.boxes - box).max(axis=1, initial=0.0)
-                near[its.labels != label] = np.inf
-                if not len(near) or near.min() > 10:
-                    lost += 1  # a score at the threshold, or another order of NMS
-                    continue
-                best = int(near.argmin())
-                scores = max(scores, abs(float(its.scores[best] - score)))
-                pixels = max(pixels, float(near[best]))
-        return scores, pixels, lost
-
-    expected = find(_CPU, SpeedConfig("float32"))
-    exact, short = differences(SpeedConfig("float32")), differences(SpeedConfig())
-    if exact[0] > MOST_SCORE or exact[1] > MOST_PIXELS:
-        raise SystemExit(f"float32 detections differ by {exact[0]} in score, {exact[1]} pixels")
-    return "; ".join(
-        f"{name}: scores within {scores:.1e}, edges within {pixels:.3f} pixels, {lost} unmatched"
-        for name, (scores, pixels, lost) in (("float32", exact), ("16 bits", short))
-    )
-
-
-def check_training(data: Data, device: torch.device, amount: Amount) -> str:
-    """Raises if the losses of the first steps differ; returns by how much."""
-    steps = amount.compared_steps
-    config = amount.train_config(steps, precision="float32")
-    losses = []
-    for where in (_CPU, device):
-        model = build_model(ModelConfig(), CLASSES).to(where)
-        spec = model.backbone.spec
-        batches = TrainingSet(data.samples, data.run, config, spec, device=where).batches(0, 0)
-        losses.append([each.loss for each in Trainer(model, config, where).run(batches)])
-    pairs = zip(*losses, strict=True)
-    largest = max(abs(one - other) / abs(one) for one, other in pairs)
-    if largest > MOST_LOSS:
-        raise SystemExit(f"the losses of {steps} steps differ by up to {largest:.1%}: {losses}")
-    return f"{steps} steps: losses within {largest:.1e} of each other"
-
-
-def _is(result: object) -> bool:
-    if not isinstance(result, DetectedImage):
-        raise SystemExit(str(result))
-    return True
 
 
 def detection_rows(
@@ -218,7 +111,7 @@ def timed(job: DetectionJob, data: Data, count: int) -> Timed:
     list(detect_images(data.images(min(count, 32)), job))
     reset_peak(job.detector.device)
     began = time.perf_counter()
-    found = list(filter(_is, detect_images(data.images(count), job)))
+    found = list(map(require_found, detect_images(data.images(count), job)))
     seconds = time.perf_counter() - began
     busy = sum(each.seconds["network"] + each.seconds["postprocess"] for each in found)
     return count, seconds, max(0.0, seconds - busy)
@@ -251,7 +144,7 @@ def plain_detection(
 
 def training_rows(data: Data, device: torch.device, amount: Amount) -> Iterator[dict[str, Any]]:
     """Yields a row per network and loop."""
-    config = amount.train_config(2 * amount.steps)
+    config = amount.train_config(3 * amount.steps)
     for name in ("VGG16", "default"):
         backbone = NETWORKS[name].backbone
         spec = build_model(NETWORKS[name], CLASSES).backbone.spec
@@ -265,14 +158,57 @@ def training_rows(data: Data, device: torch.device, amount: Amount) -> Iterator[
         trainer = Trainer(model, config, device, autocast_for(device))
         own = TrainingSet(data.samples, data.run, config, spec, device=device)
         stream = own.batches(0, loaders_for(device, SINGLE_PROCESS))
-        reports = trainer.run(stream, rests=lambda _: False)
-        for _ in range(amount.steps):
-            next(reports)
+        trained = partial(timed_steps, trainer, stream, amount.steps)
+        trained()
         reset_peak(device)
-        began = time.perf_counter()
-        waiting = sum(next(reports).waiting for _ in range(amount.steps - 1))
-        yield row(name, "ours", device, (amount.steps - 1, time.perf_counter() - began, waiting))
+        steps, seconds, waiting = trained()
+        yield row(name, "ours", device, (steps, seconds, waiting))
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint = Checkpoint(Path(folder), trainer)
+            delay = max(0.0, trained(checkpoint.begin)[1] - seconds)
+            n = checkpoint.steps_between(config, seconds / steps)
+        included = n, n * seconds / steps + delay, n * waiting / steps
+        yield row(name, f"ours, a checkpoint per {n:,} steps", device, included)
         stream.close()
+
+
+def timed_steps(
+    trainer: Trainer, stream: Iterator[Batch], steps: int, begin: Callable[[], None] = lambda: None
+) -> Timed:
+    """Returns how long further steps take, after `begin` was called."""
+    last = trainer.step + steps
+    began = time.perf_counter()
+    begin()
+    reports = trainer.run(islice(stream, steps), rests=lambda step: step == last)
+    waited = sum(report.waiting for report in reports)
+    return steps, time.perf_counter() - began, waited
+
+
+class Checkpoint:
+    """A checkpoint of a trainer, written to a folder in the background."""
+
+    def __init__(self, folder: Path, trainer: Trainer) -> None:
+        self._folder = folder
+        self._trainer = trainer
+        self._writer = BackgroundWriter()
+        self._seconds = 0.0
+
+    def begin(self) -> None:
+        """Copies the state and the weights, and begins to write them."""
+        self._writer.submit(self._write, snapshot(trainer_state(self._trainer)))
+        self._writer.submit(self._write, snapshot(self._trainer.model.state_dict()))
+
+    def _write(self, tensors: dict[str, torch.Tensor]) -> None:
+        began = time.thread_time()
+        write_safetensors(self._folder / "checkpoint", tensors)
+        self._seconds += time.thread_time() - began
+
+    def steps_between(self, config: TrainConfig, seconds_a_step: float) -> int:
+        """Returns the steps from one checkpoint to the next, once it is written."""
+        self._writer.close()
+        every = config.validation.checkpoint_every
+        spacing = checkpoint_spacing(self._seconds)
+        return every * max(1, math.ceil(spacing / (every * seconds_a_step)))
 
 
 def row(network: str, loop: str, device: torch.device, measured: Timed) -> dict[str, Any]:
