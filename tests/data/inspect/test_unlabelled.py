@@ -54,6 +54,18 @@ def test_of_a_folder_without_annotations_all(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.jpg", "b/c.jpg"]
 
 
+def test_an_annotation_outside_of_the_data_set_counts(tmp_path: Path) -> None:
+    """Another folder of XML, and YOLO text whose classes no file names."""
+    for folder, name in (("one", "a"), ("two", "b")):
+        pair(tmp_path / folder, name, "dog")
+    year(tmp_path / "three", ["5"])
+    yolo(tmp_path / "yolo", {"c.jpg": LINE, "d.jpg": "-"})
+    (tmp_path / "yolo/data.yaml").unlink()
+    write_image(tmp_path / "two/e.jpg")
+    assert names(tmp_path / "yolo") == ["images/d.jpg"]
+    assert names(tmp_path) == ["two/e.jpg", "yolo/images/d.jpg"]
+
+
 def test_folders_that_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no images"):
         unlabelled_images(tmp_path)

@@ -60,7 +60,7 @@ class LabelFiles:
         """
         owned = {name for image in self.images for name in label_names(image)}
         lone = self._texts - owned - frozenset(labels.values())
-        return [name for name in sorted(lone) if _is_label(self._root / name)]
+        return [name for name in sorted(lone) if is_label(self._root / name)]
 
 
 def label_names(image: str) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def label_names(image: str) -> tuple[str, ...]:
     return f"{'/'.join(parts)}.txt", f"{stem}.txt"
 
 
-def _is_label(path: Path) -> bool:
+def is_label(path: Path) -> bool:
     """Returns whether a text file begins with a class and four numbers."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
