@@ -14,7 +14,8 @@ from frcnn_cli.config import BackboneName, InputConfig, ModelConfig
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.training.pretrained import load_initial_weights
+from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
+from frcnn_cli.training.pretrained import load_initial_weights, normalize_known_boxes
 from support import tiny
 
 
@@ -54,6 +55,36 @@ def test_a_checkpoint_gives_its_backbone_and_the_classes_that_it_knows(tmp_path:
     assert torch.equal(model.box_delta.weight[:4], trained.box_delta.weight[:4])
     assert torch.equal(model.class_score.weight[1], new[0])
     assert torch.equal(model.box_delta.weight[4:8], new[1])
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+def test_boxes_of_known_classes_stay_under_other_statistics(
+    tmp_path: Path, *, per_class: bool
+) -> None:
+    """The bee's deltas are 0.5 · 0.2 + 0.1 = 0.2 before and after, with any mean and deviation."""
+    trained = build_model(ModelConfig(), 2, seed=9)
+    trained.delta_mean.fill_(0.1)
+    trained.delta_std.fill_(0.2)
+    trained.box_delta.bias.data.fill_(0.5)
+    path = str(tmp_path / "best.safetensors")
+    info = CheckpointInfo(ModelConfig(), ("ant", "bee"), InputConfig())
+    save_checkpoint(Path(path), trained.state_dict(), info)
+    model, classes = build_model(ModelConfig(), 2), ("bee", "dog")
+    load_initial_weights(model, "efficientnet_lite0", path, classes)
+    new = model.box_delta.weight[8:].clone()
+    if per_class:
+        use_per_class_delta_stats(model)
+    model.delta_mean.fill_(0.3)
+    model.delta_std.fill_(0.4)
+    normalize_known_boxes(model, classes, path)
+    x = torch.rand(5, model.box_delta.in_features)
+    before, after = (
+        each.box_delta(x).view(5, 3, 4) * each.delta_std + each.delta_mean
+        for each in (trained, model)
+    )
+    assert model.box_delta.bias[4].item() == pytest.approx((0.2 - 0.3) / 0.4)
+    torch.testing.assert_close(after[:, [0, 1]], before[:, [0, 2]])
+    assert torch.equal(model.box_delta.weight[8:], new)
 
 
 def test_none_leaves_chance() -> None:

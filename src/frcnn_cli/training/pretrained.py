@@ -39,7 +39,7 @@ def load_initial_weights(
         choice: "imagenet" (the backbone's published weights), "none" (random, as they are), or a
             `.pth` or `.safetensors` file: published weights, or a checkpoint of this project.
         classes: K names. Of a checkpoint, the class and box layers are kept for those that it
-            knows and for background.
+            knows and for background; deltas are not normalised until `normalize_known_boxes`.
 
     Raises:
         CheckpointError: the weights are not available, or belong to another network.
@@ -60,8 +60,24 @@ def load_initial_weights(
                 file=None if choice == "imagenet" else choice,
             ) from error
     _fill(model, weights, choice)
-    if choice != "imagenet" and (theirs := read_classes(Path(choice))):
-        _fill_known_classes(model, classes, source, theirs)
+    if known := _known_rows(classes, choice):
+        _fill_known_classes(model, known, source, choice)
+
+
+def normalize_known_boxes(model: FastRCNN, classes: Sequence[str], choice: str) -> None:
+    """Makes the box layer of known classes regress deltas as the model normalises them.
+
+    Args:
+        model: of `load_initial_weights`, whose mean and deviation of the deltas are set now.
+        classes: as in `load_initial_weights`.
+        choice: as in `load_initial_weights`.
+    """
+    rows = list(_known_rows(classes, choice))
+    shape = model.num_classes + 1, 4
+    mean, deviation = (each.expand(shape)[rows] for each in (model.delta_mean, model.delta_std))
+    weight, bias = (each.detach().view(*shape, -1) for each in model.box_delta.parameters())
+    weight[rows] /= deviation[..., None]
+    bias[rows] = (bias[rows] - mean[..., None]) / deviation[..., None]
 
 
 def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
@@ -78,19 +94,29 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
     model.backbone.load_state_dict(dict(weights), strict=False)
 
 
-def _fill_known_classes(
-    model: FastRCNN, classes: Sequence[str], source: Mapping[str, Tensor], theirs: Sequence[str]
-) -> None:
-    """Copies the rows of both sibling layers for background and the classes in `theirs` too."""
+def _known_rows(classes: Sequence[str], choice: str) -> dict[int, int]:
+    """Returns a checkpoint's row of background and of each class that it knows, by our row."""
+    theirs = () if choice in {"imagenet", "none"} else read_classes(Path(choice))
+    if not theirs:
+        return {}
     rows = {name: row for row, name in enumerate(theirs, start=1)}
-    known = [(0, 0), *((k, rows[name]) for k, name in enumerate(classes, start=1) if name in rows)]
-    with torch.no_grad():
-        for name, layer in (("class_score", model.class_score), ("box_delta", model.box_delta)):
-            for kind, ours in layer.named_parameters():
-                per_class = ours.view(model.num_classes + 1, -1)
-                trained = source[f"{name}.{kind}"].view(len(theirs) + 1, -1)
-                for row, their_row in known:
-                    per_class[row] = trained[their_row]
+    return {0: 0} | {k: rows[name] for k, name in enumerate(classes, start=1) if name in rows}
+
+
+def _fill_known_classes(
+    model: FastRCNN, known: Mapping[int, int], source: Mapping[str, Tensor], choice: str
+) -> None:
+    """Copies rows of both sibling layers; those of the boxes regress deltas as they are."""
+    ours, theirs = list(known), list(known.values())
+    mean, deviation = (source[name].view(4, 1) for name in ("delta_mean", "delta_std"))
+    for kind in ("weight", "bias"):
+        scores, deltas = (source[f"{layer}.{kind}"] for layer in ("class_score", "box_delta"))
+        require_finite({"class_score": scores, "box_delta": deltas}, choice)
+        model.class_score.get_parameter(kind).detach()[ours] = scores[theirs]
+        boxes = model.box_delta.get_parameter(kind).detach().view(model.num_classes + 1, 4, -1)
+        boxes[ours] = deltas.view(len(scores), 4, -1)[theirs] * deviation
+        if kind == "bias":
+            boxes[ours] += mean
 
 
 def _published(backbone: str) -> Mapping[str, Tensor]:

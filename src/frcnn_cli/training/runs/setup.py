@@ -33,7 +33,7 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.stages import disable_box_regression
 from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import estimate
-from frcnn_cli.training.pretrained import load_initial_weights
+from frcnn_cli.training.pretrained import load_initial_weights, normalize_known_boxes
 from frcnn_cli.training.runs.agreement import check_batch_divides, intersect_across_ranks
 from frcnn_cli.training.runs.events import TrainEvents
 from frcnn_cli.training.runs.job import TrainJob
@@ -166,6 +166,21 @@ def build_trainer(
     batches = TrainingSet(data.samples, data.proposals, config, spec, rank, device=device)
     autocast = autocast_for(device, config.precision)
     return Trainer(model.to(device), config, device, autocast, context), batches
+
+
+def set_delta_statistics(
+    model: FastRCNN, batches: TrainingSet, job: TrainJob, classes: Sequence[str]
+) -> None:
+    """Normalises the box targets by those of the images, and the boxes of known classes with them.
+
+    Args:
+        model: of `build_network`.
+        batches: of the run.
+        job: names the first weights.
+        classes: K names.
+    """
+    batches.set_delta_statistics(model)
+    normalize_known_boxes(model, classes, job.weights)
 
 
 def estimate_run(

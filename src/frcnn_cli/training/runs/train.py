@@ -44,6 +44,7 @@ from frcnn_cli.training.runs.setup import (
     estimate_run,
     find_proposals,
     read_data,
+    set_delta_statistics,
 )
 from frcnn_cli.training.runs.tensorboard import Board, summary_writer
 
@@ -101,7 +102,7 @@ def train_detector(
     if resume is not None:
         resume.restore(trainer)
     else:
-        batches.set_delta_statistics(trainer.model)
+        set_delta_statistics(trainer.model, batches, job, classes)
         events.estimated(
             estimate_run(
                 trainer, batches, data.train, cache, context=context, progress=events.progress
