@@ -10,9 +10,9 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from frcnn_cli.cli.ranks import first_reports
+from frcnn_cli.cli.ranks import leave_to_first
 
-UsageError = typer.BadParameter.__mro__[1]  # click's, or a copy in Typer
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # click's, or a copy in Typer
 """Of a wrong command line."""
 USAGE = 2
 _PLAIN: Mapping[str, str] = {
@@ -54,11 +54,13 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            with first_reports(UsageError, code=USAGE):
-                return super().invoke(ctx)
-        except typer.BadParameter as error:
-            for written, shown in _PLAIN.items():
-                error.message = re.sub(written, shown, error.message)
+            return super().invoke(ctx)
+        except UsageError as error:
+            if ctx.invoked_subcommand == "train":
+                leave_to_first(USAGE)
+            if isinstance(error, typer.BadParameter):
+                for written, shown in _PLAIN.items():
+                    error.message = re.sub(written, shown, error.message)
             raise
         finally:
             if hasattr(sys.exception(), "format_message"):  # a wrong command line, which is printed

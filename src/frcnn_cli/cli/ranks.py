@@ -21,19 +21,28 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-@contextmanager
-def first_reports(*errors: type[Exception], code: int) -> Iterator[None]:
-    """Leaves `errors` to the first process of the machine, which meets the same.
+def leave_to_first(code: int) -> None:
+    """Ends this process, unless it is the first of the machine, which meets the same error.
 
     Args:
-        errors: of what all processes were given, such as a wrong option.
+        code: exit code.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        # The process that ends first ends the others, maybe before they have printed anything.
+        time.sleep(_PATIENCE)
+        raise typer.Exit(code)
+
+
+@contextmanager
+def first_reports(error: type[Exception], code: int) -> Iterator[None]:
+    """Leaves an error of what all processes were given, such as a missing run, to the first one.
+
+    Args:
+        error: its type.
         code: exit code of the other processes.
     """
     try:
         yield
-    except errors as error:
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            raise
-        # The process that ends first ends the others, maybe before they have printed anything.
-        time.sleep(_PATIENCE)
-        raise typer.Exit(code) from error
+    except error:
+        leave_to_first(code)
+        raise
