@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.detect.chosen import format_of, labels_of, with_thresholds
-from frcnn_cli.cli.detect.summary import STDOUT, Totals, as_data, as_summary
+from frcnn_cli.cli.detect.summary import STDOUT, Totals, Written, as_data, as_summary
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig, override
 from frcnn_cli.errors import FrcnnError
@@ -153,11 +153,12 @@ def detect(
             interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
         if interrupted is not None:
             raise interrupted
-        summary = as_summary(tally, weights, out, draw, page)
+        written = Written(out, draw, page)
+        summary = as_summary(tally, weights, written)
         if out == STDOUT:
             terminal.say(summary)  # stdout carries the boxes and nothing else
         else:
-            terminal.result(as_data(tally, weights, out, draw, page), summary)
+            terminal.result(as_data(tally, weights, written), summary)
         terminal.finish(tally.failures, succeeded=tally.images)
 
 

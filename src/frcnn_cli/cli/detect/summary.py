@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import RenderableType
 
@@ -54,18 +54,22 @@ class Totals:
         return {step: total / max(self.images, 1) for step, total in self._seconds.items()}
 
 
-def as_data(
-    tally: Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
-) -> dict[str, Any]:
-    """Returns the result as JSON values.
+class Written(NamedTuple):
+    """Where the results of `frcnn detect` are.
 
-    Args:
-        tally: of all images.
-        checkpoint: the detector.
+    Attributes:
         out: the file or folder of boxes.
         draw: folder of drawn images; None: none.
         page: folder of the page; None: none.
     """
+
+    out: Path
+    draw: Path | None
+    page: Path | None
+
+
+def as_data(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> dict[str, Any]:
+    """Returns the result as JSON values."""
     return {
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
@@ -75,25 +79,15 @@ def as_data(
         "labels": dict(tally.labels.most_common()),
         "seconds": {step: round(value, 4) for step, value in tally.seconds().items()},
         "checkpoint": checkpoint.name,
-        "out": str(out),
-        "drawn": None if draw is None else str(draw),
-        "page": None if page is None else str(page / "index.html"),
+        "out": str(written.out),
+        "drawn": None if written.draw is None else str(written.draw),
+        "page": None if written.page is None else str(written.page / "index.html"),
         "failures": [str(failure) for failure in tally.failures],
     }
 
 
-def as_summary(
-    tally: Totals, checkpoint: ChosenCheckpoint, out: Path, draw: Path | None, page: Path | None
-) -> RenderableType:
-    """Returns the closing lines for people.
-
-    Args:
-        tally: of all images.
-        checkpoint: the detector.
-        out: the file or folder of boxes.
-        draw: folder of drawn images; None: none.
-        page: folder of the page; None: none.
-    """
+def as_summary(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> RenderableType:
+    """Returns the closing lines for people."""
     found = tally.labels.most_common(_NAMED)
     named = ", ".join(f"{name} {number}" for name, number in found)
     total = sum(tally.labels.values())
@@ -106,9 +100,9 @@ def as_summary(
         f"{detections} in {count(tally.images, 'image')}",
         {
             "found": named + (", …" if len(tally.labels) > _NAMED else ""),
-            "boxes": "" if out == STDOUT else str(out),
-            "pictures": "" if draw is None else str(draw),
-            "page": "" if page is None else str(page / "index.html"),
+            "boxes": "" if written.out == STDOUT else str(written.out),
+            "pictures": "" if written.draw is None else str(written.draw),
+            "page": "" if written.page is None else str(written.page / "index.html"),
             "detector": checkpoint.words,
             "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
             "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",
