@@ -39,11 +39,16 @@ def test_a_torchvision_file(tmp_path: Path) -> None:
     assert torch.equal(model.backbone.head.fc7.weight, reference.classifier[4].weight)
 
 
-def test_a_checkpoint_gives_its_backbone_and_the_classes_that_it_knows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16])
+def test_a_checkpoint_gives_its_backbone_and_the_classes_that_it_knows(
+    tmp_path: Path, stored: torch.dtype
+) -> None:
     trained = build_model(ModelConfig(), 3, seed=9)
     trained.class_score.bias.data = torch.arange(4.0)
+    trained = trained.to(stored).float()  # as the file has it
     info = CheckpointInfo(ModelConfig(), ("ant", "bee", "cat"), InputConfig())
-    save_checkpoint(tmp_path / "best.safetensors", trained.state_dict(), info)
+    tensors = {name: tensor.to(stored) for name, tensor in trained.state_dict().items()}
+    save_checkpoint(tmp_path / "best.safetensors", tensors, info)
     model = build_model(ModelConfig(), 2)
     new = model.class_score.weight[1].clone(), model.box_delta.weight[4:8].clone()
     path = str(tmp_path / "best.safetensors")

@@ -108,9 +108,12 @@ def _fill_known_classes(
 ) -> None:
     """Copies rows of both sibling layers; those of the boxes regress deltas as they are."""
     ours, theirs = list(known), list(known.values())
-    mean, deviation = (source[name].view(4, 1) for name in ("delta_mean", "delta_std"))
+    # A bundled or exported checkpoint holds halves, and an assignment to rows does not convert.
+    mean, deviation = (source[name].float().view(4, 1) for name in ("delta_mean", "delta_std"))
     for kind in ("weight", "bias"):
-        scores, deltas = (source[f"{layer}.{kind}"] for layer in ("class_score", "box_delta"))
+        scores, deltas = (
+            source[f"{layer}.{kind}"].float() for layer in ("class_score", "box_delta")
+        )
         require_finite({"class_score": scores, "box_delta": deltas}, choice)
         model.class_score.get_parameter(kind).detach()[ours] = scores[theirs]
         boxes = model.box_delta.get_parameter(kind).detach().view(model.num_classes + 1, 4, -1)
