@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.files import atomic_file, atomic_folder
 from frcnn_cli.records import DetectedImage, Detections
 
@@ -21,6 +22,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from frcnn_cli.files import atomic_file, atomic_folder
+from frcnn_cli.detection.formats.writer import WriterContext
 
 path = Path(sys.argv[2])
 if sys.argv[1] == "file":
@@ -132,9 +134,7 @@ def test_a_killed_command_leaves_nothing_of_its_output(tmp_path: Path, name: str
     image = DetectedImage("a.jpg", 4, 3, 0, Detections.empty())
 
     def detect(dies: bool) -> None:
-        with open_writer(
-            name, target, checkpoint="a", backbone="b", classes=("dog",), category_numbers=()
-        ) as one:
+        with open_writer(name, target, WriterContext(("dog",), "a", "b")) as one:
             one.write(image)
             if dies:
                 os.kill(os.getpid(), 9)

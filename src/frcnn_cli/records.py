@@ -6,7 +6,7 @@ Boxes are xyxy float32 in 0-based continuous pixel edges of the upright image, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,7 +220,7 @@ class DetectedImage:
     diagnostics: GroundTruthDiagnostics | None = None
     time: float | None = None
 
-    def to_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
+    def to_json(self, classes: Sequence[str]) -> dict[str, Any]:
         """Returns the entry of format `frcnn.detections/1`; `classes[k - 1]` names label k."""
         found = self.detections
         return {

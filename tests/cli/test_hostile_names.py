@@ -20,6 +20,7 @@ from frcnn_cli.cli.text import facts
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.inspect.convert import convert
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.pictures import drawings
 from frcnn_cli.detection.show import show_each
@@ -138,7 +139,7 @@ def detected(payload: str) -> DetectedImage:
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "frcnn", "coco"])
 def test_in_a_text_file(tmp_path: Path, kind: str, payload: str) -> None:
     path = tmp_path / "out"
-    with open_writer(kind, path, classes=(payload,)) as writer:
+    with open_writer(kind, path, WriterContext((payload,))) as writer:
         writer.write(detected(payload))
     text = path.read_text(encoding="utf-8")
     is_harmless(text, "")
@@ -158,7 +159,7 @@ def test_in_a_folder_of_files(tmp_path: Path, kind: str, payload: str) -> None:
     """Names of files stay in the folder, or the format refuses them."""
     out = tmp_path / "a" / "b" / "out"
     try:
-        with open_writer(kind, out, classes=(payload,)) as writer:
+        with open_writer(kind, out, WriterContext((payload,))) as writer:
             writer.write(detected(f"{payload}.jpg"))
     except DataError as error:
         is_harmless(str(error), "", 1)

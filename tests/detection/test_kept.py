@@ -15,14 +15,15 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.proposals import imported_key, save_proposals
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import DetectConfig, EvalConfig, InputConfig, ModelConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.data.scenes import CLASSES
+from frcnn_cli.detection.choice import ChosenCheckpoint
 from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.loop import STEP
 from frcnn_cli.evaluation.export import export_detections
 from frcnn_cli.evaluation.report.to_json import to_json
-from frcnn_cli.evaluation.run import EvaluationRun, evaluate_detector, evaluate_file
+from frcnn_cli.evaluation.run import EvaluationJob, EvaluationRun, evaluate_detector, evaluate_file
 from frcnn_cli.model.build import build_model
 
 pytestmark = pytest.mark.slow
@@ -78,14 +79,11 @@ def scored(
 
 def evaluate(data, checkpoint, cache, listener, proposals, **changes) -> EvaluationRun:
     return evaluate_detector(
-        data,
-        "test",
+        EvaluationJob(data, "test", cache),
         LoadedDetector.load(checkpoint, torch.device("cpu")),
-        cache,
-        proposals=proposals,
-        detect=dataclasses.replace(DetectConfig(score_threshold=0.01), **changes),  # type: ignore[arg-type]
-        config=EvalConfig(),
-        checkpoint=checkpoint,
+        proposals,
+        dataclasses.replace(DetectConfig(score_threshold=0.01), **changes),  # type: ignore[arg-type]
+        checkpoint=ChosenCheckpoint(checkpoint, "one"),
         progress=listener,
     )
 
@@ -155,6 +153,6 @@ def test_the_export_of_an_evaluation_scores_the_same(scenes, checkpoint, cache, 
     run = scored(scenes, checkpoint, cache, Listener())
     assert len(run.matched.detections.scores)
     for kind in ("frcnn", "coco", "voc", "yolo"):
-        export_detections(run, tmp_path / kind, kind, source="test")
-        again = evaluate_file(scenes, "test", tmp_path / kind, cache, EvalConfig())
+        export_detections(run, tmp_path / kind, kind)
+        again = evaluate_file(EvaluationJob(scenes, "test", cache), tmp_path / kind)
         assert json.dumps(to_json(again.evaluation)) == json.dumps(to_json(run.evaluation))

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import EvalConfig
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.export import export_detections
-from frcnn_cli.evaluation.run import EvaluationRun, evaluate_file
+from frcnn_cli.evaluation.run import EvaluationJob, EvaluationRun, evaluate_file
 from frcnn_cli.proposals.interchange.import_ import import_proposals
 from support.commands import frcnn
 from support.exports import BOX, coco_document, picture, text, xml
@@ -39,14 +38,14 @@ def boxes(path: Path, *files: str, label: str = "cat") -> Path:
 
 
 def scored(root: Path, split: str, detections: Path) -> EvaluationRun:
-    return evaluate_file(root, split, detections, Cache(root.parent / "cache"), EvalConfig())
+    return evaluate_file(EvaluationJob(root, split, Cache(root.parent / "cache")), detections)
 
 
 def test_our_results_score_the_same_when_they_are_read_back(tmp_path: Path) -> None:
     root = two_files(tmp_path / "data")
     run = scored(root, "trainval", boxes(tmp_path / "boxes.json", "train.jpg"))
     assert run.evaluation.mean_ap("voc10") == 0.5
-    export_detections(run, tmp_path / "coco.json", "coco", "boxes.json")
+    export_detections(run, tmp_path / "coco.json", "coco")
     again = scored(root, "trainval", tmp_path / "coco.json")
     assert again.evaluation.mean_ap("voc10") == 0.5
 
@@ -74,9 +73,9 @@ def test_files_named_as_other_images_ids_stay_apart(tmp_path: Path, kind: Any, s
     assert run.evaluation.mean_ap("voc10") == expected
     if split == "trainval" and kind in {"voc", "yolo"}:
         with pytest.raises(DataError, match="would be written as '1', as "):
-            export_detections(run, tmp_path / "out", kind, "boxes.json")
+            export_detections(run, tmp_path / "out", kind)
     else:
-        export_detections(run, tmp_path / "out", kind, "boxes.json")
+        export_detections(run, tmp_path / "out", kind)
         again = scored(root, split, tmp_path / "out")
         assert again.evaluation.mean_ap("voc10") == expected
 
@@ -88,7 +87,7 @@ def test_ids_that_are_texts_of_one_number_stay_apart(tmp_path: Path) -> None:
     document = coco_document(["a.jpg", "b.jpg"], ids=["7", "007"])
     text(root / "annotations" / "instances_val.json", json.dumps(document))
     run = scored(root, "val", boxes(tmp_path / "boxes.json", "b.jpg"))
-    export_detections(run, tmp_path / "coco.json", "coco", "boxes.json")
+    export_detections(run, tmp_path / "coco.json", "coco")
     (row,) = json.loads((tmp_path / "coco.json").read_text())
     assert row["image_id"] == "007"
     assert scored(root, "val", tmp_path / "coco.json").evaluation.mean_ap("voc10") == 0.5
@@ -149,7 +148,7 @@ def test_two_classes_never_share_a_category(tmp_path: Path) -> None:
     root = two_files(tmp_path / "data", second)
     run = scored(root, "trainval", boxes(tmp_path / "boxes.json", "val.jpg", label="dog"))
     assert len({*run.numbers.categories}) == 2
-    export_detections(run, tmp_path / "coco.json", "coco", "boxes.json")
+    export_detections(run, tmp_path / "coco.json", "coco")
     again = scored(root, "trainval", tmp_path / "coco.json")
     assert again.evaluation.mean_ap("voc10") == run.evaluation.mean_ap("voc10") == 0.5
 

@@ -13,9 +13,10 @@ from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.formats.registry import WORDS, open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.export import export_detections
-from frcnn_cli.evaluation.run import evaluate_file
+from frcnn_cli.evaluation.run import EvaluationJob, evaluate_file
 from frcnn_cli.records import DetectedImage, Detections
 from support.datasets import coco, write_image
 
@@ -26,7 +27,7 @@ def truth(scenes: Path, tmp_path: Path) -> Path:
     dataset = open_dataset(scenes, Cache(tmp_path / "cache"))
     samples, _ = read_split(dataset, "test")
     path = tmp_path / "truth.json"
-    with open_writer("frcnn", path, classes=dataset.classes) as writer:
+    with open_writer("frcnn", path, WriterContext(dataset.classes)) as writer:
         for each in samples:
             scores = np.linspace(0.9, 0.5, len(each.labels), dtype=np.float32)
             found = Detections(each.boxes, scores, each.labels)
@@ -37,7 +38,7 @@ def truth(scenes: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("kind", WORDS)
 def test_an_export_scores_as_what_it_was_made_of(kind, scenes, truth, tmp_path):
     cache = Cache(tmp_path / "cache")
-    run = evaluate_file(scenes, "test", truth, cache, EvalConfig())
+    run = evaluate_file(EvaluationJob(scenes, "test", cache), truth)
     assert run.evaluation.mean_ap("voc07") == 1
     assert (run.format, run.split, run.coco, run.explanation) == (
         "frcnn.detections/1",
@@ -45,10 +46,9 @@ def test_an_export_scores_as_what_it_was_made_of(kind, scenes, truth, tmp_path):
         None,
         None,
     )
-    export_detections(run, tmp_path / "export", kind, source="truth")
-    again = evaluate_file(
-        scenes, "test", tmp_path / "export", cache, EvalConfig(metric="coco"), explained=True
-    )
+    export_detections(run, tmp_path / "export", kind)
+    job = EvaluationJob(scenes, "test", cache, EvalConfig(metric="coco"), explained=True)
+    again = evaluate_file(job, tmp_path / "export")
     assert again.format == WORDS[kind]
     assert again.coco is not None
     assert again.explanation is not None
@@ -57,7 +57,7 @@ def test_an_export_scores_as_what_it_was_made_of(kind, scenes, truth, tmp_path):
 
 def test_the_split_that_was_detected_must_be_named(scenes, truth, tmp_path):
     with pytest.raises(DataError, match=r"images\[0\]: image .* is not in the split"):
-        evaluate_file(scenes, "train", truth, Cache(tmp_path / "cache"), EvalConfig())
+        evaluate_file(EvaluationJob(scenes, "train", Cache(tmp_path / "cache")), truth)
 
 
 def test_coco_results_use_the_data_sets_own_ids(tmp_path):
@@ -73,10 +73,10 @@ def test_coco_results_use_the_data_sets_own_ids(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(results))
     cache = Cache(tmp_path / "cache")
     rules = EvalConfig(metric="coco")
-    run = evaluate_file(root, "val", tmp_path / "results.json", cache, rules)
+    run = evaluate_file(EvaluationJob(root, "val", cache, rules), tmp_path / "results.json")
     assert run.coco is not None
     assert run.coco.mean_ap == 1
-    export_detections(run, tmp_path / "again.json", "coco", source="results")
+    export_detections(run, tmp_path / "again.json", "coco")
     assert json.loads((tmp_path / "again.json").read_text()) == results
     for name, value, told in (
         ("image_id", 9, "image_id 9 is not in the split"),
@@ -84,4 +84,4 @@ def test_coco_results_use_the_data_sets_own_ids(tmp_path):
     ):
         (tmp_path / "results.json").write_text(json.dumps([{**results[0], name: value}]))
         with pytest.raises(DataError, match=told):
-            evaluate_file(root, "val", tmp_path / "results.json", cache, rules)
+            evaluate_file(EvaluationJob(root, "val", cache, rules), tmp_path / "results.json")

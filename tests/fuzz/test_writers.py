@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frcnn_cli.detection.formats.registry import WORDS, open_writer, read_detections
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import FrcnnError
 from support.fuzzing import fuzzed
 from support.samples import image, known, sample
@@ -27,7 +28,7 @@ def test_class_names(kind: str, names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "found"
         try:
-            with open_writer(kind, target, classes=classes) as writer:
+            with open_writer(kind, target, WriterContext(classes)) as writer:
                 writer.write(image("x/a.jpg", *rows))
         except FrcnnError as error:
             assert str(error).isprintable()

@@ -25,7 +25,7 @@ from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.errors import FrcnnError, ProposalError
 from frcnn_cli.evaluation.metrics.voc import Evaluation
-from frcnn_cli.evaluation.run import evaluate_detector
+from frcnn_cli.evaluation.run import EvaluationJob, evaluate_detector
 from frcnn_cli.records import DetectedImage, FloatArray, as_boxes
 from frcnn_cli.runtime.device import named_device, pick_device
 from frcnn_cli.runtime.progress import Progress, silent
@@ -206,16 +206,10 @@ class Detector:
             CheckpointError: the data has classes that the detector does not know.
         """
         with _some_cache(self._cache) as cache:
-            run = evaluate_detector(
-                Path(data),
-                split,
-                self._network,
-                cache,
-                proposals=self._regions,
-                detect=DetectConfig(score, nms, vote=vote),
-                config=EvalConfig(match_iou=iou, score_threshold=score),
-                progress=progress,
-            )
+            rules = EvalConfig(match_iou=iou, score_threshold=score)
+            job = EvaluationJob(Path(data), split, cache, rules)
+            detect = DetectConfig(score, nms, vote=vote)
+            run = evaluate_detector(job, self._network, self._regions, detect, progress=progress)
         return run.evaluation
 
 

@@ -41,12 +41,11 @@ checkpoints[/]
 @options.command(without=("config",))
 def ls(context: options.CommandContext) -> None:
     """List entries by kind, and runs with their mAP, size and last use."""
-    with context.terminal() as terminal:
-        from frcnn_cli.cache.inventory import list_contents
+    from frcnn_cli.cache.inventory import list_contents
 
-        folder, contents = context.cache_dir, list_contents(context.cache)
-        shown = _shown(contents, folder)
-        terminal.result(_contents_as_data(contents, folder), shown, is_table=True)
+    folder, contents = context.cache_dir, list_contents(context.cache)
+    shown = _shown(contents, folder)
+    context.terminal.result(_contents_as_data(contents, folder), shown, is_table=True)
 
 
 @app.command("verify", cls=Command, epilog=VERIFY_EXAMPLES)
@@ -61,31 +60,30 @@ def verify(
     Args:
         repair: Remove damaged entries and rename damaged checkpoints to .damaged.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.cache.verify import verify_all
+    from frcnn_cli.cache.verify import verify_all
 
-        with terminal.progress("files") as report:
-            found = verify_all(context.cache, repair_damaged=repair, progress=report)
-        wrong = found.unrepaired
-        data = {
-            "schema": "frcnn.cache-verify/1",
-            "cache": str(context.cache_dir),
-            "whole": found.whole,
-            "damaged": [_named(each.path, each.problem) for each in found.damaged],
-            "later": [_named(each.path, each.problem) for each in found.later],
-            "mended": [str(each.path) for each in found.repaired],
-        }
-        rows = {
-            "repaired": "\n".join(
-                f"{each.path} {'removed' if each.reproducible else 'set aside'}"
-                for each in found.repaired
-            ),
-            "damaged": f"{len(wrong):,}, listed below" if wrong else "",
-        }
-        terminal.result(
-            data, facts(f"{count(found.whole, 'file')} whole", rows, complete=not wrong)
-        )
-        terminal.finish(wrong, succeeded=found.whole)
+    with context.terminal.progress("files") as report:
+        found = verify_all(context.cache, repair_damaged=repair, progress=report)
+    wrong = found.unrepaired
+    data = {
+        "schema": "frcnn.cache-verify/1",
+        "cache": str(context.cache_dir),
+        "whole": found.whole,
+        "damaged": [_named(each.path, each.problem) for each in found.damaged],
+        "later": [_named(each.path, each.problem) for each in found.later],
+        "mended": [str(each.path) for each in found.repaired],
+    }
+    rows = {
+        "repaired": "\n".join(
+            f"{each.path} {'removed' if each.reproducible else 'set aside'}"
+            for each in found.repaired
+        ),
+        "damaged": f"{len(wrong):,}, listed below" if wrong else "",
+    }
+    context.terminal.result(
+        data, facts(f"{count(found.whole, 'file')} whole", rows, complete=not wrong)
+    )
+    context.terminal.finish(wrong, succeeded=found.whole)
 
 
 @app.command("gc", cls=Command, epilog=GC_EXAMPLES)
@@ -104,36 +102,35 @@ def gc(
         run: Remove this run and its checkpoints; may be repeated.
         dry_run: List what would be removed, remove nothing.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.cache.gc import collect_garbage
-        from frcnn_cli.proposals.search import libraries
+    from frcnn_cli.cache.gc import collect_garbage
+    from frcnn_cli.proposals.search import libraries
 
-        with terminal.progress("files") as report:
-            items = collect_garbage(
-                context.cache,
-                unused_days=unused_for,
-                libraries=libraries(),
-                run_names=run or (),
-                dry_run=dry_run,
-                progress=report,
-            )
-        freed = sum(item.bytes for item in items)
-        by_reason: dict[str, list[int]] = defaultdict(list)
-        for item in items:
-            by_reason[item.reason].append(item.bytes)
-        data = {
-            "schema": "frcnn.cache-gc/1",
-            "cache": str(context.cache_dir),
-            "dry_run": dry_run,
-            "bytes": freed,
-            "removed": [_named(item.path, item.reason, "reason") for item in items],
-        }
-        verb = "would be freed" if dry_run else "freed"
-        rows = {
-            reason: f"{count(len(sizes), 'item')}, {size(sum(sizes))}"
-            for reason, sizes in by_reason.items()
-        }
-        terminal.result(data, facts(f"{size(freed)} {verb}", rows))
+    with context.terminal.progress("files") as report:
+        items = collect_garbage(
+            context.cache,
+            unused_days=unused_for,
+            libraries=libraries(),
+            run_names=run or (),
+            dry_run=dry_run,
+            progress=report,
+        )
+    freed = sum(item.bytes for item in items)
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for item in items:
+        by_reason[item.reason].append(item.bytes)
+    data = {
+        "schema": "frcnn.cache-gc/1",
+        "cache": str(context.cache_dir),
+        "dry_run": dry_run,
+        "bytes": freed,
+        "removed": [_named(item.path, item.reason, "reason") for item in items],
+    }
+    verb = "would be freed" if dry_run else "freed"
+    rows = {
+        reason: f"{count(len(sizes), 'item')}, {size(sum(sizes))}"
+        for reason, sizes in by_reason.items()
+    }
+    context.terminal.result(data, facts(f"{size(freed)} {verb}", rows))
 
 
 def _named(path: Path, text: str, key: str = "problem") -> dict[str, str]:

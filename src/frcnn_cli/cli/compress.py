@@ -55,38 +55,37 @@ def compress(
         split: Split to score on, with --max-drop.
         images: Number of images to score on; 0: all.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
-        from frcnn_cli.detection.choice import choose_checkpoint
-        from frcnn_cli.runtime.device import pick_device
+    from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
+    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.runtime.device import pick_device
 
-        if max_drop is not None and (fc6 or fc7):
-            raise ConfigError(
-                "--max-drop finds the ranks that --fc6 and --fc7 set", remedy="use one or the other"
+    if max_drop is not None and (fc6 or fc7):
+        raise ConfigError(
+            "--max-drop finds the ranks that --fc6 and --fc7 set", remedy="use one or the other"
+        )
+    cache = context.cache
+    chosen = choose_checkpoint(checkpoint, cache)
+    target = out or Path(chosen.name).with_suffix(".svd.safetensors")
+    if max_drop is None:
+        result = compress_to(chosen.file, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
+    else:
+        settings = context.settings()
+        detect = settings.apply("detect", DetectConfig())
+        validation = Validation(
+            data,
+            split,
+            images,
+            cache,
+            settings.apply("proposals", ProposalConfig()),
+            replace(detect, score_threshold=EvalConfig.score_threshold),
+            pick_device(gpus),
+        )
+        with context.terminal.progress() as report:
+            result = compress_within(
+                chosen.file, target, max_drop / 100, validation=validation, progress=report
             )
-        cache = context.cache
-        chosen = choose_checkpoint(checkpoint, cache)
-        target = out or Path(chosen.name).with_suffix(".svd.safetensors")
-        if max_drop is None:
-            result = compress_to(chosen.file, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
-        else:
-            settings = context.settings()
-            detect = settings.apply("detect", DetectConfig())
-            validation = Validation(
-                data,
-                split,
-                images,
-                cache,
-                settings.apply("proposals", ProposalConfig()),
-                replace(detect, score_threshold=EvalConfig.score_threshold),
-                pick_device(gpus),
-            )
-            with terminal.progress() as report:
-                result = compress_within(
-                    chosen.file, target, max_drop / 100, validation=validation, progress=report
-                )
-        terminal.result(_as_data(result, target), _as_summary(result, target, split))
-        terminal.finish(list(result.failures), succeeded=result.images)
+    context.terminal.result(_as_data(result, target), _as_summary(result, target, split))
+    context.terminal.finish(list(result.failures), succeeded=result.images)
 
 
 def _as_data(result: Compression, target: Path) -> dict[str, Any]:

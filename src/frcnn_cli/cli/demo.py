@@ -48,41 +48,40 @@ def demo(
         folder: Output folder; created if missing.
     """
     began = time.monotonic()
-    with context.terminal() as terminal:
-        from frcnn_cli.data.scenes import generate
+    from frcnn_cli.data.scenes import generate
 
-        _start_afresh(folder)
-        generate(folder / "scenes", train=_TRAIN, test=_TEST, seed=0)
-        (folder / "frcnn.toml").write_text(_SETTINGS, encoding="utf-8")
-        terminal.say(
-            f"Made {count(_TRAIN + _TEST, 'scene')} with VOC annotations in {folder / 'scenes'}. "
-            f"The following commands can also be typed in {folder}."
+    _start_afresh(folder)
+    generate(folder / "scenes", train=_TRAIN, test=_TEST, seed=0)
+    (folder / "frcnn.toml").write_text(_SETTINGS, encoding="utf-8")
+    context.terminal.say(
+        f"Made {count(_TRAIN + _TEST, 'scene')} with VOC annotations in {folder / 'scenes'}. "
+        f"The following commands can also be typed in {folder}."
+    )
+    images = Path("scenes", "JPEGImages")
+    image = images / f"{_most_varied(folder / 'scenes')}.jpg"
+    given = {"--quiet": context.quiet, "--verbose": context.verbose}
+    flags = [flag for flag, is_given in given.items() if is_given]
+    with chdir(folder):
+        for command in (
+            f"proposals {images}",
+            "train",
+            "eval --out report.json --plot curves.png",
+            f"detect {image} --out boxes.json --draw drawn",
+        ):
+            context.terminal.say(f"\n[bold]$ frcnn {command}[/]")
+            words = [*shlex.split(command), "--cache-dir", ".frcnn", *flags]
+            _run(application, words)
+    context.terminal.say("")
+    context.terminal.say(
+        facts(
+            f"The demo took {duration(time.monotonic() - began)}",
+            {
+                "picture": str(folder / "drawn" / image.name),
+                "boxes": str(folder / "boxes.json"),
+                "report": str(folder / "report.json"),
+            },
         )
-        images = Path("scenes", "JPEGImages")
-        image = images / f"{_most_varied(folder / 'scenes')}.jpg"
-        given = {"--quiet": context.quiet, "--verbose": context.verbose}
-        flags = [flag for flag, is_given in given.items() if is_given]
-        with chdir(folder):
-            for command in (
-                f"proposals {images}",
-                "train",
-                "eval --out report.json --plot curves.png",
-                f"detect {image} --out boxes.json --draw drawn",
-            ):
-                terminal.say(f"\n[bold]$ frcnn {command}[/]")
-                words = [*shlex.split(command), "--cache-dir", ".frcnn", *flags]
-                _run(application, words)
-        terminal.say("")
-        terminal.say(
-            facts(
-                f"The demo took {duration(time.monotonic() - began)}",
-                {
-                    "picture": str(folder / "drawn" / image.name),
-                    "boxes": str(folder / "boxes.json"),
-                    "report": str(folder / "report.json"),
-                },
-            )
-        )
+    )
 
 
 def _most_varied(scenes: Path) -> str:

@@ -34,25 +34,24 @@ def export(
         file: Output file.
         with_nms: Also put threshold and NMS into the file: it returns detections.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.deploy.onnx import export_onnx, require_export
-        from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.deploy.onnx import export_onnx, require_export
+    from frcnn_cli.detection.choice import choose_checkpoint
 
-        require_export(file)
-        chosen = choose_checkpoint(checkpoint, context.cache)
-        terminal.say("Translating the network, which takes up to a minute")
-        done = export_onnx(chosen.file, file, DetectConfig() if with_nms else None)
-        data = {
-            "schema": "frcnn.export/1",
-            "file": str(done.file),
-            "bytes": done.bytes,
-            "checkpoint": chosen.name,
-            "score_difference": done.score_difference,
-            "box_difference": done.box_difference,
-        }
-        rows = {
-            "detector": chosen.words,
-            "against ours": f"scores within {done.score_difference:.1e}, "
-            f"boxes within {done.box_difference:.1e} pixels",
-        }
-        terminal.result(data, facts(f"{done.file}, {size(done.bytes)}", rows))
+    require_export(file)
+    chosen = choose_checkpoint(checkpoint, context.cache)
+    context.terminal.say("Translating the network, which takes up to a minute")
+    done = export_onnx(chosen.file, file, DetectConfig() if with_nms else None)
+    data = {
+        "schema": "frcnn.export/1",
+        "file": str(done.file),
+        "bytes": done.bytes,
+        "checkpoint": chosen.name,
+        "score_difference": done.score_difference,
+        "box_difference": done.box_difference,
+    }
+    rows = {
+        "detector": chosen.words,
+        "against ours": f"scores within {done.score_difference:.1e}, "
+        f"boxes within {done.box_difference:.1e} pixels",
+    }
+    context.terminal.result(data, facts(f"{done.file}, {size(done.bytes)}", rows))

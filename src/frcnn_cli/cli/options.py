@@ -124,9 +124,10 @@ class CommandContext:
         bool, switch("--json", text="Print the result as one JSON object on stdout.", panel=_PANEL)
     ] = False
 
-    def terminal(self, silent: bool = False) -> Terminal:
-        """Returns the frame of the command; where it is `silent` it prints errors only."""
-        return Terminal(self.quiet or silent, self.verbose and not silent, self.as_json)
+    @functools.cached_property
+    def terminal(self) -> Terminal:
+        """The frame that the command runs in."""
+        return Terminal(self.quiet, self.verbose, self.as_json)
 
     @property
     def cache(self) -> Cache:
@@ -155,6 +156,7 @@ def command(
         flags: sections of settings whose flags the command has too; it takes them as `**flags`.
         cleans_cache: whether it removes from the cache what no command uses; others use it.
     """
+    uses_cache = not cleans_cache and "cache_dir" not in without
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
@@ -178,11 +180,7 @@ def command(
         @functools.wraps(function)
         def run(**values: Any) -> None:
             context = CommandContext(**{name: values.pop(name) for name in shared})
-            with (
-                nullcontext()
-                if cleans_cache or "cache_dir" in without
-                else using(context.cache_dir)
-            ):
+            with using(context.cache_dir) if uses_cache else nullcontext(), context.terminal:
                 function(context, **values)
 
         parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]

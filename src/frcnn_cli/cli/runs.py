@@ -27,18 +27,17 @@ EXAMPLES = """[bold]Examples[/]
 @options.command(without=("config",))
 def runs(context: options.CommandContext) -> None:
     """List training runs: data, recipe, steps, mAP, and the settings in which they differ."""
-    with context.terminal() as terminal:
-        from frcnn_cli.training.runs.listing import list_runs
+    from frcnn_cli.training.runs.listing import list_runs
 
-        found, failures = list_runs(context.cache)
-        data = {
-            "schema": "frcnn.runs/1",
-            "cache": str(context.cache_dir),
-            "runs": [_as_data(run) for run in found],
-            "failures": [str(failure) for failure in failures],
-        }
-        terminal.result(data, _shown(found, context.cache_dir), is_table=True)
-        terminal.finish(failures, succeeded=len(found))
+    found, failures = list_runs(context.cache)
+    data = {
+        "schema": "frcnn.runs/1",
+        "cache": str(context.cache_dir),
+        "runs": [_as_data(run) for run in found],
+        "failures": [str(failure) for failure in failures],
+    }
+    context.terminal.result(data, _shown(found, context.cache_dir), is_table=True)
+    context.terminal.finish(failures, succeeded=len(found))
 
 
 def _as_data(run: RunSummary) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _LOG_STYLES = {"WARNING": "magenta", "ERROR": "bold red", "DEBUG": "dim"}
 
 
 class Terminal:
-    """The frame around a command: `with Terminal(quiet, verbose, as_json) as terminal: …`.
+    """The frame around a command: `with Terminal(quiet, verbose, as_json): …`.
 
     Inside the frame an exception becomes one line on stderr and an exit code. stdout carries
     nothing but results: JSON, or the tables that people pipe.
@@ -58,6 +58,11 @@ class Terminal:
         """Whether a live display may be drawn on `console`."""
         live = self.console.is_terminal and not self.console.is_dumb_terminal
         return live and not (self._quiet or self._as_json)
+
+    def silence(self) -> None:
+        """Prints errors only from here on."""
+        self._quiet, self._verbose = True, False
+        _LOGGER.setLevel(self._level())
 
     def say(self, message: RenderableType) -> None:
         """Prints `message` for people: not under --quiet or --json."""

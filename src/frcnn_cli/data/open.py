@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -199,25 +199,43 @@ def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnEr
     return list(dataset.samples(split, note)), failures
 
 
-def require_images(
-    dataset: Dataset, split: str, usable: Sequence[Sample], failures: Sequence[FrcnnError]
-) -> None:
-    """Raises unless an image of a split can be used.
+@dataclass(frozen=True)
+class SplitSamples:
+    """The images of a split that can be used, and why the others cannot."""
 
-    Args:
-        dataset: the data set.
-        split: name of the split.
-        usable: its images that can be used.
-        failures: why others cannot.
+    dataset: Dataset
+    name: str
+    samples: Sequence[Sample]
+    failures: Sequence[FrcnnError]
 
-    Raises:
-        DataError: there is none, and why.
-    """
-    if usable:
-        return
-    if failures:
-        raise DataError(
-            f"no image of split {split!r} can be used, the first because {failures[0]}",
-            file=dataset.root,
+    @classmethod
+    def read(cls, dataset: Dataset, name: str) -> Self:
+        """Reads a split; see `read_split`."""
+        return cls(dataset, name, *read_split(dataset, name))
+
+    def usable(
+        self,
+        fits: Callable[[Sample], bool] = lambda _: True,
+        failures: Iterable[FrcnnError] = (),
+    ) -> Self:
+        """Returns those that `fits` accepts, and `failures` why it refuses others.
+
+        Raises:
+            DataError: there is none, and why.
+        """
+        found = replace(
+            self,
+            samples=[sample for sample in self.samples if fits(sample)],
+            failures=[*self.failures, *failures],
         )
-    raise DataError(f"split {split!r} is empty", remedy="add images to it", file=dataset.root)
+        if found.samples:
+            return found
+        if found.failures:
+            problem = f"no image of split {self.name!r} can be used, the first because"
+            raise DataError(f"{problem} {found.failures[0]}", file=self.dataset.root)
+        problem = f"split {self.name!r} is empty"
+        raise DataError(problem, remedy="add images to it", file=self.dataset.root)
+
+    def own_numbers(self) -> OwnNumbers:
+        """Returns what the data itself calls these images and its classes."""
+        return own_numbers(self.dataset, (sample.image_id for sample in self.samples))

@@ -80,7 +80,7 @@ def open_page(
         def show(_: ImageInput, found: DetectedImage, pixels: Pixels) -> None:
             picture = Image.fromarray(pixels)
             picture.thumbnail((side, side))
-            entry, name = found.to_json(tuple(classes)), as_utf8(found.file)
+            entry, name = found.to_json(classes), as_utf8(found.file)
             source = jpeg_uri(picture, _QUALITY)
             stream.write(figure.render(entry=entry, name=name, source=source).encode())
 

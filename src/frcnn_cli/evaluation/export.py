@@ -12,6 +12,7 @@ from frcnn_cli.config import DetectionFormat, VocMetric
 from frcnn_cli.data.images import image_size
 from frcnn_cli.detection.formats.coco import image_number
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.analysis.calibration import fit_calibration
 from frcnn_cli.evaluation.metrics.tables import rows_by_image
@@ -22,31 +23,27 @@ from frcnn_cli.plotting.curves import plot_precision_recall
 from frcnn_cli.records import Calibration, DetectedImage, Detections
 
 
-def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat, source: str) -> None:
+def export_detections(run: EvaluationRun, target: Path, kind: DetectionFormat) -> None:
     """Writes the detections that were scored in the format of another tool.
 
     Args:
         run: what was scored.
         target: the file, or for `voc` and `yolo` the folder.
         kind: the format.
-        source: origin of the detections, printed for the reader.
 
     Raises:
         DataError: the target cannot be written, or the format cannot hold the images.
     """
-    numbers = _image_numbers(run)
-    writer = open_writer(
-        kind,
-        target,
-        classes=run.matched.classes,
-        checkpoint=source,
+    context = WriterContext(
+        run.matched.classes,
+        checkpoint=run.scored,
         split=run.split,
-        image_numbers=numbers,
+        image_numbers=_image_numbers(run),
         category_numbers=run.numbers.categories,
     )
     found = run.matched.detections.rows(rows_by_image(run.matched.detections))
     ends = np.searchsorted(found.image, np.arange(len(run.samples) + 1))
-    with writer:
+    with open_writer(kind, target, context) as writer:
         for sample, start, end in zip(run.samples, ends, ends[1:], strict=False):
             rows = slice(start, end)
             width, height = image_size(sample.path)

@@ -18,7 +18,7 @@ import numpy as np
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
-from frcnn_cli.data.open import open_dataset, read_split, require_images
+from frcnn_cli.data.open import SplitSamples, open_dataset
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.metrics.recall import (
     LEVELS,
@@ -32,7 +32,7 @@ from frcnn_cli.evaluation.metrics.recall import (
 from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
-from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
+from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, DoubleArray, FloatArray, IntArray, Sample, rows_by_size
 from frcnn_cli.runtime.progress import Progress, silent
 
@@ -81,14 +81,12 @@ class ReportRun:
         report: the measurements.
         dataset: the data set, in words.
         dataset_name: the name of its folder.
-        proposals: the search.
         failures: images that could not be read or searched.
     """
 
     report: ProposalReport
     dataset: str
     dataset_name: str
-    proposals: ProposalRun
     failures: tuple[FrcnnError, ...]
 
 
@@ -115,21 +113,19 @@ def measure_proposals(
         DataError: there is no such data set or split, or none of its images can be used.
     """
     dataset = open_dataset(data, cache)
-    samples, failures = read_split(dataset, split)
-    paths = [sample.path for sample in samples]
+    found = SplitSamples.read(dataset, split)
+    paths = [sample.path for sample in found.samples]
     run = ensure_proposals(paths, config, cache, workers=workers, progress=progress)
-    failures += run.failures.values()
-    usable = [sample for sample in samples if sample.path not in run.failures]
-    require_images(dataset, split, usable, failures)
+    found = found.usable(lambda sample: sample.path not in run.failures, run.failures.values())
 
     def with_proposals() -> Iterable[tuple[Sample, FloatArray]]:
-        for done, sample in enumerate(usable, start=1):
+        for done, sample in enumerate(found.samples, start=1):
             yield sample, run.proposals_for(sample.path)
-            progress(STEP, done, len(usable))
+            progress(STEP, done, len(found.samples))
 
     report = report_proposals(with_proposals(), dataset.classes)
     name = dataset.root.resolve().name
-    return ReportRun(report, str(dataset), name, run, tuple(failures))
+    return ReportRun(report, str(dataset), name, tuple(found.failures))
 
 
 def plot_report(report: ProposalReport, path: Path, title: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
@@ -15,13 +15,8 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.open import (
-    OwnNumbers,
-    open_dataset,
-    own_numbers,
-    read_split,
-    require_images,
-)
+from frcnn_cli.data.open import OwnNumbers, SplitSamples, open_dataset
+from frcnn_cli.detection.choice import ChosenCheckpoint
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.registry import WORDS, read_detections
@@ -47,10 +42,31 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class EvaluationJob:
+    """What is scored, and how.
+
+    Attributes:
+        data: folder of the data set.
+        split: the images to score; None is `test`, or `val` where there is no `test`.
+        cache: where splits, proposals and detections are kept.
+        rules: how detections are scored.
+        explained: whether other conventions are tried too.
+    """
+
+    data: Path
+    split: str | None
+    cache: Cache
+    rules: EvalConfig = field(default_factory=EvalConfig)
+    explained: bool = False
+
+
+@dataclass(frozen=True)
 class EvaluationRun:
     """The evaluation of a split.
 
     Attributes:
+        job: what was to be scored.
+        source: the detector or the file of detections, in words.
         samples: the images that were scored.
         matched: their objects and detections, matched by the VOC rules.
         evaluation: curves and APs by the VOC rules.
@@ -68,6 +84,8 @@ class EvaluationRun:
             recall here; None of a file, and of a detector that is not calibrated.
     """
 
+    job: EvaluationJob
+    source: str
     samples: tuple[Sample, ...]
     matched: MatchedSplit
     evaluation: Evaluation
@@ -82,32 +100,29 @@ class EvaluationRun:
     trained_on: int | None = None
     threshold: OperatingPoint | None = None
 
+    @property
+    def scored(self) -> str:
+        """What was scored, in words."""
+        return f"{self.source} ({self.format})" if self.format else self.source
+
 
 def evaluate_detector(
-    data: Path,
-    split: str | None,
+    job: EvaluationJob,
     detector: LoadedDetector,
-    cache: Cache,
-    *,
     proposals: ProposalConfig,
     detect: DetectConfig,
-    config: EvalConfig,
-    explained: bool = False,
-    checkpoint: Path | None = None,
+    *,
+    checkpoint: ChosenCheckpoint | None = None,
     held_out: bool = False,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; missing proposals are computed.
 
     Args:
-        data: folder of the data set.
-        split: the images to score; None is `test`, or `val` where there is no `test`.
+        job: what is scored, and how.
         detector: the network.
-        cache: where splits, proposals and detections are kept.
         proposals: settings of the search.
         detect: thresholds of the detections.
-        config: how they are scored.
-        explained: whether other conventions are tried too.
         checkpoint: the detector's file. What is found is kept under its content, so that another
             call with the same settings detects only in images that are new to it.
         held_out: whether to refuse images that the detector was trained on, as far as it knows.
@@ -118,28 +133,23 @@ def evaluate_detector(
             not held out.
         CheckpointError: the data set has classes that the detector does not know.
     """
-    dataset = _labelled(open_dataset(data, cache), detector.info.classes)
-    split = split or scored_split(dataset.splits)
+    cache = job.cache
+    data = _split_of(job, detector.info.classes)
     if held_out:
-        _require_held_out(dataset, split, detector.info)
-    samples, failures = read_split(dataset, split)
+        _require_held_out(data, detector.info)
     calibration = detector.calibration(detect)
     if calibration is not None:  # the same detections are scored
         score_threshold = calibration.calibrated(detect.score_threshold)
         detect = replace(detect, score_threshold=score_threshold)
-    job = DetectionJob(detector, cache, proposals, detect, config.match_iou)
-    kept = None if checkpoint is None else KeptDetections.of(job, cache, checkpoint)
-    found, seen, unread = _detections(samples, job, cache, kept, progress)
-    failures += unread
-    usable = [sample for sample in samples if sample.image_id in found]
-    require_images(dataset, split, usable, failures)
-    scored = _scored(
-        dataset, usable, found, split=split, failures=failures, config=config, explained=explained
-    )
-    evidence = collect_evidence(usable, seen, detect.score_threshold)
+    detection = DetectionJob(detector, cache, proposals, detect, job.rules.match_iou)
+    kept = None if checkpoint is None else KeptDetections.of(detection, cache, checkpoint.file)
+    found, seen, unread = _detections(data.samples, detection, cache, kept, progress)
+    data = data.usable(lambda sample: sample.image_id in found, unread)
+    scored = _scored(job, data, found, checkpoint.words if checkpoint else "")
+    evidence = collect_evidence(data.samples, seen, detect.score_threshold)
     confident = detector.confident_score(detect)
     threshold = None if confident is None else operating_point(scored.matched, confident)
-    known = _trained_on(detector, usable, cache)
+    known = _trained_on(detector, data.samples, cache)
     return replace(scored, evidence=evidence, threshold=threshold, trained_on=known)
 
 
@@ -174,75 +184,59 @@ def _detections(
 
 
 def evaluate_file(
-    data: Path,
-    split: str | None,
-    detections: Path,
-    cache: Cache,
-    config: EvalConfig,
-    *,
-    classes: tuple[str, ...] | None = None,
-    explained: bool = False,
+    job: EvaluationJob, detections: Path, classes: tuple[str, ...] | None = None
 ) -> EvaluationRun:
     """Scores a file or folder of detections of any known format, whatever tool wrote it.
 
     Args:
-        data: folder of the data set.
-        split: the images to score; None is `test`, or `val` where there is no `test`.
+        job: what is scored, and how.
         detections: the file or folder.
-        cache: where splits are kept.
-        config: how they are scored.
         classes: the labels, such as a detector's; None are those of the data.
-        explained: whether other conventions are tried too.
 
     Raises:
         DataError: there is no such data set or split, or the file does not fit it.
         CheckpointError: the data has classes that are not among `classes`.
     """
-    dataset = open_dataset(data, cache)
-    if classes is not None:
-        dataset = _labelled(dataset, classes)
-    split = split or scored_split(dataset.splits)
-    samples, failures = read_split(dataset, split)
-    require_images(dataset, split, samples, failures)
-    numbers = own_numbers(dataset, (sample.image_id for sample in samples))
+    data = _split_of(job, classes).usable()
+    numbers = data.own_numbers()
     index = SplitIndex(
-        samples,
-        dataset.classes,
+        data.samples,
+        data.dataset.classes,
         image_size,
         image_numbers={number: each for each, number in numbers.images.items()},
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
     kind, found = read_detections(detections, index)
-    run = _scored(
-        dataset, samples, found, split=split, failures=failures, config=config, explained=explained
-    )
-    return replace(run, format=WORDS[kind])
+    return replace(_scored(job, data, found, str(detections)), format=WORDS[kind])
 
 
 def _scored(
-    dataset: Dataset,
-    samples: Sequence[Sample],
-    found: Mapping[str, Detections],
-    *,
-    split: str,
-    failures: Sequence[FrcnnError],
-    config: EvalConfig,
-    explained: bool,
+    job: EvaluationJob, data: SplitSamples, found: Mapping[str, Detections], source: str
 ) -> EvaluationRun:
-    classes = dataset.classes
-    matched = match_split(samples, found, classes, config.match_iou)
+    rules, classes = job.rules, data.dataset.classes
+    matched = match_split(data.samples, found, classes, rules.match_iou)
     tables = matched.objects, matched.detections, classes
     return EvaluationRun(
-        samples=tuple(samples),
+        job,
+        source,
+        samples=tuple(data.samples),
         matched=matched,
         evaluation=score(matched),
-        coco=evaluate_coco(*tables) if config.metric == "coco" else None,
-        explanation=explain(*tables, config.metric, config.match_iou) if explained else None,
-        dataset=str(dataset),
-        split=split,
-        numbers=own_numbers(dataset, (sample.image_id for sample in samples)),
-        failures=tuple(failures),
+        coco=evaluate_coco(*tables) if rules.metric == "coco" else None,
+        explanation=explain(*tables, rules.metric, rules.match_iou) if job.explained else None,
+        dataset=str(data.dataset),
+        split=data.name,
+        numbers=data.own_numbers(),
+        failures=tuple(data.failures),
     )
+
+
+def _split_of(job: EvaluationJob, classes: tuple[str, ...] | None) -> SplitSamples:
+    """Reads the images to score; `classes` are a detector's."""
+    dataset = open_dataset(job.data, job.cache)
+    if classes is not None:
+        dataset = _labelled(dataset, classes)
+    return SplitSamples.read(dataset, job.split or scored_split(dataset.splits))
 
 
 def _labelled(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
@@ -257,14 +251,14 @@ def _labelled(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     return dataset.with_classes(classes)
 
 
-def _require_held_out(dataset: Dataset, split: str, info: CheckpointInfo) -> None:
-    trained = str(info.training.get("split"))
+def _require_held_out(data: SplitSamples, info: CheckpointInfo) -> None:
+    dataset, trained = data.dataset, str(info.training.get("split"))
     if info.training.get("data") != dataset.root.resolve().name:
         return
-    ids = set(dataset.split(split))
+    ids = set(dataset.split(data.name))
     if shared := len(ids.intersection(dataset.splits.get(trained, ()))):
         raise DataError(
-            f"the detector was trained on {shared:,} of the {len(ids):,} images of {split!r}, "
+            f"the detector was trained on {shared:,} of the {len(ids):,} images of {data.name!r}, "
             f"with its split {trained!r}",
             remedy="name a --split that was held out",
             file=dataset.root,

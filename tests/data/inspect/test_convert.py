@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.find import find_dataset
 from frcnn_cli.data.formats.voc_xml import write_annotation
@@ -24,7 +23,7 @@ from frcnn_cli.data.inspect.writers import Format
 from frcnn_cli.data.open import make_split, open_dataset
 from frcnn_cli.data.splits import shuffle
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.evaluation.run import evaluate_file
+from frcnn_cli.evaluation.run import EvaluationJob, evaluate_file
 from support.datasets import coco, pair, write_image, yolo
 
 FORMATS: tuple[Format, ...] = ("voc", "coco", "yolo")
@@ -273,5 +272,5 @@ def test_results_by_cocos_own_numbers_are_scored(tmp_path: Path) -> None:
     result = {"image_id": 139, "category_id": 20, "bbox": [1, 2, 20, 20], "score": 0.5}
     (tmp_path / "results.json").write_text(json.dumps([result]))
     cache = Cache(tmp_path / "cache")
-    run = evaluate_file(tmp_path / "a", "val", tmp_path / "results.json", cache, EvalConfig())
+    run = evaluate_file(EvaluationJob(tmp_path / "a", "val", cache), tmp_path / "results.json")
     assert run.evaluation.mean_ap("voc07") == 1

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from frcnn_cli.detection.formats.coco import CocoResultsWriter, read_coco
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from support.samples import image, known, sample
 
@@ -26,7 +27,7 @@ def stored(tmp_path, *rows):
 
 def test_the_layout():
     stream = io.StringIO()
-    with CocoResultsWriter(stream) as writer:
+    with CocoResultsWriter(stream, WriterContext(CLASSES)) as writer:
         writer.write(
             image("000012.jpg", (2, 0.98, (48.1, 240, 195.3, 371.2)), (1, 0.5, (0, 0, 1, 2)))
         )
@@ -41,16 +42,15 @@ def test_the_layout():
 
 def test_nothing_found_is_an_empty_list():
     stream = io.StringIO()
-    with CocoResultsWriter(stream) as writer:
+    with CocoResultsWriter(stream, WriterContext(CLASSES)) as writer:
         writer.write(image("a.jpg"))
     assert json.loads(stream.getvalue()) == []
 
 
 def test_the_data_sets_own_numbers_are_used(tmp_path):
     path = tmp_path / "d.json"
-    with CocoResultsWriter(
-        path, category_numbers=(18, 90), image_numbers={"x/000012.jpg": 7}
-    ) as writer:
+    context = WriterContext(CLASSES, category_numbers=(18, 90), image_numbers={"x/000012.jpg": 7})
+    with CocoResultsWriter(path, context) as writer:
         writer.write(image("x/000012.jpg", (2, 0.5, (0, 0, 10, 10))))
     assert [(each["image_id"], each["category_id"]) for each in json.loads(path.read_text())] == [
         (7, 90)

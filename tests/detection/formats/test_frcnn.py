@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.detection.formats.frcnn import FrcnnWriter, read_frcnn
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections
 from support.samples import detected, known, sample
@@ -21,7 +22,7 @@ CLASSES = ("cat", "dog")
 
 
 def writer(target):
-    return FrcnnWriter(target, checkpoint="best.safetensors", backbone="vgg16", classes=CLASSES)
+    return FrcnnWriter(target, WriterContext(CLASSES, "best.safetensors", "vgg16"))
 
 
 def image(file="a.jpg", *found):

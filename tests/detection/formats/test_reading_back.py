@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from frcnn_cli.detection.formats.registry import WORDS, open_writer, read_detections, recognise
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from support.samples import detected, image, known, sample
@@ -37,7 +38,7 @@ def test_what_was_written_is_read(kind, first, second):
     wrote = {"000012": detected(*first), "b c": detected(*second)}
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "found"
-        with open_writer(kind, target, classes=CLASSES) as writer:
+        with open_writer(kind, target, WriterContext(CLASSES)) as writer:
             writer.write(image("x/000012.jpg", *first))
             writer.write(image("x/b c.jpg", *second))
         assert [each.name for each in Path(folder).iterdir()] == ["found"]
@@ -58,7 +59,7 @@ def test_what_was_written_is_read(kind, first, second):
 def test_a_failure_leaves_nothing(kind, tmp_path):
     with (
         pytest.raises(RuntimeError, match="lost"),
-        open_writer(kind, tmp_path / "found", classes=CLASSES) as writer,
+        open_writer(kind, tmp_path / "found", WriterContext(CLASSES)) as writer,
     ):
         writer.write(image("a.jpg", (1, 0.5, (0, 0, 1, 1))))
         raise RuntimeError("lost")
@@ -70,7 +71,7 @@ def test_a_folder_with_files_is_not_written_to(kind, tmp_path):
     (tmp_path / "mine.txt").touch()
     with (
         pytest.raises(DataError, match="holds files already; name a new folder"),
-        open_writer(kind, tmp_path, classes=CLASSES),
+        open_writer(kind, tmp_path, WriterContext(CLASSES)),
     ):
         pass
     assert [each.name for each in tmp_path.iterdir()] == ["mine.txt"]
@@ -81,11 +82,11 @@ def test_what_cannot_be_written_is_told(kind, tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(DataError, match="cannot be written"),
-        open_writer(kind, tmp_path / "file" / "new", classes=CLASSES),
+        open_writer(kind, tmp_path / "file" / "new", WriterContext(CLASSES)),
     ):
         pass
     with pytest.raises(DataError, match="a folder of files, not a stream"):
-        open_writer(kind, io.StringIO(), classes=CLASSES)
+        open_writer(kind, io.StringIO(), WriterContext(CLASSES))
 
 
 @pytest.mark.parametrize(

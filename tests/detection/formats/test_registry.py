@@ -23,6 +23,7 @@ from frcnn_cli.detection.formats.registry import (
     check_target,
     open_writer,
 )
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 
@@ -43,7 +44,7 @@ IMAGES = [detected("in/000012.jpg", 40, 1), detected("in/empty.jpg", 0), detecte
 
 
 def written(kind: OutputFormat, target: Path) -> Path:
-    with open_writer(kind, target, classes=CLASSES, annotations=True) as writer:
+    with open_writer(kind, target, WriterContext(CLASSES, annotations=True)) as writer:
         for image in IMAGES:
             writer.write(image)
     return target
@@ -84,7 +85,7 @@ def test_coco_opens_with_pycocotools(tmp_path):
 
     ids = {"in/000012.jpg": 12, "in/7.png": 7}
     file = tmp_path / "coco.json"
-    with open_writer("coco", file, classes=CLASSES, annotations=True) as writer:
+    with open_writer("coco", file, WriterContext(CLASSES, annotations=True)) as writer:
         for image in IMAGES:
             if image.file in ids:
                 writer.write(image)
@@ -153,14 +154,14 @@ def test_lines_are_in_the_pipe_when_an_image_is_done(kind):
             self.seen = self.getvalue()
 
     pipe = Pipe()
-    with open_writer(kind, pipe, classes=CLASSES, annotations=True) as writer:
+    with open_writer(kind, pipe, WriterContext(CLASSES, annotations=True)) as writer:
         writer.write(IMAGES[0])
         assert "000012.jpg" in pipe.seen
 
 
 def test_csv_writes_names_that_are_no_unicode(tmp_path):
     image = detected("in/\udcff.jpg", 1)
-    with open_writer("csv", tmp_path / "b.csv", classes=CLASSES, annotations=True) as writer:
+    with open_writer("csv", tmp_path / "b.csv", WriterContext(CLASSES, annotations=True)) as writer:
         writer.write(image)
     assert r"in/\udcff.jpg" in (tmp_path / "b.csv").read_text()
 
@@ -169,7 +170,7 @@ def test_csv_writes_names_that_are_no_unicode(tmp_path):
 def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
     with (
         pytest.raises(RuntimeError),
-        open_writer(kind, tmp_path / "out", classes=CLASSES, annotations=True) as writer,
+        open_writer(kind, tmp_path / "out", WriterContext(CLASSES, annotations=True)) as writer,
     ):
         writer.write(IMAGES[0])
         raise RuntimeError
@@ -204,7 +205,7 @@ def test_a_full_disk_is_one_line(small_disk, kind):
     many = detected("in/a.jpg", 25_000, 3)  # more than a mebibyte in every format
     with (
         pytest.raises(DataError, match="No space left on device"),
-        open_writer(kind, small_disk / "out", classes=CLASSES, annotations=True) as writer,
+        open_writer(kind, small_disk / "out", WriterContext(CLASSES, annotations=True)) as writer,
     ):
         writer.write(many)
     assert list(small_disk.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frcnn_cli.detection.formats.voc import VocResultsWriter, read_voc
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import DataError
 from support.samples import image, known, sample
 
@@ -13,7 +14,7 @@ SAMPLES = [sample("000012"), sample("b")]
 
 
 def test_edges_become_the_devkits_pixels(tmp_path):
-    with VocResultsWriter(tmp_path / "new", classes=CLASSES) as writer:
+    with VocResultsWriter(tmp_path / "new", WriterContext(CLASSES)) as writer:
         writer.write(image("x/000012.jpg", (2, 0.5, (0, 9, 10, 20.5))))
     assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == {
         "comp4_det_test_cat.txt": "",

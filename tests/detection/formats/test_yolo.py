@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.detection.formats.yolo import YoloResultsWriter, read_yolo
 from frcnn_cli.errors import DataError
 from support.samples import image, known, sample
@@ -13,7 +14,7 @@ SAMPLES = [sample("a"), sample("b")]
 
 
 def test_the_layout(tmp_path):
-    with YoloResultsWriter(tmp_path / "new", classes=CLASSES) as writer:
+    with YoloResultsWriter(tmp_path / "new", WriterContext(CLASSES)) as writer:
         writer.write(image("x/a.jpg", (2, 0.98, (100, 75, 200, 300)), (1, 0.5, (0, 0, 500, 375))))
         writer.write(image("b.jpg"))
     assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == {
@@ -24,7 +25,7 @@ def test_the_layout(tmp_path):
 
 
 def test_two_images_of_one_name_are_not_written_over_each_other(tmp_path):
-    with YoloResultsWriter(tmp_path / "new", classes=CLASSES) as writer:
+    with YoloResultsWriter(tmp_path / "new", WriterContext(CLASSES)) as writer:
         writer.write(image("x/a.jpg"))
         with pytest.raises(DataError, match=r"y/a.jpg: would be written as 'a', as x/a.jpg was"):
             writer.write(image("y/a.jpg"))

@@ -18,6 +18,7 @@ from frcnn_cli.config import EvalConfig
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.errors import ConfigError, DataError
 from frcnn_cli.evaluation.report.build import (
     compare_runs,
@@ -25,7 +26,7 @@ from frcnn_cli.evaluation.report.build import (
     write_comparison,
     write_report,
 )
-from frcnn_cli.evaluation.run import evaluate_file
+from frcnn_cli.evaluation.run import EvaluationJob, evaluate_file
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 
 
@@ -41,7 +42,7 @@ def write_boxes(path, scenes, cache, *, spoilt):
     """
     dataset = open_dataset(scenes, cache)
     samples, _ = read_split(dataset, "test")
-    with open_writer("frcnn", path, classes=dataset.classes) as writer:
+    with open_writer("frcnn", path, WriterContext(dataset.classes)) as writer:
         for sample in samples:
             boxes, labels = sample.boxes.copy(), sample.labels.copy()
             width, height = image_size(sample.path)
@@ -59,15 +60,13 @@ def write_boxes(path, scenes, cache, *, spoilt):
     return path
 
 
-def report(folder, run, config=EvalConfig()):  # noqa: B008 - frozen
-    return write_report(
-        folder, run, config, title="scenes", scored="boxes.json", command="frcnn eval scenes"
-    )
+def report(folder, run):
+    return write_report(folder, run, "frcnn eval scenes")
 
 
 def test_a_report_holds_what_was_scored(scenes, cache, tmp_path):
     boxes = write_boxes(tmp_path / "boxes.json", scenes, cache, spoilt=3)
-    run = evaluate_file(scenes, "test", boxes, cache, EvalConfig())
+    run = evaluate_file(EvaluationJob(scenes, "test", cache), boxes)
     result = report(tmp_path / "report", run)
     assert json.loads((tmp_path / "report" / "report.json").read_text()) == result
     assert result["evaluation"]["map"] == run.evaluation.mean_ap("voc07")
@@ -81,7 +80,7 @@ def test_a_report_holds_what_was_scored(scenes, cache, tmp_path):
     # Detections of a file have no past.
     assert set(result["misses"]) == {"confused", "localisation", "undetected"}
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "scenes, split test" in page
+    assert f"{scenes.resolve().name}, split test" in page
     assert "A file of detections does not show what came before them." in page
     pictures = re.findall(
         r'src="data:image/jpeg;base64,([^"]+)" width="(\d+)" height="(\d+)"', page
@@ -94,8 +93,8 @@ def test_a_report_holds_what_was_scored(scenes, cache, tmp_path):
 def test_a_report_by_cocos_rules_says_which_it_follows(scenes, cache, tmp_path):
     boxes = write_boxes(tmp_path / "boxes.json", scenes, cache, spoilt=1)
     config = EvalConfig(metric="coco")
-    run = evaluate_file(scenes, "test", boxes, cache, config)
-    result = report(tmp_path / "report", run, config)
+    run = evaluate_file(EvaluationJob(scenes, "test", cache, config), boxes)
+    result = report(tmp_path / "report", run)
     assert result["evaluation"]["metric"] == "voc10"
     page = (tmp_path / "report" / "index.html").read_text()
     assert f"{run.coco.mean_ap:.3f}" in page
@@ -106,7 +105,7 @@ def test_an_image_that_is_gone_has_no_picture(scenes, cache, tmp_path):
     copy = tmp_path / "scenes"
     shutil.copytree(scenes, copy)
     boxes = write_boxes(tmp_path / "boxes.json", copy, cache, spoilt=3)
-    run = evaluate_file(copy, "test", boxes, cache, EvalConfig())
+    run = evaluate_file(EvaluationJob(copy, "test", cache), boxes)
     for sample in run.samples:
         sample.path.unlink()
     report(tmp_path / "report", run)
@@ -115,7 +114,10 @@ def test_an_image_that_is_gone_has_no_picture(scenes, cache, tmp_path):
 
 def test_a_perfect_detector_has_nothing_to_show(scenes, cache, tmp_path):
     boxes = write_boxes(tmp_path / "boxes.json", scenes, cache, spoilt=0)
-    result = report(tmp_path / "report", evaluate_file(scenes, "test", boxes, cache, EvalConfig()))
+    result = report(
+        tmp_path / "report",
+        evaluate_file(EvaluationJob(scenes, "test", cache), boxes),
+    )
     assert result["working_point"]["f1"] == 1
     assert result["bootstrap"]["map"] == [1, 1]
     assert "Worst" not in (tmp_path / "report" / "index.html").read_text()
@@ -124,19 +126,12 @@ def test_a_perfect_detector_has_nothing_to_show(scenes, cache, tmp_path):
 def test_two_files_side_by_side(scenes, cache, tmp_path):
     a = write_boxes(tmp_path / "a.json", scenes, cache, spoilt=3)
     b = write_boxes(tmp_path / "b.json", scenes, cache, spoilt=0)
-    before, run = (evaluate_file(scenes, "test", each, cache, EvalConfig()) for each in (a, b))
-    comparison = compare_runs(before, run, "voc07")
+    before, run = (evaluate_file(EvaluationJob(scenes, "test", cache), each) for each in (a, b))
+    comparison = compare_runs(before, run)
     assert comparison.b.map == 1
     assert comparison.difference == pytest.approx(1 - comparison.a.map)
-    write_comparison(
-        tmp_path / "report",
-        comparison,
-        run,
-        EvalConfig(),
-        title="scenes",
-        names=("a.json", "b.json"),
-        command="frcnn eval scenes --compare a.json b.json",
-    )
+    command = "frcnn eval scenes --compare a.json b.json"
+    write_comparison(tmp_path / "report", comparison, (before, run), command)
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
     assert figures["map_b"] == 1
     assert "a.json" in (tmp_path / "report" / "index.html").read_text()
@@ -144,19 +139,19 @@ def test_two_files_side_by_side(scenes, cache, tmp_path):
 
 def test_what_cannot_be_compared(scenes, cache, tmp_path):
     boxes = write_boxes(tmp_path / "a.json", scenes, cache, spoilt=0)
-    run = evaluate_file(scenes, "test", boxes, cache, EvalConfig())
+    run = evaluate_file(EvaluationJob(scenes, "test", cache), boxes)
     names = (*(each.name for each in run.evaluation.classes), "zebra")
-    other = evaluate_file(scenes, "test", boxes, cache, EvalConfig(), classes=names)
+    other = evaluate_file(EvaluationJob(scenes, "test", cache), boxes, names)
     assert other.evaluation.mean_ap("voc07") == 1
     with pytest.raises(DataError, match="A and B do not have the same classes"):
-        compare_runs(run, other, "voc07")
+        compare_runs(run, other)
 
 
 def test_a_report_may_be_written_again_and_nothing_else_over(scenes, cache, tmp_path):
     folder = tmp_path / "report"
     require_report_folder(folder)
     boxes = write_boxes(tmp_path / "boxes.json", scenes, cache, spoilt=0)
-    report(folder, evaluate_file(scenes, "test", boxes, cache, EvalConfig()))
+    report(folder, evaluate_file(EvaluationJob(scenes, "test", cache), boxes))
     require_report_folder(folder)
     (folder / "report.json").write_text('["mine"]')
     with pytest.raises(ConfigError, match=r"not a report of frcnn; name another folder"):

@@ -60,38 +60,37 @@ def bench(
         onnx: Also measure this export of the detector in onnxruntime and OpenVINO.
         out: Write the figures as JSON.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.data.image_files import find_images
-        from frcnn_cli.deploy.benchmark import measure
-        from frcnn_cli.deploy.benchmark_runner import BenchConfig
-        from frcnn_cli.files import write_json
-        from frcnn_cli.plotting.chips import matplotlib_file
-        from frcnn_cli.runtime.device import describe, pick_device
+    from frcnn_cli.data.image_files import find_images
+    from frcnn_cli.deploy.benchmark import measure
+    from frcnn_cli.deploy.benchmark_runner import BenchConfig
+    from frcnn_cli.files import write_json
+    from frcnn_cli.plotting.chips import matplotlib_file
+    from frcnn_cli.runtime.device import describe, pick_device
 
-        if backbone is not None and (checkpoint or run) is not None:
-            raise ConfigError(
-                "--backbone has random weights, a checkpoint its own", remedy="use one of the two"
-            )
-        settings = context.settings()
-        device = pick_device(gpus)
-        model, info, weights = _network(backbone, checkpoint, run, context.cache, short_side)
-        with terminal.progress("variants") as report:
-            result = measure(
-                find_images([path or matplotlib_file("sample_data/grace_hopper.jpg")]),
-                model.to(device),
-                info,
-                proposals=settings.apply("proposals", ProposalConfig(), preset=preset),
-                detect=settings.apply("detect", DetectConfig()),
-                config=BenchConfig(rois=rois, repeat=repeat),
-                onnx=onnx,
-                progress=report,
-            )
-        data = _as_data(result, info, weights, describe(device))
-        if out is not None:
-            write_json(out, data)
-        from frcnn_cli.cli.benchmark.table import bench_table
+    if backbone is not None and (checkpoint or run) is not None:
+        raise ConfigError(
+            "--backbone has random weights, a checkpoint its own", remedy="use one of the two"
+        )
+    settings = context.settings()
+    device = pick_device(gpus)
+    model, info, weights = _network(backbone, checkpoint, run, context.cache, short_side)
+    with context.terminal.progress("variants") as report:
+        result = measure(
+            find_images([path or matplotlib_file("sample_data/grace_hopper.jpg")]),
+            model.to(device),
+            info,
+            proposals=settings.apply("proposals", ProposalConfig(), preset=preset),
+            detect=settings.apply("detect", DetectConfig()),
+            config=BenchConfig(rois=rois, repeat=repeat),
+            onnx=onnx,
+            progress=report,
+        )
+    data = _as_data(result, info, weights, describe(device))
+    if out is not None:
+        write_json(out, data)
+    from frcnn_cli.cli.benchmark.table import bench_table
 
-        terminal.result(data, bench_table(result, data), is_table=True)
+    context.terminal.result(data, bench_table(result, data), is_table=True)
 
 
 def _network(

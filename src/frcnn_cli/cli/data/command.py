@@ -77,39 +77,38 @@ def data(
         following: List the N unlabelled images of which the detector is least sure, to annotate
             next, and nothing else. The options below are for it.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.data import open as datasets
-        from frcnn_cli.data.inspect.convert import convert
-        from frcnn_cli.data.inspect.preview import draw_sample
-        from frcnn_cli.data.inspect.summary import summarize, to_json
+    from frcnn_cli.data import open as datasets
+    from frcnn_cli.data.inspect.convert import convert
+    from frcnn_cli.data.inspect.preview import draw_sample
+    from frcnn_cli.data.inspect.summary import summarize, to_json
 
-        _check(to, out)
-        if following is not None:
-            _refuse_with_next(to, pictures, make_split)
-            print_next(
-                terminal, context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus
-            )
-            return
-        cache = context.cache
-        found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report
-        if make_split is not None:
-            found = datasets.make_split(found, make_split, share, seed, cache)
-        with terminal.progress() as report:
-            summary = summarize(found, report)
-            conversion = None
-            if to is not None and out is not None:
-                conversion = convert(found, out, to, link=link, progress=report)
-            drawn = None
-            if pictures is not None:
-                drawn, _ = draw_sample(found, pictures, sample, seed, report)
-        result = to_json(found, summary)
-        if conversion is not None:
-            result["converted"] = _conversion_json(conversion)
-        if drawn is not None:
-            result["pictures"] = [str(path) for path in drawn]
-        terminal.result(result, _report(found, summary, conversion, drawn), is_table=True)
-        if summary.left_out:
-            raise typer.Exit(SOME_FAILED)
+    _check(to, out)
+    if following is not None:
+        _refuse_with_next(to, pictures, make_split)
+        print_next(
+            context.terminal, context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus
+        )
+        return
+    cache = context.cache
+    found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report
+    if make_split is not None:
+        found = datasets.make_split(found, make_split, share, seed, cache)
+    with context.terminal.progress() as report:
+        summary = summarize(found, report)
+        conversion = None
+        if to is not None and out is not None:
+            conversion = convert(found, out, to, link=link, progress=report)
+        drawn = None
+        if pictures is not None:
+            drawn, _ = draw_sample(found, pictures, sample, seed, report)
+    result = to_json(found, summary)
+    if conversion is not None:
+        result["converted"] = _conversion_json(conversion)
+    if drawn is not None:
+        result["pictures"] = [str(path) for path in drawn]
+    context.terminal.result(result, _report(found, summary, conversion, drawn), is_table=True)
+    if summary.left_out:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _check(to: str | None, out: Path | None) -> None:

@@ -88,78 +88,75 @@ def detect(
         workers: Processes that decode and search; 0: use only this process.
         resume: Continue where the same command was stopped.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.data.image_files import find_images
-        from frcnn_cli.detection.choice import choose_checkpoint
-        from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
-        from frcnn_cli.detection.formats import registry
-        from frcnn_cli.detection.inputs import inputs_of
-        from frcnn_cli.detection.kept import KeptDetections
-        from frcnn_cli.detection.loop import STEP, detect_images
-        from frcnn_cli.detection.page import require_page_folder
-        from frcnn_cli.runtime.device import pick_device
+    from frcnn_cli.data.image_files import find_images
+    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
+    from frcnn_cli.detection.formats import registry
+    from frcnn_cli.detection.formats.writer import WriterContext
+    from frcnn_cli.detection.inputs import inputs_of
+    from frcnn_cli.detection.kept import KeptDetections
+    from frcnn_cli.detection.loop import STEP, detect_images
+    from frcnn_cli.detection.page import require_page_folder
+    from frcnn_cli.runtime.device import pick_device
 
-        cache, device, settings = context.cache, pick_device(gpus), context.settings()
-        files = find_images(paths)
-        output_format = format_of(output_format, files)
-        out = out or registry.DEFAULT_TARGETS[output_format]
-        registry.check_target(output_format, out)
-        registry.check_names(output_format, files)
-        require_page_folder(page)
-        weights = choose_checkpoint(checkpoint, cache, run)
-        speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
-        detector = LoadedDetector.load(weights.file, device, speed)
-        info = detector.info
-        config = settings.apply(
-            "detect",
-            DetectConfig(),
-            **chosen,
-            scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
-        )
-        config, draw_score = with_thresholds(
-            config,
-            score,
-            draw_score,
-            confident=detector.confident_score(config),
-            is_set="score_threshold" in settings.tables.get("detect", {}),
-            is_start=output_format in registry.FOLDERS,
-        )
-        labels = labels_of(classes, info.classes)
-        # With --classes, the best of these and not those among the best of all.
-        asked = override(config, {"max_per_image": 0}) if labels else config
-        proposals = settings.apply("proposals", ProposalConfig(), tiles=tiles)
-        job = DetectionJob(detector, cache, proposals, asked)
-        writer = registry.open_writer(
-            output_format,
-            sys.stdout if out == STDOUT else out,
-            classes=info.classes,
-            checkpoint=weights.name,
-            backbone=info.model.backbone,
-            annotations=True,
-        )
-        images = inputs_of(files, every)
-        kept = KeptDetections.of(job, cache, weights.file, reads=resume)
-        if resume and not any(map(kept.holds, images)):
-            _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
-        results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
-        if labels:
-            results = _only(results, labels, config.max_per_image)
-        results = _with_pictures(
-            results, images, info.classes, draw, page, (config.score_threshold, draw_score)
-        )
-        tally = Totals(info.classes, config.score_threshold, detector.confident_score(config))
-        terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
-        with terminal.progress() as report, writer, closing(results):
-            interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
-        if interrupted is not None:
-            raise interrupted
-        written = Written(out, draw, page)
-        summary = as_summary(tally, weights, written)
-        if out == STDOUT:
-            terminal.say(summary)  # stdout carries the boxes and nothing else
-        else:
-            terminal.result(as_data(tally, weights, written), summary)
-        terminal.finish(tally.failures, succeeded=tally.images)
+    cache, device, settings = context.cache, pick_device(gpus), context.settings()
+    files = find_images(paths)
+    output_format = format_of(output_format, files)
+    out = out or registry.DEFAULT_TARGETS[output_format]
+    registry.check_target(output_format, out)
+    registry.check_names(output_format, files)
+    require_page_folder(page)
+    weights = choose_checkpoint(checkpoint, cache, run)
+    speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
+    detector = LoadedDetector.load(weights.file, device, speed)
+    info = detector.info
+    config = settings.apply(
+        "detect",
+        DetectConfig(),
+        **chosen,
+        scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
+    )
+    config, draw_score = with_thresholds(
+        config,
+        score,
+        draw_score,
+        confident=detector.confident_score(config),
+        is_set="score_threshold" in settings.tables.get("detect", {}),
+        is_start=output_format in registry.FOLDERS,
+    )
+    labels = labels_of(classes, info.classes)
+    # With --classes, the best of these and not those among the best of all.
+    asked = override(config, {"max_per_image": 0}) if labels else config
+    proposals = settings.apply("proposals", ProposalConfig(), tiles=tiles)
+    job = DetectionJob(detector, cache, proposals, asked)
+    writer = registry.open_writer(
+        output_format,
+        sys.stdout if out == STDOUT else out,
+        WriterContext(info.classes, weights.name, info.model.backbone, annotations=True),
+    )
+    images = inputs_of(files, every)
+    kept = KeptDetections.of(job, cache, weights.file, reads=resume)
+    if resume and not any(map(kept.holds, images)):
+        _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
+    results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)
+    if labels:
+        results = _only(results, labels, config.max_per_image)
+    results = _with_pictures(
+        results, images, info.classes, draw, page, (config.score_threshold, draw_score)
+    )
+    tally = Totals(info.classes, config.score_threshold, detector.confident_score(config))
+    context.terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
+    with context.terminal.progress() as report, writer, closing(results):
+        interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
+    if interrupted is not None:
+        raise interrupted
+    written = Written(out, draw, page)
+    summary = as_summary(tally, weights, written)
+    if out == STDOUT:
+        context.terminal.say(summary)  # stdout carries the boxes and nothing else
+    else:
+        context.terminal.result(as_data(tally, weights, written), summary)
+    context.terminal.finish(tally.failures, succeeded=tally.images)
 
 
 def _with_pictures(  # noqa: PLR0917

@@ -32,21 +32,20 @@ def doctor(context: options.CommandContext) -> None:
 
     The exit code is 1 if something is broken.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.cli.doctor.checks import run_checks
+    from frcnn_cli.cli.doctor.checks import run_checks
 
-        with terminal.progress("parts") as report:
-            checks = run_checks(context.cache_dir, report)
-        states = Counter(check.state for check in checks)
-        data = {
-            "schema": "frcnn.doctor/1",
-            "broken": states["broken"],
-            "warnings": states["warning"],
-            "checks": [vars(check) for check in checks],
-        }
-        terminal.result(data, _report(checks, states), is_table=True)
-        if states["broken"]:
-            raise typer.Exit(FAILED)
+    with context.terminal.progress("parts") as report:
+        checks = run_checks(context.cache_dir, report)
+    states = Counter(check.state for check in checks)
+    data = {
+        "schema": "frcnn.doctor/1",
+        "broken": states["broken"],
+        "warnings": states["warning"],
+        "checks": [vars(check) for check in checks],
+    }
+    context.terminal.result(data, _report(checks, states), is_table=True)
+    if states["broken"]:
+        raise typer.Exit(FAILED)
 
 
 def _report(checks: list[Check], states: Counter[State]) -> RenderableType:

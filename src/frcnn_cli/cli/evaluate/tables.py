@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from frcnn_cli.cli.text import MOST_ROWS, count, from_score, table
-from frcnn_cli.config import Metric, VocMetric
+from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison, share, signed
 from frcnn_cli.evaluation.explain import Explanation
@@ -23,9 +23,10 @@ _COCO_COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar_100": "AR"}
 _BAR = 20
 
 
-def as_tables(run: EvaluationRun, metric: Metric) -> RenderableType:
+def as_tables(run: EvaluationRun) -> RenderableType:
     """Returns the table of a run's classes, and its explanation if there is one."""
     parts: list[RenderableType]
+    metric = run.job.rules.metric
     if metric == "coco":
         assert run.coco is not None
         parts = [_coco_table(run, run.coco), _coco_summary(run.coco)]

@@ -11,13 +11,11 @@ from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, duration, facts
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from frcnn_cli.cache.store import Cache
     from frcnn_cli.proposals.service import ProposalRun
 
 EXAMPLES = """[bold]Examples[/]
@@ -61,60 +59,58 @@ def proposals(
             report.png.
         split: Split for --report, or in the order of --import's file.
     """
-    with context.terminal() as terminal:
-        from frcnn_cli.data.image_files import find_images
-        from frcnn_cli.proposals.interchange.export import check_export, export_proposals
-        from frcnn_cli.proposals.service import ensure_proposals
+    from frcnn_cli.data.image_files import find_images
+    from frcnn_cli.proposals.interchange.export import check_export, export_proposals
+    from frcnn_cli.proposals.service import ensure_proposals
 
-        settings = context.settings().apply("proposals", ProposalConfig(), **search)
-        terminal.if_interrupted = (
-            f"the proposals so far are kept in {context.cache_dir}; the same command continues"
+    settings = context.settings().apply("proposals", ProposalConfig(), **search)
+    context.terminal.if_interrupted = (
+        f"the proposals so far are kept in {context.cache_dir}; the same command continues"
+    )
+    if import_from is not None:
+        _import(context, paths, import_from, split, settings.imported)
+        return
+    if report_to is not None:
+        _report(context, paths, report_to, split, settings, workers)
+        return
+    if export is not None:
+        check_export(export)
+    images = find_images(paths)
+    with context.terminal.progress() as report:
+        run = ensure_proposals(
+            images,
+            settings,
+            context.cache,
+            workers=workers,
+            force=force,
+            scheduler=scheduler,
+            progress=report,
         )
-        cache = context.cache
-        if import_from is not None:
-            _import(terminal, paths, import_from, split, settings.imported, cache)
-            return
-        if report_to is not None:
-            _report(terminal, paths, report_to, split, settings, cache, workers)
-            return
-        if export is not None:
-            check_export(export)
-        images = find_images(paths)
-        with terminal.progress() as report:
-            run = ensure_proposals(
-                images,
-                settings,
-                cache,
-                workers=workers,
-                force=force,
-                scheduler=scheduler,
-                progress=report,
-            )
-        if export is not None:
-            export_proposals(run, images, export)
-        terminal.result(_as_data(run, export), _as_summary(run, export))
-        terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
+    if export is not None:
+        export_proposals(run, images, export)
+    context.terminal.result(_as_data(run, export), _as_summary(run, export))
+    context.terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
 
 
-def _import(  # noqa: PLR0917
-    terminal: Terminal, paths: list[Path], file: Path, split: str, name: str, cache: Cache
+def _import(
+    context: options.CommandContext, paths: list[Path], file: Path, split: str, name: str
 ) -> None:
     from frcnn_cli.cli.proposals.tables import import_data, import_facts
     from frcnn_cli.proposals.interchange.import_ import import_proposals
 
+    terminal = context.terminal
     with terminal.progress() as progress:
-        run = import_proposals(paths, file, name, cache, split=split, progress=progress)
+        run = import_proposals(paths, file, name, context.cache, split=split, progress=progress)
     terminal.result(import_data(run, file, name), import_facts(run, file, name))
     terminal.finish(list(run.failures.values()), succeeded=len(run.counts))
 
 
 def _report(  # noqa: PLR0917
-    terminal: Terminal,
+    context: options.CommandContext,
     paths: list[Path],
     folder: Path,
     split: str,
     settings: ProposalConfig,
-    cache: Cache,
     workers: int,
 ) -> None:
     from frcnn_cli.cli.proposals.tables import report_table
@@ -125,6 +121,7 @@ def _report(  # noqa: PLR0917
         raise ConfigError(
             f"--report with {len(paths)} paths", remedy="name one folder, that of the data set"
         )
+    terminal, cache = context.terminal, context.cache
     with terminal.progress() as progress:
         run = measure_proposals(
             paths[0], split, settings, cache, workers=workers, progress=progress

@@ -92,47 +92,46 @@ def train(
             step.
         replay: Repeat the step in FILE, whose loss was not finite, and show where it began.
     """
-    with context.terminal(silent=not is_first()) as terminal:
-        from frcnn_cli.training.distributed.context import DistributedContext
-        from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
-        from frcnn_cli.training.runs.agreement import check_batch_divides
-        from frcnn_cli.training.runs.folder import RunFolder
+    from frcnn_cli.training.distributed.context import DistributedContext
+    from frcnn_cli.training.distributed.launch import device_of, processes_wanted, run_processes
+    from frcnn_cli.training.runs.agreement import check_batch_divides
+    from frcnn_cli.training.runs.folder import RunFolder
 
-        distributed = DistributedContext.from_env()
-        cache = context.cache
-        if replay is not None:
-            _replay(terminal, replay, device_of(distributed, gpus))
-            return
-        with first_reports(FrcnnError, code=FAILED):
-            wanted = (
-                processes_wanted(gpus, processes)
-                if distributed.world_size == 1
-                else distributed.world_size
-            )
-            old = RunFolder.existing(cache, run) if resume else None
-            if old is None:
-                job = new_job(context.settings(), click.params, wanted, cache)
-            else:
-                job = resumed_job(old.job(), click, cache)
-            if not dry_run:
-                check_batch_divides(job.recipe.train, wanted)
-        if wanted > distributed.world_size and not dry_run:
-            if code := run_processes(wanted, sys.argv[1:]):
-                raise typer.Exit(code)
-            return
-        device = device_of(distributed, gpus)  # before the work that would come to nothing
-        if old is None and (scaled := scaling(job, click.params)):
-            terminal.say(scaled)
-        if dry_run:
-            _check(terminal, job, cache, device, wanted)
-            return
-        with _one_rank_reports():
-            result = _train(
-                terminal, job, cache, device, name=run, old=old, tensorboard=tensorboard
-            )
-        if result is not None:
-            _print_result(terminal, job, result, _next(job, result, context))
-            terminal.finish(list(result.failures), succeeded=1)
+    terminal, cache = context.terminal, context.cache
+    if not is_first():
+        terminal.silence()
+    distributed = DistributedContext.from_env()
+    if replay is not None:
+        _replay(terminal, replay, device_of(distributed, gpus))
+        return
+    with first_reports(FrcnnError, code=FAILED):
+        wanted = (
+            processes_wanted(gpus, processes)
+            if distributed.world_size == 1
+            else distributed.world_size
+        )
+        old = RunFolder.existing(cache, run) if resume else None
+        if old is None:
+            job = new_job(context.settings(), click.params, wanted, cache)
+        else:
+            job = resumed_job(old.job(), click, cache)
+        if not dry_run:
+            check_batch_divides(job.recipe.train, wanted)
+    if wanted > distributed.world_size and not dry_run:
+        if code := run_processes(wanted, sys.argv[1:]):
+            raise typer.Exit(code)
+        return
+    device = device_of(distributed, gpus)  # before the work that would come to nothing
+    if old is None and (scaled := scaling(job, click.params)):
+        terminal.say(scaled)
+    if dry_run:
+        _check(terminal, job, cache, device, wanted)
+        return
+    with _one_rank_reports():
+        result = _train(terminal, job, cache, device, name=run, old=old, tensorboard=tensorboard)
+    if result is not None:
+        _print_result(terminal, job, result, _next(job, result, context))
+        terminal.finish(list(result.failures), succeeded=1)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ the ending, as a number if it is one (`000012.jpg` is 12), and classes count fro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Any, TextIO
+from typing import Any
 
 from frcnn_cli.detection.formats.context import DetectionCollector, SplitIndex, check_box, located
 from frcnn_cli.detection.formats.json_fields import field, load_json, number, numbers
@@ -48,25 +48,9 @@ def coco_results(
 
 
 class CocoResultsWriter(FileWriter):
-    """Writes COCO results; an image without detections leaves no trace in them.
+    """Writes COCO results; an image without detections leaves no trace in them."""
 
-    Args:
-        target: a file, or a text stream.
-        category_numbers: the data set's own number of each label 1..K; empty counts from 1.
-        image_numbers: the data set's own number of each image, by its file as given.
-    """
-
-    def __init__(
-        self,
-        target: Path | TextIO,
-        *,
-        category_numbers: Sequence[int] = (),
-        image_numbers: Mapping[str, int | str] | None = None,
-    ) -> None:
-        super().__init__(target)
-        self._category_numbers = tuple(category_numbers)
-        self._image_numbers = image_numbers or {}
-        self._rows = 0
+    _rows = 0
 
     def header(self) -> str:
         """Returns the text before the first image."""
@@ -75,8 +59,8 @@ class CocoResultsWriter(FileWriter):
     def entry(self, image: DetectedImage) -> str:
         """Returns the text of an image, a line per detection."""
         lines = []
-        number_of_image = self._image_numbers.get(image.file, image_number(image.file))
-        for row in coco_results(image.detections, number_of_image, self._category_numbers):
+        number = self.context.image_numbers.get(image.file, image_number(image.file))
+        for row in coco_results(image.detections, number, self.context.category_numbers):
             lines.append(f"{',' if self._rows else ''}\n{json.dumps(row, allow_nan=False)}")
             self._rows += 1
         return "".join(lines)

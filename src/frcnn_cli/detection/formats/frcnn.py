@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from frcnn_cli.detection.formats.context import (
     DetectionCollector,
@@ -24,36 +24,25 @@ _FORM = "[x1, y1, x2, y2]"
 
 
 class FrcnnWriter(FileWriter):
-    """Writes a `frcnn.detections/1` file.
+    """Writes a `frcnn.detections/1` file."""
 
-    Args:
-        target: a file, or a text stream.
-        checkpoint: where the weights came from, as given to the reader.
-        backbone: name of the network.
-        classes: names of the labels 1..K.
-    """
-
-    def __init__(
-        self, target: Path | TextIO, *, checkpoint: str, backbone: str, classes: Sequence[str]
-    ) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
-        self._model = {
-            "checkpoint": checkpoint,
-            "backbone": backbone,
-            "classes": list(self._classes),
-        }
-        self._images = 0
+    _images = 0
 
     def header(self) -> str:
         """Returns the text before the first image."""
-        return f'{{"schema": {_dump(SCHEMA)},\n "model": {_dump(self._model)},\n "images": ['
+        about = self.context
+        model = {
+            "checkpoint": about.checkpoint,
+            "backbone": about.backbone,
+            "classes": list(about.classes),
+        }
+        return f'{{"schema": {_dump(SCHEMA)},\n "model": {_dump(model)},\n "images": ['
 
     def entry(self, image: DetectedImage) -> str:
         """Returns the text of an image."""
         self._images += 1
         comma = "," if self._images > 1 else ""
-        return f"{comma}\n  {_dump(image.to_json(self._classes))}"
+        return f"{comma}\n  {_dump(image.to_json(self.context.classes))}"
 
     def footer(self) -> str:
         """Returns the text after the last image."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Iterable
 
 from frcnn_cli.detection.formats.writer import FileWriter
 from frcnn_cli.errors import printable
@@ -19,16 +17,7 @@ COLUMNS = ("file", "width", "height", "label", "category_id", "score", "x1", "y1
 
 
 class _LineWriter(FileWriter):
-    """Writes lines that a reader of a pipe sees as soon as an image is done.
-
-    Args:
-        target: a file, or a text stream.
-        classes: names of the labels 1..K.
-    """
-
-    def __init__(self, target: Path | TextIO, *, classes: Sequence[str]) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
+    """Writes lines that a reader of a pipe sees as soon as an image is done."""
 
     def add(self, image: DetectedImage) -> None:
         """Writes one image."""
@@ -41,7 +30,7 @@ class JsonLinesWriter(_LineWriter):
 
     def entry(self, image: DetectedImage) -> str:
         """Returns the line of an image."""
-        return json.dumps(image.to_json(self._classes), allow_nan=False) + "\n"
+        return json.dumps(image.to_json(self.context.classes), allow_nan=False) + "\n"
 
 
 class CsvWriter(_LineWriter):
@@ -54,7 +43,7 @@ class CsvWriter(_LineWriter):
     def entry(self, image: DetectedImage) -> str:
         """Returns the rows of an image."""
         file = _cell(as_utf8(image.file))
-        found = image.to_json(self._classes)["detections"]
+        found = image.to_json(self.context.classes)["detections"]
         return _rows(
             (
                 *(file, image.width, image.height),

@@ -13,7 +13,7 @@ from frcnn_cli.detection.formats.context import SplitIndex
 from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
 from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
 from frcnn_cli.detection.formats.voc import VocResultsWriter, VocXmlWriter, read_voc
-from frcnn_cli.detection.formats.writer import DetectionWriter, require_new_folder
+from frcnn_cli.detection.formats.writer import DetectionWriter, WriterContext, require_new_folder
 from frcnn_cli.detection.formats.yolo import NAMES, YoloResultsWriter, read_yolo
 from frcnn_cli.errors import DataError
 from frcnn_cli.files import reading
@@ -35,11 +35,19 @@ FOLDERS = ("voc", "yolo")
 WORDS: Mapping[DetectionFormat, str] = {
     "frcnn": SCHEMA,
     "coco": "COCO results",
-    "voc": "VOC devkit results",
-    "yolo": "YOLO text files",
+    "voc": voc.WORDS,
+    "yolo": yolo.WORDS,
 }
 """The formats that are read, in words."""
 
+_WRITERS: Mapping[OutputFormat, type[DetectionWriter]] = {
+    "frcnn": FrcnnWriter,
+    "coco": CocoResultsWriter,
+    "voc": VocResultsWriter,
+    "yolo": YoloResultsWriter,
+    "jsonl": JsonLinesWriter,
+    "csv": CsvWriter,
+}
 _READERS: Mapping[DetectionFormat, Callable[[Path, SplitIndex], dict[str, Detections]]] = {
     "frcnn": read_frcnn,
     "coco": read_coco,
@@ -91,56 +99,21 @@ def check_names(kind: OutputFormat, images: Sequence[Path]) -> None:
 
 
 def open_writer(
-    kind: OutputFormat,
-    target: Path | TextIO,
-    *,
-    classes: Sequence[str],
-    checkpoint: str = "",
-    backbone: str = "",
-    annotations: bool = False,
-    split: str = "test",
-    image_numbers: Mapping[str, int | str] | None = None,
-    category_numbers: Sequence[int] = (),
+    kind: OutputFormat, target: Path | TextIO, context: WriterContext
 ) -> DetectionWriter:
     """Returns the writer of a format, to be used in a `with` block.
 
     Args:
         kind: the format.
         target: a file, a folder (voc, yolo), or for a file a text stream.
-        classes: names of the labels 1..K.
-        checkpoint: where the weights came from (frcnn).
-        backbone: name of the network (frcnn).
-        annotations: whether the folder is a start for annotators, in the form of ground truth: VOC
-            XML, YOLO without confidences; else it can be scored.
-        split: what was detected (voc).
-        image_numbers: the data set's own number of each image, by its file as given (coco).
-        category_numbers: the data set's own number of each label 1..K (coco).
+        context: what else is written.
 
     Raises:
         DataError: a folder is needed, and `target` is a stream.
     """
-    match kind:
-        case "frcnn":
-            return FrcnnWriter(target, checkpoint=checkpoint, backbone=backbone, classes=classes)
-        case "coco":
-            return CocoResultsWriter(
-                target, image_numbers=image_numbers, category_numbers=category_numbers
-            )
-        case "jsonl":
-            return JsonLinesWriter(target, classes=classes)
-        case "csv":
-            return CsvWriter(target, classes=classes)
-    if not isinstance(target, Path):
-        raise DataError(
-            f"{WORDS[kind]} are a folder of files, not a stream", remedy="name a folder"
-        )
-    if kind == "yolo":
-        return YoloResultsWriter(target, classes=classes, confidences=not annotations)
-    return (
-        VocXmlWriter(target, classes=classes)
-        if annotations
-        else VocResultsWriter(target, classes=classes, split=split)
-    )
+    if kind == "voc" and context.annotations:
+        return VocXmlWriter(target, context)
+    return _WRITERS[kind](target, context)
 
 
 def read_detections(path: Path, index: SplitIndex) -> tuple[DetectionFormat, dict[str, Detections]]:

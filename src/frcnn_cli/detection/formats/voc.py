@@ -27,6 +27,7 @@ from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
 PATTERN = "*_det_*_*.txt"
+WORDS = "VOC devkit results"
 _LONGEST_NAME = 255
 """Bytes of a file name that common file systems take."""
 _UNSAFE = re.compile(r"""[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]|%(?=[0-9A-Fa-f]{2})""")
@@ -41,17 +42,9 @@ def safe_name(name: str) -> str:
 
 
 class VocResultsWriter(FolderWriter):
-    """Writes one file per class, those without detections included.
+    """Writes one file per class, those without detections included."""
 
-    Args:
-        target: a folder, absent or empty.
-        classes: names of the labels 1..K.
-        split: as it stands in the file names, such as "test".
-    """
-
-    def __init__(self, target: Path, *, classes: Sequence[str], split: str = "test") -> None:
-        super().__init__(target, classes=classes)
-        self._split = split
+    words = WORDS
 
     def begin(self, stack: ExitStack) -> None:
         """Opens a file per class.
@@ -62,11 +55,11 @@ class VocResultsWriter(FolderWriter):
         super().begin(stack)
         self._streams = [
             stack.enter_context(self._path(name).open("w", encoding="utf-8", newline="\n"))
-            for name in self._classes
+            for name in self.context.classes
         ]
 
     def _path(self, name: str) -> Path:
-        path = self.folder / f"comp4_det_{self._split}_{safe_name(name)}.txt"
+        path = self.folder / f"comp4_det_{self.context.split}_{safe_name(name)}.txt"
         if len(os.fsencode(path.name)) > _LONGEST_NAME:
             raise DataError(
                 f"the class {name[:80]!r}… has a name that is too long for a file",
@@ -89,6 +82,8 @@ class VocXmlWriter(FolderWriter):
     Edges are rounded to a hundredth of a pixel, as in every other format.
     """
 
+    words = WORDS
+
     def add(self, image: DetectedImage) -> None:
         """Writes the file of one image."""
         found = image.detections
@@ -96,7 +91,7 @@ class VocXmlWriter(FolderWriter):
             self.folder / f"{self.name_of(image)}.xml",
             filename=PurePath(image.file).name,
             size=(image.width, image.height),
-            names=[self._classes[int(label) - 1] for label in found.labels],
+            names=[self.context.classes[int(label) - 1] for label in found.labels],
             boxes=found.rounded().boxes,
         )
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Self, TextIO
@@ -19,6 +20,27 @@ from frcnn_cli.files import atomic_file, atomic_folder, writing
 from frcnn_cli.records import DetectedImage
 
 
+@dataclass(frozen=True)
+class WriterContext:
+    """What a file says besides the detections; each format takes what it has a place for."""
+
+    classes: Sequence[str]
+    """Names of the labels 1..K."""
+    checkpoint: str = ""
+    """Where the weights came from, as given to the reader (frcnn)."""
+    backbone: str = ""
+    """Name of the network (frcnn)."""
+    annotations: bool = False
+    """Whether a folder is a start for annotators, in the form of ground truth: VOC XML, YOLO
+    without confidences; else it can be scored."""
+    split: str = "test"
+    """What was detected, as it stands in the names of VOC's files."""
+    image_numbers: Mapping[str, int | str] = field(default_factory=dict)
+    """The data set's own number of each image, by its file as given (coco)."""
+    category_numbers: Sequence[int] = ()
+    """The data set's own number of each label 1..K (coco); empty counts from 1."""
+
+
 class DetectionWriter:
     """Writes detections as they come; they appear when the block is left.
 
@@ -26,19 +48,21 @@ class DetectionWriter:
     cannot be written.
 
     Example:
-        with open_writer("coco", Path("boxes.json"), classes=…) as writer:
+        with open_writer("coco", Path("boxes.json"), WriterContext(…)) as writer:
             for image in images:
                 writer.write(image)
 
     Args:
         target: a file, a folder or, for a format that is one file, a text stream.
+        context: what else is written.
     """
 
     remedy = "name a file in a folder that you can write to"
     """What to do where the target cannot be written."""
 
-    def __init__(self, target: Path | TextIO) -> None:
+    def __init__(self, target: Path | TextIO, context: WriterContext) -> None:
         self._target = target.resolve() if isinstance(target, Path) else target
+        self.context = context
 
     def begin(self, stack: ExitStack) -> None:
         """Opens the target; `stack` closes what is put on it."""
@@ -88,8 +112,7 @@ class DetectionWriter:
 class FileWriter(DetectionWriter):
     """A format that is one text file; a subclass defines its content.
 
-    Args:
-        target: a file, whose folder is made if need be, or a text stream, which stays open.
+    The target is a file, whose folder is made if need be, or a text stream, which stays open.
     """
 
     def header(self) -> str:
@@ -157,19 +180,23 @@ class FolderWriter(DetectionWriter):
     """A format that is a folder of text files; a subclass fills `self.folder`.
 
     Images are named by their file names without the ending, so two of one name cannot both be
-    written.
+    written. The target is a folder that does not exist yet, or is empty; its parents are made if
+    need be.
 
-    Args:
-        target: a folder that does not exist yet, or is empty; its parents are made if need be.
-        classes: names of the labels 1..K.
+    Raises:
+        DataError: the target is a stream.
     """
 
     remedy = "name a folder in one that you can write to"
+    words: str
+    """The format in words."""
 
-    def __init__(self, target: Path, *, classes: Sequence[str]) -> None:
-        super().__init__(target)
-        self._classes = tuple(classes)
-        self._folder = target.resolve()
+    def __init__(self, target: Path | TextIO, context: WriterContext) -> None:
+        super().__init__(target, context)
+        if not isinstance(self._target, Path):
+            problem = f"{self.words} are a folder of files, not a stream"
+            raise DataError(problem, remedy="name a folder")
+        self._folder = self._target
         self._files: dict[str, str] = {}
 
     def begin(self, stack: ExitStack) -> None:

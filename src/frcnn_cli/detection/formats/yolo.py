@@ -24,6 +24,7 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
+WORDS = "YOLO text files"
 NAMES = "classes.txt"
 LABELS = "labels"
 """Where YOLO tools put the text files in the folder of a run."""
@@ -33,26 +34,21 @@ _FORM = "class x_centre y_centre width height confidence"
 class YoloResultsWriter(FolderWriter):
     """Writes one file per image, those without detections included, and `classes.txt`.
 
-    Args:
-        target: a folder, absent or empty.
-        classes: names of the labels 1..K.
-        confidences: whether a line ends with its confidence. Annotation tools want it left out.
+    A line ends with its confidence, but not of annotations, whose tools want it left out.
     """
 
-    def __init__(self, target: Path, *, classes: Sequence[str], confidences: bool = True) -> None:
-        super().__init__(target, classes=classes)
-        self._confidences = confidences
+    words = WORDS
 
     def begin(self, stack: ExitStack) -> None:
         """Writes the names of the classes."""
         super().begin(stack)
-        for name in self._classes:
+        for name in self.context.classes:
             if require_name(name, f"class {name!r}").strip() != name:
                 raise DataError(
                     f"class {name!r} begins or ends with white space, which {NAMES} cannot hold",
                     remedy="rename it, or choose the format frcnn",
                 )
-        self.save(NAMES, "".join(f"{name}\n" for name in self._classes))
+        self.save(NAMES, "".join(f"{name}\n" for name in self.context.classes))
 
     def add(self, image: DetectedImage) -> None:
         """Writes one image's file."""
@@ -66,7 +62,7 @@ class YoloResultsWriter(FolderWriter):
                 (y2 - y1) / image.height,
             )
             fractions = " ".join(f"{value:.12g}" for value in values)
-            confidence = f" {score:.6f}" if self._confidences else ""
+            confidence = f" {score:.6f}" if not self.context.annotations else ""
             lines.append(f"{int(label) - 1} {fractions}{confidence}\n")
         self.save(f"{self.name_of(image)}.txt", "".join(lines))
 

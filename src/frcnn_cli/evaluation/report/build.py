@@ -52,29 +52,19 @@ def require_report_folder(folder: Path) -> None:
         )
 
 
-def analyse_run(run: EvaluationRun, metric: Metric) -> Analysis:
+def analyse_run(run: EvaluationRun) -> Analysis:
     """Finds out where a detector fails; for COCO by the area rule, at the IoU of the run."""
-    return analyse(run.matched, _voc(metric), run.evidence)
+    return analyse(run.matched, _voc(run.job.rules.metric), run.evidence)
 
 
 def write_report(
-    folder: Path,
-    run: EvaluationRun,
-    config: EvalConfig,
-    *,
-    title: str,
-    scored: str,
-    command: str,
-    progress: Progress = silent,
+    folder: Path, run: EvaluationRun, command: str, progress: Progress = silent
 ) -> dict[str, Any]:
     """Writes `index.html`, a page that needs nothing else, and `report.json` into `folder`.
 
     Args:
         folder: made if need be.
         run: what was scored.
-        config: how it was scored.
-        title: the data, in a word or two.
-        scored: the checkpoint or the file of detections.
         command: what was run.
         progress: called as pictures are drawn.
 
@@ -84,9 +74,9 @@ def write_report(
     Raises:
         ConfigError: the folder cannot be written to.
     """
-    analysis = analyse_run(run, config.metric)
+    analysis = analyse_run(run)
     galleries = ErrorGalleries(analysis, run.samples).galleries(progress)
-    facts = [("Detections" if run.format else "Checkpoint", scored)]
+    facts = [("Detections" if run.format else "Checkpoint", run.scored)]
     if run.format:
         facts.append(("Format", run.format))
     if run.trained_on is not None:
@@ -94,18 +84,13 @@ def write_report(
     if run.coco is not None:
         facts.append(("COCO AP", f"{run.coco.mean_ap:.3f}"))
     result = analysis_to_json(analysis)
-    about = _about(title, run, config, facts, command=command)
+    about = _about(run, facts, command)
     _write(folder, result, render_report(analysis, about, galleries))
     return result
 
 
-def compare_runs(a: EvaluationRun, b: EvaluationRun, metric: Metric) -> Comparison:
-    """Compares `b` with `a`, which scored the same split.
-
-    Args:
-        a: the evaluation of A.
-        b: the evaluation of B.
-        metric: the rule of AP; `coco` is compared by the area rule.
+def compare_runs(a: EvaluationRun, b: EvaluationRun) -> Comparison:
+    """Compares `b` with `a`, which scored the same split; for COCO by the area rule.
 
     Raises:
         DataError: they have other classes, or not the same images can be used.
@@ -120,35 +105,26 @@ def compare_runs(a: EvaluationRun, b: EvaluationRun, metric: Metric) -> Comparis
             f"A has {len(a.samples):,} and B {len(b.samples):,} images that can be used",
             remedy="repair or remove those that are listed as failed",
         )
-    return compare(analyse_run(a, metric), analyse_run(b, metric))
+    return compare(analyse_run(a), analyse_run(b))
 
 
 def write_comparison(
-    folder: Path,
-    comparison: Comparison,
-    run: EvaluationRun,
-    config: EvalConfig,
-    *,
-    title: str,
-    names: tuple[str, str],
-    command: str,
+    folder: Path, comparison: Comparison, runs: tuple[EvaluationRun, EvaluationRun], command: str
 ) -> None:
     """Writes a comparison as `index.html` and `report.json` into `folder`.
 
     Args:
         folder: made if need be.
         comparison: of B with A.
-        run: how B scored.
-        config: how both were scored.
-        title: the data, in a word or two.
-        names: of A and B.
+        runs: how A and B scored.
         command: what was run.
 
     Raises:
         ConfigError: the folder cannot be written to.
     """
-    about = _about(title, run, config, [], command=command, compared=True)
-    page = render_comparison(comparison, about, names)
+    a, b = runs
+    about = _about(b, [], command, compared=True)
+    page = render_comparison(comparison, about, (a.source, b.source))
     _write(folder, comparison_to_json(comparison), page)
 
 
@@ -176,24 +152,18 @@ def _voc(metric: Metric) -> VocMetric:
 
 
 def _about(
-    title: str,
-    run: EvaluationRun,
-    config: EvalConfig,
-    facts: Sequence[tuple[str, str]],
-    *,
-    command: str,
-    compared: bool = False,
+    run: EvaluationRun, facts: Sequence[tuple[str, str]], command: str, *, compared: bool = False
 ) -> About:
     now = datetime.now().astimezone()
     return About(
-        title=f"{title}, split {run.split}",
+        title=f"{run.job.data.resolve().name}, split {run.split}",
         facts=(
             *facts,
             ("Data", run.dataset),
             ("Date", f"{now.day} {now:%B %Y, %H:%M %Z}"),
             ("Version", f"frcnn {__version__}"),
         ),
-        rules=rules_in_words(config, compared=compared),
+        rules=rules_in_words(run.job.rules, compared=compared),
         command=command,
     )
 
