@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import IMAGENET_RGB
 
 _POOL = 6
@@ -27,13 +28,13 @@ def build() -> Backbone:
     """Returns the network with random weights; RoI pooling takes the place of its last pooling."""
     trunk = nn.Sequential(
         OrderedDict(
-            conv1=_conv(3, 64, 11, stride=4, padding=2),
+            conv1=conv_relu(3, 64, 11, stride=4, padding=2),
             pool1=nn.MaxPool2d(3, 2, padding=1),
-            conv2=_conv(64, 192, 5, padding=2),
+            conv2=conv_relu(64, 192, 5, padding=2),
             pool2=nn.MaxPool2d(3, 2, padding=1),
-            conv3=_conv(192, 384, 3, padding=1),
-            conv4=_conv(384, 256, 3, padding=1),
-            conv5=_conv(256, _CHANNELS, 3, padding=1),
+            conv3=conv_relu(192, 384, 3, padding=1),
+            conv4=conv_relu(384, 256, 3, padding=1),
+            conv5=conv_relu(256, _CHANNELS, 3, padding=1),
         )
     )
     spec = BackboneSpec(
@@ -49,14 +50,6 @@ def build() -> Backbone:
     return Backbone(spec, trunk, fc_head(_CHANNELS * _POOL * _POOL, _HIDDEN, _HIDDEN))
 
 
-def _conv(cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(cin, cout, kernel, stride, padding), nn.ReLU(inplace=True))
-
-
 def convert(source: StateDict) -> dict[str, Tensor]:
     """Maps torchvision's weights, fc6 and fc7 included, to this project's names."""
-    return {
-        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
-        for theirs, ours in _NAMES.items()
-        for kind in ("weight", "bias")
-    }
+    return renamed(source, _NAMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -77,24 +76,3 @@ class Backbone(nn.Module):
         for layer_name, layer in layers.items():
             trained = trained or layer_name == first
             layer.requires_grad_(trained)
-
-
-def fc_head(features: int, fc6: int, fc7: int) -> nn.Sequential:
-    """Returns fc6 and fc7 with ReLU and dropout (§4.1).
-
-    Args:
-        features: C · P · P numbers per RoI.
-        fc6: outputs of the first layer.
-        fc7: D, outputs of the second.
-    """
-    return nn.Sequential(
-        OrderedDict(
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(features, fc6),
-            relu6=nn.ReLU(inplace=True),
-            drop6=nn.Dropout(),
-            fc7=nn.Linear(fc6, fc7),
-            relu7=nn.ReLU(inplace=True),
-            drop7=nn.Dropout(),
-        )
-    )

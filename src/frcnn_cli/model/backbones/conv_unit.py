@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -21,7 +22,8 @@ class ConvUnit(nn.Conv2d):
         cout: output channels.
         kernel: cells per side.
         stride: of the kernel.
-        edges: zeros before and after the input, on both axes.
+        edges: zeros before and after the input, on both axes; None is TensorFlow's "SAME" padding
+            of an even-sized input.
         dilation: of the kernel.
         groups: of the channels.
         activation: applied to the output.
@@ -34,11 +36,14 @@ class ConvUnit(nn.Conv2d):
         kernel: int,
         stride: int = 1,
         *,
-        edges: tuple[int, int] = (0, 0),
+        edges: tuple[int, int] | None = None,
         dilation: int = 1,
         groups: int = 1,
         activation: Activation = "none",
     ) -> None:
+        if edges is None:
+            total = max(dilation * (kernel - 1) + 1 - stride, 0)
+            edges = (total // 2, total - total // 2)
         padding = edges[0] if edges[0] == edges[1] else 0
         super().__init__(cin, cout, kernel, stride, padding, dilation, groups)
         self.edges = edges
@@ -59,18 +64,21 @@ class ConvUnit(nn.Conv2d):
         return F.relu(y, inplace=True) if self.activation == "relu" else F.relu6(y)
 
 
-def fold_batch_norm(source: StateDict, conv: str, norm: str, eps: float) -> tuple[Tensor, Tensor]:
-    """Returns the weight (O, I, h, w) and bias (O,) of a convolution with its batch norm folded in.
+def fold_batch_norms(
+    source: StateDict, layers: Mapping[str, tuple[str, str]], eps: float
+) -> dict[str, Tensor]:
+    """Returns the weights (O, I, h, w) and biases (O,) of convolutions with batch norms folded in.
 
     A frozen batch norm is an affine map of each channel, so one convolution computes both.
 
     Args:
         source: published weights.
-        conv: name of a convolution without bias.
-        norm: name of the batch norm after it.
-        eps: of the batch norm.
+        layers: by our name, their names of a convolution without bias and the batch norm after it.
+        eps: of the batch norms.
     """
-    variance = source[f"{norm}.running_var"]
-    factor = source[f"{norm}.weight"] / torch.sqrt(variance + eps)
-    bias = source[f"{norm}.bias"] - source[f"{norm}.running_mean"] * factor
-    return source[f"{conv}.weight"] * factor[:, None, None, None], bias
+    weights = {}
+    for ours, (conv, norm) in layers.items():
+        factor = source[f"{norm}.weight"] / torch.sqrt(source[f"{norm}.running_var"] + eps)
+        weights[f"{ours}.weight"] = source[f"{conv}.weight"] * factor[:, None, None, None]
+        weights[f"{ours}.bias"] = source[f"{norm}.bias"] - source[f"{norm}.running_mean"] * factor
+    return weights

@@ -15,8 +15,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
-from frcnn_cli.model.backbones.conv_unit import Activation, ConvUnit, fold_batch_norm
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.conv_unit import ConvUnit, fold_batch_norms
+from frcnn_cli.model.backbones.layers import fc_head
 from frcnn_cli.model.batch import Preprocessing
 
 _STAGES = (
@@ -37,28 +38,6 @@ _POOL = 3
 _HIDDEN = 256
 
 
-def _conv(
-    cin: int,
-    cout: int,
-    kernel: int,
-    stride: int = 1,
-    *,
-    dilation: int = 1,
-    groups: int = 1,
-    activation: Activation = "none",
-) -> ConvUnit:
-    """Returns a convolution with "SAME" padding as TensorFlow pads an even-sized input."""
-    total = dilation * (kernel - 1) + 1 - stride
-    edges = (total // 2, total - total // 2)
-    return ConvUnit(
-        *(cin, cout, kernel, stride),
-        edges=edges,
-        dilation=dilation,
-        groups=groups,
-        activation=activation,
-    )
-
-
 class _Block(nn.Module):
     """An inverted residual: expand 1×1, depthwise k×k, project 1×1 (linear)."""
 
@@ -67,14 +46,11 @@ class _Block(nn.Module):
     ) -> None:
         super().__init__()
         hidden = cin * expansion
-        self.expand = _conv(cin, hidden, 1, activation="relu6") if expansion > 1 else None
-        self.depthwise = _conv(
-            *(hidden, hidden, kernel, stride),
-            dilation=dilation,
-            groups=hidden,
-            activation="relu6",
+        self.expand = ConvUnit(cin, hidden, 1, activation="relu6") if expansion > 1 else None
+        self.depthwise = ConvUnit(
+            *(hidden, hidden, kernel, stride), dilation=dilation, groups=hidden, activation="relu6"
         )
-        self.project = _conv(hidden, cout, 1)
+        self.project = ConvUnit(hidden, cout, 1)
         self._residual = stride == 1 and cin == cout
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,7 +62,7 @@ class _Block(nn.Module):
 def build() -> Backbone:
     """Returns the network with random weights."""
     trunk: OrderedDict[str, nn.Module] = OrderedDict()
-    trunk["stem"] = nn.Sequential(_conv(3, _STEM_CHANNELS, 3, 2, activation="relu6"))
+    trunk["stem"] = nn.Sequential(ConvUnit(3, _STEM_CHANNELS, 3, 2, activation="relu6"))
     cin, stride, dilation = _STEM_CHANNELS, 2, 1
     for kernel, stage_stride, expansion, cout, blocks in _STAGES:
         for block in range(blocks):
@@ -99,7 +75,7 @@ def build() -> Backbone:
                 cin, cout, kernel=kernel, stride=step, dilation=dilation, expansion=expansion
             )
             stride, dilation, cin = stride * step, dilation * grown, cout
-    trunk["conv_head"] = nn.Sequential(_conv(cin, _CHANNELS, 1, activation="relu6"))
+    trunk["conv_head"] = nn.Sequential(ConvUnit(cin, _CHANNELS, 1, activation="relu6"))
     spec = BackboneSpec(
         channels=_CHANNELS,
         stride=_STRIDE,
@@ -126,8 +102,4 @@ def convert(source: StateDict) -> dict[str, Tensor]:
             layers[f"{ours}.expand"] = (f"{theirs}._expand_conv", f"{theirs}._bn0")
         layers[f"{ours}.depthwise"] = (f"{theirs}._depthwise_conv", f"{theirs}._bn1")
         layers[f"{ours}.project"] = (f"{theirs}._project_conv", f"{theirs}._bn2")
-    weights = {}
-    for ours, (conv, norm) in layers.items():
-        folded = fold_batch_norm(source, conv, norm, _EPS)
-        weights[f"{ours}.weight"], weights[f"{ours}.bias"] = folded
-    return weights
+    return fold_batch_norms(source, layers, _EPS)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
-from frcnn_cli.model.backbones.conv_unit import ConvUnit, fold_batch_norm
+from frcnn_cli.model.backbones.conv_unit import ConvUnit, fold_batch_norms
 from frcnn_cli.model.batch import IMAGENET_RGB
 
 _BLOCKS = {"conv2": 3, "conv3": 4, "conv4": 6, "conv5": 3}
@@ -80,8 +80,4 @@ def convert(source: StateDict) -> dict[str, Tensor]:
                 layers[f"{ours}.conv{i}"] = (f"{theirs}.conv{i}", f"{theirs}.bn{i}")
             if block == 0:
                 layers[f"{ours}.shortcut"] = (f"{theirs}.downsample.0", f"{theirs}.downsample.1")
-    weights = {}
-    for ours, (conv, norm) in layers.items():
-        folded = fold_batch_norm(source, conv, norm, _EPS)
-        weights[f"{ours}.weight"], weights[f"{ours}.bias"] = folded
-    return weights
+    return fold_batch_norms(source, layers, _EPS)

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.errors import ConfigError, importing
-from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.layers import fc_head
 from frcnn_cli.model.batch import IMAGENET_RGB, Preprocessing
 
 PREFIX = "timm/"

@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import IMAGENET_RGB
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -23,9 +24,7 @@ def build() -> Backbone:
     cin = 3
     for stage, widths in enumerate(_STAGES, start=1):
         for layer, cout in enumerate(widths, start=1):
-            trunk[f"conv{stage}_{layer}"] = nn.Sequential(
-                nn.Conv2d(cin, cout, 3, padding=1), nn.ReLU(inplace=True)
-            )
+            trunk[f"conv{stage}_{layer}"] = conv_relu(cin, cout, 3, padding=1)
             cin = cout
         if stage < len(_STAGES):
             trunk[f"pool{stage}"] = nn.MaxPool2d(2)
@@ -50,8 +49,4 @@ def convert(source: StateDict) -> dict[str, Tensor]:
             names[f"features.{index}"] = f"trunk.conv{stage}_{layer}.0"
             index += 2  # a convolution and its ReLU
         index += 1  # the pooling
-    return {
-        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
-        for theirs, ours in names.items()
-        for kind in ("weight", "bias")
-    }
+    return renamed(source, names)

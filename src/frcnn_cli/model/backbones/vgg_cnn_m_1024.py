@@ -10,7 +10,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict, fc_head
+from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
+from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import CAFFE_BGR
 
 _POOL = 6
@@ -23,15 +24,15 @@ def build() -> Backbone:
     """Returns the network with random weights; RoI pooling takes the place of its last pooling."""
     trunk = nn.Sequential(
         OrderedDict(
-            conv1=_conv(3, 96, 7, stride=2, padding=3),
+            conv1=conv_relu(3, 96, 7, stride=2, padding=3),
             norm1=_norm(),
             pool1=nn.MaxPool2d(3, 2, padding=1),
-            conv2=_conv(96, 256, 5, stride=2, padding=2),
+            conv2=conv_relu(96, 256, 5, stride=2, padding=2),
             norm2=_norm(),
             pool2=nn.MaxPool2d(3, 2, padding=1),
-            conv3=_conv(256, _CHANNELS, 3, padding=1),
-            conv4=_conv(_CHANNELS, _CHANNELS, 3, padding=1),
-            conv5=_conv(_CHANNELS, _CHANNELS, 3, padding=1),
+            conv3=conv_relu(256, _CHANNELS, 3, padding=1),
+            conv4=conv_relu(_CHANNELS, _CHANNELS, 3, padding=1),
+            conv5=conv_relu(_CHANNELS, _CHANNELS, 3, padding=1),
         )
     )
     spec = BackboneSpec(
@@ -47,10 +48,6 @@ def build() -> Backbone:
     return Backbone(spec, trunk, fc_head(_CHANNELS * _POOL * _POOL, _FC6, _FC7))
 
 
-def _conv(cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(cin, cout, kernel, stride, padding), nn.ReLU(inplace=True))
-
-
 def _norm() -> nn.LocalResponseNorm:
     return nn.LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2.0)
 
@@ -59,8 +56,4 @@ def convert(source: StateDict) -> dict[str, Tensor]:
     """Maps Caffe's layer names to this project's."""
     names = {f"conv{i}": f"trunk.conv{i}.0" for i in range(1, 6)}
     names |= {"fc6": "head.fc6", "fc7": "head.fc7"}
-    return {
-        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
-        for theirs, ours in names.items()
-        for kind in ("weight", "bias")
-    }
+    return renamed(source, names)
