@@ -68,7 +68,7 @@ def network_throughput(gpus: int) -> dict[str, Any]:
     @torch.inference_mode()
     def once() -> None:
         output = on_cpu(detector.forward([views]))
-        postprocess_with_votes(output, proposals, detector.model, (800, 600), DetectConfig())
+        postprocess_with_votes(output, proposals, (800, 600), DetectConfig())
 
     for _ in range(3):
         once()

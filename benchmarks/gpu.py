@@ -136,9 +136,7 @@ def plain_detection(
         given = BenchImage(pixels, boxes, resized.pixels, boxes * resized.scale)
         output = on_cpu(detector(given, lambda _: None))
         whole = pixels.shape[1], pixels.shape[0]
-        postprocess_with_votes(
-            output, torch.from_numpy(boxes), detector.model, whole, DetectConfig()
-        )
+        postprocess_with_votes(output, torch.from_numpy(boxes), whole, DetectConfig())
     return count, time.perf_counter() - began, waited
 
 

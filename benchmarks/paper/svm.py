@@ -77,7 +77,9 @@ class Features:
         )
         output = self.detector.forward([ready.views])
         handle.remove()
-        half = {"vectors": seen[0], "deltas": output.deltas}
+        model = self.detector.model
+        deltas = (output.deltas - model.delta_mean) / model.delta_std  # of one size, for float16
+        half = {"vectors": seen[0], "deltas": deltas}
         arrays = {name: tensor.half().numpy() for name, tensor in half.items()}
         part = path.with_suffix(".part")
         with part.open("wb") as stream:

@@ -18,11 +18,6 @@ from frcnn_cli.records import GroundTruthDiagnostics, Sample, as_boxes
 PAPER = DetectConfig(vote=0)
 
 
-class Normalisation:
-    delta_mean = torch.tensor([0.0, 0.0, 0.1, 0.0])
-    delta_std = torch.tensor([0.1, 0.1, 0.2, 0.2])
-
-
 def image(*objects):
     return Sample(
         "a",
@@ -36,13 +31,11 @@ def image(*objects):
 def network(proposals, moved_to, probabilities):
     """Output that moves each proposal to a box of its own for each class."""
     deltas = torch.stack([encode(proposals, boxes) for boxes in moved_to], dim=1)
-    deltas = (deltas - Normalisation.delta_mean) / Normalisation.delta_std
     return RegionOutput(torch.log(torch.tensor(probabilities)), deltas)
 
 
 def diagnosed(output, proposals, size, sample, config):
-    model = Normalisation()
-    seen = object_scores(output, proposals, model, size, sample, config=config, iou=0.5)
+    seen = object_scores(output, proposals, size, sample, config=config, iou=0.5)
     return GroundTruthDiagnostics(*seen.numpy())
 
 
@@ -73,7 +66,7 @@ def test_boxes_below_a_hundredth_vote_only_where_they_are_reported(least, sum_of
     sample, config = image((1, (0, 0, 10, 10))), DetectConfig(score_threshold=least)
     seen = diagnosed(output, proposals, (100, 100), sample, config)
     assert seen.candidate_score == pytest.approx([0.5 * sum_of_scores / (sum_of_scores + 1)])
-    found = postprocess_with_votes(output, proposals, Normalisation(), (100, 100), config)
+    found = postprocess_with_votes(output, proposals, (100, 100), config)
     assert found.scores[0] == pytest.approx(seen.candidate_score[0])
 
 

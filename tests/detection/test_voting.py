@@ -11,7 +11,6 @@ from frcnn_cli.detection.voting import postprocess_with_votes, vote
 from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections
-from support import tiny
 
 
 def detections(rows: list[tuple[float, float, float, float, float, int]]) -> Detections:
@@ -76,14 +75,12 @@ def test_nothing() -> None:
 
 def test_boxes_below_the_score_threshold_vote() -> None:
     """The second box (0.03, under the threshold) overlaps the first by 0.9, and votes."""
-    model = tiny.model(1)
     probabilities = torch.tensor([[0.1, 0.9], [0.97, 0.03], [0.92, 0.08]])
     proposals = torch.tensor([[0.0, 0, 100, 100], [0, 0, 100, 90], [200, 0, 260, 60]])
     output = RegionOutput(probabilities.log(), torch.zeros(3, 2, 4))
 
-    found = postprocess_with_votes(
-        output, proposals, model, (300, 200), DetectConfig(score_threshold=0.05)
-    )
+    config = DetectConfig(score_threshold=0.05)
+    found = postprocess_with_votes(output, proposals, (300, 200), config)
 
     # The third has nobody but itself: 0.08² / 1.08 is under the threshold too.
     assert found.scores.tolist() == pytest.approx([0.9 * 0.93 / 1.93])

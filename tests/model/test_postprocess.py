@@ -21,7 +21,8 @@ def test_overlapping_boxes_by_hand() -> None:
     deltas[2, 2, 0] = 5.0  # five deviations of 0.1: half a width to the right
     output = RegionOutput(probabilities.log(), deltas)
 
-    found = postprocess(output, proposals, model, (75, 200), DetectConfig(score_threshold=0.05))
+    config = DetectConfig(score_threshold=0.05)
+    found = postprocess(model.denormalised(output), proposals, (75, 200), config)
 
     assert found.labels.tolist() == [1, 2]
     assert found.scores.tolist() == pytest.approx([0.9, 0.8])
@@ -29,13 +30,12 @@ def test_overlapping_boxes_by_hand() -> None:
 
 
 def test_keeps_the_best() -> None:
-    model = tiny.model(1)
     left = torch.arange(20.0) * 50
     proposals = torch.stack((left, left * 0, left + 20, left * 0 + 20), dim=1)
     logits = torch.stack((torch.zeros(20), torch.linspace(-1, 1, 20)), dim=1)
     output = RegionOutput(logits, torch.zeros(20, 2, 4))
-    found = postprocess(output, proposals, model, (2000, 100), DetectConfig(max_per_image=5))
+    found = postprocess(output, proposals, (2000, 100), DetectConfig(max_per_image=5))
     assert found.boxes[:, 0].tolist() == [950, 900, 850, 800, 750]
     assert sorted(found.scores, reverse=True) == list(found.scores)
-    everything = postprocess(output, proposals, model, (2000, 100), DetectConfig(max_per_image=0))
+    everything = postprocess(output, proposals, (2000, 100), DetectConfig(max_per_image=0))
     assert len(everything) == 20

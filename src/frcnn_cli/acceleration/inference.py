@@ -90,6 +90,7 @@ class Inference:
                 vectors += [self._vectors(one, [its], lap) for one, its in maps]
         # The last layers are small, and their rounding would show in scores and boxes.
         output = self._model.classify(torch.cat(vectors).float())
+        output = self._model.denormalised(output)
         lap("head")
         return output
 

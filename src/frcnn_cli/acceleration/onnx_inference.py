@@ -115,10 +115,9 @@ _SPECK = 1e-3
 
 
 def _without_weights(config: ModelConfig, classes: int) -> FastRCNN:
-    """Returns a network that takes pixels as they are and decodes deltas as they are."""
+    """Returns a network that takes pixels as they are."""
     with torch.device("meta"):
         model = FastRCNN(build_backbone(config), classes, config.pool)
-    model.delta_mean, model.delta_std = torch.zeros(4), torch.ones(4)
     model.backbone.spec = replace(model.backbone.spec, preprocessing=_PIXELS, stride=1)
     return model
 

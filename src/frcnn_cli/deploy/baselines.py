@@ -63,7 +63,7 @@ class Plain:
         else:
             pooled = roi_align(features, rois, spec.pool_size, 1.0 / spec.stride, 2, aligned=True)
         on_stage("pooling")
-        output = self.model.regions(pooled)
+        output = self.model.denormalised(self.model.regions(pooled))
         on_stage("head")
         return output
 
@@ -93,7 +93,7 @@ class RCNN:
             on_stage("trunk")
             pooled: Tensor = F.adaptive_max_pool2d(features, spec.pool_size)
             on_stage("pooling")
-            outputs.append(self._model.regions(pooled))
+            outputs.append(self._model.denormalised(self._model.regions(pooled)))
             on_stage("head")
         return RegionOutput(*map(torch.cat, zip(*outputs, strict=True)))
 

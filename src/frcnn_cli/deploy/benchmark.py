@@ -98,7 +98,7 @@ def measure(
     images, before = _before_network(paths, proposals, info, config)
     searched = {**before, "proposals": _opencv_seconds(images, proposals, config.repeat)}
     runner = BenchmarkRunner(images, model, info, detect, config)
-    steps = [*_our_steps(model, info, config), *_runtimes(onnx, model)]
+    steps = [*_our_steps(model, info, config), *_runtimes(onnx)]
     number = len(steps) + 2
     progress(STEP, 0, number)
     plain = runner.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
@@ -151,10 +151,10 @@ def _our_steps(model: FastRCNN, info: CheckpointInfo, config: BenchConfig) -> It
         yield Step("+ SVD", build, fast, ranks)
 
 
-def _runtimes(onnx: Path | None, model: FastRCNN) -> Iterator[Step]:
+def _runtimes(onnx: Path | None) -> Iterator[Step]:
     if onnx is not None:
         for runtime in filter(find_spec, ("onnxruntime", "openvino")):
-            yield Step(runtime, partial(_Exported, onnx, runtime, model))
+            yield Step(runtime, partial(_Exported, onnx, runtime))
 
 
 def _useful_ranks(model: FastRCNN, config: BenchConfig) -> tuple[int, int]:
@@ -182,16 +182,14 @@ class _Ours:
 class _Exported:
     """The exported network in another runtime, which does not tell its stages apart."""
 
-    def __init__(self, path: Path, runtime: str, model: FastRCNN) -> None:
+    def __init__(self, path: Path, runtime: str) -> None:
         self._network = OnnxInference(path, runtime)
-        self._mean, self._std = model.delta_mean.cpu(), model.delta_std.cpu()
 
     def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
         pixels = torch.from_numpy(image.resized).permute(2, 0, 1)[None].float()
         on_stage("trunk")
         on_stage("pooling")
-        output = self._network([pixels], [torch.from_numpy(image.rois)], on_stage)
-        return RegionOutput(output.class_logits, (output.deltas - self._mean) / self._std)
+        return self._network([pixels], [torch.from_numpy(image.rois)], on_stage)
 
 
 def _before_network(

@@ -169,14 +169,13 @@ class BenchmarkRunner:
         boxes = torch.from_numpy(image.boxes[: len(output.deltas)])
         output = on_cpu(output)
         height, width = image.pixels.shape[:2]
-        postprocess_with_votes(output, boxes, self._model, (width, height), self._detect)
+        postprocess_with_votes(output, boxes, (width, height), self._detect)
         timer("postprocess")
         return timer.seconds, output
 
     def _differences(self, outputs: Sequence[RegionOutput]) -> tuple[float, float]:
         """Returns the largest difference of a probability, and of an edge in pixels."""
         scores, pixels = 0.0, 0.0
-        mean_, std = self._model.delta_mean.cpu(), self._model.delta_std.cpu()
         for image, found, expected in zip(self._images, outputs, self._expected, strict=True):
             chances = [each.class_logits.float().softmax(1) for each in (found, expected)]
             scores = max(scores, float((chances[0] - chances[1]).abs().amax()))
@@ -186,11 +185,9 @@ class BenchmarkRunner:
             if len(roi):
                 proposals = torch.from_numpy(image.boxes)[roi]
                 height, width = image.pixels.shape[:2]
+                deltas = [each.deltas[roi, label + 1].float() for each in (found, expected)]
                 boxes = [
-                    box_ops.clip(box_ops.decode(proposals, deltas * std + mean_), width, height)
-                    for deltas in (
-                        each.deltas[roi, label + 1].float() for each in (found, expected)
-                    )
+                    box_ops.clip(box_ops.decode(proposals, each), width, height) for each in deltas
                 ]
                 pixels = max(pixels, float((boxes[0] - boxes[1]).abs().amax()))
         return scores, pixels

@@ -51,9 +51,8 @@ class OnnxForm(nn.Module):
             spec.preprocessing(image), (0, -width % spec.stride, 0, -height % spec.stride)
         )
         features = model.backbone.trunk(prepared)
-        output = model.regions(self._pooled(features, rois))
-        deltas = output.deltas * model.delta_std + model.delta_mean
-        boxes = box_ops.decode(rois[:, None], deltas)
+        output = model.denormalised(model.regions(self._pooled(features, rois)))
+        boxes = box_ops.decode(rois[:, None], output.deltas)
         limits = torch.stack(
             [torch.full_like(boxes[..., 0], side) for side in (width, height, width, height)], -1
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.detection.voting import voter_threshold
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import upload
 
@@ -17,7 +17,6 @@ from frcnn_cli.runtime.device import upload
 def object_scores(
     output: RegionOutput,
     proposals: Tensor,
-    model: FastRCNN,
     size: tuple[int, int],
     sample: Sample,
     *,
@@ -31,9 +30,8 @@ def object_scores(
     for.
 
     Args:
-        output: for the R proposals.
+        output: for the R proposals, denormalised.
         proposals: (R, 4) xyxy in pixels of the image.
-        model: holds the mean and deviation of its deltas.
         size: width and height of the image.
         sample: the image's ground truth, G objects.
         config: score threshold, and how boxes vote.
@@ -46,11 +44,10 @@ def object_scores(
     if len(proposals) and len(gt_boxes):
         best_iou = box_ops.iou(gt_boxes, proposals).amax(dim=1)
         scores = output.class_logits.float().softmax(dim=1)
-        mean, std = model.delta_mean.to(device), model.delta_std.to(device)
         for label in set(sample.labels.tolist()):
             mine = upload(np.flatnonzero(sample.labels == label), device)
-            deltas = output.deltas[:, label].float() * std + mean
-            boxes = box_ops.clip(box_ops.decode(proposals, deltas), *size)
+            decoded = box_ops.decode(proposals, output.deltas[:, label].float())
+            boxes = box_ops.clip(decoded, *size)
             matching = box_ops.iou(gt_boxes[mine], boxes) >= iou  # (objects, R)
             best, region = (scores[:, label] * matching).max(dim=1)
             best_score[mine] = best * _vote_factor(boxes, scores[:, label], region, config)

@@ -21,7 +21,7 @@ from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.prefetch import Prepared
 from frcnn_cli.detection.voting import candidate_threshold, suppress_and_vote
 from frcnn_cli.errors import DeviceError, FrcnnError
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.postprocess import decode_candidates
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics
 from frcnn_cli.runtime.device import upload
@@ -137,13 +137,8 @@ class GpuBatch:
         boxes = np.concatenate([prepared.proposals for _, prepared in images])
         limits = np.repeat(np.hstack((sides, sides)), counts, axis=0)
         rows = upload(np.hstack((boxes, limits)), detector.device)
-        packed = pack_candidates(
-            self._output,
-            rows,
-            detector.model,
-            candidate_threshold(self._config),
-            _CANDIDATES * len(images),
-        )
+        threshold, room = candidate_threshold(self._config), _CANDIDATES * len(images)
+        packed = pack_candidates(self._output, rows, threshold, room)
         self._packed = packed.to("cpu", non_blocking=True)
         self._seen = list(self._diagnosed(rows))
         self._queued = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -197,7 +192,6 @@ class GpuBatch:
                 yield object_scores(
                     part,
                     rows[first:last, :4],
-                    job.detector.model,
                     ready.size,
                     given.truth,
                     config=self._config,
@@ -219,32 +213,25 @@ class GpuBatch:
     def _all_candidates(self) -> list[Detections]:
         """Returns the same from the whole output, which takes a second wait."""
         output = on_cpu(self._output)
-        threshold, model = candidate_threshold(self._config), self._job.detector.model
+        threshold = candidate_threshold(self._config)
         logits, deltas = (each.tensor_split(self._ends[:-1].tolist()) for each in output)
         return [
             decode_candidates(
-                RegionOutput(*part),
-                torch.from_numpy(ready.proposals),
-                model,
-                ready.size,
-                threshold,
+                RegionOutput(*part), torch.from_numpy(ready.proposals), ready.size, threshold
             )
             for *part, (_, ready) in zip(logits, deltas, self._images, strict=True)
         ]
 
 
 @torch.inference_mode()
-def pack_candidates(
-    output: RegionOutput, rows: Tensor, model: FastRCNN, threshold: float, room: int
-) -> Tensor:
+def pack_candidates(output: RegionOutput, rows: Tensor, threshold: float, room: int) -> Tensor:
     """Returns `decode_candidates` of several images, of a size that the host knows beforehand.
 
     Boxes of less than a pixel are among them.
 
     Args:
-        output: for the R proposals of all images.
+        output: for the R proposals of all images, denormalised.
         rows: (R, 8): a proposal, and the width, height, width and height of its image.
-        model: holds the mean and deviation of its deltas.
         threshold: in 0..1.
         room: most candidates.
 
@@ -258,8 +245,7 @@ def pack_candidates(
     # Sorted so that candidates come first, in their order.
     index = above.byte().sort(descending=True, stable=True).indices[:room]
     row, label = index // scores.shape[1], index % scores.shape[1]
-    deltas = output.deltas[row, label + 1] * model.delta_std + model.delta_mean
-    own = rows[row]
+    own, deltas = rows[row], output.deltas[row, label + 1]
     boxes = torch.minimum(box_ops.decode(own[:, :4], deltas).clamp(min=0), own[:, 4:])
     columns = (boxes, scores.flatten()[index, None], label[:, None] + 1, row[:, None])
     finite = output.class_logits.isfinite().all() & output.deltas.isfinite().all()

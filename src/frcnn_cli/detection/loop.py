@@ -142,16 +142,16 @@ def _detected(image: ImageInput, ready: Prepared, job: DetectionJob) -> Detected
     timer = StageTimer(job.detector.device)
     output = job.detector.forward([ready.views], timer)
     config = job.raw_config(len(ready.views))
-    boxes, model = torch.from_numpy(ready.proposals), job.detector.model
+    boxes = torch.from_numpy(ready.proposals)
     network = sum(timer.seconds.values())
     diagnostics = None
     if job.match_iou is not None and image.truth is not None:
         seen = object_scores(
-            output, boxes, model, ready.size, image.truth, config=config, iou=job.match_iou
+            output, boxes, ready.size, image.truth, config=config, iou=job.match_iou
         )
         diagnostics = GroundTruthDiagnostics(*seen.cpu().numpy())
     timer("diagnostics")
-    found = postprocess_with_votes(output, boxes, model, ready.size, config)
+    found = postprocess_with_votes(output, boxes, ready.size, config)
     timer("postprocess")
     seconds = {**ready.seconds, "network": network, "postprocess": timer.seconds["postprocess"]}
     found_in = DetectedImage(

@@ -12,7 +12,7 @@ import torch
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.config import DetectConfig
-from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
+from frcnn_cli.model.fast_rcnn import RegionOutput
 from frcnn_cli.model.postprocess import decode_candidates
 from frcnn_cli.model.suppression import suppress
 from frcnn_cli.records import Detections, IntArray
@@ -26,22 +26,17 @@ def voter_threshold(score: float) -> float:
 
 
 def postprocess_with_votes(
-    output: RegionOutput,
-    proposals: torch.Tensor,
-    model: FastRCNN,
-    size: tuple[int, int],
-    config: DetectConfig,
+    output: RegionOutput, proposals: torch.Tensor, size: tuple[int, int], config: DetectConfig
 ) -> Detections:
     """Returns the detections of one image: `postprocess` with box voting after NMS.
 
     Args:
-        output: for the R proposals.
+        output: for the R proposals, denormalised.
         proposals: (R, 4) xyxy in pixels of the image.
-        model: holds the mean and deviation of its deltas.
         size: width and height of the image.
         config: thresholds, and how boxes vote; `vote` 0: as `postprocess`.
     """
-    found = decode_candidates(output, proposals, model, size, candidate_threshold(config))
+    found = decode_candidates(output, proposals, size, candidate_threshold(config))
     return suppress_and_vote(found, config)
 
 

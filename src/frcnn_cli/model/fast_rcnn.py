@@ -102,6 +102,10 @@ class FastRCNN(nn.Module):
         """Returns the output for pooled RoIs (R, C, P, P)."""
         return self.classify(self.backbone.head(pooled))
 
+    def denormalised(self, output: RegionOutput) -> RegionOutput:
+        """Returns the same with deltas of the boxes, not in deviations from their mean."""
+        return output._replace(deltas=output.deltas * self.delta_std + self.delta_mean)
+
     def classify(self, vectors: Tensor) -> RegionOutput:
         """Returns what the two sibling layers compute of the head's vectors (R, D)."""
         deltas = self.box_delta(vectors)  # (R, 4 · (K + 1))
