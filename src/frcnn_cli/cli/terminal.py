@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Self
 
 import typer
@@ -124,12 +123,7 @@ class Terminal:
         _LOGGER.setLevel(self._level())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         _LOGGER.removeHandler(self._handler)
         if error is None or isinstance(error, typer.Exit | typer.Abort | typer.BadParameter):
             return

@@ -117,10 +117,7 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 def upload(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     """Returns an array on `device`; a GPU copies it while it computes."""
-    tensor = torch.from_numpy(array)
-    if device.type != "cuda":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)
+    return to_device(torch.from_numpy(array), device)
 
 
 def _cpu_has_bfloat16() -> bool:

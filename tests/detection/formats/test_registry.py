@@ -17,7 +17,7 @@ from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import OutputFormat
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.detection.formats.registry import (
-    DEFAULT_TARGETS,
+    FORMATS,
     STDOUT,
     check_names,
     check_target,
@@ -175,7 +175,7 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path, kind):
         writer.write(IMAGES[0])
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
-    assert kind in DEFAULT_TARGETS
+    assert kind in FORMATS
 
 
 @pytest.mark.parametrize(

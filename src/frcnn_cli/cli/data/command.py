@@ -85,9 +85,7 @@ def data(
     _check(to, out)
     if following is not None:
         _refuse_with_next(to, pictures, make_split)
-        print_next(
-            context.terminal, context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus
-        )
+        print_next(context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus)
         return
     cache = context.cache
     found = datasets.open_dataset(folder, cache, warn=False)  # they are in the report

@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import count, facts, table
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 
 def print_next(
-    terminal: Terminal,
     context: options.CommandContext,
     folder: Path,
     most: int,
@@ -35,7 +33,6 @@ def print_next(
     """Detects in the unlabelled images of a folder and prints those of most doubt.
 
     Args:
-        terminal: of the command.
         context: of the command.
         folder: the images, some of which may be annotated.
         most: how many to print.
@@ -53,6 +50,7 @@ def print_next(
     from frcnn_cli.errors import FrcnnError
     from frcnn_cli.runtime.device import pick_device
 
+    terminal = context.terminal
     cache, settings, device = context.cache, context.settings(), pick_device(gpus)
     weights = choose_checkpoint(checkpoint, cache, run)
     images = [ImageInput(path) for path in unlabelled_images(folder)]

@@ -102,10 +102,11 @@ def detect(
     cache, device, settings = context.cache, pick_device(gpus), context.settings()
     files = find_images(paths)
     output_format = format_of(output_format, files)
-    out = out or registry.DEFAULT_TARGETS[output_format]
+    out = out or registry.FORMATS[output_format].target
     registry.check_target(output_format, out)
     registry.check_names(output_format, files)
     require_page_folder(page)
+    written = Written(out, draw, page)
     weights = choose_checkpoint(checkpoint, cache, run)
     speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
     detector = LoadedDetector.load(weights.file, device, speed)
@@ -142,7 +143,7 @@ def detect(
     if labels:
         results = _only(results, labels, config.max_per_image)
     results = _with_pictures(
-        results, images, info.classes, draw, page, (config.score_threshold, draw_score)
+        results, images, info.classes, written, (config.score_threshold, draw_score)
     )
     tally = Totals(info.classes, config.score_threshold, detector.confident_score(config))
     context.terminal.if_interrupted = f"the finished images are in {out}; --resume continues"
@@ -150,7 +151,6 @@ def detect(
         interrupted = _write(results, writer, tally, lambda n: report(STEP, n, len(images)))
     if interrupted is not None:
         raise interrupted
-    written = Written(out, draw, page)
     summary = as_summary(tally, weights, written)
     if out == STDOUT:
         context.terminal.say(summary)  # stdout carries the boxes and nothing else
@@ -159,12 +159,11 @@ def detect(
     context.terminal.finish(tally.failures, succeeded=tally.images)
 
 
-def _with_pictures(  # noqa: PLR0917
+def _with_pictures(
     results: Generator[DetectedImage | FrcnnError],
     images: Sequence[ImageInput],
     classes: Sequence[str],
-    draw: Path | None,
-    page: Path | None,
+    written: Written,
     thresholds: tuple[float, float],
 ) -> Generator[DetectedImage | FrcnnError]:
     """Returns `results`, of which each is also drawn or put into a page, where that is asked for.
@@ -173,8 +172,7 @@ def _with_pictures(  # noqa: PLR0917
         results: of `images`.
         images: in the same order.
         classes: names of the labels 1..K.
-        draw: folder of drawn images.
-        page: folder of the page.
+        written: where they are drawn, and the page.
         thresholds: score thresholds of a detection, and of a drawn one.
     """
     from frcnn_cli.detection.page import open_page
@@ -182,10 +180,10 @@ def _with_pictures(  # noqa: PLR0917
     from frcnn_cli.detection.show import show_each
 
     shows = []
-    if draw is not None:
-        shows.append(drawings(draw, images, classes, thresholds[1]))
-    if page is not None:
-        shows.append(open_page(page, len(images), classes, scores=thresholds))
+    if written.draw is not None:
+        shows.append(drawings(written.draw, images, classes, thresholds[1]))
+    if written.page is not None:
+        shows.append(open_page(written.page, len(images), classes, scores=thresholds))
     return show_each(results, images, shows) if shows else results
 
 

@@ -5,7 +5,7 @@ A line is a class and a box as shares of the image's sides: centre x, centre y, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,13 @@ from frcnn_cli.records import as_boxes
 
 LARGEST_SHARE = 2.0
 """Fractions of a side beyond this are pixels; a little over 1 is a box that leaves its image."""
+
+
+def shares_of(box: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Returns the centre, width and height of a box xyxy as shares of its image's sides."""
+    (x1, y1, x2, y2), (width, height) = box, size
+    centre = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+    return [*centre, (x2 - x1) / width, (y2 - y1) / height]
 
 
 @dataclass(frozen=True, slots=True)

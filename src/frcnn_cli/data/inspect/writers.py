@@ -6,7 +6,6 @@ What is written loads again with our own readers.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from frcnn_cli.data.formats.layout import Splits, is_image_name
 from frcnn_cli.data.formats.voc_xml import write_annotation
+from frcnn_cli.data.formats.yolo import shares_of
 from frcnn_cli.data.record import Record
 
 Format = Literal["voc", "coco", "yolo"]
@@ -113,18 +113,14 @@ class CocoFolderWriter:
         self._images = 0
         self._objects = 0
         (root / "annotations").mkdir()
-        # The images of a file come before its annotations, which wait in a file of their own.
-        self._heads: dict[str, _Entries] = {}
-        self._tails: dict[str, _Entries] = {}
+        # The annotations, of which there are most, are written as they come.
+        self._annotations: dict[str, _Entries] = {}
+        self._listed: dict[str, list[str]] = {split: [] for split in splits}
         for split in splits:
             (root / split).mkdir()
-            path = self._json(split)
-            self._heads[split] = _Entries(path.open("w", encoding="utf-8"))
-            self._tails[split] = _Entries(path.with_suffix(".tail").open("w+", encoding="utf-8"))
-            self._heads[split].stream.write('{"images": [')
-
-    def _json(self, split: str) -> Path:
-        return self._root / "annotations" / f"instances_{split}.json"
+            path = root / "annotations" / f"instances_{split}.json"
+            self._annotations[split] = _Entries(path.open("w", encoding="utf-8"))
+            self._annotations[split].stream.write('{"annotations": [')
 
     def add(self, item: Item) -> Path:
         """Writes an image and its annotations, and returns where the image goes.
@@ -135,14 +131,14 @@ class CocoFolderWriter:
         number = self._images if self._numbers is None else self._numbers[item.image_id]
         width, height = item.size
         image = {"id": number, "file_name": item.name, "width": width, "height": height}
-        self._heads[item.split].append(image)
+        self._listed[item.split].append(json.dumps(image))
         record = item.record
         for name, box, difficult in zip(
             record.names, record.boxes.tolist(), record.difficult.tolist(), strict=True
         ):
             self._objects += 1
             x1, y1, x2, y2 = box
-            self._tails[item.split].append(
+            self._annotations[item.split].append(
                 {
                     "id": self._objects,
                     "image_id": number,
@@ -156,15 +152,13 @@ class CocoFolderWriter:
         return self._root / item.split / item.name
 
     def close(self) -> None:
-        """Puts the parts of each file together."""
+        """Ends each file with its images and the classes."""
         categories = [{"id": number, "name": name} for name, number in self._categories.items()]
-        for split, head in self._heads.items():
-            with head.stream as stream, self._tails[split].stream as tail:
-                stream.write('\n], "annotations": [')
-                tail.seek(0)
-                shutil.copyfileobj(tail, stream)
-                stream.write(f'\n], "categories": {json.dumps(categories)}}}\n')
-            self._json(split).with_suffix(".tail").unlink()
+        for split, entries in self._annotations.items():
+            images = ",\n".join(self._listed[split])
+            with entries.stream as stream:
+                stream.write(f'\n], "images": [\n{images}\n], ')
+                stream.write(f'"categories": {json.dumps(categories)}}}\n')
 
 
 class YoloFolderWriter:
@@ -189,15 +183,9 @@ class YoloFolderWriter:
 
         The format cannot say that an object is difficult, and knows images by their endings.
         """
-        width, height = item.size
         lines = []
         for name, box in zip(item.record.names, item.record.boxes.tolist(), strict=True):
-            x1, y1, x2, y2 = box
-            shares = (
-                *((x1 + x2) / 2 / width, (y1 + y2) / 2 / height),
-                *((x2 - x1) / width, (y2 - y1) / height),
-            )
-            numbers = " ".join(f"{share:.10g}" for share in shares)
+            numbers = " ".join(f"{share:.10g}" for share in shares_of(box, item.size))
             lines.append(f"{self._categories[name]} {numbers}\n")
         name = item.name if is_image_name(item.name) else f"{item.name}.jpg"
         path = (self._root / "labels" / item.split / name).with_suffix(".txt")

@@ -50,6 +50,7 @@ def coco_results(
 class CocoResultsWriter(FileWriter):
     """Writes COCO results; an image without detections leaves no trace in them."""
 
+    words = "COCO results"
     _rows = 0
 
     def header(self) -> str:

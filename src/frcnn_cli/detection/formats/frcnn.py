@@ -26,6 +26,7 @@ _FORM = "[x1, y1, x2, y2]"
 class FrcnnWriter(FileWriter):
     """Writes a `frcnn.detections/1` file."""
 
+    words = SCHEMA
     _images = 0
 
     def header(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from frcnn_cli.config import DetectionFormat, OutputFormat
 from frcnn_cli.detection.formats import voc, yolo
 from frcnn_cli.detection.formats.coco import CocoResultsWriter, image_number, read_coco
 from frcnn_cli.detection.formats.context import SplitIndex
-from frcnn_cli.detection.formats.frcnn import SCHEMA, FrcnnWriter, read_frcnn
+from frcnn_cli.detection.formats.frcnn import FrcnnWriter, read_frcnn
 from frcnn_cli.detection.formats.jsonl_csv import CsvWriter, JsonLinesWriter
 from frcnn_cli.detection.formats.voc import VocResultsWriter, VocXmlWriter, read_voc
 from frcnn_cli.detection.formats.writer import DetectionWriter, WriterContext, require_new_folder
@@ -20,40 +20,36 @@ from frcnn_cli.files import reading
 from frcnn_cli.records import Detections
 
 STDOUT = Path("-")
-DEFAULT_TARGETS: Mapping[OutputFormat, Path] = {
-    "frcnn": Path("boxes.json"),
-    "coco": Path("coco.json"),
-    "voc": Path("annotations"),
-    "yolo": Path("labels"),
-    "jsonl": Path("boxes.jsonl"),
-    "csv": Path("boxes.csv"),
+_Reader = Callable[[Path, SplitIndex], dict[str, Detections]]
+
+
+class Format(NamedTuple):
+    """A format of detections.
+
+    Attributes:
+        target: what `frcnn detect` writes by default: a file, or for voc and yolo a folder.
+        writer: of what can be scored.
+        reader: None where the format is only written.
+    """
+
+    target: Path
+    writer: type[DetectionWriter]
+    reader: _Reader | None = None
+
+
+FORMATS: Mapping[OutputFormat, Format] = {
+    "frcnn": Format(Path("boxes.json"), FrcnnWriter, read_frcnn),
+    "coco": Format(Path("coco.json"), CocoResultsWriter, read_coco),
+    "voc": Format(Path("annotations"), VocResultsWriter, read_voc),
+    "yolo": Format(Path("labels"), YoloResultsWriter, read_yolo),
+    "jsonl": Format(Path("boxes.jsonl"), JsonLinesWriter),
+    "csv": Format(Path("boxes.csv"), CsvWriter),
 }
-"""Where `frcnn detect` writes each format by default: a file, or for voc and yolo a folder."""
 WITH_TIMES = ("jsonl", "frcnn")
 """Formats that can hold the frames of a video."""
 FOLDERS = ("voc", "yolo")
-WORDS: Mapping[DetectionFormat, str] = {
-    "frcnn": SCHEMA,
-    "coco": "COCO results",
-    "voc": voc.WORDS,
-    "yolo": yolo.WORDS,
-}
+WORDS = {name: each.writer.words for name, each in FORMATS.items() if each.reader is not None}
 """The formats that are read, in words."""
-
-_WRITERS: Mapping[OutputFormat, type[DetectionWriter]] = {
-    "frcnn": FrcnnWriter,
-    "coco": CocoResultsWriter,
-    "voc": VocResultsWriter,
-    "yolo": YoloResultsWriter,
-    "jsonl": JsonLinesWriter,
-    "csv": CsvWriter,
-}
-_READERS: Mapping[DetectionFormat, Callable[[Path, SplitIndex], dict[str, Detections]]] = {
-    "frcnn": read_frcnn,
-    "coco": read_coco,
-    "voc": read_voc,
-    "yolo": read_yolo,
-}
 
 
 def check_target(kind: OutputFormat, target: Path) -> None:
@@ -113,7 +109,7 @@ def open_writer(
     """
     if kind == "voc" and context.annotations:
         return VocXmlWriter(target, context)
-    return _WRITERS[kind](target, context)
+    return FORMATS[kind].writer(target, context)
 
 
 def read_detections(path: Path, index: SplitIndex) -> tuple[DetectionFormat, dict[str, Detections]]:
@@ -126,7 +122,9 @@ def read_detections(path: Path, index: SplitIndex) -> tuple[DetectionFormat, dic
         DataError: the format is unknown, or the reader refuses something.
     """
     kind = recognise(path)
-    return kind, _READERS[kind](path, index)
+    read = FORMATS[kind].reader
+    assert read is not None
+    return kind, read(path, index)
 
 
 def recognise(path: Path) -> DetectionFormat:

@@ -27,7 +27,6 @@ from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
 PATTERN = "*_det_*_*.txt"
-WORDS = "VOC devkit results"
 _LONGEST_NAME = 255
 """Bytes of a file name that common file systems take."""
 _UNSAFE = re.compile(r"""[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]|%(?=[0-9A-Fa-f]{2})""")
@@ -44,7 +43,7 @@ def safe_name(name: str) -> str:
 class VocResultsWriter(FolderWriter):
     """Writes one file per class, those without detections included."""
 
-    words = WORDS
+    words = "VOC devkit results"
 
     def begin(self, stack: ExitStack) -> None:
         """Opens a file per class.
@@ -82,7 +81,7 @@ class VocXmlWriter(FolderWriter):
     Edges are rounded to a hundredth of a pixel, as in every other format.
     """
 
-    words = WORDS
+    words = "VOC devkit results"
 
     def add(self, image: DetectedImage) -> None:
         """Writes the file of one image."""

@@ -59,6 +59,8 @@ class DetectionWriter:
 
     remedy = "name a file in a folder that you can write to"
     """What to do where the target cannot be written."""
+    words = ""
+    """The format in words, where it is read too."""
 
     def __init__(self, target: Path | TextIO, context: WriterContext) -> None:
         self._target = target.resolve() if isinstance(target, Path) else target
@@ -188,8 +190,6 @@ class FolderWriter(DetectionWriter):
     """
 
     remedy = "name a folder in one that you can write to"
-    words: str
-    """The format in words."""
 
     def __init__(self, target: Path | TextIO, context: WriterContext) -> None:
         super().__init__(target, context)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from frcnn_cli.data.formats.yolo import shares_of
 from frcnn_cli.detection.formats.context import (
     DetectionCollector,
     SplitIndex,
@@ -24,7 +25,6 @@ from frcnn_cli.errors import DataError
 from frcnn_cli.files import text_lines
 from frcnn_cli.records import DetectedImage, Detections
 
-WORDS = "YOLO text files"
 NAMES = "classes.txt"
 LABELS = "labels"
 """Where YOLO tools put the text files in the folder of a run."""
@@ -37,7 +37,7 @@ class YoloResultsWriter(FolderWriter):
     A line ends with its confidence, but not of annotations, whose tools want it left out.
     """
 
-    words = WORDS
+    words = "YOLO text files"
 
     def begin(self, stack: ExitStack) -> None:
         """Writes the names of the classes."""
@@ -54,14 +54,9 @@ class YoloResultsWriter(FolderWriter):
         """Writes one image's file."""
         found, lines = image.detections, []
         for score, label, box in zip(found.scores, found.labels, found.boxes, strict=True):
-            x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
-            values = (
-                (x1 + x2) / 2 / image.width,
-                (y1 + y2) / 2 / image.height,
-                (x2 - x1) / image.width,
-                (y2 - y1) / image.height,
-            )
-            fractions = " ".join(f"{value:.12g}" for value in values)
+            edges = [round(float(edge), 2) for edge in box]
+            shares = shares_of(edges, (image.width, image.height))
+            fractions = " ".join(f"{share:.12g}" for share in shares)
             confidence = f" {score:.6f}" if not self.context.annotations else ""
             lines.append(f"{int(label) - 1} {fractions}{confidence}\n")
         self.save(f"{self.name_of(image)}.txt", "".join(lines))
