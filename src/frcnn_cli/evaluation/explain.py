@@ -17,7 +17,7 @@ from frcnn_cli.evaluation.metrics.average_precision import (
     eleven_point,
 )
 from frcnn_cli.evaluation.metrics.rules import Rules
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable
+from frcnn_cli.evaluation.metrics.tables import SplitTables
 from frcnn_cli.evaluation.metrics.voc import MatchedSplit, match_tables, score
 
 AveragePrecision = Callable[[Curve, Curve], float]
@@ -77,19 +77,11 @@ class Explanation:
     variations: tuple[Variation, ...]
 
 
-def explain(
-    objects: ObjectTable,
-    detections: DetectionTable,
-    classes: Sequence[str],
-    metric: Metric,
-    iou: float = 0.5,
-) -> Explanation:
+def explain(tables: SplitTables, metric: Metric, iou: float = 0.5) -> Explanation:
     """Matches a split again under each convention.
 
     Args:
-        objects: the ground truth.
-        detections: what was found.
-        classes: names of the labels 1..K.
+        tables: of the split.
         metric: the rule that is varied; `coco` stands for its 101 points at the one IoU.
         iou: IoU threshold of a match, in (0, 1].
 
@@ -97,7 +89,7 @@ def explain(
         DataError: no class has an object, so that there is no mean.
     """
     name, curve = CURVES[metric]
-    devkit = match_tables(objects, detections, classes, Rules(iou))
+    devkit = match_tables(tables, Rules(iou))
     base = _mean(devkit, curve)
 
     def outcomes() -> Iterator[tuple[str, str, float]]:
@@ -110,7 +102,7 @@ def explain(
         yield "absent classes", "count as 0", _mean(devkit, curve, absent=True)
         for convention, value, fields in SWITCHES:
             rules = Rules(iou, **fields)  # type: ignore[arg-type]
-            split = match_tables(objects, detections, classes, rules)
+            split = match_tables(tables, rules)
             yield convention, value.format(iou=iou), _mean(split, curve)
 
     variations = (Variation(what, value, ap, ap - base) for what, value, ap in outcomes())

@@ -213,17 +213,16 @@ def evaluate_file(
 def _scored(
     job: EvaluationJob, data: SplitSamples, found: Mapping[str, Detections], source: str
 ) -> EvaluationRun:
-    rules, classes = job.rules, data.dataset.classes
-    matched = match_split(data.samples, found, classes, rules.match_iou)
-    tables = matched.objects, matched.detections, classes
+    rules = job.rules
+    matched = match_split(data.samples, found, data.dataset.classes, rules.match_iou)
     return EvaluationRun(
         job,
         source,
         samples=tuple(data.samples),
         matched=matched,
         evaluation=score(matched),
-        coco=evaluate_coco(*tables) if rules.metric == "coco" else None,
-        explanation=explain(*tables, rules.metric, rules.match_iou) if job.explained else None,
+        coco=evaluate_coco(matched) if rules.metric == "coco" else None,
+        explanation=explain(matched, rules.metric, rules.match_iou) if job.explained else None,
         dataset=str(data.dataset),
         split=data.name,
         numbers=data.own_numbers(),

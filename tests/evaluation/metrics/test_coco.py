@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.coco import evaluate_coco
-from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_objects
+from frcnn_cli.evaluation.metrics.tables import tabulate
 from support import reference
 from support.samples import detected, sample
 from support.splits import split_of, tabled
@@ -24,10 +24,7 @@ CLASSES = ("cat", "dog")
 
 
 def scored(samples, detections, classes=CLASSES):
-    objects = tabulate_objects(samples, classes)
-    return evaluate_coco(
-        objects, tabulate_detections(detections, objects.image_ids, classes), classes
-    )
+    return evaluate_coco(tabulate(samples, detections, classes))
 
 
 def test_everything_found_is_one():

@@ -11,7 +11,7 @@ from frcnn_cli.evaluation.explain import explain
 from frcnn_cli.evaluation.metrics.average_precision import COCO_LEVELS, at_levels
 from frcnn_cli.evaluation.metrics.matching import MatchOutcome
 from frcnn_cli.evaluation.metrics.rules import Rules
-from frcnn_cli.evaluation.metrics.tables import tabulate_detections, tabulate_objects
+from frcnn_cli.evaluation.metrics.tables import tabulate
 from frcnn_cli.evaluation.metrics.voc import match_tables, score
 from support import reference
 from support.samples import detected, sample
@@ -21,15 +21,10 @@ BOX, FAR = (0, 0, 10, 10), (50, 50, 60, 60)
 HIT, MISS, IGNORED = MatchOutcome.TRUE_POSITIVE, MatchOutcome.FALSE_POSITIVE, MatchOutcome.IGNORED
 
 
-def tables(samples, detections, classes):
-    objects = tabulate_objects(samples, classes)
-    return objects, tabulate_detections(detections, objects.image_ids, classes)
-
-
 def outcomes(objects, found, rules):
     """The outcomes of one image's detections of one class, in decreasing score."""
-    both = tables([sample("a", *objects)], {"a": detected(*found)}, ("cat",))
-    return match_tables(*both, ("cat",), rules).matches[0].outcomes.tolist()
+    both = tabulate([sample("a", *objects)], {"a": detected(*found)}, ("cat",))
+    return match_tables(both, rules).matches[0].outcomes.tolist()
 
 
 @pytest.mark.parametrize(
@@ -83,8 +78,8 @@ def test_the_cap_counts_all_classes_of_each_image():
         "a": detected((1, 0.25, BOX), (2, 0.5, BOX), (2, 0.5, FAR)),
         "b": detected((2, 0.125, BOX)),
     }
-    both = tables(samples, found, ("cat", "dog"))
-    capped = match_tables(*both, ("cat", "dog"), Rules(max_per_image=2)).detections
+    both = tabulate(samples, found, ("cat", "dog"))
+    capped = match_tables(both, Rules(max_per_image=2)).detections
     assert capped.scores.tolist() == [0.5, 0.5, 0.125]
 
 
@@ -93,8 +88,8 @@ def test_the_cap_counts_all_classes_of_each_image():
 @given(split_of(st.just(False)), st.sampled_from([0.3, 0.5, 0.75]))
 def test_the_free_assignment_equals_the_slow_reference(split, iou):
     samples, detections = tabled(split)
-    both = tables(samples, detections, ("cat", "dog"))
-    ours = match_tables(*both, ("cat", "dog"), Rules(iou, assignment="free"))
+    both = tabulate(samples, detections, ("cat", "dog"))
+    ours = match_tables(both, Rules(iou, assignment="free"))
     for label, (matches, each) in enumerate(
         zip(ours.matches, score(ours).classes, strict=True), start=1
     ):
@@ -109,7 +104,7 @@ def test_an_explanation_switches_each_convention_alone():
     # Hit, miss, hit, as in test_voc; the difficult object is not found.
     samples = [sample("a", (1, BOX), (1, FAR), (1, (0, 80, 10, 90), True))]
     found = {"a": detected((1, 0.9, BOX), (1, 0.8, (80, 0, 90, 10)), (1, 0.7, FAR))}
-    told = explain(*tables(samples, found, ("cat", "dog")), ("cat", "dog"), "voc07")
+    told = explain(tabulate(samples, found, ("cat", "dog")), "voc07")
     assert told.map == pytest.approx(28 / 33, abs=1e-12)
     by_name = {(each.convention, each.value): each.map for each in told.variations}
     assert by_name["AP", "area under the curve"] == pytest.approx(5 / 6, abs=1e-12)
@@ -126,7 +121,7 @@ def test_an_explanation_switches_each_convention_alone():
 @pytest.mark.parametrize("metric", ["voc07", "voc10", "coco"])
 def test_an_explanation_starts_from_the_metric_and_names_the_others(metric):
     samples, found = [sample("a", (1, BOX))], {"a": detected((1, 0.9, BOX))}
-    told = explain(*tables(samples, found, ("cat",)), ("cat",), metric)
+    told = explain(tabulate(samples, found, ("cat",)), metric)
     curves = {"11 points", "area under the curve", "101 points"}
     assert curves - {told.curve} == {
         each.value for each in told.variations if each.convention == "AP"

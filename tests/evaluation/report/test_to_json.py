@@ -55,8 +55,7 @@ def test_the_report_of_cocos_metric_and_of_an_explanation():
     samples = [sample("a", (1, BOX), (1, FAR))]
     found = {"a": detected((1, 0.9, BOX), (1, 0.8, (80, 0, 90, 10)), (1, 0.7, FAR))}
     split = match_split(samples, found, ("cat", "dog"))
-    tables = split.objects, split.detections, split.classes
-    report = to_json(score(split), "coco", evaluate_coco(*tables), explain(*tables, "coco"))
+    report = to_json(score(split), "coco", evaluate_coco(split), explain(split, "coco"))
     json.dumps(report, allow_nan=False)
     ap = pytest.approx((51 + 50 * 2 / 3) / 101)
     assert (report["metric"], report["map"]) == ("coco", ap)

@@ -130,7 +130,7 @@ def _false_positives_of(split: MatchedSplit, label: int) -> tuple[IntArray, IntA
     false = matches.outcomes == MatchOutcome.FALSE_POSITIVE
     rows, own, own_iou = matches.detections[false], matches.objects[false], matches.iou[false]
     others = np.flatnonzero(split.objects.labels != label)
-    other, other_iou = nearest_objects(split.objects, split.detections, others, rows)
+    other, other_iou = nearest_objects(split, others, rows)
     # The first condition that holds decides.
     conditions = (own_iou >= split.iou, own_iou >= MEANT_IOU, other_iou >= split.iou)
     types = np.select(

@@ -7,7 +7,6 @@ found, and a detection whose area inside one is at least the IoU threshold does 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from frcnn_cli.evaluation.metrics.tables import (
     DetectionTable,
     ObjectTable,
+    SplitTables,
     require_objects,
 )
 from frcnn_cli.records import SIZES, DoubleArray
@@ -65,21 +65,14 @@ class CocoEvaluation:
         return self.summary["ap"] or 0.0
 
 
-def evaluate_coco(
-    objects: ObjectTable, detections: DetectionTable, classes: Sequence[str]
-) -> CocoEvaluation:
+def evaluate_coco(tables: SplitTables) -> CocoEvaluation:
     """Scores detections by COCO's rules.
-
-    Args:
-        objects: the ground truth.
-        detections: what was found.
-        classes: names of the labels 1..K.
 
     Raises:
         DataError: no class has an object to find, so that there is no mean.
     """
-    require_objects(objects)
-    precision, recall = _accumulated(objects, detections, classes)
+    require_objects(tables.objects)
+    precision, recall = _accumulated(tables)
     ap = {f"ap{name}": precision[:, :, :, i, _MOST] for i, name in enumerate(_AREAS)}
     ar = {f"ar{name}": recall[:, :, i, _MOST] for i, name in enumerate(_AREAS) if name}
     caps = {f"ar_{cap}": recall[:, :, _ALL, i] for i, cap in enumerate(_CAPS)}
@@ -95,21 +88,20 @@ def evaluate_coco(
                 ap75=_mean(at75[:, k]),
                 ar_100=_mean(recall[:, k, _ALL, _MOST]),
             )
-            for k, name in enumerate(classes)
+            for k, name in enumerate(tables.classes)
         ),
     )
 
 
-def _accumulated(
-    objects: ObjectTable, detections: DetectionTable, classes: Sequence[str]
-) -> tuple[DoubleArray, DoubleArray]:
+def _accumulated(tables: SplitTables) -> tuple[DoubleArray, DoubleArray]:
     """Returns COCO's precision (10 IoUs, 101, K, 4 areas, 3 caps) and recall, without the 101."""
     from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415 - a third of a second
 
+    objects, detections = tables.objects, tables.detections
     truth = COCO(
         {
             "images": [{"id": i} for i in range(len(objects.image_ids))],
-            "categories": [{"id": k, "name": name} for k, name in enumerate(classes, start=1)],
+            "categories": [{"id": k, "name": name} for k, name in enumerate(tables.classes, 1)],
             "annotations": [
                 {**row, "id": i, "iscrowd": int(difficult)}
                 for i, (row, difficult) in enumerate(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frcnn_cli.evaluation.metrics.rules import Rules
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, decreasing_order
+from frcnn_cli.evaluation.metrics.tables import ObjectTable, SplitTables, decreasing_order
 from frcnn_cli.records import BoolArray, DoubleArray, FloatArray, IntArray
 
 
@@ -53,17 +53,12 @@ class Matches:
 
 
 def match(
-    objects: ObjectTable,
-    detections: DetectionTable,
-    object_rows: IntArray,
-    detection_rows: IntArray,
-    rules: Rules,
+    tables: SplitTables, object_rows: IntArray, detection_rows: IntArray, rules: Rules
 ) -> Matches:
     """Matches the detections of one class with its objects.
 
     Args:
-        objects: the ground truth of the split.
-        detections: the detections of the split.
+        tables: of the split.
         object_rows: (G,) the objects of the class, in the order of the table.
         detection_rows: (D,) the detections of the class, in the order of the table.
         rules: what counts as found.
@@ -71,10 +66,11 @@ def match(
     Returns:
         The matches in decreasing score; equal scores keep the order of the table, or its reverse.
     """
+    objects, detections = tables.objects, tables.detections
     if rules.ties == "last":
         detection_rows = detection_rows[::-1]
     rows = detection_rows[decreasing_order(detections.scores[detection_rows])]
-    pairs = _pairs(objects, detections, object_rows, rows)
+    pairs = _pairs(tables, object_rows, rows)
     if rules.assignment == "free":
         nearest, iou = _free(pairs, objects, detections.image[rows], rules)
     else:
@@ -91,17 +87,16 @@ def match(
 
 
 def nearest_objects(
-    objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
+    tables: SplitTables, object_rows: IntArray, rows: IntArray
 ) -> tuple[IntArray, DoubleArray]:
     """Returns for each detection in `rows` the object with the highest IoU (or -1), and that IoU.
 
     Args:
-        objects: the ground truth of the split.
-        detections: the detections of the split.
+        tables: of the split.
         object_rows: (G,) the objects to look at, increasing.
         rows: (D,) the detections.
     """
-    return _nearest(_pairs(objects, detections, object_rows, rows), len(rows))
+    return _nearest(_pairs(tables, object_rows, rows), len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +118,8 @@ class _Pairs:
     starts: IntArray
 
 
-def _pairs(
-    objects: ObjectTable, detections: DetectionTable, object_rows: IntArray, rows: IntArray
-) -> _Pairs:
+def _pairs(tables: SplitTables, object_rows: IntArray, rows: IntArray) -> _Pairs:
+    objects, detections = tables.objects, tables.detections
     image = detections.image[rows]
     first = np.searchsorted(objects.image[object_rows], np.arange(len(objects.image_ids) + 1))
     counts = np.diff(first)[image]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from frcnn_cli.evaluation.metrics.tables import DetectionTable, ObjectTable, rows_by_image
+from frcnn_cli.evaluation.metrics.tables import DetectionTable, SplitTables, rows_by_image
 from frcnn_cli.records import FloatArray, IntArray
 
 
@@ -34,16 +34,9 @@ class Rules:
     """Detections of an image that count, over all classes, best first; 0 takes all."""
 
 
-def prepare(
-    objects: ObjectTable, detections: DetectionTable, rules: Rules
-) -> tuple[ObjectTable, DetectionTable]:
-    """Returns the tables with boxes, scores, rows and difficult objects as `rules` have them.
-
-    Args:
-        objects: the ground truth of a split.
-        detections: its detections.
-        rules: those of the matching.
-    """
+def prepare(tables: SplitTables, rules: Rules) -> SplitTables:
+    """Returns tables with boxes, scores, rows and difficult objects as `rules` have them."""
+    objects, detections = tables.objects, tables.detections
     if not rules.ignore_difficult:
         objects = replace(objects, difficult=np.zeros_like(objects.difficult))
     if not rules.plus_one:
@@ -54,7 +47,7 @@ def prepare(
         detections = replace(detections, scores=rounded)
     if rules.max_per_image:
         detections = detections.rows(_best_of_each_image(detections, rules.max_per_image))
-    return objects, detections
+    return SplitTables(objects, detections, tables.classes)
 
 
 def _without_plus_one(boxes: FloatArray) -> FloatArray:

@@ -57,6 +57,33 @@ class DetectionTable:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SplitTables:
+    """The objects of a split, its detections, and the names of the labels 1..K."""
+
+    objects: ObjectTable
+    detections: DetectionTable
+    classes: tuple[str, ...]
+
+
+def tabulate(
+    samples: Iterable[Sample], detections: Mapping[str, Detections], classes: Sequence[str]
+) -> SplitTables:
+    """Returns the tables of a split.
+
+    Args:
+        samples: the split's images, all of them, also those without objects.
+        detections: by image id; an image without an entry has none.
+        classes: names of the labels 1..K.
+
+    Raises:
+        DataError: samples and detections do not belong together.
+    """
+    objects = tabulate_objects(samples, classes)
+    found = tabulate_detections(detections, objects.image_ids, classes)
+    return SplitTables(objects, found, tuple(classes))
+
+
 def tabulate_objects(samples: Iterable[Sample], classes: Sequence[str]) -> ObjectTable:
     """Returns the ground truth of `samples`, whose label k is `classes[k - 1]`.
 

@@ -17,12 +17,10 @@ from frcnn_cli.evaluation.metrics.average_precision import (
 from frcnn_cli.evaluation.metrics.matching import Matches, MatchOutcome, match
 from frcnn_cli.evaluation.metrics.rules import Rules, prepare
 from frcnn_cli.evaluation.metrics.tables import (
-    DetectionTable,
-    ObjectTable,
+    SplitTables,
     require_objects,
     rows_by_class,
-    tabulate_detections,
-    tabulate_objects,
+    tabulate,
 )
 from frcnn_cli.records import BoolArray, Detections, Sample, ScoreArray
 
@@ -84,20 +82,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class MatchedSplit:
+class MatchedSplit(SplitTables):
     """A split whose detections are matched: what every count and curve is made from.
 
     Attributes:
-        classes: the names; label k is `classes[k - 1]`.
-        objects: the ground truth.
-        detections: the detections.
         matches: one for each class; their rows point into the two tables.
         iou: IoU threshold of a match.
     """
 
-    classes: tuple[str, ...]
-    objects: ObjectTable
-    detections: DetectionTable
     matches: tuple[Matches, ...]
     iou: float
 
@@ -127,30 +119,20 @@ def match_split(
     Raises:
         DataError: samples and detections do not belong together.
     """
-    objects = tabulate_objects(samples, classes)
-    found = tabulate_detections(detections, objects.image_ids, classes)
-    return match_tables(objects, found, classes, Rules(iou))
+    return match_tables(tabulate(samples, detections, classes), Rules(iou))
 
 
-def match_tables(
-    objects: ObjectTable, detections: DetectionTable, classes: Sequence[str], rules: Rules
-) -> MatchedSplit:
-    """Matches the detections of a split with its ground truth by `rules`, class by class.
-
-    Args:
-        objects: the ground truth.
-        detections: what was found.
-        classes: names of the labels 1..K.
-        rules: of the matching.
-    """
-    objects, detections = prepare(objects, detections, rules)
+def match_tables(tables: SplitTables, rules: Rules) -> MatchedSplit:
+    """Matches the detections of a split with its ground truth by `rules`, class by class."""
+    tables = prepare(tables, rules)
+    objects, detections, classes = tables.objects, tables.detections, tables.classes
     rows = zip(
         rows_by_class(objects.labels, classes),
         rows_by_class(detections.labels, classes),
         strict=True,
     )
-    matches = tuple(match(objects, detections, wanted, given, rules) for wanted, given in rows)
-    return MatchedSplit(tuple(classes), objects, detections, matches, rules.iou)
+    matches = tuple(match(tables, wanted, given, rules) for wanted, given in rows)
+    return MatchedSplit(objects, detections, classes, matches, rules.iou)
 
 
 def evaluate(
