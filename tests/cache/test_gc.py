@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from frcnn_cli.cache import records
-from frcnn_cli.cache.gc import collect_garbage, find_garbage, remove
+from frcnn_cli.cache.gc import GarbageRules, collect_garbage, find_garbage, remove
 from frcnn_cli.cache.proposals import save_proposals
 from frcnn_cli.cache.runs import make_run_folder
 from frcnn_cli.cache.store import Cache
@@ -37,7 +37,7 @@ def used(path: Path, days_ago: float) -> Path:
 
 
 def doomed(cache: Cache, days: float = 0, libraries=(), runs=()) -> set[Path]:
-    items = find_garbage(cache, NOW, unused_days=days, libraries=libraries, run_names=runs)
+    items = find_garbage(cache, NOW, GarbageRules(days, libraries, runs))
     return {item.path for item in items}
 
 
@@ -93,7 +93,7 @@ def test_a_run_goes_only_if_it_is_named(cache):
         used_file.write_bytes(b"weights")
         used(used_file, 1000)
     assert doomed(cache, 1) == set()
-    (item,) = find_garbage(cache, NOW, unused_days=0, run_names=["two"])
+    (item,) = find_garbage(cache, NOW, GarbageRules(0, run_names=["two"]))
     assert item.bytes == 7
     remove(item)
     assert [path.name for path in (cache.root / "runs").iterdir()] == ["one"]
@@ -105,7 +105,7 @@ def test_a_run_goes_only_if_it_is_named(cache):
 def test_a_removed_entry_leaves_no_empty_folder(cache):
     records.save(cache, "hashes", KEY, {})
     used(cache.path("hashes", KEY), 9)
-    for item in list(find_garbage(cache, NOW, unused_days=5)):
+    for item in list(find_garbage(cache, NOW, GarbageRules(5))):
         remove(item)
         remove(item)
     assert list((cache.root / "hashes").iterdir()) == []
@@ -145,7 +145,7 @@ def held(what: str, path: Path) -> Iterator[None]:
 def test_a_run_that_is_training_stays(cache):
     run = make_run_folder(cache, "mine")
     (run / "best.safetensors").write_bytes(b"weights")
-    (item,) = find_garbage(cache, NOW, unused_days=0, run_names=["mine"])
+    (item,) = find_garbage(cache, NOW, GarbageRules(0, run_names=["mine"]))
     with held("run", run):
         for clean in (lambda: doomed(cache, runs=["mine"]), lambda: remove(item)):
             with pytest.raises(ConfigError, match="another process trains the run 'mine'; wait"):
@@ -160,7 +160,7 @@ def test_entries_stay_while_a_command_uses_the_cache(cache, caplog):
     entry = save(cache, KEY, {"library": "opencv 5"})
 
     def clean():
-        return collect_garbage(cache, unused_days=30, libraries={"opencv 5"})
+        return collect_garbage(cache, GarbageRules(30, {"opencv 5"}))
 
     os.utime(entry, (time.time() - 40 * 86_400,) * 2)
     with held("cache", cache.root):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frcnn_cli.cache.gc import WRITE_SECONDS, find_garbage, remove
+from frcnn_cli.cache.gc import WRITE_SECONDS, GarbageRules, find_garbage, remove
 from frcnn_cli.cache.inventory import entries, leftovers
 from frcnn_cli.cache.store import Cache, read_entry
 from frcnn_cli.cache.verify import verify
@@ -65,7 +65,7 @@ def test_random_kills_leave_every_entry_whole(tmp_path, record_property):
     for entry in kept:
         assert f'"key": "{entry.path.name}"'.encode() in read_entry(entry.path)
     later = time.time() + 2 * WRITE_SECONDS
-    for item in list(find_garbage(cache, later, unused_days=0)):
+    for item in list(find_garbage(cache, later, GarbageRules(0))):
         remove(item)
     assert list(leftovers(cache)) == []
     assert len(list(entries(cache))) == len(kept)

@@ -40,28 +40,34 @@ class Garbage:
     reason: str
 
 
-def find_garbage(
-    cache: Cache,
-    now: float,
-    *,
-    unused_days: float,
-    libraries: Collection[str] = (),
-    run_names: Sequence[str] = (),
-) -> Iterator[Garbage]:
+@dataclass(frozen=True)
+class GarbageRules:
+    """What can be removed.
+
+    Attributes:
+        unused_days: entries unused for longer are garbage; 0 keeps them.
+        libraries: what searches regions in this installation; proposals of others are garbage if
+            they have not been used lately. Empty keeps them.
+        run_names: runs to remove whole.
+    """
+
+    unused_days: float
+    libraries: Collection[str] = ()
+    run_names: Sequence[str] = ()
+
+
+def find_garbage(cache: Cache, now: float, rules: GarbageRules) -> Iterator[Garbage]:
     """Yields what can be removed. Checkpoints stay, except those of the named runs.
 
     Args:
         cache: where to look.
         now: seconds since the epoch.
-        unused_days: entries unused for longer are garbage; 0 keeps them.
-        libraries: what searches regions in this installation; proposals of others are garbage if
-            they have not been used lately. Empty keeps them.
-        run_names: runs to remove whole.
+        rules: what can be removed.
 
     Raises:
         ConfigError: there is no such run, or another process trains it.
     """
-    named = list(_runs_named(cache, run_names))
+    named = list(_runs_named(cache, rules.run_names))
     for file in leftovers(cache):
         if now - file.used > WRITE_SECONDS:
             yield Garbage(file.path, file.bytes, "left behind by a killed write")
@@ -69,14 +75,13 @@ def find_garbage(
         days = (now - entry.used) / _DAY
         if days <= _DAYS_OF_A_NOTE:
             continue
-        reason = _why(entry, days, unused_days, libraries)
-        if reason:
+        if reason := _why(entry, days, rules):
             yield Garbage(entry.path, entry.bytes, reason)
     for run in named:
         yield Garbage(run.folder, run.bytes, "named run")
 
 
-def _why(entry: CacheEntry, days: float, unused_days: float, libraries: Collection[str]) -> str:
+def _why(entry: CacheEntry, days: float, rules: GarbageRules) -> str:
     """Returns why an entry can be removed; "" if it has to stay."""
     made_by = ""
     if entry.kind == proposals.KIND:
@@ -85,9 +90,10 @@ def _why(entry: CacheEntry, days: float, unused_days: float, libraries: Collecti
             return ""  # imported from another tool, or unknown
     elif entry.kind not in (HASHES, detections.KIND):
         return ""  # the splits, which define the test images
-    if unused_days and days > unused_days:
-        return f"not used for {unused_days:g} days"
-    if made_by and libraries and made_by not in libraries and days > GRACE_DAYS:
+    if rules.unused_days and days > rules.unused_days:
+        return f"not used for {rules.unused_days:g} days"
+    is_known = not rules.libraries or made_by in rules.libraries
+    if made_by and not is_known and days > GRACE_DAYS:
         return f"searched by {made_by}"
     return ""
 
@@ -111,21 +117,13 @@ def remove(item: Garbage) -> None:
 
 
 def collect_garbage(
-    cache: Cache,
-    *,
-    unused_days: float,
-    libraries: Collection[str],
-    run_names: Sequence[str] = (),
-    dry_run: bool = False,
-    progress: Progress = silent,
+    cache: Cache, rules: GarbageRules, *, dry_run: bool = False, progress: Progress = silent
 ) -> list[Garbage]:
-    """Removes what `find_garbage` finds (see its arguments), and returns it.
+    """Removes what `find_garbage` finds, and returns it.
 
     Args:
         cache: where to look.
-        unused_days: see `find_garbage`.
-        libraries: see `find_garbage`.
-        run_names: runs to remove whole.
+        rules: what can be removed.
         dry_run: whether to remove nothing.
         progress: called after each item.
 
@@ -138,11 +136,8 @@ def collect_garbage(
             _LOGGER.warning(
                 "%s is used by another command: entries stay; try again when it is done", cache.root
             )
-            unused_days, libraries = 0, ()
-        found = find_garbage(
-            cache, time.time(), unused_days=unused_days, libraries=libraries, run_names=run_names
-        )
-        items = list(found)
+            rules = GarbageRules(0, run_names=rules.run_names)
+        items = list(find_garbage(cache, time.time(), rules))
         for done, item in enumerate(items, start=1):
             if not dry_run:
                 remove(item)

@@ -102,18 +102,12 @@ def gc(
         run: Remove this run and its checkpoints; may be repeated.
         dry_run: List what would be removed, remove nothing.
     """
-    from frcnn_cli.cache.gc import collect_garbage
+    from frcnn_cli.cache.gc import GarbageRules, collect_garbage
     from frcnn_cli.proposals.search import libraries
 
     with context.terminal.progress("files") as report:
-        items = collect_garbage(
-            context.cache,
-            unused_days=unused_for,
-            libraries=libraries(),
-            run_names=run or (),
-            dry_run=dry_run,
-            progress=report,
-        )
+        rules = GarbageRules(unused_for, libraries(), run or ())
+        items = collect_garbage(context.cache, rules, dry_run=dry_run, progress=report)
     freed = sum(item.bytes for item in items)
     by_reason: dict[str, list[int]] = defaultdict(list)
     for item in items:

@@ -10,9 +10,8 @@ from frcnn_cli.data.images import Pixels
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.show import Show
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.plotting.clip import Clip
 from frcnn_cli.plotting.draw import draw
-from frcnn_cli.plotting.save import free_name, save_picture
+from frcnn_cli.plotting.save import Clip, free_name, save_picture
 from frcnn_cli.records import DetectedImage
 
 

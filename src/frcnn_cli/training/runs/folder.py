@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from torch import Tensor
@@ -31,6 +31,9 @@ STATE = "resume.safetensors"
 CONFIG = "config.json"
 SETTINGS = "settings.toml"
 COMMAND = "command.txt"
+
+
+ValueT = TypeVar("ValueT")
 
 
 class _DataAtStart(msgspec.Struct):
@@ -174,11 +177,7 @@ class RunFolder:
         Raises:
             CheckpointError: the settings are missing or damaged.
         """
-        path = self.path / CONFIG
-        try:
-            return TrainJob.from_json(decode_json(path.read_bytes(), dict[str, Any]))
-        except (OSError, ValueError, ConfigError) as error:
-            raise _unusable(path, error) from error
+        return self._config(lambda data: TrainJob.from_json(decode_json(data, dict[str, Any])))
 
     def require_same_data(self, classes: tuple[str, ...], images: int) -> None:
         """Raises unless a resumed run has the data that it began with.
@@ -186,7 +185,7 @@ class RunFolder:
         Raises:
             CheckpointError: the classes or the number of images differ.
         """
-        saved = self._data_at_start()
+        saved = self._config(lambda data: decode_json(data, _DataAtStart))
         if saved.classes != list(classes) or saved.photographs != images:
             raise CheckpointError(
                 f"the run began with {saved.photographs} images of "
@@ -196,12 +195,13 @@ class RunFolder:
                 file=self.path,
             )
 
-    def _data_at_start(self) -> _DataAtStart:
+    def _config(self, decode: Callable[[bytes], ValueT]) -> ValueT:
         path = self.path / CONFIG
         try:
-            return decode_json(path.read_bytes(), _DataAtStart)
-        except (OSError, ValueError) as error:
-            raise _unusable(path, error) from error
+            return decode(path.read_bytes())
+        except (OSError, ValueError, ConfigError) as error:
+            problem = f"cannot be used ({error})"
+            raise CheckpointError(problem, remedy="start a new run", file=path) from error
 
     def save_state(self, state: Mapping[str, Tensor]) -> None:
         """Writes what resuming needs, a `trainer_state`.
@@ -282,7 +282,3 @@ class RunFolder:
         except CheckpointError:
             return False
         return info.training["step"] == step and (not scored or self.metrics.has_map(step))
-
-
-def _unusable(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"cannot be used ({error})", remedy="start a new run", file=path)
