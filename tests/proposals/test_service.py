@@ -50,9 +50,9 @@ def image_files(tmp_path) -> list[Path]:
 def no_processes(monkeypatch) -> None:
     """Searches in this process, which takes a fraction of a second; see `processes`."""
 
-    def serially(function, tasks, workers, setup, time_limit=0):
+    def serially(work, tasks, workers):
         for task in tasks:
-            yield task, function(task)
+            yield task, work.function(task)
 
     monkeypatch.setattr(pipeline, "run_all", serially)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.runtime.ahead import run_in_order
-from frcnn_cli.runtime.process_pool import WorkerDied
+from frcnn_cli.runtime.process_pool import Work, WorkerDied
 
 
 def work(task: int | Path) -> int:
@@ -31,7 +31,7 @@ def nothing() -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_results_come_in_order(workers: int) -> None:
     expected = [n * n if n >= 0 else WorkerDied("SIGKILL") for n in (*range(9), -1, *range(9))]
-    found = run_in_order(work, [*range(9), -1, *range(9)], workers, nothing)
+    found = run_in_order(Work(work, nothing), [*range(9), -1, *range(9)], workers)
     assert list(found) == expected
 
 
@@ -48,7 +48,7 @@ def test_few_results_wait_for_a_slow_one(tmp_path: Path) -> None:
                 gate.touch()
             yield n
 
-    found = run_in_order(work, tasks(), 2, nothing)
+    found = run_in_order(Work(work, nothing), tasks(), 2)
     assert next(found) == 0
     assert read[-1] == 4
     assert list(found) == [n * n for n in range(1, 20)]

@@ -21,7 +21,7 @@ from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.prefetch import ImageTask, prefetch, prepare
 from frcnn_cli.errors import ConfigError, FrcnnError
 from frcnn_cli.proposals.service import ensure_proposals
-from frcnn_cli.runtime.process_pool import TimedOut
+from frcnn_cli.runtime.process_pool import TimedOut, Work
 from support.commands import frcnn
 from support.images import blobs, flat
 from support.waiting import wait_until
@@ -105,7 +105,7 @@ def scheduler(tmp_path_factory):
 
 
 def results(function, tasks, scheduler, setup=nothing, time_limit=0):
-    return dict(cluster.run_all(function, tasks, scheduler, setup, time_limit))
+    return dict(cluster.run_all(Work(function, setup, time_limit), tasks, scheduler))
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_tasks_are_read_only_as_they_are_worked_on(scheduler):
             read.append(n)
             yield n
 
-    done = cluster.run_all(square, tasks(), scheduler, nothing)
+    done = cluster.run_all(Work(square, nothing), tasks(), scheduler)
     next(done)
     assert len(read) <= 6  # two for each of two threads, and what has come back meanwhile
     done.close()
@@ -216,7 +216,7 @@ def test_an_unreachable_scheduler_is_one_line(tmp_path, address, problem, monkey
 @pytest.mark.slow
 def test_a_scheduler_that_is_lost_is_one_line(tmp_path):
     with started(tmp_path) as (address, process):
-        done = cluster.run_all(nap, [0.2] * 50, address, nothing)
+        done = cluster.run_all(Work(nap, nothing), [0.2] * 50, address)
         assert next(done) == (0.2, 0.2)
         process.kill()
         with pytest.raises(FrcnnError, match=f"the scheduler at {address} is gone; start it again"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.errors import FrcnnError
-from frcnn_cli.runtime.process_pool import TimedOut, WorkerDied, run_all
+from frcnn_cli.runtime.process_pool import TimedOut, Work, WorkerDied, run_all
 from support.waiting import wait_until
 
 
@@ -46,7 +46,7 @@ def fail_to_start():
 
 
 def results(tasks, workers=2, time_limit=0):
-    return dict(run_all(work, tasks, workers, nothing, time_limit))
+    return dict(run_all(Work(work, nothing, time_limit), tasks, workers))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -88,7 +88,7 @@ def test_workers_killed_while_idle_cost_no_task():
             child.join()
         yield 3
 
-    for task, result in run_all(work, tasks(), 2, nothing):
+    for task, result in run_all(Work(work, nothing), tasks(), 2):
         assert result == task * task
         done.append(task)
     assert sorted(done) == [1, 2, 3]
@@ -106,17 +106,17 @@ def set_up_slowly():
 
 
 def test_the_clock_starts_when_the_worker_is_set_up():
-    assert list(run_all(work, [3], 1, set_up_slowly, time_limit=1)) == [(3, 9)]
+    assert list(run_all(Work(work, set_up_slowly, 1), [3], 1)) == [(3, 9)]
 
 
 def test_workers_that_cannot_start_are_an_error():
     with pytest.raises(FrcnnError, match="could not start"):
-        list(run_all(work, range(9), 2, fail_to_start))
+        list(run_all(Work(work, fail_to_start), range(9), 2))
     assert not multiprocessing.active_children()
 
 
 def test_closing_ends_workers_in_the_middle_of_their_work():
-    done = run_all(work, [1, ("sleep", 3600)], 2, nothing)
+    done = run_all(Work(work, nothing), [1, ("sleep", 3600)], 2)
     assert next(done) == (1, 1)
     done.close()
     assert not multiprocessing.active_children()
@@ -135,7 +135,7 @@ def test_tasks_are_read_only_as_they_are_worked_on():
             read.append(n)
             yield n
 
-    done = run_all(work, tasks(), 2, nothing)
+    done = run_all(Work(work, nothing), tasks(), 2)
     next(done)
     assert len(read) <= 4
     done.close()
@@ -153,7 +153,7 @@ def nothing():
     pass
 
 if __name__ == "__main__":
-    next(pool.run_all(hang, sys.argv[1:], 2, nothing))
+    next(pool.run_all(pool.Work(hang, nothing), sys.argv[1:], 2))
 """
 
 
@@ -188,7 +188,7 @@ def nothing():
 
 if __name__ == "__main__":
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # may take the signal
-    print([result for _, result in pool.run_all(blocked, range(2), 2, nothing)])
+    print([result for _, result in pool.run_all(pool.Work(blocked, nothing), range(2), 2)])
     try:
         with pool.interrupts_held_back():
             os.kill(os.getpid(), signal.SIGINT)

@@ -21,7 +21,7 @@ from frcnn_cli.proposals.search import search
 from frcnn_cli.proposals.service import error_of, missing_key, proposals_for
 from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
-from frcnn_cli.runtime.process_pool import Lost, run_all
+from frcnn_cli.runtime.process_pool import Lost, Work, run_all
 
 MAX_WAITING = 8
 """Images whose pixels are kept while an earlier one is still searched."""
@@ -143,8 +143,8 @@ def prefetch(
 def _from_processes(tasks: Sequence[ImageTask], workers: int) -> Generator[_Answer]:
     config = tasks[0].config
     set_up = partial(set_up_worker, config, alone=False)
-    numbered = enumerate(tasks)
-    with closing(run_all(_prepare_numbered, numbered, workers, set_up, config.time_limit)) as found:
+    work = Work(_prepare_numbered, set_up, config.time_limit)
+    with closing(run_all(work, enumerate(tasks), workers)) as found:
         for (number, task), answer in found:
             yield number, task, answer
 

@@ -21,7 +21,7 @@ from frcnn_cli.proposals.search import library, search
 from frcnn_cli.proposals.worker import Found, SearchTask, set_up_worker
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime import dask as cluster
-from frcnn_cli.runtime.process_pool import Lost
+from frcnn_cli.runtime.process_pool import Lost, Work
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ def search_on_cluster(
     unreadable: list[tuple[SearchTask, FrcnnError]] = []
     parcels = _parcels(tasks, unreadable)
     engine = library(config)
-    set_up = partial(_set_up_remotely, config, engine)
-    with closing(
-        cluster.run_all(_search_parcel, parcels, scheduler, set_up, config.time_limit)
-    ) as found:
+    work = Work(_search_parcel, partial(_set_up_remotely, config, engine), config.time_limit)
+    with closing(cluster.run_all(work, parcels, scheduler)) as found:
         for parcel, outcome in found:
             if isinstance(outcome, FrcnnError | Lost):
                 yield parcel.task, outcome

@@ -30,7 +30,7 @@ from frcnn_cli.proposals.worker import (
 )
 from frcnn_cli.records import FloatArray
 from frcnn_cli.runtime.cores import all_cores
-from frcnn_cli.runtime.process_pool import Lost, TimedOut, WorkerDied, run_all
+from frcnn_cli.runtime.process_pool import Lost, TimedOut, Work, WorkerDied, run_all
 from frcnn_cli.runtime.progress import Progress, silent
 
 STEP = "Finding proposals"
@@ -178,12 +178,13 @@ def ensure_proposals(
         cache.require_writable()
     tasks: Iterable[SearchTask] = chain(first, missing) if first else ()
     set_up = partial(set_up_worker, config, alone=len(first) == 1 < workers)
+    work = Work(search_once, set_up, config.time_limit)
     while tasks:
         claimed_by_others = []
         with closing(
             _search_on_cluster(tasks, config, scheduler)
             if scheduler
-            else run_all(search_once, tasks, workers, set_up, config.time_limit)
+            else run_all(work, tasks, workers)
         ) as outcomes:
             for task, outcome in outcomes:
                 if isinstance(outcome, AlreadyClaimed):

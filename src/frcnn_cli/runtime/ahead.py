@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
-from frcnn_cli.runtime.process_pool import Lost, run_all
+from frcnn_cli.runtime.process_pool import Lost, Work, run_all
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -30,22 +30,16 @@ def read_ahead(source: Generator[ResultT], depth: int) -> Generator[ResultT]:
 
 
 def run_in_order(
-    function: Callable[[TaskT], ResultT],
-    tasks: Iterable[TaskT],
-    workers: int,
-    setup: Callable[[], None],
-    time_limit: float = 0,
+    work: Work[TaskT, ResultT], tasks: Iterable[TaskT], workers: int
 ) -> Generator[ResultT | Lost]:
-    """Yields `function(task)` in the order of the tasks; see `run_all` for the arguments.
+    """Yields `work.function(task)` in the order of the tasks; see `run_all`.
 
     While a task takes long, no more than 2 · `workers` later ones are done, so memory stays flat.
 
     Args:
-        function: see `run_all`.
+        work: what is done with each.
         tasks: in order.
         workers: number of processes.
-        setup: called once in each new process.
-        time_limit: seconds per task; 0: no limit.
     """
     waiting: dict[int, ResultT | Lost] = {}
     following = 0
@@ -56,8 +50,8 @@ def run_in_order(
                 yield None
             yield number, task
 
-    done = run_all(partial(_on_task, function), numbered(), workers, setup, time_limit)
-    with closing(done):
+    on_number = Work(partial(_on_task, work.function), work.setup, work.time_limit)
+    with closing(run_all(on_number, numbered(), workers)) as done:
         for (number, _), result in done:
             waiting[number] = result
             while following in waiting:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from frcnn_cli._version import __version__
 from frcnn_cli.errors import ConfigError, FrcnnError, importing
-from frcnn_cli.runtime.process_pool import CollectedRecords, Lost, TimedOut, WorkerDied
+from frcnn_cli.runtime.process_pool import CollectedRecords, Lost, TimedOut, Work, WorkerDied
 
 with importing("--scheduler needs Dask", remedy="pip install 'frcnn-cli[cluster]'"):
     import dask
@@ -39,32 +39,26 @@ _LARGEST_TASK = "4GB"
 
 
 def run_all(
-    function: Callable[[TaskT], ResultT],
-    tasks: Iterable[TaskT],
-    scheduler: str,
-    setup: Callable[[], None],
-    time_limit: float = 0,
+    work: Work[TaskT, ResultT], tasks: Iterable[TaskT], scheduler: str
 ) -> Generator[tuple[TaskT, ResultT | Lost]]:
-    """Yields (task, `function(task)`) as they are done, in any order.
+    """Yields (task, `work.function(task)`) as they are done, in any order.
 
     A task whose worker dies goes to another, up to the cluster's `allowed-failures`. One that
     exceeds its time is given up, and its worker is restarted if it has a nanny. Closing the
     iterator cancels the tasks in flight. At most two tasks per thread of the cluster are in memory.
 
     Args:
-        function: importable by its name; never raises.
+        work: what is done with each. Its setup raises FrcnnError where a worker cannot do it.
         tasks: read only as fast as they are done; each is pickled and sent.
         scheduler: its address, such as "tcp://10.0.0.1:8786".
-        setup: called once in each worker process; raises FrcnnError if it cannot do the work.
-        time_limit: seconds per task; 0: no limit.
 
     Raises:
         ConfigError: the scheduler cannot be reached or has no workers.
         FrcnnError: a worker cannot do the work, or the scheduler is gone.
     """
     with _connected(scheduler) as client:
-        call = functools.partial(_call, function, setup, time_limit, __version__)
-        _check_workers(client, functools.partial(_set_up, setup, __version__))
+        call = functools.partial(_call, work, __version__)
+        _check_workers(client, functools.partial(_set_up, work.setup, __version__))
         yield from _Flow(client, call, scheduler).run(iter(tasks))
 
 
@@ -145,22 +139,16 @@ class _Answer:
     worker: str
 
 
-def _call(
-    function: Callable[[TaskT], ResultT],
-    setup: Callable[[], None],
-    time_limit: float,
-    version: str,
-    task: TaskT,
-) -> _Answer:
+def _call(work: Work[TaskT, ResultT], version: str, task: TaskT) -> _Answer:
     """Runs a task; called in a worker."""
     worker = distributed.get_worker().address
-    problem = _set_up(setup, version)
+    problem = _set_up(work.setup, version)
     records = _records()
     result: ResultT | TimedOut | _Invalid
     if problem:
         result = _Invalid(FrcnnError(f"worker {worker}: {problem}"))
     else:
-        result = _run_within(functools.partial(function, task), time_limit)
+        result = _run_within(functools.partial(work.function, task), work.time_limit)
     return _Answer(result, records.take(), worker)
 
 

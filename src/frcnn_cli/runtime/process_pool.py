@@ -33,6 +33,7 @@ from frcnn_cli.runtime.interrupt import deferred_interrupt
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
+DoneT_co = TypeVar("DoneT_co", covariant=True)
 
 _LOGGER = logging.getLogger("frcnn_cli")
 _RAISED = 1
@@ -65,26 +66,35 @@ Lost = WorkerDied | TimedOut
 """Why a task has no result."""
 
 
+@dataclass(frozen=True)
+class Work(Generic[TaskT, DoneT_co]):
+    """What worker processes do with each task.
+
+    Attributes:
+        function: importable by its name; never raises.
+        setup: called once in each new process.
+        time_limit: seconds per task, counted from when its process is set up; 0: no limit.
+    """
+
+    function: Callable[[TaskT], DoneT_co]
+    setup: Callable[[], None]
+    time_limit: float = 0
+
+
 def run_all(
-    function: Callable[[TaskT], ResultT],
-    tasks: Iterable[TaskT | None],
-    workers: int,
-    setup: Callable[[], None],
-    time_limit: float = 0,
+    work: Work[TaskT, ResultT], tasks: Iterable[TaskT | None], workers: int
 ) -> Generator[tuple[TaskT, ResultT | Lost]]:
-    """Yields (task, `function(task)`) as they are done, in any order.
+    """Yields (task, `work.function(task)`) as they are done, in any order.
 
     A task whose worker dies is tried once more, in a new process, since the cause may be that other
     processes took the memory; one that takes too long is not. Closing the iterator kills the
     workers at once.
 
     Args:
-        function: importable by its name; never raises.
+        work: what is done with each.
         tasks: read only as fast as they are done, at most one per worker ahead. None stands for
             no task until one of those that are not yielded yet has been.
         workers: number of processes, at least 1.
-        setup: called once in each new process.
-        time_limit: seconds per task, counted from when its process is set up; 0: no limit.
 
     Raises:
         FrcnnError: the processes cannot be started.
@@ -101,7 +111,7 @@ def run_all(
                 task = retries.pop() if retries else next(source, None)
                 if task is None:
                     break
-                worker = _pick(idle, fresh=task in retried) or _Worker(function, setup, time_limit)
+                worker = _pick(idle, fresh=task in retried) or _Worker(work)
                 worker.give(task)
                 busy[worker.connection] = worker
             # Results are yielded after new tasks are sent: workers run while the caller does.
@@ -138,14 +148,12 @@ class _Worker(Generic[TaskT, ResultT]):
 
     task: TaskT
 
-    def __init__(
-        self, function: Callable[[TaskT], ResultT], setup: Callable[[], None], time_limit: float
-    ) -> None:
+    def __init__(self, work: Work[TaskT, ResultT]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        arguments = (theirs, function, setup, _LOGGER.getEffectiveLevel())
+        arguments = (theirs, work, _LOGGER.getEffectiveLevel())
         self.process: BaseProcess = context.Process(target=_serve, args=arguments, daemon=True)
-        self._time_limit = time_limit
+        self._time_limit = work.time_limit
         self._is_set_up = False
         self._began = 0.0
         with safe_path(), interrupts_held_back():
@@ -218,23 +226,18 @@ def _seconds_to_time_limit(workers: Iterable[_Worker[TaskT, ResultT]]) -> float 
     return min(left, default=None)
 
 
-def _serve(
-    connection: Connection[Any, Any],
-    function: Callable[[TaskT], ResultT],
-    setup: Callable[[], None],
-    level: int,
-) -> None:
+def _serve(connection: Connection[Any, Any], work: Work[TaskT, ResultT], level: int) -> None:
     """Runs tasks in a worker until `connection` is closed or the parent process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    setup()  # its log records are dropped: the parent has logged the same
+    work.setup()  # its log records are dropped: the parent has logged the same
     records = CollectedRecords()
     _LOGGER.addHandler(records)
     _LOGGER.setLevel(level)
     with suppress(EOFError, ConnectionError):
         connection.send(None)  # set up: the clock of the first task starts
         while True:
-            result = function(connection.recv())
+            result = work.function(connection.recv())
             connection.send((result, records.take()))
 
 

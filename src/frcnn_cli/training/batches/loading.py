@@ -19,7 +19,7 @@ from frcnn_cli.errors import FrcnnError, TrainingError
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.proposals import opencv
 from frcnn_cli.runtime.ahead import read_ahead, run_in_order
-from frcnn_cli.runtime.process_pool import Lost, TimedOut
+from frcnn_cli.runtime.process_pool import Lost, TimedOut, Work
 
 _TIME_LIMIT = 600.0
 """Seconds for a batch: a file system that hangs ends the run."""
@@ -58,7 +58,7 @@ def _pinned(source: Generator[_Loaded]) -> Generator[_Loaded]:
 
 
 def _by_processes(load: Load, steps: range, workers: int) -> Generator[_Loaded]:
-    with closing(run_in_order(load, steps, workers, _set_up, _TIME_LIMIT)) as batches:
+    with closing(run_in_order(Work(load, _set_up, _TIME_LIMIT), steps, workers)) as batches:
         for step, batch in zip(steps, batches, strict=True):
             yield _lost(step, batch) if isinstance(batch, Lost) else batch
 
