@@ -57,15 +57,9 @@ def option(
     )
 
 
-def switch(*names: str, text: str = "", panel: str | None = None) -> Any:
-    """Returns an option that takes no value and has no --no-… form; see `option`.
-
-    Args:
-        names: of the option.
-        text: its help.
-        panel: heading in the help under which it is listed.
-    """
-    return typer.Option(*names, metavar="", help=text, rich_help_panel=panel)
+def switch(*names: str, panel: str | None = None) -> Any:
+    """Returns an option that takes no value and has no --no-… form; see `option`."""
+    return typer.Option(*names, metavar="", rich_help_panel=panel)
 
 
 Gpus = Annotated[
@@ -94,35 +88,21 @@ Scheduler = Annotated[
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The options that every command shares, in the order of its help."""
+    """The options that every command shares, in the order of its help.
 
-    cache_dir: Annotated[
-        Path,
-        option(
-            "DIR",
-            "--cache-dir",
-            text="Folder for proposals, detections, splits and runs.",
-            envvar="FRCNN_CACHE_DIR",
-            panel=_PANEL,
-        ),
-    ] = DEFAULT_CACHE
-    config: Annotated[
-        Path | None,
-        option(
-            "FILE",
-            "--config",
-            text="Settings file; flags override it.",
-            default="frcnn.toml, if there is one",
-            panel=_PANEL,
-        ),
-    ] = None
-    quiet: Annotated[bool, switch("--quiet", "-q", text="Print errors only.", panel=_PANEL)] = False
-    verbose: Annotated[
-        bool, switch("--verbose", "-v", text="Print more messages, and tracebacks.", panel=_PANEL)
-    ] = False
-    as_json: Annotated[
-        bool, switch("--json", text="Print the result as one JSON object on stdout.", panel=_PANEL)
-    ] = False
+    Args:
+        cache_dir: Folder for proposals, detections, splits and runs.
+        config: Settings file; flags override it.
+        quiet: Print errors only.
+        verbose: Print more messages, and tracebacks.
+        as_json: Print the result as one JSON object on stdout.
+    """
+
+    cache_dir: Annotated[Path, option("DIR", envvar="FRCNN_CACHE_DIR")] = DEFAULT_CACHE
+    config: Annotated[Path | None, option("FILE", default="frcnn.toml, if there is one")] = None
+    quiet: Annotated[bool, switch("--quiet", "-q")] = False
+    verbose: Annotated[bool, switch("--verbose", "-v")] = False
+    as_json: Annotated[bool, switch("--json")] = False
 
     @functools.cached_property
     def terminal(self) -> Terminal:
@@ -162,15 +142,14 @@ def command(
         signature = inspect.signature(function, eval_str=True)
         own = list(signature.parameters.values())[1:]
         documentation, helps = _documented(function)
-        for name, info in ((each.name, info) for each in own for info in get_args(each.annotation)):
-            if isinstance(info, ParameterInfo) and not info.help:
-                info.help = helps.get(name, "")
+        _describe({each.name: each.annotation for each in own}, helps)
         added = {
             name: (Annotated[get_args(each.hint)[0] | None, flag(section, name)], None)
             for section in flags
             for name, each in flagged(section).items()
         }
         hints = get_type_hints(CommandContext, include_extras=True)
+        _describe(hints, _documented(CommandContext)[1], _PANEL)
         shared = {
             each.name: (hints[each.name], each.default)
             for each in fields(CommandContext)
@@ -196,9 +175,17 @@ def command(
     return decorate
 
 
-def _documented(function: Callable[..., None]) -> tuple[str, dict[str, str]]:
-    """Returns a command's docstring without its `Args:`, and these by parameter."""
-    documentation, _, arguments = inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:\n")
+def _describe(hints: Mapping[str, Any], helps: Mapping[str, str], panel: str = "") -> None:
+    """Gives options their help, by parameter, and the heading under which they are listed."""
+    for name, info in ((name, info) for name, hint in hints.items() for info in get_args(hint)):
+        if isinstance(info, ParameterInfo):
+            info.help = info.help or helps.get(name, "")
+            info.rich_help_panel = panel or info.rich_help_panel
+
+
+def _documented(described: object) -> tuple[str, dict[str, str]]:
+    """Returns a docstring without its `Args:`, and these by parameter."""
+    documentation, _, arguments = inspect.cleandoc(described.__doc__ or "").partition("\n\nArgs:\n")
     helps = {}
     for entry in re.split(r"\n    (?=\w+: )", "\n" + arguments)[1:]:
         name, text = entry.split(": ", 1)
