@@ -14,7 +14,7 @@ def test_defaults_lie_under_the_file_and_the_file_under_flags(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("[proposals]\nseed = 3\nmax_side = 800\n")
     settings = Settings.load(file)
-    config = settings.apply("proposals", ProposalConfig(), max_side=600, preset=None)
+    config = settings.apply(ProposalConfig(), max_side=600, preset=None)
     assert config == ProposalConfig(seed=3, max_side=600)
 
 
@@ -22,7 +22,7 @@ def test_the_file_of_the_working_directory_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Settings.load(None) == Settings({})
     (tmp_path / "frcnn.toml").write_text("[proposals]\nseed = 3\n")
-    assert Settings.load(None).apply("proposals", ProposalConfig()).seed == 3
+    assert Settings.load(None).apply(ProposalConfig()).seed == 3
 
 
 def test_a_named_file_must_be_there(tmp_path):
@@ -35,6 +35,6 @@ def test_settings_are_checked_against_the_recipe_that_they_change(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("[input]\nlong_side = 500\n")
     settings = Settings.load(file)
-    assert settings.apply("input", InputConfig(480, 800)) == InputConfig(480, 500)
+    assert settings.apply(InputConfig(480, 800)) == InputConfig(480, 500)
     with pytest.raises(ConfigError, match=r"settings\.toml: \[input\] long_side 500 is less than"):
-        settings.apply("input", recipe("paper", "efficientnet_lite0").input)
+        settings.apply(recipe("paper", "efficientnet_lite0").input)

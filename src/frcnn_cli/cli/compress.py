@@ -70,13 +70,13 @@ def compress(
         result = compress_to(chosen.file, target, {"fc6": fc6 or 0, "fc7": fc7 or 0})
     else:
         settings = context.settings()
-        detect = settings.apply("detect", DetectConfig())
+        detect = settings.apply(DetectConfig())
         validation = Validation(
             data,
             split,
             images,
             cache,
-            settings.apply("proposals", ProposalConfig()),
+            settings.apply(ProposalConfig()),
             replace(detect, score_threshold=EvalConfig.score_threshold),
             pick_device(gpus),
         )

@@ -95,12 +95,13 @@ class Settings:
         found = file or _DEFAULT_FILE
         return cls(load_file(found), found)
 
-    def apply(self, section: str, base: ConfigT, **flags: Any) -> ConfigT:
-        """Returns `base` with the file's `section` and then the `flags` (None: not given) set.
+    def apply(self, base: ConfigT, **flags: Any) -> ConfigT:
+        """Returns `base` with the file's section and then the `flags` (None: not given) set.
 
         Raises:
             ConfigError: a value of the wrong type or out of range, or values that do not agree.
         """
+        section = next(name for name, kind in SECTIONS.items() if isinstance(base, kind))
         try:
             from_file = override(base, self.tables.get(section, {}))
         except ConfigError as error:

@@ -54,12 +54,12 @@ def print_next(
     cache, settings, device = context.cache, context.settings(), pick_device(gpus)
     weights = choose_checkpoint(checkpoint, cache, run)
     images = [ImageInput(path) for path in unlabelled_images(folder)]
-    detector = LoadedDetector.load(weights.file, device, settings.apply("speed", SpeedConfig()))
+    detector = LoadedDetector.load(weights.file, device, settings.apply(SpeedConfig()))
     job = DetectionJob(
         detector,
         cache,
-        settings.apply("proposals", ProposalConfig()),
-        settings.apply("detect", DetectConfig()),
+        settings.apply(ProposalConfig()),
+        settings.apply(DetectConfig()),
     )
     kept = KeptDetections.of(job, cache, weights.file)
     failures: list[FrcnnError] = []

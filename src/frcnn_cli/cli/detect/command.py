@@ -108,11 +108,10 @@ def detect(
     require_page_folder(page)
     written = Written(out, draw, page)
     weights = choose_checkpoint(checkpoint, cache, run)
-    speed = settings.apply("speed", SpeedConfig(), precision=chosen.pop("precision"))
+    speed = settings.apply(SpeedConfig(), precision=chosen.pop("precision"))
     detector = LoadedDetector.load(weights.file, device, speed)
     info = detector.info
     config = settings.apply(
-        "detect",
         DetectConfig(),
         **chosen,
         scales=options.whole_numbers("--scales", scales, "--scales 480,688,1200"),
@@ -128,7 +127,7 @@ def detect(
     labels = labels_of(classes, info.classes)
     # With --classes, the best of these and not those among the best of all.
     asked = override(config, {"max_per_image": 0}) if labels else config
-    proposals = settings.apply("proposals", ProposalConfig(), tiles=tiles)
+    proposals = settings.apply(ProposalConfig(), tiles=tiles)
     job = DetectionJob(detector, cache, proposals, asked)
     writer = registry.open_writer(
         output_format,

@@ -101,16 +101,14 @@ def evaluate(
     if report is not None:
         require_report_folder(report)
     settings = context.settings()
-    rules = settings.apply("eval", EvalConfig(), metric=metric)
+    rules = settings.apply(EvalConfig(), metric=metric)
     job = EvaluationJob(data, split, context.cache, rules, explain)
-    detect = settings.apply(
-        "detect", DetectConfig(), vote=vote, score_threshold=rules.score_threshold
-    )
+    detect = settings.apply(DetectConfig(), vote=vote, score_threshold=rules.score_threshold)
     if calibrate is not None and (detections is not None or not detect.vote):
         raise typer.BadParameter("--calibrate is for the scores of a detector that votes")
 
     def load(chosen: ChosenCheckpoint) -> LoadedDetector:
-        speed = settings.apply("speed", SpeedConfig())
+        speed = settings.apply(SpeedConfig())
         return LoadedDetector.load(chosen.file, pick_device(gpus), speed)
 
     def score(detector: LoadedDetector, chosen: ChosenCheckpoint) -> EvaluationRun:
@@ -119,7 +117,7 @@ def evaluate(
             return evaluate_detector(
                 job,
                 detector if calibrate is None else detector.uncalibrated(),
-                settings.apply("proposals", ProposalConfig(), tiles=tiles),
+                settings.apply(ProposalConfig(), tiles=tiles),
                 detect,
                 checkpoint=chosen,
                 held_out=calibrate is not None,

@@ -63,7 +63,7 @@ def proposals(
     from frcnn_cli.proposals.interchange.export import check_export, export_proposals
     from frcnn_cli.proposals.service import ensure_proposals
 
-    settings = context.settings().apply("proposals", ProposalConfig(), **search)
+    settings = context.settings().apply(ProposalConfig(), **search)
     context.terminal.if_interrupted = (
         f"the proposals so far are kept in {context.cache_dir}; the same command continues"
     )

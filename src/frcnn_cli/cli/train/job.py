@@ -147,7 +147,7 @@ def new_job(
         split=chosen["split"],
         weights=_weights(chosen["weights"], cache),
         recipe_name=chosen["recipe_name"],
-        proposals=settings.apply("proposals", ProposalConfig(), tiles=chosen["tiles"]),
+        proposals=settings.apply(ProposalConfig(), tiles=chosen["tiles"]),
         processes=processes,
     )
 

@@ -119,7 +119,7 @@ def new_job(
     for name, value in chosen.items():
         named = (each for each, section in sections.items() if name in section.settings())
         picked[next(named, "train")][name] = value
-    model = settings.apply("model", ModelConfig(), **picked["model"])
+    model = settings.apply(ModelConfig(), **picked["model"])
     base = recipe(recipe_name, model.backbone)
     from_file, train, seen = settings.tables.get("train", {}), picked["train"], picked["input"]
     batch = (
@@ -134,18 +134,17 @@ def new_job(
     sides = override(TrainConfig(), {"short_sides": train.get("short_sides")}).augmentation
     given = sides.short_sides if train.get("short_sides") else ()
     schedule = settings.apply(
-        "train",
         _variant(for_batch(base.train, batch), given, doubled=bool(train.get("stage_wise"))),
         **{**train, **length, "images_per_batch": batch},
     )
-    expected = settings.apply("input", _expected(base.input, given), **seen)
+    expected = settings.apply(_expected(base.input, given), **seen)
     _warn_of_sizes(schedule.augmentation.short_sides, expected.short_side)
     return TrainJob(
         data,
         split,
         model,
         Recipe(schedule, expected),
-        proposals or settings.apply("proposals", ProposalConfig()),
+        proposals or settings.apply(ProposalConfig()),
         weights,
     )
 
