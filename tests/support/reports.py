@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from frcnn_cli.evaluation.analysis import Analysis, ErrorCounts, analyse
+from frcnn_cli.evaluation.analysis import Analysis, ErrorCounts
 from frcnn_cli.evaluation.analysis.bootstrap import Interval
 from frcnn_cli.evaluation.analysis.comparison import Comparison, compare
 from frcnn_cli.evaluation.analysis.error_types import FalsePositiveType
@@ -47,7 +47,7 @@ def analysis(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), score: float 
         ):
             samples.append(sample(f"{label}-{i}", (label, right)))
             found[f"{label}-{i}"] = detected(*boxes)
-    return analyse(match_split(samples, found, names), "voc07", resamples=20)
+    return Analysis(match_split(samples, found, names), "voc07", resamples=20)
 
 
 def report(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), pictures: int = 3):
@@ -58,7 +58,7 @@ def report(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), pictures: int =
         FalsePositiveType.BACKGROUND: ErrorCounts(12, 1345, made.map + 0.034),
         FalsePositiveType.DUPLICATE: ErrorCounts(0, 0, made.map),
     }
-    made = replace(made, map_interval=Interval(0.4, 0.6), false_positive_types=counts)
+    made.map_interval, made.false_positive_types = Interval(0.4, 0.6), counts
     gallery = Gallery("One", "what it means", 99, [picture() for _ in range(pictures)])
     galleries = [gallery] if pictures else []
     return made, ABOUT, (galleries, galleries)

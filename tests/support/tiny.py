@@ -11,7 +11,7 @@ from frcnn_cli.model.backbones.base import Backbone, BackboneSpec
 from frcnn_cli.model.batch import IMAGENET_RGB, Batch
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
-SPEC = BackboneSpec(8, 8, 2, 32, "conv1", IMAGENET_RGB, dict)
+SPEC = BackboneSpec(8, 2, 32, "conv1", IMAGENET_RGB, dict, stride=8)
 
 
 def model(classes: int = 2, seed: int = 0) -> FastRCNN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frcnn_cli.evaluation.analysis import analyse
+from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.error_types import Evidence, FalseNegativeType, FalsePositiveType
 from frcnn_cli.evaluation.metrics.voc import match_split
 from support.samples import detected, sample
@@ -23,7 +23,7 @@ def split():
 
 def test_counts_at_the_operating_point_and_in_total(split):
     # F1: 2·1 / (1 + 3) at 0.9, 2·1 / (2 + 3) at 0.3, 2·2 / (3 + 3) at 0.2.
-    analysis = analyse(split, "voc10", resamples=50)
+    analysis = Analysis(split, "voc10", resamples=50)
     assert analysis.operating_point.score == pytest.approx(0.2)
     assert analysis.map == pytest.approx(1 / 3 + 1 / 3 * 2 / 3)
     background = analysis.false_positive_types[FalsePositiveType.BACKGROUND]
@@ -49,7 +49,7 @@ def test_the_threshold_of_a_miss_is_the_one_it_is_counted_at():
         "b": detected((1, 0.4, DOG), (1, 0.35, (30, 30, 40, 40))),
     }
     evidence = Evidence(np.array([1.0, 0.8]), np.array([0.9, 0.3]), 0.05)
-    analysis = analyse(match_split(samples, found, ("cat",)), "voc07", evidence, resamples=20)
+    analysis = Analysis(match_split(samples, found, ("cat",)), "voc07", evidence, resamples=20)
     assert analysis.false_negatives.types.tolist() == [FalseNegativeType.LOW_SCORE]
     types = analysis.false_negative_types
     assert list(types) == [each for each in FalseNegativeType if each.name != "UNDETECTED"]
@@ -59,4 +59,4 @@ def test_the_threshold_of_a_miss_is_the_one_it_is_counted_at():
 
 
 def test_the_same_seed_gives_the_same_interval(split):
-    assert analyse(split, "voc07").map_interval == analyse(split, "voc07").map_interval
+    assert Analysis(split, "voc07").map_interval == Analysis(split, "voc07").map_interval

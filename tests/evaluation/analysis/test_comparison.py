@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frcnn_cli.evaluation.analysis import analyse
+from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.comparison import compare
 from frcnn_cli.evaluation.metrics.voc import match_split
 from frcnn_cli.evaluation.report.to_json import comparison_to_json
@@ -19,7 +19,7 @@ SAMPLES = [sample(name, (1, CAT)) for name in NAMES]
 def found_in(names):
     """A detector that finds the cats of `names` and takes nothing else for one."""
     found = {name: detected((1, 0.9, CAT)) for name in names}
-    return analyse(match_split(SAMPLES, found, ("cat", "dog")), "voc10")
+    return Analysis(match_split(SAMPLES, found, ("cat", "dog")), "voc10")
 
 
 def test_by_hand():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frcnn_cli.evaluation.analysis import analyse
+from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.error_types import Evidence
 from frcnn_cli.evaluation.metrics.voc import match_split
 from frcnn_cli.evaluation.report.galleries import ErrorGalleries
@@ -38,7 +38,7 @@ def detections(*found: tuple[int, float, tuple[int, ...]]) -> Detections:
 
 
 def captions(samples, found, evidence=None):
-    analysis = analyse(match_split(samples, found, CLASSES), "voc07", evidence, resamples=10)
+    analysis = Analysis(match_split(samples, found, CLASSES), "voc07", evidence, resamples=10)
     # All are in use: the last detection of each of these is right.
     assert analysis.operating_point.score == pytest.approx(0.5)
     misses, wrong = ErrorGalleries(analysis, samples).galleries()

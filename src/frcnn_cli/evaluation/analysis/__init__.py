@@ -10,7 +10,6 @@ from typing import TypeVar
 from frcnn_cli.config import VocMetric
 from frcnn_cli.evaluation.analysis.bootstrap import (
     RESAMPLES,
-    Interval,
     bootstrap_aps,
     bootstrap_maps,
     draw_weights,
@@ -25,15 +24,14 @@ from frcnn_cli.evaluation.analysis.error_types import (
     Evidence,
     FalseNegatives,
     FalseNegativeType,
-    FalsePositives,
     FalsePositiveType,
     find_false_negatives,
     find_false_positives,
 )
 from frcnn_cli.evaluation.analysis.operating_point import best_operating_point, from_score
-from frcnn_cli.evaluation.analysis.sizes import SizeRecall, recall_by_size
-from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, score
-from frcnn_cli.records import DoubleArray, IntArray, OperatingPoint
+from frcnn_cli.evaluation.analysis.sizes import recall_by_size
+from frcnn_cli.evaluation.metrics.voc import MatchedSplit, score
+from frcnn_cli.records import IntArray
 
 TypeT = TypeVar("TypeT", FalsePositiveType, FalseNegativeType)
 
@@ -53,9 +51,14 @@ class ErrorCounts:
     fixed_map: float
 
 
-@dataclass(frozen=True, slots=True)
 class Analysis:
     """Where a detector fails.
+
+    Args:
+        split: the matched split.
+        metric: the rule of AP.
+        evidence: what came before the detections; without it some misses have no reason.
+        resamples: of the images, for the intervals.
 
     Attributes:
         evaluation: curves and APs of all detections.
@@ -73,23 +76,50 @@ class Analysis:
         sizes: recall by size at the operating point.
         sizes_total: recall by size of all detections.
         confusion: (K + 1, K + 1) at the operating point; see `confusion_matrix`.
+
+    Raises:
+        DataError: no class has an object, so that there is no mean.
     """
 
-    evaluation: Evaluation
-    metric: VocMetric
-    split: MatchedSplit
-    operating_point: OperatingPoint
-    map_interval: Interval | None
-    ap_intervals: tuple[Interval | None, ...]
-    resampled_aps: DoubleArray
-    false_positives: FalsePositives
-    false_negatives: FalseNegatives
-    evidence: Evidence | None
-    false_positive_types: Mapping[FalsePositiveType, ErrorCounts]
-    false_negative_types: Mapping[FalseNegativeType, ErrorCounts]
-    sizes: tuple[SizeRecall, ...]
-    sizes_total: tuple[SizeRecall, ...]
-    confusion: IntArray
+    def __init__(
+        self,
+        split: MatchedSplit,
+        metric: VocMetric,
+        evidence: Evidence | None = None,
+        resamples: int = RESAMPLES,
+    ) -> None:
+        self.split, self.metric = split, metric
+        self.evaluation = score(split)
+        weights = draw_weights(self.evaluation.images, resamples)
+        self.resampled_aps = bootstrap_aps(split, metric, weights)
+        self.map_interval = share_interval(bootstrap_maps(self.resampled_aps), self.map)
+        self.ap_intervals = tuple(
+            share_interval(values, each.ap(metric))
+            for values, each in zip(self.resampled_aps, self.evaluation.classes, strict=True)
+        )
+        self.operating_point = best_operating_point(split)
+        there = from_score(split, self.operating_point.score)
+        self.evidence = evidence and replace(evidence, score_threshold=self.operating_point.score)
+        self.false_positives = wrong = find_false_positives(there)
+        self.false_negatives = missed = find_false_negatives(there, wrong, self.evidence)
+        all_wrong = find_false_positives(split)
+        all_missed = find_false_negatives(split, all_wrong, evidence)
+        self.false_positive_types = _costs(
+            FalsePositiveType,
+            wrong.types,
+            all_wrong.types,
+            lambda each: map_without_false_positives(split, all_wrong, each, metric),
+        )
+        self.false_negative_types = _costs(
+            _known_types(missed, all_missed, evidence),
+            missed.types,
+            all_missed.types,
+            lambda each: map_without_false_negatives(
+                split, all_missed.objects[all_missed.types == each], metric
+            ),
+        )
+        self.sizes, self.sizes_total = recall_by_size(there), recall_by_size(split)
+        self.confusion = confusion_matrix(there, wrong)
 
     @property
     def map(self) -> float:
@@ -105,68 +135,6 @@ class Analysis:
         """Returns the objects of label 1..K missed at the operating point, by type."""
         mine = self.split.objects.labels[self.false_negatives.objects] == label
         return _count(self.false_negative_types, self.false_negatives.types[mine])
-
-
-def analyse(
-    split: MatchedSplit,
-    metric: VocMetric,
-    evidence: Evidence | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Analysis:
-    """Finds out where a detector fails.
-
-    Args:
-        split: the matched split.
-        metric: the rule of AP.
-        evidence: what came before the detections; without it some misses have no reason.
-        resamples: of the images, for the intervals.
-        seed: of the resamples.
-
-    Raises:
-        DataError: no class has an object, so that there is no mean.
-    """
-    evaluation = score(split)
-    aps = bootstrap_aps(split, metric, draw_weights(evaluation.images, resamples, seed))
-    point = best_operating_point(split)
-    there = from_score(split, point.score)
-    evidence_there = replace(evidence, score_threshold=point.score) if evidence else None
-    wrong, all_wrong = find_false_positives(there), find_false_positives(split)
-    missed = find_false_negatives(there, wrong, evidence_there)
-    all_missed = find_false_negatives(split, all_wrong, evidence)
-    return Analysis(
-        evaluation=evaluation,
-        metric=metric,
-        split=split,
-        operating_point=point,
-        map_interval=share_interval(bootstrap_maps(aps), evaluation.mean_ap(metric)),
-        ap_intervals=tuple(
-            share_interval(values, each.ap(metric))
-            for values, each in zip(aps, evaluation.classes, strict=True)
-        ),
-        resampled_aps=aps,
-        false_positives=wrong,
-        false_negatives=missed,
-        evidence=evidence_there,
-        false_positive_types=_costs(
-            FalsePositiveType,
-            wrong.types,
-            all_wrong.types,
-            lambda each: map_without_false_positives(split, all_wrong, each, metric),
-        ),
-        false_negative_types=_costs(
-            _known_types(missed, all_missed, evidence),
-            missed.types,
-            all_missed.types,
-            lambda each: map_without_false_negatives(
-                split, all_missed.objects[all_missed.types == each], metric
-            ),
-        ),
-        sizes=recall_by_size(there),
-        sizes_total=recall_by_size(split),
-        confusion=confusion_matrix(there, wrong),
-    )
 
 
 def _count(types: Iterable[TypeT], found: IntArray) -> dict[TypeT, int]:

@@ -11,7 +11,7 @@ from frcnn_cli._version import __version__
 from frcnn_cli.config import EvalConfig, Metric, VocMetric
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import ConfigError, DataError
-from frcnn_cli.evaluation.analysis import Analysis, analyse
+from frcnn_cli.evaluation.analysis import Analysis
 from frcnn_cli.evaluation.analysis.bootstrap import RESAMPLES
 from frcnn_cli.evaluation.analysis.comparison import Comparison, compare
 from frcnn_cli.evaluation.report.galleries import ErrorGalleries
@@ -54,7 +54,7 @@ def require_report_folder(folder: Path) -> None:
 
 def analyse_run(run: EvaluationRun) -> Analysis:
     """Finds out where a detector fails; for COCO by the area rule, at the IoU of the run."""
-    return analyse(run.matched, _voc(run.job.rules.metric), run.evidence)
+    return Analysis(run.matched, _voc(run.job.rules.metric), run.evidence)
 
 
 def write_report(

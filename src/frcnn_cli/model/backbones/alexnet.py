@@ -39,7 +39,6 @@ def build() -> Backbone:
     )
     spec = BackboneSpec(
         channels=_CHANNELS,
-        stride=16,
         offset=-4.5,
         pool_size=_POOL,
         head_features=_HIDDEN,

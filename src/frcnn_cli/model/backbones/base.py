@@ -19,22 +19,22 @@ class BackboneSpec:
 
     Attributes:
         channels: C of the feature map.
-        stride: pixels per feature cell.
-        offset: pixels from (i + 0.5) · stride to the center of what cell i sees.
         pool_size: P, bins per side of RoI pooling.
         head_features: D of the vector that the head computes per RoI.
         finetune_from: the first layer trained by default (§4.5).
         preprocessing: of its ImageNet weights.
         convert: maps its ImageNet weights, as published, to this project's names.
+        stride: pixels per feature cell.
+        offset: pixels from (i + 0.5) · stride to the center of what cell i sees.
     """
 
     channels: int
-    stride: int
     pool_size: int
     head_features: int
     finetune_from: str
     preprocessing: Preprocessing
     convert: Callable[[StateDict], dict[str, Tensor]]
+    stride: int = 16
     offset: float = 0.0
 
 

@@ -78,7 +78,6 @@ def build() -> Backbone:
     trunk["conv_head"] = nn.Sequential(ConvUnit(cin, _CHANNELS, 1, activation="relu6"))
     spec = BackboneSpec(
         channels=_CHANNELS,
-        stride=_STRIDE,
         offset=7.5,
         pool_size=_POOL,
         head_features=_HIDDEN,

@@ -58,7 +58,6 @@ def build() -> Backbone:
     )
     spec = BackboneSpec(
         channels=cin // 2,
-        stride=16,
         offset=-7.5,
         pool_size=_POOL,
         head_features=cin,

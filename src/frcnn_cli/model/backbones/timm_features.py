@@ -71,7 +71,6 @@ def build(name: str) -> Backbone:
     offset = _offset(network, name, channels)
     spec = BackboneSpec(
         channels=channels,
-        stride=_STRIDE,
         offset=offset,
         pool_size=_POOL,
         head_features=_HIDDEN,

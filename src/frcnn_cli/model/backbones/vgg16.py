@@ -30,7 +30,6 @@ def build() -> Backbone:
             trunk[f"pool{stage}"] = nn.MaxPool2d(2)
     spec = BackboneSpec(
         channels=cin,
-        stride=16,
         pool_size=_POOL,
         head_features=_HIDDEN,
         finetune_from="conv3_1",

@@ -37,7 +37,6 @@ def build() -> Backbone:
     )
     spec = BackboneSpec(
         channels=_CHANNELS,
-        stride=16,
         offset=-7.5,
         pool_size=_POOL,
         head_features=_FC7,
