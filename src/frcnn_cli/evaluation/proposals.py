@@ -8,7 +8,7 @@ non-maximum suppression can do worse, where objects of one class overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,12 @@ from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.metrics.recall import (
     LEVELS,
     POSITIVE_IOU,
-    Overlaps,
     Recall,
     measure_overlaps,
     recall,
     recall_by_count,
 )
-from frcnn_cli.evaluation.metrics.voc import Evaluation, evaluate
+from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
 from frcnn_cli.proposals.service import ensure_proposals
@@ -42,9 +41,12 @@ STEP = "Measuring recall"
 _COUNTS = (1, 2, 5)
 
 
-@dataclass(frozen=True, slots=True)
 class ProposalReport:
     """How well the proposals of a split cover its objects, difficult ones left out.
+
+    Args:
+        images: each with its proposals (N, 4), best first; read once, one at a time.
+        classes: names of the labels 1..K.
 
     Attributes:
         overlaps: the measurements, object by object and image by image.
@@ -52,13 +54,30 @@ class ProposalReport:
         classes: recall by class, in the order of the labels; None where a class has no object.
         sizes: recall by COCO's sizes; None where there is no object of a size.
         ceiling: the score of a perfect classifier over these proposals, at IoU 0.5.
+
+    Raises:
+        DataError: there is no image, or none has an object that is not difficult.
     """
 
-    overlaps: Overlaps
-    everything: Recall
-    classes: Mapping[str, Recall | None]
-    sizes: Mapping[str, Recall | None]
-    ceiling: Evaluation
+    def __init__(self, images: Iterable[tuple[Sample, FloatArray]], classes: Sequence[str]) -> None:
+        samples: list[Sample] = []
+        perfect = {}
+
+        def noted() -> Iterable[tuple[Sample, FloatArray]]:
+            for sample, proposals in images:
+                samples.append(sample)
+                perfect[sample.image_id] = perfect_detections(sample, proposals, POSITIVE_IOU)
+                yield sample, proposals
+
+        self.overlaps = measure_overlaps(noted())
+        self.ceiling = evaluate(samples, perfect, classes, POSITIVE_IOU)
+        iou, labels = self.overlaps.iou, self.overlaps.labels
+        everything = recall(iou)
+        assert everything is not None  # the evaluation has objects
+        self.everything = everything
+        self.classes = {name: recall(iou[labels == k]) for k, name in enumerate(classes, start=1)}
+        sizes = rows_by_size(self.overlaps.areas)
+        self.sizes = {name: recall(iou[mine]) for name, mine in sizes.items()}
 
     @property
     def mean_best_overlap(self) -> float:
@@ -123,7 +142,7 @@ def measure_proposals(
             yield sample, run.proposals_for(sample.path)
             progress(STEP, done, len(found.samples))
 
-    report = report_proposals(with_proposals(), dataset.classes)
+    report = ProposalReport(with_proposals(), dataset.classes)
     name = dataset.root.resolve().name
     return ReportRun(report, str(dataset), name, tuple(found.failures))
 
@@ -153,44 +172,6 @@ def plot_report(report: ProposalReport, path: Path, title: str) -> None:
             },
             title=title,
         )
-
-
-def report_proposals(
-    images: Iterable[tuple[Sample, FloatArray]], classes: Sequence[str]
-) -> ProposalReport:
-    """Measures the proposals (N, 4), best first, of each image.
-
-    Args:
-        images: read once, one at a time.
-        classes: names of the labels 1..K.
-
-    Raises:
-        DataError: there is no image, or none has an object that is not difficult.
-    """
-    samples: list[Sample] = []
-    perfect = {}
-
-    def noted() -> Iterable[tuple[Sample, FloatArray]]:
-        for sample, proposals in images:
-            samples.append(sample)
-            perfect[sample.image_id] = perfect_detections(sample, proposals, POSITIVE_IOU)
-            yield sample, proposals
-
-    overlaps = measure_overlaps(noted())
-    ceiling = evaluate(samples, perfect, classes, POSITIVE_IOU)
-    everything = recall(overlaps.iou)
-    assert everything is not None  # the evaluation has objects
-    sizes = rows_by_size(overlaps.areas)
-    return ProposalReport(
-        overlaps,
-        everything,
-        {
-            name: recall(overlaps.iou[overlaps.labels == label])
-            for label, name in enumerate(classes, start=1)
-        },
-        {name: recall(overlaps.iou[mine]) for name, mine in sizes.items()},
-        ceiling,
-    )
 
 
 def perfect_detections(sample: Sample, proposals: FloatArray, iou: float) -> Detections:

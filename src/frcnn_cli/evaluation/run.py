@@ -15,7 +15,7 @@ from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.data.images import image_size
-from frcnn_cli.data.open import OwnNumbers, SplitSamples, open_dataset
+from frcnn_cli.data.open import SplitSamples, open_dataset
 from frcnn_cli.detection.choice import ChosenCheckpoint
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.formats.context import SplitIndex
@@ -27,8 +27,8 @@ from frcnn_cli.errors import CheckpointError, DataError, FrcnnError, some_of
 from frcnn_cli.evaluation.analysis.error_types import Evidence, collect_evidence
 from frcnn_cli.evaluation.analysis.operating_point import operating_point
 from frcnn_cli.evaluation.explain import Explanation, explain
-from frcnn_cli.evaluation.metrics.coco import CocoEvaluation, evaluate_coco
-from frcnn_cli.evaluation.metrics.voc import Evaluation, MatchedSplit, match_split, score
+from frcnn_cli.evaluation.metrics.coco import evaluate_coco
+from frcnn_cli.evaluation.metrics.voc import match_split, score
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import (
     Detections,
@@ -60,13 +60,17 @@ class EvaluationJob:
     explained: bool = False
 
 
-@dataclass(frozen=True)
 class EvaluationRun:
     """The evaluation of a split.
 
-    Attributes:
+    Args:
         job: what was to be scored.
+        data: the images that are scored.
+        found: their detections, by image id.
         source: the detector or the file of detections, in words.
+        format: of the detections, in words; empty where a detector was run.
+
+    Attributes:
         samples: the images that were scored.
         matched: their objects and detections, matched by the VOC rules.
         evaluation: curves and APs by the VOC rules.
@@ -76,7 +80,6 @@ class EvaluationRun:
         split: name of the split.
         numbers: what the data itself calls its images and classes.
         failures: images that could not be used.
-        format: of the detections, in words; empty where a detector was run.
         evidence: what the detector saw of the objects; None where a file was scored.
         trained_on: how many of the images the detector was trained on; None where its checkpoint
             does not say so, or a file was scored.
@@ -84,21 +87,28 @@ class EvaluationRun:
             recall here; None of a file, and of a detector that is not calibrated.
     """
 
-    job: EvaluationJob
-    source: str
-    samples: tuple[Sample, ...]
-    matched: MatchedSplit
-    evaluation: Evaluation
-    coco: CocoEvaluation | None
-    explanation: Explanation | None
-    dataset: str
-    split: str
-    numbers: OwnNumbers
-    failures: tuple[FrcnnError, ...]
-    format: str = ""
-    evidence: Evidence | None = None
-    trained_on: int | None = None
-    threshold: OperatingPoint | None = None
+    def __init__(
+        self,
+        job: EvaluationJob,
+        data: SplitSamples,
+        found: Mapping[str, Detections],
+        source: str,
+        format: str = "",  # noqa: A002
+    ) -> None:
+        rules = job.rules
+        self.job, self.source, self.format = job, source, format
+        self.samples, self.failures = tuple(data.samples), tuple(data.failures)
+        self.dataset, self.split = str(data.dataset), data.name
+        self.numbers = data.own_numbers()
+        self.matched = match_split(data.samples, found, data.dataset.classes, rules.match_iou)
+        self.evaluation = score(self.matched)
+        self.coco = evaluate_coco(self.matched) if rules.metric == "coco" else None
+        self.explanation: Explanation | None = None
+        if job.explained:
+            self.explanation = explain(self.matched, rules.metric, rules.match_iou)
+        self.evidence: Evidence | None = None
+        self.trained_on: int | None = None
+        self.threshold: OperatingPoint | None = None
 
     @property
     def scored(self) -> str:
@@ -145,12 +155,12 @@ def evaluate_detector(
     kept = None if checkpoint is None else KeptDetections.of(detection, cache, checkpoint.file)
     found, seen, unread = _detections(data.samples, detection, cache, kept, progress)
     data = data.usable(lambda sample: sample.image_id in found, unread)
-    scored = _scored(job, data, found, checkpoint.words if checkpoint else "")
-    evidence = collect_evidence(data.samples, seen, detect.score_threshold)
-    confident = detector.confident_score(detect)
-    threshold = None if confident is None else operating_point(scored.matched, confident)
-    known = _trained_on(detector, data.samples, cache)
-    return replace(scored, evidence=evidence, threshold=threshold, trained_on=known)
+    run = EvaluationRun(job, data, found, checkpoint.words if checkpoint else "")
+    run.evidence = collect_evidence(data.samples, seen, detect.score_threshold)
+    run.trained_on = _trained_on(detector, data.samples, cache)
+    if (confident := detector.confident_score(detect)) is not None:
+        run.threshold = operating_point(run.matched, confident)
+    return run
 
 
 def _trained_on(detector: LoadedDetector, samples: Sequence[Sample], cache: Cache) -> int | None:
@@ -207,27 +217,7 @@ def evaluate_file(
         category_numbers={number: label for label, number in enumerate(numbers.categories, 1)},
     )
     kind, found = read_detections(detections, index)
-    return replace(_scored(job, data, found, str(detections)), format=WORDS[kind])
-
-
-def _scored(
-    job: EvaluationJob, data: SplitSamples, found: Mapping[str, Detections], source: str
-) -> EvaluationRun:
-    rules = job.rules
-    matched = match_split(data.samples, found, data.dataset.classes, rules.match_iou)
-    return EvaluationRun(
-        job,
-        source,
-        samples=tuple(data.samples),
-        matched=matched,
-        evaluation=score(matched),
-        coco=evaluate_coco(matched) if rules.metric == "coco" else None,
-        explanation=explain(matched, rules.metric, rules.match_iou) if job.explained else None,
-        dataset=str(data.dataset),
-        split=data.name,
-        numbers=data.own_numbers(),
-        failures=tuple(data.failures),
-    )
+    return EvaluationRun(job, data, found, str(detections), WORDS[kind])
 
 
 def _split_of(job: EvaluationJob, classes: tuple[str, ...] | None) -> SplitSamples:

@@ -7,7 +7,7 @@ import pytest
 
 from frcnn_cli.errors import DataError
 from frcnn_cli.evaluation.metrics.recall import LEVELS, measure_overlaps, recall, recall_by_count
-from frcnn_cli.evaluation.proposals import perfect_detections, report_proposals, to_json
+from frcnn_cli.evaluation.proposals import ProposalReport, perfect_detections, to_json
 from frcnn_cli.records import as_boxes
 from support.samples import sample
 
@@ -89,7 +89,7 @@ def test_a_box_finds_only_the_object_that_it_overlaps_most():
 
 def test_the_ceiling_is_perfect_where_every_object_has_its_box():
     twins = sample("a", (1, SQUARE), (1, (5, 0, 15, 10)), (2, FAR))
-    report = report_proposals([(twins, twins.boxes)], ["cat", "dog"])
+    report = ProposalReport([(twins, twins.boxes)], ["cat", "dog"])
     assert report.ceiling.mean_ap("voc07") == 1
     assert report.ceiling.mean_ap("voc10") == 1
 
@@ -101,7 +101,7 @@ def test_a_report_by_hand():
         (sample("b", (2, large)), as_boxes([large])),
         (sample("c", (2, medium, True)), NOTHING),
     ]
-    told = to_json(report_proposals(images, ["cat", "dog", "emu"]))
+    told = to_json(ProposalReport(images, ["cat", "dog", "emu"]))
     assert (told["photographs"], told["objects"]) == (3, 3)
     assert told["proposals"] == {"mean": 1, "median": 1, "least": 0, "most": 2}
     assert told["positives"] == {
@@ -126,4 +126,4 @@ def test_a_report_by_hand():
 
 def test_a_split_without_objects_has_no_report():
     with pytest.raises(DataError, match="no object"):
-        report_proposals([(sample("a"), as_boxes([SQUARE]))], ["cat"])
+        ProposalReport([(sample("a"), as_boxes([SQUARE]))], ["cat"])
