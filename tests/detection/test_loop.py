@@ -66,11 +66,11 @@ def test_what_was_detected_comes_from_the_cache_where_that_is_wanted(
 ) -> None:
     cache = Cache(tmp_path)
     job = DetectionJob(detector, cache, SEARCH, DetectConfig(score_threshold=0.0))
-    stopped = detect_images(images, job, kept=KeptDetections.of(job, cache, checkpoint))
+    stopped = detect_images(images, job, kept=KeptDetections(job, cache, checkpoint))
     first = [next(stopped), next(stopped)]
     stopped.close()
     assert len(calls) == 2
-    again = list(detect_images(images, job, kept=KeptDetections.of(job, cache, checkpoint)))
+    again = list(detect_images(images, job, kept=KeptDetections(job, cache, checkpoint)))
     assert len(calls) == 3
     for one, other in zip(first, again, strict=False):
         assert isinstance(one, DetectedImage)
@@ -79,7 +79,7 @@ def test_what_was_detected_comes_from_the_cache_where_that_is_wanted(
         np.testing.assert_array_equal(one.detections.boxes, other.detections.boxes)
         np.testing.assert_array_equal(one.detections.scores, other.detections.scores)
         assert one.to_json(CLASSES) == other.to_json(CLASSES)
-    afresh = KeptDetections.of(job, cache, checkpoint, reads=False)
+    afresh = KeptDetections(job, cache, checkpoint, reads=False)
     list(detect_images(images, job, kept=afresh))
     assert len(calls) == 6
 
@@ -96,7 +96,7 @@ def test_another_threshold_or_content_is_detected_again_and_another_name_is_not(
 
     def detect(config: DetectConfig) -> DetectedImage:
         job = DetectionJob(detector, cache, SEARCH, config)
-        kept = KeptDetections.of(job, cache, checkpoint)
+        kept = KeptDetections(job, cache, checkpoint)
         (found,) = detect_images([ImageInput(copy)], job, kept=kept)
         assert isinstance(found, DetectedImage)
         return found
@@ -123,7 +123,7 @@ def test_a_damaged_entry_is_detected_again(
 ) -> None:
     cache = Cache(tmp_path)
     job = DetectionJob(detector, cache, SEARCH, DetectConfig())
-    kept = KeptDetections.of(job, cache, checkpoint)
+    kept = KeptDetections(job, cache, checkpoint)
     expected = [
         each.to_json(CLASSES)["detections"] for each in detect_images(images, job, kept=kept)
     ]

@@ -16,7 +16,7 @@ from frcnn_cli.cache.keys import HASHES
 from frcnn_cli.cache.locks import FolderLock, unused
 from frcnn_cli.cache.store import Cache, read_about, translate_os_errors
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 _LOGGER = logging.getLogger(__name__)
 STEP_REMOVE = "Removing"
@@ -138,10 +138,9 @@ def collect_garbage(
             )
             rules = GarbageRules(0, run_names=rules.run_names)
         items = list(find_garbage(cache, time.time(), rules))
-        for done, item in enumerate(items, start=1):
+        for item in tracked(items, STEP_REMOVE, progress):
             if not dry_run:
                 remove(item)
-            progress(STEP_REMOVE, done, len(items))
     return items
 
 

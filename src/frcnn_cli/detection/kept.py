@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import torch
 
@@ -16,7 +13,6 @@ from frcnn_cli.cache.detections import KIND, load_detections, save_detections
 from frcnn_cli.cache.keys import cached_content_hash, key_of
 from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import ProposalConfig
 from frcnn_cli.detection.detector import DetectionJob
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.errors import DataError
@@ -24,39 +20,26 @@ from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import DetectedImage
 
 
-@dataclass(frozen=True)
 class KeptDetections:
-    """What `job` found in images before, by the content of each image.
+    """What the detector in the file `checkpoint` found in images before, by their content.
 
-    Attributes:
+    Args:
+        job: the detector and its settings.
         cache: where detections are kept.
-        settings: all that they follow from, but for the image.
-        proposals: how regions are searched, or that they were imported.
-        diagnoses: whether the ground truth of images is diagnosed, on which an entry depends then.
+        checkpoint: what the detector was read from; its content is part of the key.
         reads: whether what was found before is used; else it is detected again and replaced.
+
+    Raises:
+        DataError: the file cannot be read.
+        ProposalError: the engine is not installed.
     """
 
-    cache: Cache
-    settings: Mapping[str, Any]
-    proposals: ProposalConfig
-    diagnoses: bool
-    reads: bool = True
-
-    @classmethod
-    def of(cls, job: DetectionJob, cache: Cache, checkpoint: Path, *, reads: bool = True) -> Self:
-        """Returns the detections of the detector in the file `checkpoint`.
-
-        Args:
-            job: the detector and its settings.
-            cache: where detections are kept.
-            checkpoint: what the detector was read from; its content is part of the key.
-            reads: whether what was found before is used.
-
-        Raises:
-            DataError: the file cannot be read.
-            ProposalError: the engine is not installed.
-        """
-        settings = {
+    def __init__(
+        self, job: DetectionJob, cache: Cache, checkpoint: Path, *, reads: bool = True
+    ) -> None:
+        self._cache, self._proposals, self._reads = cache, job.proposals, reads
+        self._diagnoses = job.match_iou is not None
+        self._settings = {
             "checkpoint": cached_content_hash(cache, checkpoint),
             "device": job.detector.device.type,
             "precision": str(job.detector.network.dtype),
@@ -68,14 +51,13 @@ class KeptDetections:
             "calibrated": job.detector.calibration(job.config) is not None,
             "code": [__version__, torch.__version__],
         }
-        return cls(cache, settings, job.proposals, job.match_iou is not None, reads)
 
     def holds(self, image: ImageInput) -> bool:
         """Returns whether an entry of an image is there; it may still turn out to be damaged."""
         if image.source is None:
             return False
         try:
-            return self.reads and self.cache.path(KIND, self._key(image)).is_file()
+            return self._reads and self._cache.path(KIND, self._key(image)).is_file()
         except DataError:
             return False  # whatever is wrong with the image is reported when it is detected
 
@@ -85,7 +67,7 @@ class KeptDetections:
         Raises:
             CacheError: the cache may not be read.
         """
-        found = load_detections(self.cache, self._key(image), image.file) if self.reads else None
+        found = load_detections(self._cache, self._key(image), image.file) if self._reads else None
         return found and dataclasses.replace(found, time=image.time)
 
     def save(self, image: ImageInput, found: DetectedImage) -> None:
@@ -96,12 +78,12 @@ class KeptDetections:
             DataError: the image is not there any more.
         """
         if image.source is not None:
-            save_detections(self.cache, self._key(image), found)
+            save_detections(self._cache, self._key(image), found)
 
     def _key(self, image: ImageInput) -> str:
         assert image.source is not None, "only files are kept"
-        content = cached_content_hash(self.cache, image.source)
-        truth = image.truth if self.diagnoses else None
+        content = cached_content_hash(self._cache, image.source)
+        truth = image.truth if self._diagnoses else None
         objects = truth and [truth.boxes.tolist(), truth.labels.tolist()]
         frame = {} if image.time is None else {"time": image.time}
         return key_of(
@@ -109,12 +91,12 @@ class KeptDetections:
             **frame,
             regions=self._imported(content),
             objects=objects,
-            **self.settings,
+            **self._settings,
         )
 
     def _imported(self, content: str) -> str:
         """Returns the hash of imported regions; those searched follow from `settings`."""
-        if self.proposals.engine != "imported":
+        if self._proposals.engine != "imported":
             return ""
-        boxes = load_proposals(self.cache, proposal_keys(self.proposals)(content))
+        boxes = load_proposals(self._cache, proposal_keys(self._proposals)(content))
         return "" if boxes is None else hashlib.sha256(boxes.tobytes()).hexdigest()

@@ -20,7 +20,7 @@ from frcnn_cli.errors import CacheError, DataError, FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics, Sample
 from frcnn_cli.runtime.ahead import read_ahead
 from frcnn_cli.runtime.cores import all_cores
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 STEP = "Detecting"
 _DECODERS = 8
@@ -97,15 +97,14 @@ def detect_samples(
     diagnostics: dict[str, GroundTruthDiagnostics] = {}
     failures: list[FrcnnError] = []
     images = [ImageInput(sample.path, truth=sample) for sample in samples]
-    results = zip(samples, detect_images(images, job, kept=kept, workers=workers), strict=True)
-    for done, (sample, result) in enumerate(results, start=1):
+    results = detect_images(images, job, kept=kept, workers=workers)
+    for sample, result in zip(tracked(samples, STEP, progress), results, strict=True):
         if isinstance(result, FrcnnError):
             failures.append(result)
         else:
             found[sample.image_id] = result.detections.rounded()
             if result.diagnostics is not None:
                 diagnostics[sample.image_id] = result.diagnostics
-        progress(STEP, done, len(samples))
     return found, diagnostics, failures
 
 

@@ -33,7 +33,7 @@ from frcnn_cli.files import writing
 from frcnn_cli.plotting.recall import plot_recall
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, DoubleArray, FloatArray, IntArray, Sample, rows_by_size
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 SCHEMA = "frcnn.proposal_report/1"
 STEP = "Measuring recall"
@@ -138,9 +138,8 @@ def measure_proposals(
     found = found.usable(lambda sample: sample.path not in run.failures, run.failures.values())
 
     def with_proposals() -> Iterable[tuple[Sample, FloatArray]]:
-        for done, sample in enumerate(found.samples, start=1):
+        for sample in tracked(found.samples, STEP, progress):
             yield sample, run.proposals_for(sample.path)
-            progress(STEP, done, len(found.samples))
 
     report = ProposalReport(with_proposals(), dataset.classes)
     name = dataset.root.resolve().name

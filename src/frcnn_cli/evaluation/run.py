@@ -152,7 +152,7 @@ def evaluate_detector(
         score_threshold = calibration.calibrated(detect.score_threshold)
         detect = replace(detect, score_threshold=score_threshold)
     detection = DetectionJob(detector, cache, proposals, detect, job.rules.match_iou)
-    kept = None if checkpoint is None else KeptDetections.of(detection, cache, checkpoint.file)
+    kept = None if checkpoint is None else KeptDetections(detection, cache, checkpoint.file)
     found, seen, unread = _detections(data.samples, detection, cache, kept, progress)
     data = data.usable(lambda sample: sample.image_id in found, unread)
     run = EvaluationRun(job, data, found, checkpoint.words if checkpoint else "")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
+from typing import TypeVar
 
 Progress = Callable[[str, int, int], None]
 """`progress(step, done, total)`, such as `progress("Finding proposals", 3, 1000)`."""
+ItemT = TypeVar("ItemT")
 SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -20,6 +22,13 @@ def silent(step: str, done: int, total: int) -> None:
         done: how many are done.
         total: how many there are.
     """
+
+
+def tracked(items: Collection[ItemT], step: str, progress: Progress) -> Iterator[ItemT]:
+    """Yields `items`, and reports each of them to `progress` when the next one is asked for."""
+    for done, item in enumerate(items, start=1):
+        yield item
+        progress(step, done, len(items))
 
 
 def log_lines(logger: logging.Logger, unit: str) -> Progress:

@@ -61,7 +61,7 @@ def print_next(
         settings.apply(ProposalConfig()),
         settings.apply(DetectConfig()),
     )
-    kept = KeptDetections.of(job, cache, weights.file)
+    kept = KeptDetections(job, cache, weights.file)
     failures: list[FrcnnError] = []
     terminal.if_interrupted = "the detections so far are kept; the same command continues"
     with terminal.progress() as report:

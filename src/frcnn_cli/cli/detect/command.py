@@ -135,7 +135,7 @@ def detect(
         WriterContext(info.classes, weights.name, info.model.backbone, annotations=True),
     )
     images = inputs_of(files, every)
-    kept = KeptDetections.of(job, cache, weights.file, reads=resume)
+    kept = KeptDetections(job, cache, weights.file, reads=resume)
     if resume and not any(map(kept.holds, images)):
         _LOGGER.warning("there is nothing to resume for %s; it starts afresh", out)
     results = detect_images(images, job, kept=kept, workers=workers, scheduler=scheduler)

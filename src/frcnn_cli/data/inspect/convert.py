@@ -25,7 +25,7 @@ from frcnn_cli.data.open import own_numbers
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.files import atomic_folder, writing
 from frcnn_cli.plotting.save import free_name
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f/\\\\\ud800-\udfff\ufeff\ufffe\uffff]")
 _LONGEST = 200
@@ -77,7 +77,7 @@ def convert(
     taken: set[str] = set()
     with _new_folder(out) as folder:
         writer = _writer(to, folder, splits, dataset)
-        for done, (image_id, split) in enumerate(split_of.items(), 1):
+        for image_id, split in tracked(split_of.items(), "Converting", progress):
             try:
                 record = dataset.record(image_id)
                 size = record.size or image_size(record.path)
@@ -88,7 +88,6 @@ def convert(
             else:
                 _put(record.path, place, link)
                 written.add(image_id)
-            progress("Converting", done, len(split_of))
         writer.close()
     counts = {name: len(written.intersection(ids)) for name, ids in splits.items()}
     left_out = tuple(name for name, ids in dataset.splits.items() if not _is_said(ids, splits))

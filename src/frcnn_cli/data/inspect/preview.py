@@ -13,7 +13,7 @@ from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.plotting.draw import draw
 from frcnn_cli.plotting.save import free_name, save_picture
 from frcnn_cli.records import Detections
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 
 def draw_sample(
@@ -44,7 +44,7 @@ def draw_sample(
     pictures: list[Path] = []
     failures: list[FrcnnError] = []
     taken: set[str] = set()
-    for done, image_id in enumerate(chosen, 1):
+    for image_id in tracked(chosen, "Drawing", progress):
         try:
             truth = dataset.read(image_id)
             image = load_image(truth.path)
@@ -56,5 +56,4 @@ def draw_sample(
         path = folder / f"{free_name(truth.path.stem, taken)}.jpg"
         save_picture(draw(image, found, names, show_scores=False), path)
         pictures.append(path)
-        progress("Drawing", done, len(chosen))
     return pictures, failures

@@ -16,7 +16,7 @@ from frcnn_cli.data.overlaps import overlapping_splits
 from frcnn_cli.data.record import Record
 from frcnn_cli.errors import DataError
 from frcnn_cli.records import SIZES
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 KEPT = 1000
 """Images left out, and boxes clipped or repeated, that are listed; all are counted."""
@@ -109,7 +109,7 @@ def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
     )
     membership = _membership(dataset.splits)
     paths: dict[str, Path] = {}
-    for done, image_id in enumerate(dataset.ids, 1):
+    for image_id in tracked(dataset.ids, "Reading annotations", progress):
         try:
             record = dataset.record(image_id, summary.note)
         except DataError as error:
@@ -117,7 +117,6 @@ def summarize(dataset: Dataset, progress: Progress = silent) -> Summary:
         else:
             summary.add(record, membership.get(image_id, ()))
             paths[image_id] = record.path
-        progress("Reading annotations", done, len(dataset.ids))
     if dataset.class_list is None:
         summary.classes = dict(sorted(summary.classes.items()))
     summary.overlaps = overlapping_splits(dataset.splits, paths)

@@ -30,7 +30,7 @@ from frcnn_cli.proposals.interchange.convention import (
 )
 from frcnn_cli.proposals.interchange.record import ImportedProposals, Name
 from frcnn_cli.records import DoubleArray, FloatArray, Sample, as_boxes
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 STEP = "Importing"
 
@@ -124,7 +124,7 @@ def import_proposals(
         missing_images=len(samples) - len(entries),
     )
     cache.require_writable()
-    for done, (sample, rows) in enumerate(entries, start=1):
+    for sample, rows in tracked(entries, STEP, progress):
         try:
             boxes = _usable(rows, sample.path, run)
             save_proposals(
@@ -135,7 +135,6 @@ def import_proposals(
             raise
         except FrcnnError as error:
             run.failures[sample.path] = error
-        progress(STEP, done, len(entries))
     return run
 
 

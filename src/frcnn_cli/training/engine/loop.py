@@ -71,7 +71,7 @@ class Trainer:
         self.whole = threading.RLock()
         self._queued: deque[torch.cuda.Event] = deque()
         """Ends of the last steps that a GPU may still be at."""
-        self._context = context
+        self.context = context
         set_dropout(model, config.optimizer.dropout)
         self._stages = Stages(model, config)
         forward = Forward(model, autocast)
@@ -115,7 +115,7 @@ class Trainer:
             chosen = self._chosen(batch)
             # One exchange for both: the losses are means over the RoIs of all ranks, and the ranks
             # have to stop before the same step, as a step waits for all of them.
-            rois, stops = self._context.all_reduce_sum(len(chosen.labels), stop())
+            rois, stops = self.context.all_reduce_sum(len(chosen.labels), stop())
             if stops:
                 break
             launched.append(self._launch(chosen, int(rois), waiting))
@@ -130,7 +130,7 @@ class Trainer:
     def measure(self, batch: Batch) -> float:
         """Returns the seconds of a forward and backward pass; no weight changes."""
         # The other ranks may arrive much later, and only this exchange waits that long.
-        self._context.all_reduce_sum(0)
+        self.context.all_reduce_sum(0)
         began = time.perf_counter()
         chosen = self._chosen(batch)
         self._compute(chosen, len(chosen.labels))
@@ -176,11 +176,11 @@ class Trainer:
         losses = self._compute(batch, rois)
         norm = self._gradient_norm()
         sums = torch.stack((*losses, (batch.labels > 0).sum())).double()
-        self._context.all_reduce(sums)
+        self.context.all_reduce(sums)
         numbers = torch.cat((torch.stack((*losses[1:], norm)), sums))
         factor = rate_factor(self.step, self.config.schedule)
         lr = self.config.optimizer.lr * factor
-        limit = math.inf if self._context.world_size == 1 else STEP_TIMEOUT.total_seconds()
+        limit = math.inf if self.context.world_size == 1 else STEP_TIMEOUT.total_seconds()
         step = LaunchedStep(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers, limit))
         if self.device.type == "cuda":
             failed = (norm + sums[0]).isfinite().logical_not().float()
@@ -238,13 +238,13 @@ class Trainer:
         terms = {"classification": classification, "box": box, GRADIENT: norm}
         term = next(name for name in terms if name == GRADIENT or not math.isfinite(terms[name]))
         if term == GRADIENT and not all(map(math.isfinite, sums)):
-            self._context.all_reduce_sum(0)  # raises once that rank has saved its step and ended
+            self.context.all_reduce_sum(0)  # raises once that rank has saved its step and ended
             raise RankLostError("the loss of another process is not finite")
         slot = self._train_step.first_slot
         raise NotFiniteError(step.number, term, terms[term], step.batch, slot)
 
     def _report(self, step: LaunchedStep, since: float) -> StepReport:
-        with self._context.in_step():
+        with self.context.in_step():
             total, classification, box, foreground = self._numbers_of(step)
         return StepReport(
             step.number,

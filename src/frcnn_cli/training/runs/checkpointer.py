@@ -19,7 +19,7 @@ from frcnn_cli.errors import CacheError, FrcnnError, TrainingError
 from frcnn_cli.evaluation.metrics.voc import score as evaluation_of
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.batches.split_data import SplitData
-from frcnn_cli.training.distributed.context import DistributedContext, RankLostError
+from frcnn_cli.training.distributed.context import RankLostError
 from frcnn_cli.training.engine.class_statistics import fold_delta_normalization
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.report import StepReport
@@ -50,7 +50,6 @@ class Checkpointer:
         trainer: what is trained.
         info: metadata of the checkpoints.
         evaluation: images that are not trained on; None evaluates nothing.
-        context: rank and world size of this process.
         events: receive steps, evaluations and the progress of detection.
         board: TensorBoard's files, or None.
     """
@@ -61,7 +60,6 @@ class Checkpointer:
     trainer: Trainer
     info: CheckpointInfo
     evaluation: SplitData | None
-    context: DistributedContext
     events: TrainEvents
     board: Board | None = None
     _writer: BackgroundWriter = field(default_factory=BackgroundWriter, init=False)
@@ -126,7 +124,7 @@ class Checkpointer:
         step = self.trainer.step
         scored = self._is_scored(step)
         missing = self.folder is not None and not self.folder.has_checkpoint(step, scored)
-        if any(self.context.all_reduce_sum(missing)):
+        if any(self.trainer.context.all_reduce_sum(missing)):
             self.checkpoint(scored=scored)
 
     def save_interrupted(self) -> None:
@@ -198,7 +196,7 @@ class Checkpointer:
 
     def _save_failed_step(self, error: NotFiniteError) -> TrainingError:
         """Writes the failed step for --replay, and returns the error that names the file."""
-        rank = f"-rank{self.context.rank}" if self.context.world_size > 1 else ""
+        rank = f"-rank{self.trainer.context.rank}" if self.trainer.context.world_size > 1 else ""
         path = self.path / f"replay-{error.step}{rank}.safetensors"
         try:
             save_replay(path, error, self.trainer.model, self.info, self.config)
@@ -212,7 +210,7 @@ class Checkpointer:
         """Counts evaluations since the best one, which only rank 0 knows of a resumed run."""
         scores = self._scores if self.folder is not None else []
         waited = len(scores) - 1 - scores.index(max(scores)) if scores else 0
-        (self._waited,) = map(int, self.context.all_reduce_sum(waited))
+        (self._waited,) = map(int, self.trainer.context.all_reduce_sum(waited))
 
     def is_due(self, step: int) -> bool:
         """Returns whether a checkpoint or evaluation is due after a step, from 1."""
@@ -231,7 +229,7 @@ class Checkpointer:
         """Returns the mAP of a detector, whose network is used up."""
         assert self.evaluation is not None
         detector = LoadedDetector.of(model, self.info)
-        matched = match_on(detector, self.evaluation, self.context, self.events.progress)
+        matched = match_on(detector, self.evaluation, self.trainer.context, self.events.progress)
         score = evaluation_of(matched).mean_ap("voc07")
         if self.board is not None:
             self.board.evaluated(self.trainer.step, score)

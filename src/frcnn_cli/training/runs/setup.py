@@ -187,9 +187,6 @@ def estimate_run(
     trainer: Trainer,
     batches: TrainingSet,
     data: SplitData,
-    cache: Cache,
-    *,
-    context: DistributedContext = SINGLE_PROCESS,
     progress: Progress = silent,
     processes: int | None = None,
 ) -> RunEstimate:
@@ -199,15 +196,13 @@ def estimate_run(
         trainer: before its first step.
         batches: of the run.
         data: the images to train on.
-        cache: holds proposals and the run's folder.
-        context: rank and world size of this process.
         progress: of the reading of proposals.
-        processes: number of processes of the run on this machine; None is those of `context`.
+        processes: number of processes of the run on this machine; None is those of `trainer`.
     """
-    coverage = NOT_LOOKED
-    if context.is_main_process:
+    coverage, cache = NOT_LOOKED, data.proposals.cache
+    if trainer.context.is_main_process:
         coverage = cover(data.samples, data.proposals.config, cache, progress)
-    running = context.local_world_size
+    running = trainer.context.local_world_size
     cost = estimate(trainer, batches.first, cache.root, processes or running, running)
     return RunEstimate(coverage, cost)
 
@@ -246,7 +241,6 @@ def check_training(
     config = for_images(job.recipe.train, len(samples))
     model = build_network(job, read.classes)
     trainer, batches = build_trainer(model, data, config, device, shard=first)
-    progress = events.progress
-    expected = estimate_run(trainer, batches, data, cache, progress=progress, processes=processes)
+    expected = estimate_run(trainer, batches, data, events.progress, processes)
     events.estimated(expected)
     return check, expected

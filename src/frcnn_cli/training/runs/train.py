@@ -103,14 +103,10 @@ def train_detector(
         resume.restore(trainer)
     else:
         set_delta_statistics(trainer.model, batches, job, classes)
-        events.estimated(
-            estimate_run(
-                trainer, batches, data.train, cache, context=context, progress=events.progress
-            )
-        )
+        events.estimated(estimate_run(trainer, batches, data.train, events.progress))
     if folder is not None:
         command = folder.open(job, trainer, classes, images, context.local_world_size)
-        events.started(_start(job, folder, data, trainer, context))
+        events.started(_start(job, folder, data, trainer))
 
     path, is_shared = agree_on_folder(folder, context)
     board = Board(path, trainer.step) if tensorboard and folder is not None else None
@@ -121,7 +117,6 @@ def train_detector(
         trainer,
         _info(job, data, config, cache, described=folder is not None),
         data.evaluation,
-        context,
         events,
         board,
     )
@@ -167,9 +162,7 @@ def train_detector(
     )
 
 
-def _start(
-    job: TrainJob, folder: RunFolder, data: RunData, trainer: Trainer, context: DistributedContext
-) -> TrainStart:
+def _start(job: TrainJob, folder: RunFolder, data: RunData, trainer: Trainer) -> TrainStart:
     config, samples = trainer.config, data.train.samples
     recipe, changes = nearest(config, job.model.backbone)
     return TrainStart(
@@ -182,7 +175,7 @@ def _start(
         first_step=trainer.step,
         device=describe(trainer.device),
         trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        processes=context.world_size,
+        processes=trainer.context.world_size,
         batch=config.schedule.images_per_batch,
         lr=config.optimizer.lr,
         recipe=recipe,
