@@ -85,6 +85,20 @@ def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.complex64, torch.uint16])
+def test_weights_of_types_that_networks_do_not_have_are_named(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {}, INFO)
+    _, metadata = read_safetensors(path)
+    del metadata["frcnn.sha256"]
+    safetensors.torch.save_file({"fc.weight": torch.zeros(2).to(dtype)}, path, metadata)
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(CheckpointError, match=f"fc.weight has the type {name}; save it as"):
+        load_checkpoint(path)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.safetensors: there is no such file"):
         load_checkpoint(tmp_path / "gone.safetensors")

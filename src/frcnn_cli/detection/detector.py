@@ -16,7 +16,7 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.detection.views import View
-from frcnn_cli.errors import CheckpointError
+from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
@@ -206,6 +206,8 @@ def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
     tensors, info = load_checkpoint(path)
     try:
         return model_of(tensors, info), info
+    except ConfigError as error:
+        raise CheckpointError(error.problem, remedy=error.remedy, file=path) from error
     except RuntimeError as error:
         raise CheckpointError(
             f"its tensors are not those of {info.model.backbone} with {len(info.classes)} classes",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli.cache.checkpoints import read_classes, read_safetensors, require_finite
-from frcnn_cli.errors import CheckpointError
+from frcnn_cli.errors import CheckpointError, count
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -25,6 +25,9 @@ _TORCHVISION = {
     "alexnet": "AlexNet_Weights",
     "resnet50": "ResNet50_Weights",
 }
+_OURS = "backbone."
+"""Begins the names of a backbone's tensors in a checkpoint of this project."""
+_BY_BACKBONE = "choose the --backbone that the weights belong to"
 _BY_FILE = "name a local file with --weights FILE, or use random weights with --weights none"
 
 
@@ -47,19 +50,12 @@ def load_initial_weights(
     if choice == "none":
         return
     source = _published(backbone) if choice == "imagenet" else read_weights(Path(choice))
-    prefix = "backbone."
-    if any(name.startswith(prefix) for name in source):
-        weights = {n.removeprefix(prefix): t for n, t in source.items() if n.startswith(prefix)}
-    else:
-        try:
-            weights = model.backbone.spec.convert(source)
-        except KeyError as error:
-            raise CheckpointError(
-                f"has no tensor {error}, so it does not hold weights of {backbone}",
-                remedy="choose the --backbone that they belong to",
-                file=None if choice == "imagenet" else choice,
-            ) from error
-    _fill(model, weights, choice)
+    theirs = {n.removeprefix(_OURS): t for n, t in source.items() if n.startswith(_OURS)}
+    _fill(model, theirs or _converted(model, source, backbone, choice), choice)
+    if theirs and (missing := sorted(model.backbone.state_dict().keys() - theirs)):
+        raise CheckpointError(
+            f"has no tensor {_OURS}{missing[0]}", remedy="train or copy it again", file=choice
+        )
     if known := _known_rows(classes, choice):
         _fill_known_classes(model, known, source, choice)
 
@@ -80,6 +76,20 @@ def normalize_known_boxes(model: FastRCNN, classes: Sequence[str], choice: str) 
     bias[rows] = (bias[rows] - mean[..., None]) / deviation[..., None]
 
 
+def _converted(
+    model: FastRCNN, source: Mapping[str, Tensor], backbone: str, choice: str
+) -> Mapping[str, Tensor]:
+    try:
+        return model.backbone.spec.convert(source)
+    except (KeyError, IndexError, RuntimeError) as error:  # missing, or of another shape
+        problem = f"has no tensor {error}" if isinstance(error, KeyError) else str(error)
+        raise CheckpointError(
+            f"{problem}, so it does not hold weights of {backbone}",
+            remedy=_BY_BACKBONE,
+            file=None if choice == "imagenet" else choice,
+        ) from error
+
+
 def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
     ours = model.backbone.state_dict()
     for name, tensor in weights.items():
@@ -87,7 +97,7 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
             expected = tuple(ours[name].shape) if name in ours else "no such layer"
             raise CheckpointError(
                 f"tensor {name} has shape {tuple(tensor.shape)}, the network {expected}",
-                remedy="choose the --backbone that the weights belong to",
+                remedy=_BY_BACKBONE,
                 file=choice,
             )
     require_finite(weights, choice)
@@ -108,18 +118,54 @@ def _fill_known_classes(
 ) -> None:
     """Copies rows of both sibling layers; those of the boxes regress deltas as they are."""
     ours, theirs = list(known), list(known.values())
-    # A bundled or exported checkpoint holds halves, and an assignment to rows does not convert.
-    mean, deviation = (source[name].float().view(4, 1) for name in ("delta_mean", "delta_std"))
+    layers = _class_layers(source, len(read_classes(Path(choice))) + 1, model, choice)
+    mean, deviation = (layers[name].view(4, 1) for name in ("delta_mean", "delta_std"))
     for kind in ("weight", "bias"):
-        scores, deltas = (
-            source[f"{layer}.{kind}"].float() for layer in ("class_score", "box_delta")
-        )
-        require_finite({"class_score": scores, "box_delta": deltas}, choice)
+        scores, deltas = (layers[f"{layer}.{kind}"] for layer in ("class_score", "box_delta"))
         model.class_score.get_parameter(kind).detach()[ours] = scores[theirs]
         boxes = model.box_delta.get_parameter(kind).detach().view(model.num_classes + 1, 4, -1)
         boxes[ours] = deltas.view(len(scores), 4, -1)[theirs] * deviation
         if kind == "bias":
             boxes[ours] += mean
+
+
+def _class_layers(
+    source: Mapping[str, Tensor], rows: int, model: FastRCNN, choice: str
+) -> dict[str, Tensor]:
+    """Returns what a checkpoint has of its classes, in float32: its two layers and statistics.
+
+    Args:
+        source: its tensors.
+        rows: its classes, with background.
+        model: a network of the same backbone.
+        choice: the file, for messages.
+
+    Raises:
+        CheckpointError: a tensor is missing, has another shape or a value that is not finite.
+    """
+    width = model.class_score.in_features
+    shapes = {
+        "class_score.weight": (rows, width),
+        "class_score.bias": (rows,),
+        "box_delta.weight": (4 * rows, width),
+        "box_delta.bias": (4 * rows,),
+        "delta_mean": (4,),
+        "delta_std": (4,),
+    }
+    for name, shape in shapes.items():
+        found = tuple(source[name].shape) if name in source else None
+        if found != shape:
+            known = count(rows - 1, "class")
+            raise CheckpointError(
+                f"has no tensor {name}"
+                if found is None
+                else f"tensor {name} has shape {found}, its {known} {shape}",
+                remedy="train or copy it again",
+                file=choice,
+            )
+    layers = {name: source[name] for name in shapes}
+    require_finite(layers, choice)
+    return {name: tensor.float() for name, tensor in layers.items()}
 
 
 def _published(backbone: str) -> Mapping[str, Tensor]:
