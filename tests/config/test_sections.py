@@ -58,7 +58,7 @@ def test_every_section_has_defaults_and_is_frozen(section):
 @pytest.mark.parametrize(
     ("kind", "values", "told"),
     [
-        (ProposalConfig, {"max_side": -1}, "max_side is -1; use a whole number, at least 0"),
+        (ProposalConfig, {"max_side": -1}, "max_side is -1; use a whole number of at least 0"),
         (ProposalConfig, {"max_proposals": -1}, "max_proposals is -1"),
         (InputConfig, {"short_side": 8}, "short_side is 8"),
         (InputConfig, {"short_side": 700, "long_side": 600}, "long_side 600 is less than short"),
@@ -96,7 +96,7 @@ def test_a_rate_may_be_absurd_but_not_infinite():
 def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
     assert override(TrainConfig(), {"lr": 1}).optimizer.lr == 1.0
     assert isinstance(override(TrainConfig(), {"lr": 1}).optimizer.lr, float)
-    with pytest.raises(ConfigError, match=r"iterations is 1\.5; use a whole number, at least 1"):
+    with pytest.raises(ConfigError, match=r"iterations is 1\.5; use a whole number of at least 1"):
         override(TrainConfig(), {"iterations": 1.5})
 
 
@@ -105,13 +105,13 @@ def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
     [
         (ModelConfig(), {"backbne": "vgg16"}, "unknown key 'backbne'; did you mean backbone"),
         (ModelConfig(), {"backbone": "vgg17"}, "backbone is 'vgg17'; use one of efficientnet_lite"),
-        (TrainConfig(), {"lr": "fast"}, "lr is 'fast'; use a number, above 0"),
+        (TrainConfig(), {"lr": "fast"}, "lr is 'fast'; use a number above 0"),
         (TrainConfig(), {"add_gt": 1}, "add_gt is 1; use true or false"),
         (TrainConfig(), {"seed": True}, "seed is True; use a whole number"),
         (TrainConfig(), {"short_sides": 600}, "short_sides is 600; use a list of whole numbers"),
         (TrainConfig(), {"short_sides": ["a"]}, r"short_sides is \['a'\]"),
         (TrainConfig(), {"background_iou": [0.1]}, "background_iou is .* use a list of 2 numbers"),
-        (TrainConfig(), {"lr": -1.0}, "lr is -1.0; use a number, above 0"),
+        (TrainConfig(), {"lr": -1.0}, "lr is -1.0; use a number above 0"),
         (TrainConfig(), {"lr": 10**400}, "lr is 1000.*0…; use a finite number"),
         (TrainConfig(), {"lr": 10**5000}, "lr is a very large number; use a finite number"),
         (TrainConfig(), {"lr": float("inf")}, "lr is inf; use a finite number"),
@@ -148,7 +148,7 @@ def test_an_empty_file_sets_nothing(tmp_path):
         (b"[train]\nlr = " + b"9" * 400, r"lr is 9+…; use a finite number"),
         (b"[train]\nlr = " + b"9" * 5000, "is not TOML: .*digits"),
         (b"[train]\nrates = 1\n", r"\[train\] unknown key 'rates'; known keys are"),
-        (b"[train]\nlr = -1\n", r"\[train\] lr is -1; use a number, above 0"),
+        (b"[train]\nlr = -1\n", r"\[train\] lr is -1; use a number above 0"),
     ],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path, content, told):

@@ -30,7 +30,7 @@ PositiveFloat = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 FractionBelowOne = Annotated[float, Meta(ge=0, lt=1)]
 
-_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
 _KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 _LARGEST, _LARGEST_WHOLE = 1e300, 2**63
 """No setting is as large; infinity and NaN are refused by the same comparison."""
@@ -176,7 +176,7 @@ def agree(holds: bool, problem: str, remedy: str) -> None:
 
 
 def expected(hint: Any) -> str:
-    """Returns the values of a type in words, such as "whole number, at least 1"."""
+    """Returns the values of a type in words, such as "whole number of at least 1"."""
     if get_origin(hint) is Annotated:
         kind, *metas = get_args(hint)
         ranges = [
@@ -186,7 +186,7 @@ def expected(hint: Any) -> str:
             for name, word in _BOUNDS.items()
             if (bound := getattr(meta, name)) is not None
         ]
-        return f"{expected(kind)}{', ' if ranges else ''}{' and '.join(ranges)}"
+        return f"{expected(kind)} {' and '.join(ranges)}".rstrip()
     if get_origin(hint) is Literal:
         return f"one of {', '.join(get_args(hint))}"
     if get_origin(hint) is tuple:
