@@ -55,6 +55,28 @@ def test_what_is_copied_stays_on_one_line_and_words_are_wrapped_below_each_other
     ]
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_value_of_several_is_broken_at_the_end_of_a_line(width):
+    values = [f"potted plant {number}" for number in range(8)] + ["cup/mug 1\n", "…"]
+    stream = io.StringIO()
+    facts_of = facts("3 detections", {"found": values, "detector": "bundled"})
+    Console(file=stream, width=width).print(facts_of, crop=False)
+    _, *lines, last = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert last == "  detector  bundled"
+    assert {line[:12] for line in lines} == {"  found     ", " " * 12}
+    shown = [value.strip() for line in lines for value in line[12:].rstrip(",").split(", ")]
+    assert shown == [value.replace("\n", "\\n") for value in values]
+    assert len(lines) == {40: 9, 60: 3, 80: 3}[width]
+    assert all(len(line) <= width for line in lines)
+
+
+def test_a_value_that_is_longer_than_a_line_is_broken():
+    stream = io.StringIO()
+    Console(file=stream, width=30).print(facts("Done", {"found": ["x" * 40 + " 1", "dog 2"]}))
+    assert stream.getvalue().count("x") == 40
+    assert "dog 2" in stream.getvalue()
+
+
 @pytest.mark.parametrize("complete", [True, False])
 def test_only_the_mark_of_a_headline_has_a_colour(complete):
     """Yellow words cannot be read on white."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -25,12 +25,15 @@ def headline(text: str, *, complete: bool = True) -> Text:
     return Text.assemble(mark, (text, "bold"))
 
 
-def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> RenderableType:
+def facts(
+    title: str, rows: Mapping[str, str | Sequence[str]], *, complete: bool = True
+) -> RenderableType:
     """Returns a headline over aligned facts.
 
     Args:
         title: what was done, such as "5,011 images have proposals".
-        rows: label → value; an empty value leaves its row out.
+        rows: label → value; an empty value leaves its row out. Of several values, such as "dog 3"
+            and "cat 1", none is broken where a line ends.
         complete: whether all of it was done.
     """
     shown = {label: value for label, value in rows.items() if value}
@@ -40,7 +43,7 @@ def facts(title: str, rows: Mapping[str, str], *, complete: bool = True) -> Rend
 class _Facts:
     """Aligned facts. Paths and commands stay on one line, so that they can be copied."""
 
-    def __init__(self, rows: Mapping[str, str]) -> None:
+    def __init__(self, rows: Mapping[str, str | Sequence[str]]) -> None:
         self._rows = rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -48,14 +51,29 @@ class _Facts:
         room = max(options.max_width - labels - 4, 20)
         for label, value in self._rows.items():
             head = f"  {set_cell_size(label, labels)}  "
-            for line in map(Text, value.splitlines()):
-                to_copy = "/" in line.plain or line.plain.startswith("frcnn ")
+            lines = value.splitlines() if isinstance(value, str) else _filled(value, room)
+            for line in map(Text, lines):
+                is_path = "/" in line.plain or line.plain.startswith("frcnn ")
+                to_copy = is_path and isinstance(value, str)
                 for part in [line] if to_copy else line.wrap(console, room, overflow="fold"):
                     part.rstrip()
                     shown = Text.assemble((head, "dim"), part)
                     shown.no_wrap, shown.overflow = True, "ignore"
                     yield shown
                     head = " " * len(head)
+
+
+def _filled(values: Sequence[str], room: int) -> Iterator[str]:
+    """Yields lines of values with commas between them, each with as many as fit into `room`."""
+    line = ""
+    for place, value in enumerate(values, start=1):
+        shown = errors.printable(value) + ("," if place < len(values) else "")
+        if line and cell_len(line) + 1 + cell_len(shown) > room:
+            yield line
+            line = shown
+        else:
+            line = f"{line} {shown}" if line else shown
+    yield line
 
 
 def grid(rows: Mapping[str, str], label_style: str = "dim", style: str = "") -> Table:

@@ -89,7 +89,7 @@ def as_data(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> di
 def as_summary(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> RenderableType:
     """Returns the closing lines for people."""
     found = tally.labels.most_common(_NAMED)
-    named = ", ".join(f"{name} {number}" for name, number in found)
+    named = [f"{name} {number:,}" for name, number in found]
     total = sum(tally.labels.values())
     detections = count(total, "detection")
     if tally.confident_score is not None:
@@ -99,12 +99,12 @@ def as_summary(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) ->
     return facts(
         f"{detections} in {count(tally.images, 'image')}",
         {
-            "found": named + (", …" if len(tally.labels) > _NAMED else ""),
+            "found": [*named, "…"] if len(tally.labels) > _NAMED else named,
             "boxes": "" if written.out == STDOUT else str(written.out),
             "pictures": "" if written.draw is None else str(written.draw),
             "page": "" if written.page is None else str(written.page / "index.html"),
             "detector": checkpoint.words,
-            "time": ", ".join(f"{step} {duration(s)}" for step, s in tally.seconds().items()),
+            "time": [f"{step} {duration(s)}" for step, s in tally.seconds().items()],
             "failed": f"{len(tally.failures):,}, listed below" if tally.failures else "",
         },
         complete=not tally.failures,

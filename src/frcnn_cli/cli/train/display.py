@@ -79,8 +79,11 @@ class TrainingDisplay:
                 f"Training {start.run.name}",
                 {
                     "data": start.dataset,
-                    "trains on": f"{count(start.images, 'image')}, "
-                    f"{count(start.objects, 'object')}, {count(len(start.classes), 'class')}",
+                    "trains on": (
+                        count(start.images, "image"),
+                        count(start.objects, "object"),
+                        count(len(start.classes), "class"),
+                    ),
                     "steps": f"{start.first_step:,} to {start.iterations:,}"
                     if start.first_step
                     else f"{start.iterations:,}",
@@ -141,6 +144,7 @@ class TrainingDisplay:
         )
 
 
-def _recipe(start: TrainStart) -> str:
-    changed = ", ".join(f"{name} {value}" for name, value in start.changes.items())
-    return f"{start.recipe}, but {changed}" if changed else start.recipe
+def _recipe(start: TrainStart) -> list[str]:
+    changed = (f"{name} {value}" for name, value in start.changes.items())
+    first = next(changed, "")
+    return [start.recipe, f"but {first}", *changed] if first else [start.recipe]

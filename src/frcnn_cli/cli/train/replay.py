@@ -23,7 +23,7 @@ def replay_shown(replayed: Replayed) -> RenderableType:
     summary = facts(
         f"Step {replayed.step}, whose {replayed.what} was not finite",
         {
-            name: ", ".join(f"{term} {value:.4g}" for term, value in losses.items())
+            name: [f"{term} {value:.4g}" for term, value in losses.items()]
             for name, losses in replayed.losses.items()
         },
         complete=not replayed.findings,
