@@ -89,7 +89,7 @@ def test_the_images_to_annotate_next(project: Path, tmp_path: Path) -> None:
 def test_next_is_for_a_call_of_its_own(tmp_path: Path) -> None:
     done = frcnn(tmp_path, "data", ".", "--next", "5", "--pictures", "drawn")
     assert done.returncode == 2
-    assert "--next only chooses images" in done.stderr
+    assert "--next does not go with --pictures" in done.stderr
     done = frcnn(tmp_path, "data", ".", "--next", "5")
     assert done.returncode == 1
     assert "holds no images" in done.stderr

@@ -28,7 +28,7 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command()
+@options.command(needs=dict.fromkeys(("data", "split", "images", "gpus"), ("max_drop",)))
 def compress(
     context: options.CommandContext,
     checkpoint: Annotated[Path, argument("CHECKPOINT")],
@@ -111,7 +111,7 @@ def _as_data(result: Compression, target: Path) -> dict[str, Any]:
 def _as_summary(result: Compression, target: Path, split: str) -> RenderableType:
     before, after = result.before, result.after
     scored = not math.isnan(after.mean_ap)
-    ranks = ", ".join(f"{name} {rank or 'whole'}" for name, rank in after.ranks.items())
+    ranks = [f"{name} {rank or 'whole'}" for name, rank in after.ranks.items()]
     on = f" on {count(result.images, 'image')} of {split}"
     tried = "; ".join(
         f"{each.ranks['fc6'] or 'whole'}, {each.ranks['fc7'] or 'whole'}: {100 * each.mean_ap:.1f}"

@@ -17,6 +17,7 @@ from typer.models import ParameterInfo
 
 from frcnn_cli import config as configuration
 from frcnn_cli.cache.locks import using
+from frcnn_cli.cli.help import UsageError
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.config.fields import Setting
 from frcnn_cli.config.file import Settings
@@ -126,6 +127,8 @@ def command(
     without: Collection[str] = (),
     flags: Sequence[type[configuration.Config]] = (),
     cleans_cache: bool = False,
+    needs: Mapping[str, Sequence[str]] | None = None,
+    excludes: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds the shared options to a command, which takes them as a `CommandContext`.
 
@@ -135,6 +138,8 @@ def command(
         without: shared options that the command does not have.
         flags: sections of settings whose flags the command has too; it takes them as `**flags`.
         cleans_cache: whether it removes from the cache what no command uses; others use it.
+        needs: option → others, of which it is ignored without any, and therefore refused.
+        excludes: option → others that it would ignore, and therefore refuses.
     """
     uses_cache = not cleans_cache and "cache_dir" not in without
 
@@ -158,6 +163,7 @@ def command(
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
+            _require_used(run, values, needs or {}, excludes or {})
             context = CommandContext(**{name: values.pop(name) for name in shared})
             with using(context.cache_dir) if uses_cache else nullcontext(), context.terminal:
                 function(context, **values)
@@ -173,6 +179,43 @@ def command(
         return run
 
     return decorate
+
+
+def _require_used(
+    function: Callable[..., None],
+    values: Mapping[str, Any],
+    needs: Mapping[str, Sequence[str]],
+    excludes: Mapping[str, Sequence[str]],
+) -> None:
+    """Refuses an option that would be ignored.
+
+    Args:
+        function: with the signature of the command.
+        values: its options.
+        needs: see `command`.
+        excludes: see `command`.
+
+    Raises:
+        UsageError: an option lacks all that it needs, or stands beside one that it excludes.
+    """
+    declared = inspect.signature(function).parameters
+    given = {name for name, value in values.items() if value != declared[name].default}
+    for name, others in needs.items():
+        if name in given and not given.intersection(others):
+            wanted = " or ".join(_shown(declared[each]) for each in others)
+            raise UsageError(f"{_shown(declared[name])} needs {wanted}")
+    for name, others in excludes.items():
+        if name in given and (both := [each for each in others if each in given]):
+            ignored = " and ".join(_shown(declared[each]) for each in both)
+            raise UsageError(f"{_shown(declared[name])} does not go with {ignored}")
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """Returns an option as it is typed; Typer keeps the first of its names as a default."""
+    (info,) = (each for each in get_args(parameter.annotation) if isinstance(each, ParameterInfo))
+    names = [info.default, *(info.param_decls or ())]
+    typed = (name for name in names if isinstance(name, str) and name.startswith("--"))
+    return next(typed, f"--{parameter.name.replace('_', '-')}")
 
 
 def _describe(hints: Mapping[str, Any], helps: Mapping[str, str], panel: str = "") -> None:

@@ -44,7 +44,16 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command()
+@options.command(
+    needs={
+        "link": ("to",),
+        "sample": ("pictures",),
+        "share": ("make_split",),
+        "seed": ("pictures", "make_split"),
+        **dict.fromkeys(("checkpoint", "run", "gpus"), ("following",)),
+    },
+    excludes={"following": ("to", "pictures", "make_split")},
+)
 def data(
     context: options.CommandContext,
     folder: Annotated[Path, argument("DATA")] = Path(),
@@ -84,7 +93,6 @@ def data(
 
     _check(to, out)
     if following is not None:
-        _refuse_with_next(to, pictures, make_split)
         print_next(context, folder, following, checkpoint=checkpoint, run=run, gpus=gpus)
         return
     cache = context.cache
@@ -114,13 +122,6 @@ def _check(to: str | None, out: Path | None) -> None:
         raise ConfigError("--to needs a folder", remedy=f"add --out DIR, as in --out data-{to}")
     if out is not None and to is None:
         raise ConfigError("--out needs a format", remedy="add --to voc, coco or yolo")
-
-
-def _refuse_with_next(*others: object) -> None:
-    if any(others):
-        raise typer.BadParameter(
-            "--next only chooses images: --to, --pictures and --make-split are for another call"
-        )
 
 
 def _report(

@@ -42,7 +42,7 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command(flags=(DetectConfig, SpeedConfig))
+@options.command(flags=(DetectConfig, SpeedConfig), needs={"draw_score": ("draw", "page")})
 def detect(
     context: options.CommandContext,
     paths: Annotated[list[Path], argument("PATH")],

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from frcnn_cli.evaluation.run import EvaluationJob, EvaluationRun
 
 _LOGGER = logging.getLogger(__name__)
+_CHOICE = ("checkpoint", "run")
+"""Options that name a detector."""
 
 EXAMPLES = """[bold]Examples[/]
 
@@ -47,7 +49,13 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command()
+@options.command(
+    needs={"export_format": ("export",)},
+    excludes={
+        "compare": (*_CHOICE, "detections", "explain", "export", "plot", "calibrate"),
+        "detections": (*_CHOICE, "vote", "tiles", "gpus", "calibrate"),
+    },
+)
 def evaluate(
     context: options.CommandContext,
     data: Annotated[Path, argument("DATA")] = Path(),
@@ -104,7 +112,7 @@ def evaluate(
     rules = settings.apply(EvalConfig(), metric=metric)
     job = EvaluationJob(data, split, context.cache, rules, explain)
     detect = settings.apply(DetectConfig(), vote=vote, score_threshold=rules.score_threshold)
-    if calibrate is not None and (detections is not None or not detect.vote):
+    if calibrate is not None and not detect.vote:
         raise typer.BadParameter("--calibrate is for the scores of a detector that votes")
 
     def load(chosen: ChosenCheckpoint) -> LoadedDetector:
@@ -125,7 +133,6 @@ def evaluate(
             )
 
     if compare is not None:
-        _refuse_with_compare(checkpoint, run, detections, explain, export, plot, calibrate)
         _compare(context, _scored_pair(job, compare, load=load, score=score), report, out)
         return
     if detections is not None:
@@ -154,14 +161,6 @@ def evaluate(
     if export is not None:
         export_detections(found, export, export_format)
     terminal.finish(list(found.failures), succeeded=found.evaluation.images)
-
-
-def _refuse_with_compare(*others: object) -> None:
-    if any(others):
-        raise typer.BadParameter(
-            "--compare names what it scores: combine it with --split, --metric, --report or --out, "
-            "not with --checkpoint, --run, --detections, --explain, --export or --plot"
-        )
 
 
 def _scored_pair(

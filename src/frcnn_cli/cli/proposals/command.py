@@ -30,7 +30,14 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command(flags=(ProposalConfig,))
+@options.command(
+    flags=(ProposalConfig,),
+    needs={"split": ("import_from", "report_to")},
+    excludes={
+        "import_from": ("report_to", "export", "force", "workers", "scheduler"),
+        "report_to": ("export", "force", "scheduler"),
+    },
+)
 def proposals(
     context: options.CommandContext,
     paths: Annotated[list[Path], argument("PATH")],

@@ -45,7 +45,10 @@ EXAMPLES = """[bold]Examples[/]
 """
 
 
-@options.command(flags=(ModelConfig, InputConfig, TrainConfig))
+@options.command(
+    flags=(ModelConfig, InputConfig, TrainConfig),
+    excludes={"replay": ("run", "resume", "dry_run", "processes")},
+)
 def train(
     context: options.CommandContext,
     click: typer.Context,
