@@ -16,6 +16,7 @@ from frcnn_cli.cache.checkpoints import (
     calibrate,
     load_checkpoint,
     read_safetensors,
+    read_tiles,
     save_checkpoint,
     write_safetensors,
 )
@@ -54,6 +55,19 @@ def test_calibration_is_kept_and_replaced(tmp_path: Path) -> None:
         json.dumps(dataclasses.asdict(calibration) | {"slope": 0}),
     ):
         write_safetensors(path, {}, {**metadata, "calibration": damage})
+        with pytest.raises(CheckpointError, match="has unusable metadata"):
+            load_checkpoint(path)
+
+
+def test_tiles_are_kept_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {}, INFO)
+    assert "tiles" not in read_safetensors(path)[1]
+    save_checkpoint(path, {}, dataclasses.replace(INFO, tiles=640))
+    assert load_checkpoint(path)[1].tiles == read_tiles(path) == 640
+    _, metadata = read_safetensors(path)
+    for damage in ("3", "-640", "[]", "640.5", "x", '"640"', "1e400"):
+        write_safetensors(path, {}, {**metadata, "tiles": damage})
         with pytest.raises(CheckpointError, match="has unusable metadata"):
             load_checkpoint(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ import torch
 
 from frcnn_cli import find_proposals
 from frcnn_cli.acceleration.onnx_inference import OnnxInference
+from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.data.images import load_image, resize
 from frcnn_cli.deploy.onnx import OnnxExport, export_onnx
@@ -33,7 +35,10 @@ pytest.importorskip("onnxscript")
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxExport:
-    return export_onnx(BUNDLED, tmp_path_factory.mktemp("onnx") / "new" / "model.onnx")
+    folder = tmp_path_factory.mktemp("onnx")
+    tensors, info = load_checkpoint(BUNDLED)
+    save_checkpoint(folder / "tiles.safetensors", tensors, replace(info, tiles=640))
+    return export_onnx(folder / "tiles.safetensors", folder / "new" / "model.onnx")
 
 
 def image_files() -> list[Path]:
@@ -50,6 +55,7 @@ def test_real_images_within_the_bound(exported):
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["classes"]) == list(info.classes)
     assert said["short_side"] == str(info.input.short_side)
+    assert LoadedDetector.load(exported.file, torch.device("cpu")).info.tiles == 640
     for path in image_files():
         image = load_image(path)
         pixels, scale = resize(image, info.input)

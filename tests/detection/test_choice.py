@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.detection.choice import choose_checkpoint, find_checkpoint
+from frcnn_cli.config import Settings
+from frcnn_cli.detection.choice import choose_checkpoint, find_checkpoint, proposals_for
 from frcnn_cli.detection.detector import BUNDLED
 from frcnn_cli.errors import CheckpointError, ConfigError, FrcnnError
 
@@ -37,6 +38,31 @@ def test_a_detector_is_called_in_many_ways(cache: Cache, tmp_path: Path) -> None
         choose_checkpoint(None, Cache(tmp_path / "empty")),
     ):
         assert (chosen.file, chosen.name, chosen.words) == (BUNDLED, "bundled", "bundled")
+
+
+@pytest.mark.parametrize(
+    ("trained", "file", "flag", "tiles"),
+    [
+        (0, None, None, 0),
+        (640, None, None, 640),
+        (640, 300, None, 300),
+        (640, 300, 0, 0),
+        (640, None, 0, 0),
+        (0, None, 500, 500),
+    ],
+)
+def test_a_detector_sees_the_tiles_of_its_training_unless_others_are_set(
+    trained: int,
+    file: int | None,
+    flag: int | None,
+    tiles: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    settings = Settings({} if file is None else {"proposals": {"tiles": file, "max_side": 0}})
+    assert proposals_for(trained, settings, flag).tiles == tiles
+    said = "images are seen in tiles of 640 pixels, as in training"
+    assert caplog.messages == ([said] if tiles == 640 else [])
 
 
 def test_a_file_of_detections_is_no_checkpoint(cache: Cache, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
 from frcnn_cli.acceleration.inference import Lap
-from frcnn_cli.config import InputConfig, ModelConfig, Precision
+from frcnn_cli.config import InputConfig, ModelConfig, Precision, ProposalConfig
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError, importing
 from frcnn_cli.model.batch import Preprocessing
@@ -38,6 +38,7 @@ class OnnxInference:
         config: what was exported.
         input: the size of the images that it expects.
         calibration: of the scores of voted detections; None leaves scores as they are.
+        tiles: side of the windows in which it was trained; 0: none.
         dtype: type that it computes in.
         device: the CPU.
 
@@ -73,7 +74,8 @@ class OnnxInference:
                 if "calibration" in metadata
                 else None
             )
-        except (KeyError, ValueError) as error:
+            self.tiles = ProposalConfig(tiles=decode_json(metadata.get("tiles", "0"))).tiles
+        except (KeyError, ValueError, ConfigError) as error:
             raise CheckpointError(
                 f"has unusable metadata ({error})", remedy="export it again", file=path
             ) from error

@@ -93,7 +93,7 @@ class Detector:
             checkpoint: a file that training wrote, the folder of a run or, with a cache, its name;
                 "bundled" is the detector of the 20 VOC classes that comes with the package.
             device: "cpu", "cuda" or "cuda:1"; None is a GPU if there is one.
-            regions: how regions are searched.
+            regions: how regions are searched; None: the default, in the tiles of its training.
             cache: a folder that keeps the proposals of images given as files, such as the
                 command line's ".frcnn"; None keeps nothing.
 
@@ -104,7 +104,8 @@ class Detector:
         store = None if cache is None else Cache(Path(cache))
         file = choose_checkpoint(Path(checkpoint), store or Cache(Path())).file
         place = pick_device(None) if device is None else named_device(device)
-        return cls(LoadedDetector.load(file, place), file, regions or ProposalConfig(), store)
+        network = LoadedDetector.load(file, place)
+        return cls(network, file, regions or ProposalConfig(tiles=network.info.tiles), store)
 
     @overload
     def detect(

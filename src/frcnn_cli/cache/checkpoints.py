@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli.cache.store import translate_os_errors
-from frcnn_cli.config import InputConfig, ModelConfig, from_dict
+from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, from_dict
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import advice_on_missing, atomic_file
@@ -45,6 +45,7 @@ class CheckpointInfo:
         input: the size of the images it expects.
         training: other facts about the run: recipe, data set, step, metrics; JSON values.
         calibration: of the scores of voted detections; None leaves scores as they are.
+        tiles: side of the windows in which it was trained, `ProposalConfig.tiles`; 0: none.
     """
 
     model: ModelConfig
@@ -52,6 +53,7 @@ class CheckpointInfo:
     input: InputConfig
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
+    tiles: int = 0
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointInfo) -> None:
@@ -74,6 +76,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], info: CheckpointI
     }
     if info.calibration is not None:
         metadata["calibration"] = json.dumps(dataclasses.asdict(info.calibration))
+    if info.tiles:
+        metadata["tiles"] = str(info.tiles)
     write_safetensors(path, tensors, metadata)
 
 
@@ -106,6 +110,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
             decode_json(metadata["calibration"], Calibration)
             if "calibration" in metadata
             else None,
+            ProposalConfig(tiles=decode_json(metadata.get("tiles", "0"))).tiles,
         )
     except (KeyError, ValueError, ConfigError) as error:
         raise CheckpointError(
@@ -168,6 +173,11 @@ def read_training_facts(path: Path) -> dict[str, Any]:
 def read_classes(path: Path) -> tuple[str, ...]:
     """Returns the classes of a checkpoint from its header alone; () where it cannot be read."""
     return _from_header(path, "classes", tuple[str, ...]) or ()
+
+
+def read_tiles(path: Path) -> int:
+    """Returns the tiles of a checkpoint from its header alone; 0 where it cannot be read."""
+    return _from_header(path, "tiles", int) or 0
 
 
 def _from_header(path: Path, name: str, kind: type[ValueT]) -> ValueT | None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option
 from frcnn_cli.cli.text import count, duration, facts
-from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
+from frcnn_cli.config import DetectConfig, EvalConfig
 from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frcnn_cli.cache.checkpoints import read_tiles
     from frcnn_cli.deploy.compress import Compression, RankTrial
 
 _PAPER = "VGG16 on VOC07 with ranks 1024 and 256: mAP 66.9 → 66.6, 0.32 s → 0.22 s (Table 4, K40)"
@@ -56,7 +57,7 @@ def compress(
         images: Number of images to score on; 0: all.
     """
     from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
-    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
     from frcnn_cli.runtime.device import pick_device
 
     if max_drop is not None and (fc6 or fc7):
@@ -76,7 +77,7 @@ def compress(
             split,
             images,
             cache,
-            settings.apply(ProposalConfig()),
+            proposals_for(read_tiles(chosen.file), settings),
             replace(detect, score_threshold=EvalConfig.score_threshold),
             pick_device(gpus),
         )

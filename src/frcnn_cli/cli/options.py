@@ -241,7 +241,7 @@ def flagged(section: type[configuration.Config]) -> Mapping[str, Setting]:
     return {name: each for name, each in section.settings().items() if each.flag is not None}
 
 
-def flag(section: type[configuration.Config], name: str) -> Any:
+def flag(section: type[configuration.Config], name: str, default: str = "") -> Any:
     """Returns the option that sets a field: its range, help and default are the field's."""
     setting = section.settings()[name]
     declared = setting.flag
@@ -253,7 +253,9 @@ def flag(section: type[configuration.Config], name: str) -> Any:
         max=next((each.le for each in ranges if each.le is not None), None),
         metavar=declared.metavar,
         help=setting.help.replace("`", ""),
-        show_default=declared.default or (setting.default is not False and str(setting.default)),
+        show_default=default
+        or declared.default
+        or (setting.default is not False and str(setting.default)),
         rich_help_panel=declared.panel or None,
     )
 

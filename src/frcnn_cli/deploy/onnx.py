@@ -135,6 +135,8 @@ def _described(model: Any, form: OnnxForm, info: CheckpointInfo) -> Any:
     }
     if info.calibration is not None:
         properties["calibration"] = json.dumps(asdict(info.calibration))
+    if info.tiles:
+        properties["tiles"] = str(info.tiles)
     _import("onnx").helper.set_model_props(model, properties)
     model.producer_name = "frcnn"
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import NoReturn
 
 from frcnn_cli.cache.runs import BEST, RunState, run_folder, run_states
 from frcnn_cli.cache.store import Cache
+from frcnn_cli.config import ProposalConfig, Settings
 from frcnn_cli.detection.detector import BUNDLED
 from frcnn_cli.errors import CheckpointError, ConfigError, some_of
 from frcnn_cli.files import advice_on_missing
 
+_LOGGER = logging.getLogger(__name__)
 _BUNDLED = "bundled"
 
 
@@ -67,6 +70,22 @@ def choose_checkpoint(named: Path | None, cache: Cache, run: str | None = None) 
     return found or _missing(
         f"there is no file and no run {str(named)!r}", cache, advice_on_missing(named)
     )
+
+
+def proposals_for(
+    trained_tiles: int, settings: Settings, tiles: int | None = None
+) -> ProposalConfig:
+    """Returns how regions are searched for a detector: in the windows in which it was trained.
+
+    Args:
+        trained_tiles: side of these windows; 0: none.
+        settings: of `frcnn.toml`, which may set other windows.
+        tiles: other windows, if not None.
+    """
+    config = settings.apply(ProposalConfig(tiles=trained_tiles), tiles=tiles)
+    if trained_tiles and config.tiles == trained_tiles and tiles is None:
+        _LOGGER.info("images are seen in tiles of %d pixels, as in training", trained_tiles)
+    return config
 
 
 def find_checkpoint(named: Path, cache: Cache) -> ChosenCheckpoint | None:

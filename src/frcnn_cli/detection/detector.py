@@ -69,7 +69,11 @@ class LoadedDetector:
     def of_onnx(cls, network: OnnxInference) -> Self:
         """Makes a detector of an exported network, which runs on the CPU."""
         info = CheckpointInfo(
-            network.config, network.classes, network.input, calibration=network.calibration
+            network.config,
+            network.classes,
+            network.input,
+            calibration=network.calibration,
+            tiles=network.tiles,
         )
         return cls(network, network.model, info, network.device)
 

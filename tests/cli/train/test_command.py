@@ -73,6 +73,9 @@ def test_data_without_a_test_split(scenes: Path, tmp_path: Path) -> None:
     result = json.loads(done.stdout)
     assert "--tiles 300" in result["next"]
     assert (result["map_split"], result["map_val"] is None) == ("val", False)
+    words = ["eval", "scenes", "--gpus", "0", "--config", "my settings.toml"]
+    done = frcnn(tmp_path, *words, "--checkpoint", result["checkpoint"])
+    assert "images are seen in tiles of 300 pixels, as in training" in done.stderr
     following = shlex.split(result["next"])[1:]
     scored = json.loads(frcnn(tmp_path, *following, "--gpus", "0", "--json").stdout)
     assert (scored["split"], scored["images"], scored["trained_on"]) == ("val", 2, 0)

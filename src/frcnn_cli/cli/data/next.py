@@ -12,7 +12,7 @@ from rich.text import Text
 
 from frcnn_cli.cli import options
 from frcnn_cli.cli.text import count, facts, table
-from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
+from frcnn_cli.config import DetectConfig, SpeedConfig
 
 if TYPE_CHECKING:
     from frcnn_cli.detection.choice import ChosenCheckpoint
@@ -41,7 +41,7 @@ def print_next(
         gpus: see `pick_device`.
     """
     from frcnn_cli.data.inspect.unlabelled import unlabelled_images
-    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
     from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
     from frcnn_cli.detection.doubt import most_doubtful
     from frcnn_cli.detection.inputs import ImageInput
@@ -58,7 +58,7 @@ def print_next(
     job = DetectionJob(
         detector,
         cache,
-        settings.apply(ProposalConfig()),
+        proposals_for(detector.info.tiles, settings),
         settings.apply(DetectConfig()),
     )
     kept = KeptDetections(job, cache, weights.file)

@@ -58,7 +58,7 @@ def detect(
         float | None, option("P", default="--score, else best", min=0, max=1)
     ] = None,
     page: Annotated[Path | None, option("DIR")] = None,
-    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
+    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles", "as in training")] = None,
     scales: Annotated[str | None, option("PX,PX…", default="the detector's one size")] = None,
     every: Annotated[float, option("SECONDS", min=0)] = 1.0,
     workers: Annotated[
@@ -89,7 +89,7 @@ def detect(
         resume: Continue where the same command was stopped.
     """
     from frcnn_cli.data.image_files import find_images
-    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
     from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
     from frcnn_cli.detection.formats import registry
     from frcnn_cli.detection.formats.writer import WriterContext
@@ -127,8 +127,7 @@ def detect(
     labels = labels_of(classes, info.classes)
     # With --classes, the best of these and not those among the best of all.
     asked = override(config, {"max_per_image": 0}) if labels else config
-    proposals = settings.apply(ProposalConfig(), tiles=tiles)
-    job = DetectionJob(detector, cache, proposals, asked)
+    job = DetectionJob(detector, cache, proposals_for(info.tiles, settings, tiles), asked)
     writer = registry.open_writer(
         output_format,
         sys.stdout if out == STDOUT else out,

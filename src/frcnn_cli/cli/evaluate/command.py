@@ -74,7 +74,7 @@ def evaluate(
     plot: Annotated[Path | None, option("FILE.png")] = None,
     calibrate: Annotated[Path | None, option("FILE")] = None,
     vote: Annotated[float | None, options.flag(DetectConfig, "vote")] = None,
-    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
+    tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles", "as in training")] = None,
     gpus: options.Gpus = None,
 ) -> None:
     """Score a detector on annotated images: average precision by class, and their mean.
@@ -94,7 +94,7 @@ def evaluate(
             trained on, and the threshold of their best F1.
     """
     from frcnn_cli.cli.evaluate.tables import as_tables
-    from frcnn_cli.detection.choice import choose_checkpoint
+    from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
     from frcnn_cli.detection.detector import LoadedDetector
     from frcnn_cli.detection.formats.registry import check_target
     from frcnn_cli.evaluation.export import calibrate_checkpoint, export_detections, plot_curves
@@ -125,7 +125,7 @@ def evaluate(
             return evaluate_detector(
                 job,
                 detector if calibrate is None else detector.uncalibrated(),
-                settings.apply(ProposalConfig(), tiles=tiles),
+                proposals_for(detector.info.tiles, settings, tiles),
                 detect,
                 checkpoint=chosen,
                 held_out=calibrate is not None,

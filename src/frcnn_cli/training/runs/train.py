@@ -195,7 +195,8 @@ def _info(
     if described:
         images = (cached_content_hash(cache, sample.path) for sample in data.train.samples)
         origin["images"] = encode_fingerprints(images)
-    return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin)
+    tiles = job.proposals.tiles
+    return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin, tiles=tiles)
 
 
 def _next_split(dataset: Dataset) -> str | None:
