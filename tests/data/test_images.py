@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frcnn_cli.cache.keys import content_hash
+from frcnn_cli.config import InputConfig
 from frcnn_cli.data.image_files import find_images
-from frcnn_cli.data.images import TRANSPOSITIONS, image_size, load_image
+from frcnn_cli.data.images import TRANSPOSITIONS, image_size, load_image, resize
 from frcnn_cli.errors import DataError, ImageError
 from support.datasets import write_image
 
@@ -176,6 +180,19 @@ def test_truncated_file_has_a_size_but_no_pixels(tmp_path: Path, ending: str) ->
     assert caught.value.remedy
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    for read in (load_image, image_size):
+        for path in (pipe, Path("/dev/zero")):
+            with pytest.raises(ImageError, match="is a pipe or a device; name a file"):
+                read(path)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(DataError, match="is a pipe or a device; name a file"):
+            content_hash(path)
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="does not exist"):
         load_image(tmp_path / "none.jpg")
@@ -194,6 +211,12 @@ def test_decompression_bomb_is_refused_with_its_limit(tmp_path: Path) -> None:
     for read in (load_image, image_size):
         with pytest.raises(ImageError, match="more than 178,956,970 pixels"):
             read(path)
+
+
+def test_a_size_that_no_memory_holds_is_an_error_of_the_image() -> None:
+    image = np.zeros((30, 40, 3), np.uint8)
+    with pytest.raises(ImageError, match=r"cannot be resized to .* pixels; lower the short side"):
+        resize(image, InputConfig(50_000_000, 100_000_000))
 
 
 def test_find_keeps_the_order_given_and_sorts_inside_folders(tmp_path: Path) -> None:

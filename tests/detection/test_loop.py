@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.loop import detect_images
+from frcnn_cli.errors import CacheError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.records import DetectedImage
 
@@ -132,3 +134,19 @@ def test_a_damaged_entry_is_detected_again(
     found = list(detect_images(images, job, kept=kept))
     assert len(calls) == 4
     assert [each.to_json(CLASSES)["detections"] for each in found] == expected
+
+
+def test_a_cache_that_cannot_be_written_stops_before_the_search(
+    detector: LoadedDetector, images: list[ImageInput], calls: list[int], tmp_path: Path
+) -> None:
+    """But for images whose proposals it holds, and those that are not kept."""
+    cache = Cache(tmp_path / "cache")
+    job = DetectionJob(detector, cache, SEARCH, DetectConfig())
+    assert len(list(detect_images(images[:2], job))) == 2
+    (tmp_path / "a file").touch()
+    cut_off = replace(job, cache=Cache(tmp_path / "a file"))
+    with pytest.raises(CacheError, match="a file: cannot be written"):
+        next(detect_images(images, cut_off))
+    assert len(calls) == 2
+    pixels = ImageInput(None, images[2].load)
+    assert all(isinstance(each, DetectedImage) for each in detect_images([pixels], cut_off))

@@ -13,7 +13,7 @@ from typing import Any
 from frcnn_cli.cache import records
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.errors import CacheError
-from frcnn_cli.files import reading
+from frcnn_cli.files import reading, require_no_pipe
 
 HASHES = "hashes"
 _SETTLED_SECONDS = 2.0
@@ -32,6 +32,8 @@ def content_hash(path: Path) -> str:
     Raises:
         DataError: the file cannot be read.
     """
+    with reading(path):
+        require_no_pipe(path)
     with reading(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

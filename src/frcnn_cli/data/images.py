@@ -22,7 +22,7 @@ from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from frcnn_cli.config import InputConfig
 from frcnn_cli.errors import ImageError
-from frcnn_cli.files import advice_on_missing
+from frcnn_cli.files import advice_on_missing, require_no_pipe
 from frcnn_cli.records import FloatArray
 
 _FORMATS = (
@@ -96,14 +96,24 @@ def upright_pixels(image: Image.Image) -> Pixels:
 
 
 def resize(image: Pixels, size: InputConfig) -> Resized:
-    """Returns an image (H, W, 3) with its short side at `size.short_side`, long side capped."""
+    """Returns an image (H, W, 3) with its short side at `size.short_side`, long side capped.
+
+    Raises:
+        ImageError: there is no memory for so many pixels.
+    """
     import cv2  # noqa: PLC0415  a broken OpenCV is an error of its own
 
     height, width = image.shape[:2]
     factor = min(size.short_side / min(height, width), size.long_side / max(height, width))
     new_width, new_height = max(round(width * factor), 1), max(round(height * factor), 1)
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    pixels = cv2.resize(image, (new_width, new_height), interpolation=method)
+    try:
+        pixels = cv2.resize(image, (new_width, new_height), interpolation=method)
+    except cv2.error as error:  # it has no memory for it
+        raise ImageError(
+            f"cannot be resized to {new_width:,} × {new_height:,} pixels",
+            remedy="lower the short side, or the --scales",
+        ) from error
     scale = np.array([new_width / width, new_height / height] * 2, np.float32)
     return Resized(pixels.astype(np.uint8, copy=False), scale)
 
@@ -128,6 +138,8 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
         # Pillow warns of odd metadata and of more than 89 megapixels, which cameras have; it
         # still refuses twice that.
         warnings.simplefilter("ignore")
+        if isinstance(source, Path):
+            require_no_pipe(source, ImageError)
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         with Image.open(stream, formats=_FORMATS) as image:  # noqa: TID251
             yield image

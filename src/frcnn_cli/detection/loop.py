@@ -13,7 +13,14 @@ from frcnn_cli.detection.evidence import object_scores
 from frcnn_cli.detection.gpu_batch import WINDOW, ReadyImage, detect_on_gpu
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
-from frcnn_cli.detection.prefetch import ImageTask, Prepared, needs_search, prefetch, prepare
+from frcnn_cli.detection.prefetch import (
+    ImageTask,
+    Prepared,
+    needs_search,
+    prefetch,
+    prepare,
+    require_cache,
+)
 from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.errors import CacheError, DataError, FrcnnError
@@ -46,11 +53,16 @@ def detect_images(
         workers: processes that decode and search while the network runs; 0: only this one;
             None: one per core where there is much to search, some for a GPU.
         scheduler: address of a Dask scheduler whose workers search instead.
+
+    Raises:
+        CacheError: images are to be searched, and the cache cannot be written.
+        FrcnnError: the processes or the cluster cannot be used.
     """
     sizes = job.detector.sizes(job.config)
     tasks = [ImageTask(image, job.proposals, job.cache, sizes) for image in images]
     held = {i for i, image in enumerate(images) if kept is not None and kept.holds(image)}
     new = [task for i, task in enumerate(tasks) if i not in held]
+    require_cache(new)
     detect = detect_on_gpu if job.detector.device.type == "cuda" else _detect_in_turn
     with _prefetched(new, job.detector.device, workers, scheduler) as prefetched:
         ready = _ready(tasks, held, kept, prefetched)

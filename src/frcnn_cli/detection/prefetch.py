@@ -98,7 +98,7 @@ def prepare(task: ImageTask) -> Prepared | FrcnnError:
         searched = time.perf_counter()
         views = views_of(image, boxes, task.sizes, config.tiles)
     except FrcnnError as error:
-        return error
+        return error if error.file is not None else error.at(given.path)
     except Exception as error:  # whatever it is, it must not stop the other images
         return ProposalError(f"{type(error).__name__}: {error}", file=given.path)
     seconds = {
@@ -110,7 +110,22 @@ def prepare(task: ImageTask) -> Prepared | FrcnnError:
 
 def needs_search(tasks: Sequence[ImageTask]) -> bool:
     """Returns whether some of a few images, evenly spread, have no proposals yet."""
-    return any(task.needs_search() for task in tasks[:: max(1, len(tasks) // _ASKED)])
+    return any(task.needs_search() for task in _some(tasks))
+
+
+def require_cache(tasks: Sequence[ImageTask]) -> None:
+    """Tries to write proposals, before a search for each image comes to nothing.
+
+    Raises:
+        CacheError: some of a few images have none yet, and they cannot be kept.
+    """
+    searched = next((task for task in _some(tasks) if task.missing_key()), None)
+    if searched is not None and searched.cache is not None:
+        searched.cache.require_writable()
+
+
+def _some(tasks: Sequence[ImageTask]) -> Sequence[ImageTask]:
+    return tasks[:: max(1, len(tasks) // _ASKED)]
 
 
 def prefetch(
