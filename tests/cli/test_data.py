@@ -47,7 +47,13 @@ def test_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("new/data.yaml").is_file()
 
 
-@pytest.mark.parametrize("flags", [["--to", "voc"], ["--out", "x"], ["--make-split", "train"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(["--to", "voc"], ["--out", "x"], ["--make-split", "train"]),
+        *(["--make-split", name] for name in ("", "..", "../x", "a/b", "a\nb", "-x")),
+    ],
+)
 def test_flags_that_contradict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
 ) -> None:

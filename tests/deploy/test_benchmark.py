@@ -12,6 +12,7 @@ from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalCon
 from frcnn_cli.deploy.benchmark import measure
 from frcnn_cli.deploy.benchmark_runner import NETWORK, STAGES, BenchConfig
 from frcnn_cli.deploy.flops import network_flops
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.model.build import build_backbone, build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 
@@ -57,3 +58,18 @@ def test_every_contender_is_measured_and_says_the_same(scenes: Path) -> None:
     assert result.ours[-1].flops < result.plain.flops < result.rcnn.flops
     assert all(row.floor > 0 for row in rows)
     assert all(row.network == pytest.approx(sum(row.seconds[s] for s in NETWORK)) for row in rows)
+
+
+def test_an_export_that_cannot_be_run_ends_before_the_work(tmp_path: Path) -> None:
+    model = build_model(ModelConfig(), 2)
+    info = CheckpointInfo(ModelConfig(), ("a", "b"), InputConfig())
+    with pytest.raises(FrcnnError, match=r"no\.onnx: there is no such file|needs onnxruntime"):
+        measure(
+            [tmp_path / "no.jpg"],
+            model,
+            info,
+            proposals=ProposalConfig(),
+            detect=DetectConfig(),
+            config=BenchConfig(),
+            onnx=tmp_path / "no.onnx",
+        )

@@ -69,6 +69,16 @@ def test_ranks_that_cannot_be_are_refused(ranks: dict[str, int], tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+def test_the_detector_itself_is_not_replaced(tmp_path: Path) -> None:
+    source, link = tmp_path / "best.safetensors", tmp_path / "link.safetensors"
+    source.write_bytes(BUNDLED.read_bytes())
+    link.symlink_to(source)
+    for out in (source, link):
+        with pytest.raises(ConfigError, match="is the detector that is compressed; name another"):
+            compress_to(source, out, {"fc6": 8, "fc7": 8})
+    assert source.read_bytes() == BUNDLED.read_bytes()
+
+
 def test_what_is_compressed_is_not_compressed_again(tmp_path: Path) -> None:
     out = tmp_path / "small.safetensors"
     compress_to(BUNDLED, out, {"fc6": 8, "fc7": 8})

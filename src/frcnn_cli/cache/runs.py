@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 from frcnn_cli.cache.checkpoints import read_training_facts
 from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
-from frcnn_cli.errors import CheckpointError, ConfigError
-from frcnn_cli.files import reading
+from frcnn_cli.errors import CheckpointError
+from frcnn_cli.files import reading, require_name
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
 
 
 def run_folder(cache: Cache, name: str) -> Path:
@@ -27,11 +24,7 @@ def run_folder(cache: Cache, name: str) -> Path:
     Raises:
         ConfigError: `name` cannot be the name of a folder.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{name!r} cannot be the name of a run",
-            remedy="use up to 100 letters, digits and _ . + = -, the first a letter, digit or _",
-        )
+    require_name(name, "a run")
     return cache.root / "runs" / name
 
 

@@ -22,6 +22,7 @@ from frcnn_cli.data.formats.layout import complete, known_splits
 from frcnn_cli.data.lookup import as_number
 from frcnn_cli.data.splits import make_splits
 from frcnn_cli.errors import DataError, FrcnnError
+from frcnn_cli.files import require_name
 from frcnn_cli.records import Sample
 
 _KIND = "splits"
@@ -109,9 +110,11 @@ def make_split(dataset: Dataset, name: str, share: float, seed: int, cache: Cach
         cache: keeps the split; the user's folder is never written to.
 
     Raises:
+        ConfigError: `name` cannot be the name of a file, as it will be in a list of VOC.
         DataError: there is such a split, or none to take it from, or too few images.
         CacheError: the split cannot be kept.
     """
+    require_name(name, "a split")
     if name in dataset.splits:
         raise DataError(
             f"has a split {name!r} already", remedy="choose another name", file=dataset.root

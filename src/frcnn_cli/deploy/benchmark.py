@@ -93,8 +93,10 @@ def measure(
         progress: called after each variant.
 
     Raises:
-        FrcnnError: an image cannot be read or searched.
+        FrcnnError: an image cannot be read or searched, or `onnx` cannot be run.
     """
+    if onnx is not None:
+        OnnxInference(onnx)  # to fail before the work
     images, before = _before_network(paths, proposals, info, config)
     searched = {**before, "proposals": _opencv_seconds(images, proposals, config.repeat)}
     runner = BenchmarkRunner(images, model, info, detect, config)

@@ -171,6 +171,7 @@ def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
     """
     if not any(ranks.values()):
         raise ConfigError("no rank is given", remedy="use --fc6 R, --fc7 R or --max-drop POINTS")
+    _require_another(source, out)
     compressor = Compressor(*load_model(source))
     save_checkpoint(out, *compressor.at(ranks))
     return Compression(compressor.trial(WHOLE), compressor.trial(ranks))
@@ -195,6 +196,7 @@ def compress_within(
     Raises:
         FrcnnError: as `compress_to`, or the data cannot be used.
     """
+    _require_another(source, out)
     compressor = Compressor(*load_model(source))
     scorer = _Scorer(compressor, validation, progress)
     before = scorer.score(WHOLE, f"Scoring 1 of {STEPS + 1}")
@@ -213,6 +215,14 @@ def compress_within(
             low = share
     save_checkpoint(out, *compressor.at(best.ranks))
     return Compression(before, best, tuple(trials), scorer.images, tuple(scorer.failures))
+
+
+def _require_another(source: Path, out: Path) -> None:
+    """Refuses to replace a detector by its compressed form, which cannot be undone."""
+    if out.exists() and out.samefile(source):
+        raise ConfigError(
+            "is the detector that is compressed", remedy="name another file with --out", file=out
+        )
 
 
 class _Scorer:

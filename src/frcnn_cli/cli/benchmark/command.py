@@ -86,11 +86,11 @@ def bench(
             progress=report,
         )
     data = _as_data(result, info, weights, describe(device))
-    if out is not None:
-        write_json(out, data)
     from frcnn_cli.cli.benchmark.table import bench_table
 
     context.terminal.result(data, bench_table(result, data), is_table=True)
+    if out is not None:
+        write_json(out, data)
 
 
 def _network(
