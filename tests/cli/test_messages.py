@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from support.commands import frcnn
+from support.datasets import pair
 
 
 @pytest.fixture
@@ -73,3 +74,16 @@ def test_an_export_without_onnx_ends_before_the_work(
     done = frcnn(folder, "export", "bundled", "model.onnx")
     assert done.returncode == 1
     assert done.stderr.startswith("frcnn: error: exporting needs onnxscript")
+
+
+def test_training_on_difficult_objects_alone_ends_before_the_work(tmp_path: Path) -> None:
+    for stem in "abc":
+        pair(tmp_path / "pets", stem, "dog")
+        xml = tmp_path / "pets" / f"{stem}.xml"
+        hidden = "<object><difficult>1</difficult>"
+        xml.write_text(xml.read_text().replace("<object>", hidden))
+    done = frcnn(tmp_path, "train", "pets", "--gpus", "0", "--iterations", "1")
+    assert done.returncode == 1
+    message = "pets: 2 difficult objects and no other in 'trainval'; set train_on_difficult"
+    assert message in " ".join(done.stderr.split())
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -188,6 +188,7 @@ def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     ("content", "problem"),
     [
         (None, "there is no such file"),
+        ("a folder", "is a folder; name a file or a run"),
         (b"not weights", "cannot be read as weights"),
         ({"a": 1}, "holds no table of tensors"),
         ({"features.0.weight": torch.zeros(1)}, "has no tensor 'features.0.bias'"),
@@ -209,7 +210,9 @@ def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_files_that_do_not_fit(tmp_path: Path, content: object, problem: str) -> None:
     path = tmp_path / "weights.pth"
-    if isinstance(content, bytes):
+    if content == "a folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)

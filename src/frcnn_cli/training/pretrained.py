@@ -228,8 +228,10 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     """Reads tensors by name from a `.safetensors` or `.pth` file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or holds something else.
+        CheckpointError: the file is missing, a folder, damaged, or holds something else.
     """
+    if path.is_dir():
+        raise CheckpointError("is a folder", remedy="name a file or a run", file=path)
     if path.suffix == ".safetensors":
         return read_safetensors(path)[0]
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -15,7 +17,7 @@ from frcnn_cli.cache.checkpoints import calibrate
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.scenes import CLASSES
 from frcnn_cli.records import Calibration, OperatingPoint
-from support.commands import frcnn, trained_run
+from support.commands import COMMAND, frcnn, trained_run
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +95,15 @@ def test_a_video_gives_lines_with_times_and_a_video_of_its_boxes(
     assert closer[::2] == lines  # to the seconds that they took
     done = frcnn(tmp_path, "detect", "a.avi", "--format", "csv", "--checkpoint", checkpoint)
     assert "a.avi: is a video, and the format csv has no times; use --format jsonl" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh there")
+def test_boxes_for_a_closed_standard_output_end_before_the_work(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "detect", "a.png", "--out", "-"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("frcnn: error: standard output is closed; name a file with --out")
 
 
 def test_tiles_detect_in_each_window_in_pixels_of_the_image(project: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from frcnn_cli.cli.detect.summary import STDOUT
 from frcnn_cli.config import DetectConfig, OutputFormat, override
 from frcnn_cli.errors import ConfigError, some_of
 
@@ -28,6 +30,21 @@ def format_of(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
             file=videos[0],
         )
     return chosen or ("jsonl" if videos else "frcnn")
+
+
+def target_of(out: Path | None, output_format: OutputFormat) -> Path:
+    """Returns the output, which can be written.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    from frcnn_cli.detection.formats.registry import FORMATS, check_target
+
+    if out == STDOUT and sys.stdout is None:  # of a process that was started without one
+        raise ConfigError("standard output is closed", remedy="name a file with --out")
+    target = out or FORMATS[output_format].target
+    check_target(output_format, target)
+    return target
 
 
 def with_thresholds(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from frcnn_cli.cli import options
-from frcnn_cli.cli.detect.chosen import format_of, labels_of, with_thresholds
+from frcnn_cli.cli.detect.chosen import format_of, labels_of, target_of, with_thresholds
 from frcnn_cli.cli.detect.summary import STDOUT, Totals, Written, as_data, as_summary
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.config import DetectConfig, OutputFormat, ProposalConfig, SpeedConfig, override
@@ -102,8 +102,7 @@ def detect(
     cache, device, settings = context.cache, pick_device(gpus), context.settings()
     files = find_images(paths)
     output_format = format_of(output_format, files)
-    out = out or registry.FORMATS[output_format].target
-    registry.check_target(output_format, out)
+    out = target_of(out, output_format)
     registry.check_names(output_format, files)
     require_page_folder(page)
     written = Written(out, draw, page)

@@ -43,7 +43,7 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
     cost = estimate.cost
     rows = {
         "proposals": _coverage(estimate.coverage),
-        "time": f"about {duration(cost.seconds)}: {cost.steps:,} steps of "
+        "time": f"about {duration(cost.seconds)}: {count(cost.steps, 'step')} of "
         f"{cost.seconds_a_step:.2f} s and {count(cost.checkpoints, 'checkpoint')} of "
         f"{cost.seconds_a_checkpoint:.2f} s, measured on the first step; without evaluations",
         "memory": f"about {size(cost.memory)}"

@@ -12,7 +12,7 @@ from frcnn_cli.config import TrainConfig, ValidationConfig
 from frcnn_cli.config.recipes import for_images
 from frcnn_cli.data.formats.layout import training_split
 from frcnn_cli.data.open import open_dataset
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import DataError, count
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.proposals.service import ProposalRun
@@ -89,10 +89,17 @@ def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> AnnotatedData
     """
     dataset = open_dataset(job.data, cache)
     split = job.split or training_split(dataset.splits)
+    sampling = job.recipe.train.sampling
     require_evaluation(dataset, split, job.recipe.train.validation)
     samples, problems = read_all(dataset, split, events.progress)
     check = DataCheck.of(split, samples, problems, dataset.classes)
     events.checked(check)
+    if check.difficult and not (sum(check.objects.values()) or sampling.train_on_difficult):
+        raise DataError(
+            f"{count(check.difficult, 'difficult object')} and no other in {split!r}",
+            remedy="set train_on_difficult in the [train] table of frcnn.toml",
+            file=dataset.root,
+        )
     source = SplitSource(dataset, job.proposals, cache, events.progress)
     return AnnotatedData(source, split, samples, check)
 
