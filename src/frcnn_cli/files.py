@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,6 @@ from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 if sys.platform != "win32":
     import fcntl
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
 TEMPORARY_SUFFIX = ".tmp"
 _SLOTS = 8
 """Temporary names of a file; further processes that write it at once take random names."""
@@ -220,10 +218,8 @@ def require_no_pipe(file: Path, error: type[FrcnnError] = DataError) -> None:
 
     Raises:
         FrcnnError: `error`, if it is one.
-        OSError: there is no such file.
     """
-    mode = file.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if file.exists() and not (file.is_file() or file.is_dir()):
         raise error("is a pipe or a device", remedy="name a file, or remove it", file=file)
 
 
@@ -297,23 +293,6 @@ def write_json(file: Path, value: object) -> None:
         ConfigError: the file cannot be written.
     """
     write_file(file, json.dumps(value, indent=1, allow_nan=False) + "\n")
-
-
-def require_name(name: str, what: str) -> None:
-    """Refuses a name that cannot be that of a file or folder everywhere.
-
-    Args:
-        name: given by a user.
-        what: what is to be called so, such as "a run".
-
-    Raises:
-        ConfigError: it is no such name.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{name!r} cannot be the name of {what}",
-            remedy="use up to 100 letters, digits and _ . + = -, the first a letter, digit or _",
-        )
 
 
 def as_utf8(file: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,31 @@ from typing import Any
 from frcnn_cli.cache.checkpoints import read_training_facts
 from frcnn_cli.cache.store import Cache, translate_os_errors
 from frcnn_cli.decoding import decode_json
-from frcnn_cli.errors import CheckpointError
-from frcnn_cli.files import reading, require_name
+from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.files import reading
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
+
+
+def require_name(name: str, what: str) -> None:
+    """Refuses a name that cannot be that of a file or folder everywhere.
+
+    Args:
+        name: given by a user.
+        what: what is to be called so, such as "a run".
+
+    Raises:
+        ConfigError: it is no such name.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be the name of {what}",
+            remedy="use up to 100 letters, digits and _ . + = -, the first a letter, digit or _",
+        )
 
 
 def run_folder(cache: Cache, name: str) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 
 from frcnn_cli.cache import records
 from frcnn_cli.cache.keys import key_of
+from frcnn_cli.cache.runs import require_name
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.dataset import Dataset, Problem
 from frcnn_cli.data.formats.coco import CocoReader
@@ -22,7 +23,6 @@ from frcnn_cli.data.formats.layout import complete, known_splits
 from frcnn_cli.data.lookup import as_number
 from frcnn_cli.data.splits import make_splits
 from frcnn_cli.errors import DataError, FrcnnError
-from frcnn_cli.files import require_name
 from frcnn_cli.records import Sample
 
 _KIND = "splits"
