@@ -67,6 +67,23 @@ fast.require()
     assert told[1] == ""
 
 
+@pytest.mark.slow
+def test_of_processes_that_start_together_one_compiles(tmp_path):
+    code = """
+import numpy as np
+from frcnn_cli.proposals.fast.numba_kernels.stdsort import std_sort
+std_sort(np.zeros(1, np.int64))
+print(sum(std_sort.stats.cache_misses.values()))
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert sorted(int(each.communicate()[0]) for each in started) == [0, 0, 1]
+
+
 def test_a_missing_opencv_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ProposalError, match="opencv-contrib-python"):

@@ -55,12 +55,12 @@ def encode_pixels(image: np.ndarray) -> PixelCodes:
     turn = _Turn(height, width)
     texture = np.empty((DIRECTIONS * len(planes), height, width), np.uint8)
     zero_bins = np.empty((DIRECTIONS * len(planes), 2), np.uint8)
-    row = 0
+    row, zero = 0, np.float32(0)
     for plane in planes:
         for derivative, top, left in turn.derivatives(plane):
             stretch = _stretch(derivative[top : top + height, left : left + width])
             _encode(derivative, top, left, _cuts(stretch), texture[row])
-            zero_bins[row] = _bin_of(0.0, *stretch[0]), _bin_of(0.0, *stretch[1])
+            zero_bins[row] = _bin_of(zero, *stretch[0]), _bin_of(zero, *stretch[1])
             row += 1
     colour = cv2.LUT(image, _COLOUR_OF).reshape(height * width, -1)
     return PixelCodes(colour, texture.reshape(row, -1), zero_bins)
@@ -130,7 +130,7 @@ def _line(low: float, high: float) -> tuple[float, float]:
 
 
 @kernel
-def _bin_of(value: float, factor: np.float32, offset: np.float32) -> int:
+def _bin_of(value: np.float32, factor: np.float32, offset: np.float32) -> int:
     """Texture bin of one value of a part.
 
     OpenCV stretches to whole numbers with a fused multiply-add in float32, which float64 imitates:
@@ -142,7 +142,7 @@ def _bin_of(value: float, factor: np.float32, offset: np.float32) -> int:
 
 
 @kernel
-def _code_of(value: float, stretch: np.ndarray) -> int:
+def _code_of(value: np.float32, stretch: np.ndarray) -> int:
     """Code of one value; it rises with the value."""
     if value > 0:
         return TEXTURE_BINS + _bin_of(value, stretch[1, 0], stretch[1, 1])

@@ -58,7 +58,9 @@ def join_by_threshold(
     refusals = np.zeros(keys.size, np.uint8)
     split = _room(ks.size, 1024)
     rows = 0
-    finest, coarsest = ks.min(), ks.max()
+    finest = coarsest = ks[0]  # NumPy's own minimum takes a second to compile
+    for k in ks:
+        finest, coarsest = min(finest, k), max(coarsest, k)
     everywhere = (1 << ks.size) - 1
     for i in range(keys.size):
         _look_ahead(keys, i, width, nodes)
