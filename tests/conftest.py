@@ -1,4 +1,8 @@
-"""Fixtures for every test: a generated data set, and the real images where there are some."""
+"""Fixtures for every test: a generated data set, and the real images where there are some.
+
+The process that hands the tests out imports this file too: what takes long is imported where it is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,13 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-import torch
-from tests.support import pretend_cuda
-from tests.support.gpu_usage import PretendGPU
 
-from frcnn_cli.data.scenes import generate
-from support.browser import start_browser
+if TYPE_CHECKING:
+    from tests.support.gpu_usage import PretendGPU
 
 # A busy machine is no failure: examples have no deadline. Each run draws others.
 hypothesis.settings.register_profile("frcnn", deadline=None, max_examples=50)
@@ -33,6 +35,8 @@ LONGEST = ("test_timm.py", "test_processes.py", "test_killed.py", "test_dask.py"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first; skips tests that need a GPU where there is none."""
+    import torch
+
     items.sort(key=lambda item: item.path.name not in LONGEST)
     if not torch.cuda.is_available():
         for item in items:
@@ -65,6 +69,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A VOC year folder of generated scenes: trainval 10 (train 8, val 2) and test 4; read only."""
+    from frcnn_cli.data.scenes import generate
+
     folder = tmp_path_factory.mktemp("scenes")
     generate(folder, train=10, test=4, seed=0)
     return folder
@@ -73,6 +79,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory):
     """A headless Chromium that notes its console and its network."""
+    from support.browser import start_browser
+
     opened = start_browser(tmp_path_factory.mktemp("chromium"))
     yield opened
     opened.quit()
@@ -89,6 +97,8 @@ def shared_data() -> Path:
 @pytest.fixture
 def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
     """A GPU that exists in this test only, whose `cuda:0` counts operations, waits and copies."""
+    from tests.support import pretend_cuda
+
     return pretend_cuda.install(monkeypatch)
 
 

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from frcnn_cli.errors import FrcnnError
 from frcnn_cli.runtime.process_pool import TimedOut, Work, WorkerDied, run_all
+from support.pool_tasks import fail_to_start, nothing, set_up_slowly, work
 from support.waiting import wait_until
-
-
-def work(task):
-    """Does what the task says: a number to square, a signal to die of, a file to die of once."""
-    if isinstance(task, int):
-        return task * task
-    kind, value = task
-    if kind == "signal":
-        os.kill(os.getpid(), value)
-    elif kind == "exit":
-        os._exit(value)
-    elif kind == "once" and not os.path.exists(value):  # noqa: PTH110
-        open(value, "w").close()  # noqa: PTH123
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif kind == "log":
-        logging.getLogger("frcnn_cli.far.away").warning("%s was seen", value)
-    elif kind == "sleep":
-        time.sleep(value)
-    return kind
-
-
-def nothing():
-    """Sets nothing up."""
-
-
-def fail_to_start():
-    raise SystemExit(1)
 
 
 def results(tasks, workers=2, time_limit=0):
@@ -99,10 +70,6 @@ def test_tasks_that_hang_are_given_up_and_the_others_go_on():
     done = results([hang, 0, also, *range(1, 6)], time_limit=1)
     assert done == {hang: TimedOut(1), also: TimedOut(1), **{n: n * n for n in range(6)}}
     assert not multiprocessing.active_children()
-
-
-def set_up_slowly():
-    time.sleep(1.5)
 
 
 def test_the_clock_starts_when_the_worker_is_set_up():
