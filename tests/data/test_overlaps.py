@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, ValidationConfig
+from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.data.overlaps import overlaps_of
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.training.batches.split_data import SplitSource
+from frcnn_cli.training.batches.split_data import AnnotatedData
 from support.commands import frcnn
 from support.exports import Case, coco_document, picture, text, voc, xml, yolo
 
@@ -78,9 +80,9 @@ def test_what_is_trained_on_is_not_held_out(
     cache = Cache(tmp_path / "cache")
     dataset = open_dataset(tmp_path / "data", cache)
     trained, _ = read_split(dataset, "train")
-    source = SplitSource(dataset, ProposalConfig(), cache)
+    source = training_on_train(dataset, cache)
     with caplog.at_level(logging.WARNING):
-        apart, _ = source.apart("val", "train", trained)
+        apart, _ = source.apart("val")
     all_of_val = len(dataset.splits["val"])
     assert len(apart) == all_of_val - 1
     assert f"1 of {all_of_val} images of val are trained on" in caplog.text
@@ -93,11 +95,15 @@ def test_patience_does_not_wait_for_images_that_are_trained_on(tmp_path: Path) -
     copied(tmp_path / "data")
     cache = Cache(tmp_path / "cache")
     dataset = open_dataset(tmp_path / "data", cache)
-    trained, _ = read_split(dataset, "train")
-    source = SplitSource(dataset, ProposalConfig(), cache)
-    assert source.held_out("train", trained, ValidationConfig()) is None
+    source = training_on_train(dataset, cache)
+    assert source.held_out() is None
     with pytest.raises(ConfigError, match="no images of 'val' are held out"):
-        source.held_out("train", trained, ValidationConfig(patience=2))
+        replace(source, validation=ValidationConfig(patience=2)).held_out()
+
+
+def training_on_train(dataset: Dataset, cache: Cache) -> AnnotatedData:
+    read = read_split(dataset, "train")
+    return AnnotatedData(dataset, "train", *read, ValidationConfig(), ProposalConfig(), cache)
 
 
 @pytest.mark.slow

@@ -39,22 +39,38 @@ class SplitData:
 
 
 @dataclass(frozen=True)
-class SplitSource:
-    """Reads splits of a data set and searches their proposals.
+class AnnotatedData:
+    """A data set whose split to train on is read: the source of that and of what is held out.
 
     Attributes:
         dataset: the data set.
+        split: name of the split to train on.
+        samples: its readable images.
+        failures: why the others are not.
+        validation: names the split to evaluate on.
         proposals: settings of the search.
         cache: holds the proposals.
         progress: of the search.
     """
 
     dataset: Dataset
+    split: str
+    samples: Sequence[Sample]
+    failures: Sequence[FrcnnError]
+    validation: ValidationConfig
     proposals: ProposalConfig
     cache: Cache
     progress: Progress = silent
 
-    def search(
+    def train(self) -> SplitData:
+        """Returns the images to train on that have proposals, after a search.
+
+        Raises:
+            DataError: no image with an object is left.
+        """
+        return self._search(self.split, self.samples, self.failures)
+
+    def _search(
         self, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
     ) -> SplitData:
         """Returns the images that have proposals, after searching those that are missing.
@@ -72,28 +88,22 @@ class SplitSource:
         )
         usable = [sample for sample in samples if sample.path not in proposals.failures]
         failures = [*failures, *proposals.failures.values()]
-        require_objects(self.dataset, split, usable, failures)
-        return SplitData(split, usable, proposals, failures)
+        found = SplitData(split, usable, proposals, failures)
+        require_objects(self.dataset, found)
+        return found
 
-    def held_out(
-        self, split: str, trained: Sequence[Sample], config: ValidationConfig
-    ) -> SplitData | None:
-        """Returns images of `config.eval_split` that are not trained on; None if there is none.
+    def held_out(self) -> SplitData | None:
+        """Returns images of the split to evaluate on that are not trained on; None without any.
 
         They are at most `validation_images`, evenly spread, as a split may be sorted by class.
-
-        Args:
-            split: name of the split that is trained on.
-            trained: its images.
-            config: names the split to evaluate on.
 
         Raises:
             ConfigError: `patience` is set, but all images are trained on under another name.
         """
-        name = config.eval_split
+        config, name = self.validation, self.validation.eval_split
         if not config.validation_images:
             return None
-        samples, failures = self.apart(name, split, trained)
+        samples, failures = self.apart(name)
         if config.patience and not samples:
             raise _nothing_to_wait_for(config)
         n = min(config.validation_images, len(samples))
@@ -102,50 +112,39 @@ class SplitSource:
             if samples:
                 _LOGGER.warning("the split %s has no object to evaluate on", name)
             return None
-        return self.search(name, chosen, failures)
+        return self._search(name, chosen, failures)
 
-    def final(
-        self, split: str, trained: Sequence[Sample], config: ValidationConfig
-    ) -> SplitData | None:
-        """Returns what is held out of `config.eval_split` or else of `test`; None without objects.
+    def final(self) -> SplitData | None:
+        """Returns what is held out of the split to evaluate on or else of `test`, if objects are.
 
-        Args:
-            split: name of the split that is trained on.
-            trained: its images.
-            config: names the split to evaluate on.
+        Raises:
+            DataError: no image with an object can be used.
         """
-        if not config.final_eval:
+        if not self.validation.final_eval:
             return None
-        for name in dict.fromkeys((config.eval_split, FINAL)):
-            samples, failures = self.apart(name, split, trained)
+        for name in dict.fromkeys((self.validation.eval_split, FINAL)):
+            samples, failures = self.apart(name)
             if any((~sample.difficult).any() for sample in samples):
-                return self.search(name, samples, failures)
+                return self._search(name, samples, failures)
         return None
 
-    def apart(
-        self, name: str, split: str, trained: Sequence[Sample]
-    ) -> tuple[list[Sample], list[FrcnnError]]:
+    def apart(self, name: str) -> tuple[list[Sample], list[FrcnnError]]:
         """Returns the images of a split that are not trained on, and why others cannot be used.
 
-        An image is trained on if it is the same file as an image of `trained`, or has the same
+        An image is trained on if it is the same file as an image of `samples`, or has the same
         bytes, whatever its id. Those are counted in a warning, unless the splits share the ids.
-
-        Args:
-            name: the split that is wanted.
-            split: name of the split that is trained on.
-            trained: its images.
         """
-        ids = held_out_ids(self.dataset, split, name)
+        ids = held_out_ids(self.dataset, self.split, name)
         if not ids:
             return [], []
         samples, failures = read_split(self.dataset.with_splits({name: ids}), name)
         known = overlaps_of(
-            {sample.image_id: sample.path for sample in trained},
+            {sample.image_id: sample.path for sample in self.samples},
             {sample.image_id: sample.path for sample in samples},
         )
         shared = len(known) + len(self.dataset.splits[name]) - len(ids)
         if shared:
-            example = next(iter(known.values()), f"those in the lists of {name} and {split}")
+            example = next(iter(known.values()), f"those in the lists of {name} and {self.split}")
             _LOGGER.warning(
                 "%d of %d images of %s are trained on and do not count as held out: %s",
                 shared,
@@ -156,24 +155,16 @@ class SplitSource:
         return [sample for sample in samples if sample.image_id not in known], failures
 
 
-def require_objects(
-    dataset: Dataset, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
-) -> None:
-    """Raises if there is nothing to train on.
-
-    Args:
-        dataset: named in the error.
-        split: named in the error.
-        samples: the usable images.
-        failures: why the others are not usable.
+def require_objects(dataset: Dataset, data: SplitData) -> None:
+    """Raises if a split of a data set has nothing to train on.
 
     Raises:
-        DataError: no image has an object.
+        DataError: no usable image has an object.
     """
-    if not any(len(sample.boxes) for sample in samples):
-        because = f", the first problem is: {failures[0]}" if failures else ""
+    if not any(len(sample.boxes) for sample in data.samples):
+        because = f", the first problem is: {data.failures[0]}" if data.failures else ""
         raise DataError(
-            f"split {split!r} has no image with an object that can be used{because}",
+            f"split {data.split!r} has no image with an object that can be used{because}",
             remedy="repair the images or choose another --split",
             file=dataset.root,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import TrainConfig, ValidationConfig
+from frcnn_cli.config import TrainConfig
 from frcnn_cli.config.recipes import for_images
 from frcnn_cli.data.formats.layout import training_split
 from frcnn_cli.data.open import open_dataset
@@ -16,14 +16,13 @@ from frcnn_cli.errors import DataError, count
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.proposals.service import ProposalRun
-from frcnn_cli.records import Sample
 from frcnn_cli.runtime.device import autocast_for
 from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.runtime.progress import Progress, silent
 from frcnn_cli.training.batches.dataset import TrainingSet
 from frcnn_cli.training.batches.split_data import (
+    AnnotatedData,
     SplitData,
-    SplitSource,
     require_evaluation,
     require_objects,
 )
@@ -40,43 +39,21 @@ from frcnn_cli.training.runs.job import TrainJob
 
 
 @dataclass(frozen=True)
-class AnnotatedData:
-    """The annotations of a run, read and checked.
-
-    Attributes:
-        source: of further splits of the same data set.
-        split: name of the split to train on.
-        samples: its usable images.
-        check: what is wrong with the others.
-    """
-
-    source: SplitSource
-    split: str
-    samples: list[Sample]
-    check: DataCheck
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes 1..K."""
-        return self.source.dataset.classes
-
-
-@dataclass(frozen=True)
 class RunData:
     """The images of a run that every rank can use.
 
     Attributes:
-        source: of further splits of the same data set.
+        source: the data set that they are of.
         train: the images to train on, with their proposals.
         evaluation: images whose mAP selects the best checkpoint; None without such a split.
     """
 
-    source: SplitSource
+    source: AnnotatedData
     train: SplitData
     evaluation: SplitData | None
 
 
-def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> AnnotatedData:
+def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> tuple[AnnotatedData, DataCheck]:
     """Opens the data set, reads the split to train on and reports what is wrong with it.
 
     Args:
@@ -84,47 +61,44 @@ def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> AnnotatedData
         cache: holds proposals and generated splits.
         events: `checked` receives the problems of the annotations.
 
+    Returns:
+        The data, and what is wrong with it.
+
     Raises:
         FrcnnError: the data set cannot be used.
     """
     dataset = open_dataset(job.data, cache)
     split = job.split or training_split(dataset.splits)
-    sampling = job.recipe.train.sampling
-    require_evaluation(dataset, split, job.recipe.train.validation)
+    settings = job.recipe.train
+    require_evaluation(dataset, split, settings.validation)
     samples, problems = read_all(dataset, split, events.progress)
     check = DataCheck.of(split, samples, problems, dataset.classes)
     events.checked(check)
-    if check.difficult and not (sum(check.objects.values()) or sampling.train_on_difficult):
+    on_difficult = settings.sampling.train_on_difficult
+    if check.difficult and not (sum(check.objects.values()) or on_difficult):
         raise DataError(
             f"{count(check.difficult, 'difficult object')} and no other in {split!r}",
             remedy="set train_on_difficult in the [train] table of frcnn.toml",
             file=dataset.root,
         )
-    source = SplitSource(dataset, job.proposals, cache, events.progress)
-    return AnnotatedData(source, split, samples, check)
+    searched = job.proposals, cache, events.progress
+    read = AnnotatedData(dataset, split, samples, check.failures, settings.validation, *searched)
+    return read, check
 
 
-def find_proposals(
-    read: AnnotatedData, config: ValidationConfig, context: DistributedContext
-) -> RunData:
+def find_proposals(read: AnnotatedData, context: DistributedContext) -> RunData:
     """Searches the proposals that are missing.
-
-    Args:
-        read: the images to train on.
-        config: names the images to evaluate on.
-        context: rank and world size.
 
     Raises:
         DataError: no image with an object is left.
     """
     with context.local_main_process_first():
-        train = read.source.search(read.split, read.samples, read.check.failures)
-        evaluation = read.source.held_out(read.split, read.samples, config)
+        train, evaluation = read.train(), read.held_out()
     common = intersect_across_ranks(train, context)
     evaluation = intersect_across_ranks(evaluation, context)
     if common is None:
-        raise DataError("no image can be used by every process", file=read.source.dataset.root)
-    return RunData(read.source, common, evaluation)
+        raise DataError("no image can be used by every process", file=read.dataset.root)
+    return RunData(read, common, evaluation)
 
 
 def build_network(job: TrainJob, classes: Sequence[str], *, pretrained: bool = True) -> FastRCNN:
@@ -240,13 +214,12 @@ def check_training(
     events = events or TrainEvents()
     first = DistributedContext(0, processes, 0, processes)
     check_batch_divides(job.recipe.train, processes)
-    read = read_data(job, cache, events)
-    samples, check = read.samples, read.check
-    require_objects(read.source.dataset, read.split, samples, check.failures)
-    read.source.apart(job.recipe.train.validation.eval_split, read.split, samples)  # may warn
-    data = SplitData(read.split, samples, ProposalRun(job.proposals, cache), check.failures)
-    config = for_images(job.recipe.train, len(samples))
-    model = build_network(job, read.classes)
+    read, check = read_data(job, cache, events)
+    data = SplitData(read.split, read.samples, ProposalRun(job.proposals, cache), read.failures)
+    require_objects(read.dataset, data)
+    read.apart(read.validation.eval_split)  # may warn
+    config = for_images(job.recipe.train, len(data.samples))
+    model = build_network(job, read.dataset.classes)
     trainer, batches = build_trainer(model, data, config, device, shard=first)
     expected = estimate_run(trainer, batches, data, events.progress, processes)
     events.estimated(expected)

@@ -86,12 +86,12 @@ def train_detector(
     if tensorboard:
         summary_writer()  # what is missing is found before the search
     with context.local_main_process_first():
-        read = read_data(job, cache, events)
-    job, classes = replace(job, split=read.split), read.classes
+        read, _ = read_data(job, cache, events)
+    job, classes = replace(job, split=read.split), read.dataset.classes
     model = build_network(job, classes, pretrained=resume is None)
     if resume is None and folder is not None:
         require_disk(model, job.recipe.train.optimizer, cache.root)
-    data = find_proposals(read, job.recipe.train.validation, context)
+    data = find_proposals(read, context)
     images = len(data.train.samples)
     config = for_images(job.recipe.train, images)
     if resume is not None:
@@ -136,7 +136,7 @@ def train_detector(
             raise KeyboardInterrupt
 
     with context.local_main_process_first():
-        final = data.source.final(read.split, data.train.samples, config.validation)
+        final = replace(read, samples=data.train.samples).final()
     final = intersect_across_ranks(final, context)
     score = score_best(path, device, final, context, events.progress)
     if folder is None:
