@@ -16,8 +16,8 @@ from support.datasets import xml
 
 def test_one_based_inclusive_becomes_edges(tmp_path: Path) -> None:
     path = xml(tmp_path / "a.xml", [("dog", (48, 240, 195, 371)), ("cat", (1, 1, 1, 1))], "a.jpg")
-    annotation = read_annotation(path)
-    assert annotation.filename == "a.jpg"
+    annotation = read_annotation(path, Path)
+    assert annotation.path == Path("a.jpg")
     assert annotation.names == ("dog", "cat")
     # 195 - 48 + 1 = 148 columns and 371 - 240 + 1 = 132 rows, as the devkit counts.
     np.testing.assert_array_equal(annotation.boxes, [[47, 239, 195, 371], [0, 0, 1, 1]])
@@ -33,15 +33,15 @@ def test_floats_spaces_and_difficult(tmp_path: Path) -> None:
         "<bndbox><ymax>9.25</ymax><xmin> 2.5 </xmin><ymin>1e0</ymin><xmax>8</xmax></bndbox>"
         "<part><name>lamp</name></part></object></annotation>"
     )
-    annotation = read_annotation(path)
+    annotation = read_annotation(path, Path)
     assert annotation.names == ("traffic light",)
     np.testing.assert_array_equal(annotation.boxes, [[1.5, 0, 8, 9.25]])
     assert annotation.difficult.tolist() == [True]
-    assert annotation.filename == ""
+    assert annotation.path == Path()
 
 
 def test_no_objects(tmp_path: Path) -> None:
-    annotation = read_annotation(xml(tmp_path / "a.xml"))
+    annotation = read_annotation(xml(tmp_path / "a.xml"), Path)
     assert annotation.boxes.shape == (0, 4)
     assert annotation.difficult.shape == (0,)
     assert annotation.names == ()
@@ -57,7 +57,7 @@ def test_folders_in_a_filename_are_ignored(name: str) -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "-1e9", "", "wide", "1,5"])
 def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
     path = xml(tmp_path / "a.xml", [("dog", (1, 1, 5, 5)), ("cat", (value, 1, 5, 5))])
-    annotation = read_annotation(path)
+    annotation = read_annotation(path, Path)
     assert annotation.names == ("dog",)
     (fault,) = annotation.faults
     assert str(fault).startswith(f"{path}: object 2 (cat) has xmin {value!r}; give it")
@@ -65,12 +65,12 @@ def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
 
 def test_every_object_at_fault_is_told_with_all_its_values(tmp_path: Path) -> None:
     objects = [("dog", ("", 1, 5, "nan")), ("", (1, 1, 5, 5)), ("cat", (1, 2, 5, 6))]
-    annotation = read_annotation(xml(tmp_path / "a.xml", objects))
+    annotation = read_annotation(xml(tmp_path / "a.xml", objects), Path)
     assert [fault.problem for fault in annotation.faults] == [
         "object 1 (dog) has xmin '', ymax 'nan'",
         "object 2 has no <name>",
     ]
-    assert (annotation.names, annotation.numbers) == (("cat",), (3,))
+    assert (annotation.names, annotation.places) == (("cat",), ("object 3",))
     assert annotation.boxes.tolist() == [[0, 1, 5, 6]]
     assert annotation.difficult.tolist() == [False]
 
@@ -96,7 +96,7 @@ def test_files_that_are_not_voc_xml(tmp_path: Path, text: str, problem: str) -> 
     path = tmp_path / "a.xml"
     path.write_text(text)
     with pytest.raises(AnnotationError) as caught:
-        read_annotation(path)
+        read_annotation(path, Path)
     assert problem in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.remedy
@@ -116,7 +116,7 @@ def test_files_that_are_not_voc_xml(tmp_path: Path, text: str, problem: str) -> 
 def test_objects_that_lack_something(tmp_path: Path, content: str, problem: str) -> None:
     path = tmp_path / "a.xml"
     path.write_text(f"<annotation><object>{content}</object></annotation>")
-    (fault,) = read_annotation(path).faults
+    (fault,) = read_annotation(path, Path).faults
     assert fault.problem == problem
     assert fault.file == str(path)
     assert fault.remedy
@@ -124,10 +124,10 @@ def test_objects_that_lack_something(tmp_path: Path, content: str, problem: str)
 
 def test_missing_file_and_wrong_bytes(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="cannot be read"):
-        read_annotation(tmp_path / "none.xml")
+        read_annotation(tmp_path / "none.xml", Path)
     (tmp_path / "a.xml").write_bytes(b"\xff\xfe\x00annotation")
     with pytest.raises(AnnotationError, match="is not XML"):
-        read_annotation(tmp_path / "a.xml")
+        read_annotation(tmp_path / "a.xml", Path)
 
 
 def test_a_name_that_xml_cannot_hold(tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_what_is_written_loads_back_equal(
         write_annotation(
             path, filename=filename, size=(9, 9), names=names, boxes=boxes, difficult=flags
         )
-        annotation = read_annotation(path)
+        annotation = read_annotation(path, Path)
         assert read_names(path) == tuple(names)
-    assert annotation.filename == filename
+    assert annotation.path == Path(filename)
     assert annotation.names == tuple(names)
     assert annotation.boxes.tolist() == [list(box) for box in boxes]
     assert annotation.difficult.tolist() == flags

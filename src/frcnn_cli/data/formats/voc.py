@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from frcnn_cli.data.formats.layout import key_and_rest
@@ -29,17 +30,7 @@ class VocReader:
             AnnotationError: there is no such XML, it is none, or it has no image.
         """
         folder, stem = self._locate(image_id)
-        source = folder.source(stem)
-        annotation = read_annotation(source)
-        return Record(
-            folder.image(stem, annotation.filename),
-            source,
-            annotation.names,
-            annotation.boxes,
-            annotation.difficult,
-            tuple(f"object {number}" for number in annotation.numbers),
-            annotation.faults,
-        )
+        return read_annotation(folder.source(stem), partial(folder.image, stem))
 
     def class_names(self, image_id: str) -> frozenset[str]:
         """Returns the classes in an image.

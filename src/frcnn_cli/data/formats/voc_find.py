@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from frcnn_cli.data.dataset import Dataset
@@ -45,9 +46,7 @@ def find_devkit(root: Path, unused: Unused = ignore) -> Dataset | None:
         return None
     if len(years) == 1:
         ((name, folder),) = years.items()
-        ids, splits, notes = _year_ids(root / name, folder, "")
-        kept = complete(splits)
-        return Dataset("VOC devkit", root, ids, kept, VocReader({"": folder}), notes=notes)
+        return _of_one("VOC devkit", root, folder, root / name)
     all_ids: list[str] = []
     all_notes: list[DataError] = []
     joined: Splits = {}
@@ -78,11 +77,7 @@ def find_year(root: Path, unused: Unused = ignore) -> Dataset | None:
     in folders of their own, and maybe `ImageSets/Main`.
     """
     folder = _year_folder(root, unused)
-    if folder is None:
-        return None
-    ids, splits, notes = _year_ids(root, folder, "")
-    kept = complete(splits)
-    return Dataset("VOC year folder", root, ids, kept, VocReader({"": folder}), notes=notes)
+    return _of_one("VOC year folder", root, folder, root) if folder else None
 
 
 def find_beside(root: Path, unused: Unused = ignore) -> Dataset | None:
@@ -108,11 +103,14 @@ def find_beside(root: Path, unused: Unused = ignore) -> Dataset | None:
         ids = tuple(image_id for members in splits.values() for image_id in members)
         reader = VocReader(parts)
         return Dataset(_BESIDE, root, ids, complete(splits), reader, notes=tuple(notes))
-    if lone := _pairs(root, unused):
-        ids, found, some = _year_ids(root, lone, "")
-        reader = VocReader({"": lone})
-        return Dataset(_BESIDE, root, ids, complete(found), reader, notes=some)
-    return None
+    lone = _pairs(root, unused)
+    return _of_one(_BESIDE, root, lone, root) if lone else None
+
+
+def _of_one(title: str, root: Path, folder: VocFolder, lists: Path) -> Dataset:
+    """Returns the data set `root` of a single folder, whose lists are below `lists`."""
+    ids, splits, notes = _year_ids(lists, folder, "")
+    return Dataset(title, root, ids, complete(splits), VocReader({"": folder}), notes=notes)
 
 
 def _year_folder(root: Path, unused: Unused) -> VocFolder | None:
@@ -150,7 +148,7 @@ def _with_images(folder: VocFolder, unused: Unused) -> VocFolder | None:
     stem = next(iter(folder.xml))
     path = folder.source(stem)
     try:
-        folder.image(stem, read_annotation(path).filename)
+        read_annotation(path, partial(folder.image, stem))
     except AnnotationError as error:
         total = len(folder.xml)
         more = f", and so for {total:,} XML files of {folder.annotations}" if total > 1 else ""

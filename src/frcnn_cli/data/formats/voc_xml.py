@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -21,12 +20,13 @@ import numpy.typing as npt
 from defusedxml.common import DefusedXmlException
 
 from frcnn_cli.data.formats.layout import bare_name
+from frcnn_cli.data.record import Record
 from frcnn_cli.errors import AnnotationError
 from frcnn_cli.files import atomic_file, reading
-from frcnn_cli.records import BoolArray, FloatArray, as_boxes
+from frcnn_cli.records import as_boxes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 LARGEST = 1e6
@@ -49,35 +49,19 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML file can hold, and the carriage return, which would not come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class VocAnnotation:
-    """The content of one VOC XML file, before it is checked against its image.
-
-    Attributes:
-        filename: the image's name without any folder; "" where the file gives none.
-        names: the class of each object that can be trusted, in the file's order.
-        boxes: (N, 4) float32 xyxy, 0-based pixel edges, as written: not clipped, maybe empty.
-        difficult: (N,) bool; False where the file does not say.
-        numbers: the place of each object in the file, counted from 1.
-        faults: the objects that cannot be trusted, which are in none of the above.
-    """
-
-    filename: str
-    names: tuple[str, ...]
-    boxes: FloatArray
-    difficult: BoolArray
-    numbers: tuple[int, ...]
-    faults: tuple[AnnotationError, ...]
-
-
-def read_annotation(path: Path) -> VocAnnotation:
+def read_annotation(path: Path, image: Callable[[str], Path]) -> Record:
     """Reads a VOC XML file; its width, height and folders are not trusted and not looked at.
 
     An object is at fault where it lacks its name or a coordinate, or has one that is not a number
     of pixels.
 
+    Args:
+        path: the XML file.
+        image: returns the image, given the name without a folder that the file has for it; "" where
+            it has none.
+
     Raises:
-        AnnotationError: the file cannot be read, or is not VOC XML.
+        AnnotationError: the file cannot be read, is not VOC XML, or has no image.
     """
     root = _parse(path)
     if root.tag != "annotation":
@@ -86,7 +70,7 @@ def read_annotation(path: Path) -> VocAnnotation:
             remedy="export it as Pascal VOC or remove it",
             file=path,
         )
-    names, boxes, difficult, numbers = [], [], [], []
+    names, boxes, difficult, places = [], [], [], []
     faults: list[AnnotationError] = []
     for number, item in enumerate(root.findall("object"), 1):
         try:
@@ -97,13 +81,14 @@ def read_annotation(path: Path) -> VocAnnotation:
         names.append(name)
         boxes.append(box)
         difficult.append(_is_set(item.findtext("difficult")))
-        numbers.append(number)
-    return VocAnnotation(
-        bare_name(root.findtext("filename") or ""),
+        places.append(f"object {number}")
+    return Record(
+        image(bare_name(root.findtext("filename") or "")),
+        path,
         tuple(names),
         as_boxes(boxes),
         np.array(difficult, bool),
-        tuple(numbers),
+        tuple(places),
         tuple(faults),
     )
 
