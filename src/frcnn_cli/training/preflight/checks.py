@@ -21,7 +21,7 @@ from frcnn_cli.errors import DataError, FrcnnError, some_of
 from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import Sample
 from frcnn_cli.runtime.cores import all_cores
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 from frcnn_cli.training.preflight.cost import Cost
 
 READING = "Reading annotations"
@@ -165,11 +165,11 @@ def read_all(
     samples: list[Sample] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(2 * all_cores()) as pool:
-        for done, (sample, found) in enumerate(pool.map(partial(_read, dataset), ids), start=1):
+        read = pool.map(partial(_read, dataset), ids)
+        for _, (sample, found) in zip(tracked(ids, READING, progress), read, strict=True):
             if sample is not None:
                 samples.append(sample)
             problems += found
-            progress(READING, done, len(ids))
     return samples, problems
 
 
@@ -192,17 +192,12 @@ def cover(
         cache: holds the proposals.
         progress: of the reading.
     """
-    images = objects = covered = 0
     key_of = proposal_keys(config)
     with ThreadPoolExecutor(2 * all_cores()) as pool:
         counts = pool.map(lambda sample: _covered(sample, config, cache, key_of), samples)
-        for done, found in enumerate(counts, start=1):
-            if found is not None:
-                images += 1
-                objects += found[0]
-                covered += found[1]
-            progress(LOOKING, done, len(samples))
-    return Coverage(images, objects, covered)
+        pairs = zip(tracked(samples, LOOKING, progress), counts, strict=True)
+        found = [each for _, each in pairs if each is not None]
+    return Coverage(len(found), sum(n for n, _ in found), sum(n for _, n in found))
 
 
 def _covered(
