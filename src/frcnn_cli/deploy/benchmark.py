@@ -31,7 +31,7 @@ from frcnn_cli.model.low_rank import useful_rank
 from frcnn_cli.proposals.search import search
 from frcnn_cli.runtime.device import compute_dtype
 from frcnn_cli.runtime.memory import translate_out_of_memory
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 STEP = "Measuring"
 ResultT = TypeVar("ResultT")
@@ -101,20 +101,17 @@ def measure(
     searched = {**before, "proposals": _opencv_seconds(images, proposals, config.repeat)}
     runner = BenchmarkRunner(images, model, info, detect, config)
     steps = [*_our_steps(model, info, config), *_runtimes(onnx)]
-    number = len(steps) + 2
-    progress(STEP, 0, number)
-    plain = runner.run(Step("plain", lambda: Plain(copy.deepcopy(model))), searched)
-    progress(STEP, 1, number)
-    rcnn = runner.run_rcnn(searched)
-    rows = []
-    for done, step in enumerate(steps, start=2):
-        progress(STEP, done, number)
-        rows.append(runner.run(step, before))
-    progress(STEP, number, number)
+    runs = [
+        partial(runner.run, Step("plain", lambda: Plain(copy.deepcopy(model))), searched),
+        partial(runner.run_rcnn, searched),
+        *(partial(runner.run, step, before) for step in steps),
+    ]
+    progress(STEP, 0, len(runs))
+    plain, rcnn, *ours = [run() for run in tracked(runs, STEP, progress)]
     return Bench(
         rcnn,
         plain,
-        tuple(rows),
+        tuple(ours),
         {str(dtype).removeprefix("torch."): peak for dtype, peak in runner.peaks.items()},
         mean(len(each.boxes) for each in images),
         min(config.rcnn_regions, max(len(each.boxes) for each in images)),

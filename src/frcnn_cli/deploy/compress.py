@@ -25,7 +25,7 @@ from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank, us
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, Sample
 from frcnn_cli.runtime.memory import translate_out_of_memory
-from frcnn_cli.runtime.progress import Progress, silent
+from frcnn_cli.runtime.progress import Progress, silent, tracked
 
 LAYERS = ("fc6", "fc7")
 STEPS = 6
@@ -266,18 +266,14 @@ class _Scorer:
     def score(self, ranks: SvdRanks, step: str) -> RankTrial:
         """Returns mAP and time at `ranks`."""
         tensors, info = self._compressor.at(ranks)
-        model = model_of(tensors, info).to(self._validation.device)
         rules = self._validation
-        job = DetectionJob(
-            LoadedDetector.of(model, info), rules.cache, rules.proposals, rules.detect
-        )
-        images = [ImageInput(sample.path) for sample in self._samples]
-        detect_image(images[0], job)  # the first one also sets things up
+        detector = LoadedDetector.of(model_of(tensors, info).to(rules.device), info)
+        job = DetectionJob(detector, rules.cache, rules.proposals, rules.detect)
+        detect_image(ImageInput(self._samples[0].path), job)  # the first one also sets things up
         found: dict[str, Detections] = {}
         seconds = 0.0
-        for done, sample in enumerate(self._samples):
-            self._progress(step, done, self.images)
-            image = detect_image(images[done], job)
+        for sample in tracked(self._samples, step, self._progress):
+            image = detect_image(ImageInput(sample.path), job)
             found[sample.image_id] = image.detections
             seconds += image.seconds["network"] + image.seconds["postprocess"]
         mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
