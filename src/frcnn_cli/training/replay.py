@@ -93,16 +93,11 @@ def save_replay(
     tensors |= {f"image.{i}": image for i, image in enumerate(batch.images)}
     tensors |= {f"rois.{i}": rois for i, rois in enumerate(batch.rois)}
     tensors |= {"labels": batch.labels, "deltas": batch.deltas}
-    about = {
-        "step": error.step,
-        "term": error.term,
-        "first_slot": error.first_slot,
-        "image_ids": batch.image_ids,
-        "classes": info.classes,
-        "model": dataclasses.asdict(info.model),
-        "train": dataclasses.asdict(config),
-    }
-    write_safetensors(path, tensors, {"schema": SCHEMA, "about": json.dumps(about)})
+    settings = dataclasses.asdict(info.model), dataclasses.asdict(config)
+    ids, classes = list(batch.image_ids), list(info.classes)
+    saved = _SavedStep(error.step, error.term, error.first_slot, ids, classes, *settings)
+    about = json.dumps(msgspec.structs.asdict(saved))
+    write_safetensors(path, tensors, {"schema": SCHEMA, "about": about})
 
 
 def replay(path: Path, device: torch.device) -> Replayed:

@@ -82,19 +82,19 @@ class TrainingSet:
         count = len(self._samples)
         batch = config.schedule.images_per_batch
         drawn = images_of_step(step, batch, config.seed, self._shares)
-        images, rois, targets = [], [], []
         share = self._context.shard(list(enumerate(drawn)))
-        for slot, index in share:
-            generator = torch.Generator().manual_seed(seed_for(config.seed, step, slot, 2))
-            image, scaled, sampled = self._image(
-                self._samples[index % count], generator, flipped=index >= count
+        loaded = [
+            self._image(
+                self._samples[index % count],
+                seed_for(config.seed, step, slot, 2),
+                flipped=index >= count,
             )
-            images.append(image)
-            rois.append(scaled)
-            targets.append(sampled)
+            for slot, index in share
+        ]
+        images, rois, targets = zip(*loaded, strict=True)
         return Batch(
-            tuple(images),
-            tuple(rois),
+            images,
+            rois,
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
             tuple(self._samples[index % count].image_id for _, index in share),
@@ -113,13 +113,14 @@ class TrainingSet:
         return shares.repeat(2) if self._config.augmentation.flip_copies else shares
 
     def _image(
-        self, sample: Sample, generator: torch.Generator, *, flipped: bool
+        self, sample: Sample, seed: int, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
-        """Returns the image of a `Batch`, its RoIs (R, 4), and their targets.
+        """Returns the image of a `Batch`, its RoIs (R, 4), and their targets, drawn by a seed.
 
         A quarter of the bytes go through the loading processes to a GPU, which prepares images.
         """
         config, sampling = self._config.augmentation, self._config.sampling
+        generator = torch.Generator().manual_seed(seed)
         scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
         scene = random_tile(scene, self._tile_side, sampling.foreground_iou, generator)
         scene = random_flip_crop(scene, config, sampling.foreground_iou, generator, flipped=flipped)
