@@ -2,7 +2,8 @@
 
 As in R-CNN: ground-truth boxes are the positives, proposals that overlap none of their class by 0.3
 the negatives, mined for hard ones in one pass; C is 0.001, positives count twice, features have a
-mean norm of 20. Boxes are those of the network's regression.
+mean norm of 20, and liblinear stops at its own tolerance, 0.1 (scikit-learn's is 0.0001). Boxes are
+those of the network's regression.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.decoding import load_archive
 from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.formats.registry import open_writer
-from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.prefetch import ImageTask, Prepared, prepare
 from frcnn_cli.model.suppression import suppress
@@ -77,9 +77,7 @@ class Features:
         )
         output = self.detector.forward([ready.views])
         handle.remove()
-        model = self.detector.model
-        deltas = (output.deltas - model.delta_mean) / model.delta_std  # of one size, for float16
-        half = {"vectors": seen[0], "deltas": deltas}
+        half = {"vectors": seen[0], "deltas": output.deltas}
         arrays = {name: tensor.half().numpy() for name, tensor in half.items()}
         part = path.with_suffix(".part")
         with part.open("wb") as stream:
@@ -144,7 +142,7 @@ class _Miner:
             loss="hinge",
             intercept_scaling=10,
             class_weight={1: 2.0},
-            max_iter=20_000,
+            tol=0.1,
             random_state=0,
         )
         labels = [1] * len(self._positives) + [0] * len(self._pool)
@@ -173,8 +171,7 @@ def detect(
         out: the file.
     """
     model, config = features.detector.model, DetectConfig()
-    context = WriterContext(dataset.classes, checkpoint="SVMs on fc7")
-    with open_writer("frcnn", out, context) as writer:
+    with open_writer("frcnn", out, classes=dataset.classes, checkpoint="SVMs on fc7") as writer:
         for sample in samples:
             known = features.of(sample)
             count = len(known["boxes"]) - len(sample.boxes)
