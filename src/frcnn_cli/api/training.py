@@ -83,8 +83,6 @@ def train(
         )
     )
     with old or RunFolder.new(store, run, job.model.backbone) as folder:
-        if old is not None:
-            folder.hold()
         result = train_detector(
             job,
             folder,

@@ -200,10 +200,7 @@ def _train(
         distributed = stack.enter_context(connected(device))
         folder = None
         if distributed.is_main_process:
-            new = old or RunFolder.new(cache, name, job.model.backbone)
-            folder = stack.enter_context(new)
-            if old is not None:
-                folder.hold()
+            folder = stack.enter_context(old or RunFolder.new(cache, name, job.model.backbone))
         display = stack.enter_context(
             TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch)
         )

@@ -117,11 +117,8 @@ class TrainStep:
             while True:
                 self.model.zero_grad(set_to_none=True)
                 try:
-                    return (
-                        self._in_pieces(batch, inputs)
-                        if self._pieces
-                        else self._whole(batch, inputs)
-                    )
+                    compute = self._in_pieces if self._pieces else self._whole
+                    return compute(batch, inputs)
                 except torch.OutOfMemoryError as error:
                     self._shrink(error)
                 # Not in the except clause, where the traceback keeps the tensors alive.

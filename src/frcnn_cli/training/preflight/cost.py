@@ -128,7 +128,7 @@ def count_checkpoints(config: TrainConfig, seconds_a_step: float, writing: float
 
 
 def estimate(
-    trainer: Trainer, load: Callable[[], Batch], folder: Path, processes: int = 1, running: int = 1
+    trainer: Trainer, load: Callable[[], Batch], folder: Path, processes: int | None = None
 ) -> Cost:
     """Returns the estimate; no weight changes.
 
@@ -136,10 +136,11 @@ def estimate(
         trainer: before its first step.
         load: loads this rank's images of that step.
         folder: on the disk that checkpoints will be written to.
-        processes: of the run on this machine; they share its memory, but not a GPU's.
-        running: how many of them were started, and hold as much memory as this one.
+        processes: of the run on this machine, which share its memory, but not a GPU's; None: those
+            that were started, each of which holds as much memory as this one.
     """
-    config, device = trainer.config, trainer.device
+    config, device, running = trainer.config, trainer.device, trainer.context.local_world_size
+    processes = processes or running
     on_cpu = device.type == "cpu"
     load()  # searches missing proposals, which later steps do not
     began = time.perf_counter()

@@ -27,6 +27,7 @@ from frcnn_cli.training.engine.state import last_whole_state, snapshot, trainer_
 from frcnn_cli.training.engine.step import NotFiniteError
 from frcnn_cli.training.preflight.cost import checkpoint_spacing
 from frcnn_cli.training.replay import save_replay
+from frcnn_cli.training.runs.agreement import agree_on_folder
 from frcnn_cli.training.runs.background import BackgroundWriter
 from frcnn_cli.training.runs.events import TrainEvents
 from frcnn_cli.training.runs.folder import RunFolder
@@ -44,24 +45,24 @@ class Checkpointer:
     As a context manager it also saves what a failed step leaves behind.
 
     Attributes:
-        path: of the run's folder, in every rank.
-        is_shared: whether this rank sees that very folder there.
         folder: the folder to write; None in every rank but 0.
         trainer: what is trained.
         info: metadata of the checkpoints.
         evaluation: images that are not trained on; None evaluates nothing.
         events: receive steps, evaluations and the progress of detection.
         board: TensorBoard's files, or None.
+        path: of the run's folder, in every rank.
+        is_shared: whether this rank sees that very folder there.
     """
 
-    path: Path
-    is_shared: bool
     folder: RunFolder | None
     trainer: Trainer
     info: CheckpointInfo
     evaluation: SplitData | None
     events: TrainEvents
     board: Board | None = None
+    path: Path = field(init=False)
+    is_shared: bool = field(init=False)
     _writer: BackgroundWriter = field(default_factory=BackgroundWriter, init=False)
     _scores: list[float] = field(default_factory=list, init=False)
     _waited: int = field(default=0, init=False)
@@ -69,6 +70,7 @@ class Checkpointer:
     _saved_at: float = field(default=-math.inf, init=False)
 
     def __post_init__(self) -> None:
+        self.path, self.is_shared = agree_on_folder(self.folder, self.trainer.context)
         if self.folder is not None:
             self._scores += self.folder.metrics.scores()
         self._count_evaluations()

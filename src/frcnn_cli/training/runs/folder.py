@@ -47,7 +47,8 @@ class _DataAtStart(msgspec.Struct):
 class RunFolder:
     """The files of a run, in `<cache>/runs/<name>/`.
 
-    One process at a time holds it, until `release`, which removes the folder if no run began.
+    One process at a time holds it, as in a `with` block, until `release`, which removes the folder
+    if no run began.
     """
 
     def __init__(self, path: Path) -> None:
@@ -132,14 +133,14 @@ class RunFolder:
             self._lock.release()
 
     def __enter__(self) -> Self:
+        if self._lock is None:
+            self.hold()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def open(
-        self, job: TrainJob, trainer: Trainer, classes: tuple[str, ...], images: int, processes: int
-    ) -> str:
+    def open(self, job: TrainJob, trainer: Trainer, classes: tuple[str, ...], images: int) -> str:
         """Writes the resolved settings, and truncates the metrics after the trainer's step.
 
         Args:
@@ -147,7 +148,6 @@ class RunFolder:
             trainer: before the first step of this process.
             classes: names of the classes 1..K.
             images: number of images to train on.
-            processes: number of processes on this machine.
 
         Returns:
             The command that repeats the run.
@@ -163,10 +163,11 @@ class RunFolder:
         }
         for abandoned in self.path.glob(".*.tmp"):  # of a process that was killed while writing
             abandoned.unlink(missing_ok=True)
-        settings, device = self.path / SETTINGS, trainer.device.type
-        command = repeating_command(job, settings, device, processes, self.path.parents[1])
+        settings, processes = self.path / SETTINGS, trainer.context.local_world_size
+        device, cache = trainer.device.type, self.path.parents[1]
+        command = repeating_command(job, settings, device, processes, cache)
         write_text(self.path / CONFIG, json.dumps(resolved, indent=2) + "\n")
-        write_text(self.path / SETTINGS, settings_toml(resolved))
+        write_text(settings, settings_toml(resolved))
         self.metrics.truncate(trainer.step)
         write_text(self.path / COMMAND, command + "\n")
         return command

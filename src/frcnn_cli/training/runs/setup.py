@@ -183,9 +183,7 @@ def estimate_run(
     coverage, cache = NOT_LOOKED, data.proposals.cache
     if trainer.context.is_main_process:
         coverage = cover(data.samples, data.proposals.config, cache, progress)
-    running = trainer.context.local_world_size
-    cost = estimate(trainer, batches.first, cache.root, processes or running, running)
-    return RunEstimate(coverage, cost)
+    return RunEstimate(coverage, estimate(trainer, batches.first, cache.root, processes))
 
 
 @translate_out_of_memory()

@@ -27,7 +27,6 @@ from frcnn_cli.training.distributed.watch import watched
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.preflight.cost import require_disk
 from frcnn_cli.training.runs.agreement import (
-    agree_on_folder,
     check_batch_divides,
     check_same_state,
     intersect_across_ranks,
@@ -105,21 +104,12 @@ def train_detector(
         set_delta_statistics(trainer.model, batches, job, classes)
         events.estimated(estimate_run(trainer, batches, data.train, events.progress))
     if folder is not None:
-        command = folder.open(job, trainer, classes, images, context.local_world_size)
+        command = folder.open(job, trainer, classes, images)
         events.started(_start(job, folder, data, trainer))
 
-    path, is_shared = agree_on_folder(folder, context)
-    board = Board(path, trainer.step) if tensorboard and folder is not None else None
-    checkpointer = Checkpointer(
-        path,
-        is_shared,
-        folder,
-        trainer,
-        _info(job, data, config, cache, described=folder is not None),
-        data.evaluation,
-        events,
-        board,
-    )
+    board = Board(folder.path, trainer.step) if tensorboard and folder is not None else None
+    info = _info(job, data, config, cache, described=folder is not None)
+    checkpointer = Checkpointer(folder, trainer, info, data.evaluation, events, board)
     with (
         deferred_interrupt(signal.SIGTERM) as interrupted,
         checkpointer,
@@ -138,7 +128,7 @@ def train_detector(
     with context.local_main_process_first():
         final = replace(read, samples=data.train.samples).final()
     final = intersect_across_ranks(final, context)
-    score = score_best(path, device, final, context, events.progress)
+    score = score_best(checkpointer.path, device, final, context, events.progress)
     if folder is None:
         return None
     if score is not None and score.split != config.validation.eval_split:
