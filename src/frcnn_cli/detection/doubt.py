@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 
 import numpy as np
 
-from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, ScoreArray
 
 
@@ -43,26 +42,15 @@ def doubt(scores: ScoreArray) -> float:
     return float(_wrong(scores).sum())
 
 
-def most_doubtful(
-    images: Iterable[DetectedImage | FrcnnError],
-    most: int,
-    on_image: Callable[[DetectedImage | FrcnnError], None],
-) -> list[DoubtfulImage]:
+def most_doubtful(images: Iterable[DetectedImage], most: int) -> list[DoubtfulImage]:
     """Returns the images of which the detector is least sure, by decreasing doubt.
 
     Args:
         images: as they are detected.
         most: how many.
-        on_image: called with each of `images`, such as those that failed.
     """
-
-    def ranked() -> Iterable[DoubtfulImage]:
-        for image in images:
-            on_image(image)
-            if isinstance(image, DetectedImage):
-                yield _summary(image.file, image.detections)
-
-    return nlargest(most, ranked(), key=lambda each: each.doubt)
+    ranked = (_summary(image.file, image.detections) for image in images)
+    return nlargest(most, ranked, key=lambda each: each.doubt)
 
 
 def _summary(file: str, found: Detections) -> DoubtfulImage:

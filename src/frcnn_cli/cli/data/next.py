@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ def print_next(
     from frcnn_cli.detection.loop import STEP, detect_images
     from frcnn_cli.errors import FrcnnError
     from frcnn_cli.runtime.device import pick_device
+    from frcnn_cli.runtime.progress import tracked
 
     terminal = context.terminal
     cache, settings, device = context.cache, context.settings(), pick_device(gpus)
@@ -65,16 +66,16 @@ def print_next(
     failures: list[FrcnnError] = []
     terminal.if_interrupted = "the detections so far are kept; the same command continues"
     with terminal.progress() as report:
-        done = 0
+        results = detect_images(images, job, kept=kept, workers=None)
 
-        def on_image(image: DetectedImage | FrcnnError) -> None:
-            nonlocal done
-            done += 1
-            report(STEP, done, len(images))
-            if isinstance(image, FrcnnError):
-                failures.append(image)
+        def detected() -> Iterator[DetectedImage]:
+            for _, result in zip(tracked(images, STEP, report), results, strict=True):
+                if isinstance(result, FrcnnError):
+                    failures.append(result)
+                else:
+                    yield result
 
-        found = most_doubtful(detect_images(images, job, kept=kept, workers=None), most, on_image)
+        found = most_doubtful(detected(), most)
     classes = detector.info.classes
     data = {
         "schema": "frcnn.next/1",
