@@ -171,7 +171,7 @@ def _check(
     from frcnn_cli.cli.train.preflight import preflight_json
     from frcnn_cli.training.runs.setup import check_training
 
-    with TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch) as display:
+    with TrainingDisplay(terminal) as display:
         events = display.events()
         check, estimate = check_training(job, cache, device, processes=processes, events=events)
     terminal.result(preflight_json(check, estimate), "Nothing was trained (--dry-run).")
@@ -201,9 +201,7 @@ def _train(
         folder = None
         if distributed.is_main_process:
             folder = stack.enter_context(old or RunFolder.new(cache, name, job.model.backbone))
-        display = stack.enter_context(
-            TrainingDisplay(terminal, job.recipe.train.schedule.images_per_batch)
-        )
+        display = stack.enter_context(TrainingDisplay(terminal))
         return train_detector(
             job,
             folder,

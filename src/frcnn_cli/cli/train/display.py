@@ -26,15 +26,14 @@ class TrainingDisplay:
     """Losses and pace under a bar, on a terminal; a logged line now and then elsewhere.
 
     Example:
-        with TrainingDisplay(terminal, images_per_step=2) as display:
+        with TrainingDisplay(terminal) as display:
             train_detector(..., events=display.events())
     """
 
-    def __init__(self, terminal: Terminal, images_per_step: int) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._images_per_step = images_per_step
         self._recent: deque[StepReport] = deque(maxlen=_WINDOW)
-        self._steps = 0
+        self._steps = self._images_per_step = 0
         self._last_line = time.monotonic()
         self._live = Bars(terminal.console) if terminal.shows_progress else None
         self.progress = self._live.report if self._live else log_lines(_LOGGER, "images")
@@ -70,7 +69,7 @@ class TrainingDisplay:
 
     def started(self, start: TrainStart) -> None:
         """Prints what is about to be trained."""
-        self._steps = start.iterations
+        self._steps, self._images_per_step = start.iterations, start.batch
         self._terminal.if_interrupted = (
             f"its steps are kept; frcnn train --resume --run {start.run.name} continues it"
         )

@@ -7,7 +7,9 @@ the objects in it are ever held as a whole.
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,7 +119,6 @@ class _Images:
         self.places: dict[str, int] = {}
         self.ambiguous: dict[str, list[int]] = {}
         self._of_file: dict[str, int] = {}
-        self._by_number: dict[int, set[str]] | None = None
         self._notes = notes
 
     def add(self, image: Image) -> None:
@@ -147,15 +148,18 @@ class _Images:
 
     def _same_number(self, image_id: float | str) -> str:
         """Returns the only id that is the same number written otherwise ("007" of 7), or ""."""
-        if self._by_number is None:
-            self._by_number = {}
-            for key in self.places:
-                number = whole(key)
-                if number is not None:
-                    self._by_number.setdefault(number, set()).add(key)
         number = whole(image_id)
-        found = () if number is None else self._by_number.get(number, ())
-        return next(iter(found)) if len(found) == 1 else ""
+        found = [] if number is None else self._by_number.get(number, [])
+        return found[0] if len(found) == 1 else ""
+
+    @cached_property
+    def _by_number(self) -> dict[int, list[str]]:
+        """The ids by the number that they mean, of a file that is read."""
+        keys = defaultdict(list)
+        for key in self.places:
+            if (number := whole(key)) is not None:
+                keys[number].append(key)
+        return dict(keys)
 
     def _append(self, key: str, name: str) -> int:
         self._of_file[name] = len(self.names)
@@ -294,7 +298,6 @@ class _Notes:
                 remedy="fix or remove it; it is not used",
                 file=self._path,
             )
-            for (noun, rest), (number, first) in zip(
-                (kind.split(" ", 1) for kind in self._found), self._found.values(), strict=True
-            )
+            for kind, (number, first) in self._found.items()
+            for noun, _, rest in (kind.partition(" "),)
         )

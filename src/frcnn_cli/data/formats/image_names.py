@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -28,7 +29,6 @@ class ImageFinder:
     def __init__(self, folder: Path, split: str | None = None) -> None:
         self.folder = folder
         self._split = split
-        self._below: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path | None:
         """Returns the image that an annotation calls `name`; None where no or several fit."""
@@ -41,7 +41,7 @@ class ImageFinder:
     def _resembling(self, name: str) -> Path | None:
         text = unquote(urlsplit(name).path) if "://" in name else name
         for variant in dict.fromkeys((text, unquote(text), unquote(text.partition("?")[0]))):
-            candidates = self._by_name().get(bare_name(variant).lower(), [])
+            candidates = self._by_name.get(bare_name(variant).lower(), [])
             parts = _parts(variant)
             if len(candidates) > 1:
                 exact = [path for path in candidates if path.name == bare_name(variant)]
@@ -53,14 +53,13 @@ class ImageFinder:
                 return candidates[0]
         return None
 
+    @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
-        if self._below is None:
-            below = defaultdict(list)
-            for path in walk_images(self.folder):
-                if not self._of_another_split(path):
-                    below[path.name.lower()].append(path)
-            self._below = dict(below)
-        return self._below
+        below = defaultdict(list)
+        for path in walk_images(self.folder):
+            if not self._of_another_split(path):
+                below[path.name.lower()].append(path)
+        return dict(below)
 
     def _of_another_split(self, path: Path) -> bool:
         parents = path.relative_to(self.folder).parts[:-1]

@@ -7,7 +7,8 @@ import posixpath
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from frcnn_cli.data.formats.image_names import ImageFinder
@@ -39,8 +40,6 @@ class VocFolder:
         self.xml, self._twins = _xml_below(annotations, deep=annotations != images)
         self._finder = ImageFinder(images)
         self._listings: dict[str, dict[str, tuple[str, ...]]] = {}
-        self._below: dict[str, list[str]] | None = None
-        self._orphans: dict[str, list[str]] | None = None
 
     def source(self, stem: str) -> Path:
         """Returns the XML file of an id, whether it is there or not."""
@@ -70,7 +69,7 @@ class VocFolder:
             found = named
         else:
             found = own[0]
-        others = {*self._orphans_of(_name(found))}
+        others = {*self._orphans.get(_name(found), ())}
         if not own and self._has_own_xml(stem, found):
             others.add(_beside(stem, found))
         if others := others - {stem}:
@@ -114,12 +113,16 @@ class VocFolder:
         found = self._finder.find(filename) if filename else None
         if found is not None:
             return found.relative_to(self.images).as_posix()
-        if self._below is None:
-            self._below = defaultdict(list)
-            for image in walk_names(self.images):
-                self._below[_stem(_name(image)).lower()].append(image)
-        below = self._below.get(_name(stem).lower(), [])
-        return below[0] if len(below) == 1 else None
+        alike = self._by_name.get(_name(stem).lower(), [])
+        return alike[0] if len(alike) == 1 else None
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        """The images by their names in lower case, without endings."""
+        below = defaultdict(list)
+        for image in walk_names(self.images):
+            below[_stem(_name(image)).lower()].append(image)
+        return dict(below)
 
     def _guess(self, stem: str) -> str | None:
         """Returns the image that an XML file names, or that resembles its name."""
@@ -130,17 +133,12 @@ class VocFolder:
         """Returns whether an image that the XML `stem` names has an XML of its own name."""
         return _beside(stem, image) in self.xml
 
-    def _orphans_of(self, name: str) -> list[str]:
-        """Returns the XML files without an image of their own name that are of the image `name`."""
-        if self._orphans is None:
-            self._orphans = self._claimed(stem for stem in self.xml if not self._own(stem))
-        return self._orphans.get(name, [])
-
-    def _claimed(self, stems: Iterable[str]) -> dict[str, list[str]]:
-        """Returns the XML files by the image that they name, if it has another name than they."""
+    @cached_property
+    def _orphans(self) -> dict[str, list[str]]:
+        """The XML files without an image of their own name, by the image that they name."""
         claims = defaultdict(list)
-        for stem in stems:
-            name = _quick_filename(self.source(stem))
+        for stem in self.xml:
+            name = "" if self._own(stem) else _quick_filename(self.source(stem))
             if name and _stem(name) != _name(stem):
                 claims[name].append(stem)
         return dict(claims)
