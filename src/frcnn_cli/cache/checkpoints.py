@@ -113,9 +113,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
             ProposalConfig(tiles=decode_json(metadata.get("tiles", "0"))).tiles,
         )
     except (KeyError, ValueError, ConfigError) as error:
-        raise CheckpointError(
-            f"has unusable metadata ({error})", remedy="train or copy it again", file=path
-        ) from error
+        raise _damaged(path, f"has unusable metadata ({error})") from error
     require_finite(tensors, path)
     return tensors, info
 
@@ -252,16 +250,14 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "there is no such file", remedy=advice_on_missing(path), file=path
         ) from error
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(
-            f"is not a complete safetensors file ({error})",
-            remedy="train or copy it again",
-            file=path,
-        ) from error
+        raise _damaged(path, f"is not a complete safetensors file ({error})") from error
     if _SUM in metadata and metadata[_SUM] != _sum_of(tensors, metadata):
-        raise CheckpointError(
-            "is damaged: its checksum does not match", remedy="train or copy it again", file=path
-        )
+        raise _damaged(path, "is damaged: its checksum does not match")
     return tensors, metadata
+
+
+def _damaged(path: Path, problem: str) -> CheckpointError:
+    return CheckpointError(problem, remedy="train or copy it again", file=path)
 
 
 def _sum_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

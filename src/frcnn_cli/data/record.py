@@ -52,6 +52,10 @@ class Record:
     size: tuple[int, int] | None = None
     in_pixels: bool = True
 
+    def fault(self, problem: str, remedy: str) -> AnnotationError:
+        """Returns what is wrong with an object, as an error about `source`."""
+        return AnnotationError(problem, remedy=remedy, file=self.source)
+
 
 def clip(
     record: Record, size: tuple[int, int]
@@ -79,20 +83,10 @@ def clip(
         problem = _refusal(box, clipped[i], in_pixels=record.in_pixels)
         if problem:
             refused.append(
-                AnnotationError(
-                    f"{label} {problem.format(image)}",
-                    remedy="fix or remove the object",
-                    file=record.source,
-                )
+                record.fault(f"{label} {problem.format(image)}", "fix or remove the object")
             )
         elif moved[i]:
-            warnings.append(
-                AnnotationError(
-                    f"{label}, which leaves {image}",
-                    remedy="it is clipped",
-                    file=record.source,
-                )
-            )
+            warnings.append(record.fault(f"{label}, which leaves {image}", "it is clipped"))
     return clipped, refused, warnings
 
 
@@ -114,14 +108,9 @@ def without_repeats(record: Record) -> tuple[Record, list[AnnotationError]]:
     repeats, difficult = [], record.difficult.copy()
     for i, key in enumerate(zip(record.names, boxes, strict=True)):
         if (same := first.setdefault(key, i)) != i:
-            repeats.append(
-                AnnotationError(
-                    f"{record.places[i]} ({record.names[i]}) has the class and the box of "
-                    f"{record.places[same]}",
-                    remedy="it is used once",
-                    file=record.source,
-                )
-            )
+            label = f"{record.places[i]} ({record.names[i]})"
+            problem = f"{label} has the class and the box of {record.places[same]}"
+            repeats.append(record.fault(problem, "it is used once"))
             difficult[same] &= difficult[i]
     if not repeats:
         return record, []

@@ -42,25 +42,17 @@ class EntryFinder:
             DataError: it names neither, or nothing is in it.
         """
         if not isinstance(entry, str):
-            raise DataError(
-                f"has the entry {str(entry)[:60]!r}",
-                remedy="name a folder or a list",
-                file=self._path,
-            )
+            raise self._wrong(f"has the entry {str(entry)[:60]!r}", "name a folder or a list")
         place = self.place(entry)
         if place is None:
-            raise DataError(
+            raise self._wrong(
                 f"names {entry[:200]!r}, which is not in {self._root}",
-                remedy="put the images beside the file, and name their folder relative to it",
-                file=self._path,
+                "put the images beside the file, and name their folder relative to it",
             )
         found = sorted(walk_images(place)) if place.is_dir() else self._listed(place)
         if not found:
-            raise DataError(
-                f"names {entry[:200]!r}, which holds no images",
-                remedy="add images, or name another folder or list",
-                file=self._path,
-            )
+            remedy = "add images, or name another folder or list"
+            raise self._wrong(f"names {entry[:200]!r}, which holds no images", remedy)
         return [each.relative_to(self._root).as_posix() for each in found]
 
     def place(self, entry: str) -> Path | None:
@@ -84,15 +76,14 @@ class EntryFinder:
             else:
                 outside.append(line)
         if outside:
-            self.notes.append(
-                DataError(
-                    f"lists {len(outside):,} images outside of {self._root}, such as "
-                    f"{outside[0][:200]!r}",
-                    remedy="list paths relative to the data.yaml; they are not used",
-                    file=self._path,
-                )
-            )
+            number, example = f"{len(outside):,} images", f"{outside[0][:200]!r}"
+            problem = f"lists {number} outside of {self._root}, such as {example}"
+            remedy = "list paths relative to the data.yaml; they are not used"
+            self.notes.append(self._wrong(problem, remedy))
         return found
+
+    def _wrong(self, problem: str, remedy: str) -> DataError:
+        return DataError(problem, remedy=remedy, file=self._path)
 
     def _places(self, bases: Iterable[Path], entry: str) -> Iterator[Path]:
         """Yields where an entry may lead: from each base, then without its first folders.
