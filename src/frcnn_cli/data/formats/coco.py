@@ -50,6 +50,10 @@ class CocoFile:
     bad: Mapping[int, Sequence[str]]
     notes: tuple[DataError, ...]
 
+    def fault(self, problem: str, remedy: str) -> AnnotationError:
+        """Returns what is wrong with an entry, as an error about the file."""
+        return AnnotationError(problem, remedy=remedy, file=self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class CocoReader:
@@ -73,19 +77,15 @@ class CocoReader:
         finder = self.folders[key]
         image = finder.find(file.names[i])
         if image is None:
-            raise AnnotationError(
+            raise file.fault(
                 f"has no file for image {image_id}: {file.names[i][:200]!r} is not in "
                 f"{finder.folder}",
-                remedy="add the file or remove the entry",
-                file=file.path,
+                "add the file or remove the entry",
             )
         mine = slice(int(file.starts[i]), int(file.starts[i + 1]))
         names = tuple(file.categories[int(number)] for number in file.category_ids[mine])
         places = tuple(f"annotation {number}" for number in file.numbers[mine])
-        faults = tuple(
-            AnnotationError(problem, remedy="fix or remove it", file=file.path)
-            for problem in file.bad.get(i, ())
-        )
+        faults = tuple(file.fault(each, "fix or remove it") for each in file.bad.get(i, ()))
         return Record(
             image,
             file.path,

@@ -185,12 +185,11 @@ def _with_images(
         yield _Found(file, name, finders[hits.index(max(hits))])
         return
     unused(
-        AnnotationError(
+        file.fault(
             f"lists {len(file.names):,} images, and none of its images, such as "
             f"{file.names[0][:200] if file.names else ''!r}, is in "
             f"{', '.join(map(str, there)) or 'a folder beside it'}",
-            remedy=f"put them into {file.path.parent / 'images'}",
-            file=file.path,
+            f"put them into {file.path.parent / 'images'}",
         )
     )
 
@@ -253,11 +252,6 @@ def _categories(
     for file in files:
         for number, name in sorted(file.categories.items()):
             if ids.setdefault(name, number) != number:
-                notes.append(
-                    AnnotationError(
-                        f"category {name!r} has the ids {ids[name]} and {number}",
-                        remedy="they are taken for one class",
-                        file=file.path,
-                    )
-                )
+                problem = f"category {name!r} has the ids {ids[name]} and {number}"
+                notes.append(file.fault(problem, "they are taken for one class"))
     return tuple(sorted(ids, key=lambda name: (ids[name], name))), ids, tuple(notes)
