@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
             ProposalConfig(tiles=decode_json(metadata.get("tiles", "0"))).tiles,
         )
     except (KeyError, ValueError, ConfigError) as error:
-        raise _damaged(path, f"has unusable metadata ({error})") from error
+        raise damaged(path, f"has unusable metadata ({error})") from error
     require_finite(tensors, path)
     return tensors, info
 
@@ -250,13 +250,14 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "there is no such file", remedy=advice_on_missing(path), file=path
         ) from error
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise _damaged(path, f"is not a complete safetensors file ({error})") from error
+        raise damaged(path, f"is not a complete safetensors file ({error})") from error
     if _SUM in metadata and metadata[_SUM] != _sum_of(tensors, metadata):
-        raise _damaged(path, "is damaged: its checksum does not match")
+        raise damaged(path, "is damaged: its checksum does not match")
     return tensors, metadata
 
 
-def _damaged(path: Path, problem: str) -> CheckpointError:
+def damaged(path: Path, problem: str) -> CheckpointError:
+    """Returns the error about a checkpoint that cannot be used."""
     return CheckpointError(problem, remedy="train or copy it again", file=path)
 
 

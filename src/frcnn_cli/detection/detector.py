@@ -12,7 +12,7 @@ import torch
 
 from frcnn_cli.acceleration.inference import Inference, Lap
 from frcnn_cli.acceleration.onnx_inference import OnnxInference
-from frcnn_cli.cache.checkpoints import CheckpointInfo, load_checkpoint
+from frcnn_cli.cache.checkpoints import CheckpointInfo, damaged, load_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, InputConfig, ProposalConfig, SpeedConfig
 from frcnn_cli.detection.views import View
@@ -213,11 +213,8 @@ def load_model(path: Path) -> tuple[FastRCNN, CheckpointInfo]:
     except ConfigError as error:
         raise CheckpointError(error.problem, remedy=error.remedy, file=path) from error
     except RuntimeError as error:
-        raise CheckpointError(
-            f"its tensors are not those of {info.model.backbone} with {len(info.classes)} classes",
-            remedy="train or copy it again",
-            file=path,
-        ) from error
+        network = f"{info.model.backbone} with {len(info.classes)} classes"
+        raise damaged(path, f"its tensors are not those of {network}") from error
 
 
 def model_of(tensors: Mapping[str, torch.Tensor], info: CheckpointInfo) -> FastRCNN:
