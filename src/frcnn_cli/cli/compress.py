@@ -16,7 +16,6 @@ from frcnn_cli.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from frcnn_cli.cache.checkpoints import read_tiles
     from frcnn_cli.deploy.compress import Compression, RankTrial
 
 _PAPER = "VGG16 on VOC07 with ranks 1024 and 256: mAP 66.9 → 66.6, 0.32 s → 0.22 s (Table 4, K40)"
@@ -56,6 +55,7 @@ def compress(
         split: Split to score on, with --max-drop.
         images: Number of images to score on; 0: all.
     """
+    from frcnn_cli.cache.checkpoints import read_tiles
     from frcnn_cli.deploy.compress import Validation, compress_to, compress_within
     from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
     from frcnn_cli.runtime.device import pick_device
