@@ -22,6 +22,7 @@ from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.decoding import load_archive
 from frcnn_cli.detection.detector import LoadedDetector
 from frcnn_cli.detection.formats.registry import open_writer
+from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.prefetch import ImageTask, Prepared, prepare
 from frcnn_cli.model.suppression import suppress
@@ -77,7 +78,9 @@ class Features:
         )
         output = self.detector.forward([ready.views])
         handle.remove()
-        half = {"vectors": seen[0], "deltas": output.deltas}
+        model = self.detector.model
+        deltas = (output.deltas - model.delta_mean) / model.delta_std  # of one size, for float16
+        half = {"vectors": seen[0], "deltas": deltas}
         arrays = {name: tensor.half().numpy() for name, tensor in half.items()}
         part = path.with_suffix(".part")
         with part.open("wb") as stream:
@@ -171,7 +174,8 @@ def detect(
         out: the file.
     """
     model, config = features.detector.model, DetectConfig()
-    with open_writer("frcnn", out, classes=dataset.classes, checkpoint="SVMs on fc7") as writer:
+    context = WriterContext(dataset.classes, checkpoint="SVMs on fc7")
+    with open_writer("frcnn", out, context) as writer:
         for sample in samples:
             known = features.of(sample)
             count = len(known["boxes"]) - len(sample.boxes)
