@@ -21,14 +21,15 @@ demo: install  ## proposals, train, eval and detect on a small generated data se
 	$(BIN)/frcnn demo
 
 # Two test processes share two cores, so a thread pool that waits must not spin. A file's tests run in
-# one process, which keeps its fixtures. The limit is for a test that hangs, not a measure of speed.
+# one process, which keeps its fixtures. The tensors of the fast half are so small that one thread per
+# process is quicker than two. The limit is for a test that hangs, not a measure of speed.
 TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 export PYTEST_TIMEOUT ?= 900
 export OMP_WAIT_POLICY ?= PASSIVE
 
 test: install  ## run the tests, the fast ones first
-	$(PYTEST) -m 'not slow'
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTEST) -m 'not slow'
 	$(PYTEST) -m slow
 
 # 58 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 14 minutes.
