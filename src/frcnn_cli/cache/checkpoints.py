@@ -256,7 +256,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
-def damaged(path: Path, problem: str) -> CheckpointError:
+def damaged(path: Path | str, problem: str) -> CheckpointError:
     """Returns the error about a checkpoint that cannot be used."""
     return CheckpointError(problem, remedy="train or copy it again", file=path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.checkpoints import read_classes, read_safetensors, require_finite
+from frcnn_cli.cache.checkpoints import damaged, read_classes, read_safetensors, require_finite
 from frcnn_cli.errors import CheckpointError, count
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
@@ -53,9 +53,7 @@ def load_initial_weights(
     theirs = {n.removeprefix(_OURS): t for n, t in source.items() if n.startswith(_OURS)}
     _fill(model, theirs or _converted(model, source, backbone, choice), choice)
     if theirs and (missing := sorted(model.backbone.state_dict().keys() - theirs)):
-        raise CheckpointError(
-            f"has no tensor {_OURS}{missing[0]}", remedy="train or copy it again", file=choice
-        )
+        raise damaged(choice, f"has no tensor {_OURS}{missing[0]}")
     if known := _known_rows(classes, choice):
         _fill_known_classes(model, known, source, choice)
 
@@ -153,16 +151,12 @@ def _class_layers(
         "delta_std": (4,),
     }
     for name, shape in shapes.items():
-        found = tuple(source[name].shape) if name in source else None
+        if name not in source:
+            raise damaged(choice, f"has no tensor {name}")
+        found = tuple(source[name].shape)
         if found != shape:
             known = count(rows - 1, "class")
-            raise CheckpointError(
-                f"has no tensor {name}"
-                if found is None
-                else f"tensor {name} has shape {found}, its {known} {shape}",
-                remedy="train or copy it again",
-                file=choice,
-            )
+            raise damaged(choice, f"tensor {name} has shape {found}, its {known} {shape}")
     layers = {name: source[name] for name in shapes}
     require_finite(layers, choice)
     return {name: tensor.float() for name, tensor in layers.items()}
