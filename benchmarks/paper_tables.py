@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from paper import svm
 from paper.commands import RATIOS, Budget, Workplace, frcnn
 from processor import processor
 
@@ -117,6 +116,8 @@ def without_boxes(checkpoint: Path) -> Path:
 
 def with_svms(place: Workplace, checkpoint: Path) -> None:
     """Detects with SVMs on the features of `checkpoint`."""
+    from paper import svm  # noqa: PLC0415  scikit-learn, which no other table needs
+
     cache = Cache(place.cache)
     dataset = open_dataset(place.data, cache)
     detector = LoadedDetector.load(checkpoint, torch.device("cpu"))

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -80,9 +81,14 @@ def load_image(path: Path | str | bytes) -> Pixels:
     with _opened(path if isinstance(path, bytes) else Path(path)) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # whose other frames are views and previews
-            name = "the image" if isinstance(path, bytes) else path
-            log.warning("%s: has %d frames or pages; the first is used", name, frames)
+            _warn_of_frames("the image" if isinstance(path, bytes) else str(path), frames)
         return _upright(image)
+
+
+@cache
+def _warn_of_frames(name: str, frames: int) -> None:
+    """Says it once per image, which is read again for its picture and in each epoch."""
+    log.warning("%s: has %d frames or pages; the first is used", name, frames)
 
 
 def upright_pixels(image: Image.Image) -> Pixels:

@@ -60,6 +60,7 @@ def bench(
         onnx: Also measure this export of the detector in onnxruntime and OpenVINO.
         out: Write the figures as JSON.
     """
+    from frcnn_cli.cli.benchmark.table import bench_table
     from frcnn_cli.data.image_files import find_images
     from frcnn_cli.deploy.benchmark import measure
     from frcnn_cli.deploy.benchmark_runner import BenchConfig
@@ -86,8 +87,6 @@ def bench(
             progress=report,
         )
     data = _as_data(result, info, weights, describe(device))
-    from frcnn_cli.cli.benchmark.table import bench_table
-
     context.terminal.result(data, bench_table(result, data), is_table=True)
     if out is not None:
         write_json(out, data)
