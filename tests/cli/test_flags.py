@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 import typer
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from frcnn_cli.cli import options
 from frcnn_cli.cli.app import app
 from frcnn_cli.config import Config, InputConfig, ModelConfig, TrainConfig, override
-from frcnn_cli.config.fields import Flag
+from frcnn_cli.config.fields import Flag, Setting
 from frcnn_cli.config.recipes import nearest
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.training.runs.events import TrainStart
@@ -26,8 +26,6 @@ FLAGGED = {
     for section in (ModelConfig, InputConfig, TrainConfig)
     for name, each in options.flagged(section).items()
 }
-OTHER = {"precision": "float32", "eval_split": "test", "stage_wise": True, "flip_prob": 0.25}
-"""Values that are not the default, of settings that are not numbers or have little room."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,23 @@ class Made(Config):
     """Strength of what is made, with `backquotes`."""
     silent: int = 3
     """It has no flag."""
+
+
+def another_value(setting: Setting) -> Any:
+    """Returns a value other than the default that the type of the field allows."""
+    default = setting.default
+    kind, *rest = get_args(setting.hint)
+    if get_origin(kind) is Literal:
+        return next(value for value in get_args(kind) if value != default)
+    if kind in (bool, str):
+        return not default if kind is bool else f"{default}2"
+    limits = next((each for each in rest if isinstance(each, Meta)), Meta())
+    low, high = (
+        next((end for end in ends if end is not None), default + beyond)
+        for ends, beyond in (((limits.ge, limits.gt), -2), ((limits.le, limits.lt), 2))
+    )
+    farther = max(low, high, key=lambda end: abs(end - default))
+    return farther if kind is int else (default + farther) / 2
 
 
 def run(*words: str) -> tuple[Any, list[dict[str, Any]]]:
@@ -80,7 +95,6 @@ def test_every_marked_setting_is_an_option_of_train_and_on_its_page(name: str) -
 def test_every_marked_setting_is_checked_and_shown_at_the_start(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is "):
         override(TrainConfig(), {name: ()})
-    value = OTHER.get(name) or 2 * FLAGGED[name].default + 1
-    changed = override(TrainConfig(), {name: value})
+    changed = override(TrainConfig(), {name: another_value(FLAGGED[name])})
     shown = {each.name for each in fields(TrainStart)} | nearest(changed, "vgg16")[1].keys()
     assert name in shown or name == "epochs"  # shown as the steps that they take

@@ -14,6 +14,7 @@ import inspect
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -37,6 +38,16 @@ _LARGEST, _LARGEST_WHOLE = 1e300, 2**63
 _SHOWN_CHARACTERS = 60
 
 ConfigT = TypeVar("ConfigT", bound="Config")
+
+
+class Panel(StrEnum):
+    """Headings in the help of a command under which its options are listed."""
+
+    NETWORK = "Network"
+    SEARCH = "Search"
+    IMAGES = "Images"
+    SCHEDULE = "Schedule"
+    EVALUATION = "Checkpoints and evaluation"
 
 
 class ContradictionError(ConfigError):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from frcnn_cli.config.fields import Amount, Config, Count, Flag, Fraction, Side, agree
+from frcnn_cli.config.fields import Amount, Config, Count, Flag, Fraction, Panel, Side, agree
 from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
@@ -20,7 +20,6 @@ DetectionFormat = Literal["frcnn", "coco", "voc", "yolo"]
 OutputFormat = Literal["frcnn", "coco", "voc", "yolo", "jsonl", "csv"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-_NETWORK, _SEARCH, _IMAGES = "Network", "Search", "Images"
 _SMALLEST_TILE = 64
 
 
@@ -28,22 +27,22 @@ _SMALLEST_TILE = 64
 class ProposalConfig(Config):
     """How regions are searched; what decides the boxes is part of the cache key."""
 
-    preset: Annotated[Preset, Flag("NAME", _SEARCH)] = "fast"
+    preset: Annotated[Preset, Flag("NAME", Panel.SEARCH)] = "fast"
     """fast, quality or single (OpenCV's strategies), or paper (R-CNN's MATLAB setting)."""
-    engine: Annotated[Engine, Flag("NAME", _SEARCH)] = "fast"
+    engine: Annotated[Engine, Flag("NAME", Panel.SEARCH)] = "fast"
     """fast, compiled by numba at first use; opencv: the same boxes from OpenCV itself; imported:
     what `frcnn proposals --import` kept."""
-    max_proposals: Annotated[Count, Flag("N", _SEARCH)] = 2000
+    max_proposals: Annotated[Count, Flag("N", Panel.SEARCH)] = 2000
     """Max proposals per image, best first (§4.1 uses about 2,000); 0: all."""
-    max_side: Annotated[Count, Flag("PIXELS", _SEARCH)] = 500
+    max_side: Annotated[Count, Flag("PIXELS", Panel.SEARCH)] = 500
     """Images with a longer side are shrunk for the search; 0: never."""
-    seed: Annotated[Count, Flag("N", _SEARCH)] = 0
+    seed: Annotated[Count, Flag("N", Panel.SEARCH)] = 0
     """Seed of the order of the boxes; it does not change the set."""
-    time_limit: Annotated[Amount, Flag("SECONDS", _SEARCH, "300")] = 300.0
+    time_limit: Annotated[Amount, Flag("SECONDS", Panel.SEARCH, "300")] = 300.0
     """Seconds after which the search of one image is given up; 0: never."""
-    imported: Annotated[str, Flag("NAME", _SEARCH)] = "default"
+    imported: Annotated[str, Flag("NAME", Panel.SEARCH)] = "default"
     """Name of the imported proposals; used with engine "imported" alone."""
-    tiles: Annotated[Count, Flag("PIXELS", _SEARCH)] = 0
+    tiles: Annotated[Count, Flag("PIXELS", Panel.SEARCH)] = 0
     """Side of the overlapping windows in which a larger image is searched, trained on and detected
     too, each as an image of its own; `max_proposals` and `max_per_image` are then per window. 0: no
     windows."""
@@ -66,12 +65,12 @@ class ProposalConfig(Config):
 class ModelConfig(Config):
     """What network is built."""
 
-    backbone: Annotated[str, Flag("NAME", _NETWORK)] = "efficientnet_lite0"
+    backbone: Annotated[str, Flag("NAME", Panel.NETWORK)] = "efficientnet_lite0"
     """efficientnet_lite0, resnet50, the paper's vgg16 (L), vgg_cnn_m_1024 (M) or alexnet (S; §4),
     or timm/NAME, a network of timm."""
-    pool: Annotated[Pool, Flag("NAME", _NETWORK)] = "roi_pool"
+    pool: Annotated[Pool, Flag("NAME", Panel.NETWORK)] = "roi_pool"
     """roi_pool: RoI max pooling (§2.1); roi_align: RoIAlign (Mask R-CNN §3)."""
-    finetune_from: Annotated[str, Flag("LAYER", _NETWORK, "the backbone's")] = ""
+    finetune_from: Annotated[str, Flag("LAYER", Panel.NETWORK, "the backbone's")] = ""
     """First layer that is trained, such as conv3_1 (§4.5); all trains everything, "" is the
     backbone's default."""
     fc6_rank: Count = 0
@@ -92,7 +91,7 @@ class ModelConfig(Config):
 class InputConfig(Config):
     """How images are resized for the network (§4: short side 600, long side at most 1000)."""
 
-    short_side: Annotated[Side, Flag("PX", _IMAGES, "the recipe's")] = 600
+    short_side: Annotated[Side, Flag("PX", Panel.IMAGES, "the recipe's")] = 600
     """Pixels of the shorter side. The flag of train sets it for training too."""
     long_side: Side = 1000
     """Cap on the longer side, pixels; it wins over `short_side`."""

@@ -14,14 +14,13 @@ from frcnn_cli.config.fields import (
     Flag,
     Fraction,
     FractionBelowOne,
+    Panel,
     PositiveFloat,
     PositiveInt,
     Side,
     agree,
 )
 
-_SCHEDULE, _EVALUATION = "Schedule", "Checkpoints and evaluation"
-_AUGMENTATION = "Images"
 _RECIPE = "the recipe's"
 
 
@@ -31,7 +30,7 @@ class OptimizerConfig(Config):
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum (§2.3), or AdamW."""
-    lr: Annotated[PositiveFloat, Flag("RATE", _SCHEDULE, _RECIPE)] = 0.001
+    lr: Annotated[PositiveFloat, Flag("RATE", Panel.SCHEDULE, _RECIPE)] = 0.001
     """Learning rate of the first steps, for `images_per_batch` images per step (§2.3)."""
     backbone_lr_factor: Amount = 1.0
     """Factor on `lr` for the layers before RoI pooling (1 in the paper)."""
@@ -55,9 +54,11 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """How many steps are taken, of how many images, and how the learning rate changes."""
 
-    iterations: Annotated[PositiveInt, Flag("N", _SCHEDULE, _RECIPE, when_resumed=True)] = 40_000
+    iterations: Annotated[PositiveInt, Flag("N", Panel.SCHEDULE, _RECIPE, when_resumed=True)] = (
+        40_000
+    )
     """Steps of the optimiser."""
-    epochs: Annotated[Amount, Flag("N", _SCHEDULE, _RECIPE, when_resumed=True)] = 0.0
+    epochs: Annotated[Amount, Flag("N", Panel.SCHEDULE, _RECIPE, when_resumed=True)] = 0.0
     """Passes over the images; where they take more steps than `iterations`, these count."""
     images_per_batch: PositiveInt = 2
     """Images per step, N (§2.3)."""
@@ -69,7 +70,7 @@ class ScheduleConfig(Config):
     """Factor of a drop (§2.3)."""
     warmup_steps: Count = 0
     """Steps of linear warm-up from a tenth of the rate (none in the paper)."""
-    stage_wise: Annotated[bool, Flag("", _SCHEDULE)] = False
+    stage_wise: Annotated[bool, Flag("", Panel.SCHEDULE)] = False
     """First half of the steps: classes, no boxes. Second half: the box layer alone (§5.1, Table 6).
     The flag doubles the steps of the recipe; `iterations` counts both halves."""
 
@@ -122,13 +123,13 @@ class LossConfig(Config):
 class AugmentationConfig(Config):
     """How an image is changed and resized before it is trained on."""
 
-    flip_prob: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.5
+    flip_prob: Annotated[Fraction, Flag("P", Panel.IMAGES, _RECIPE)] = 0.5
     """Probability of a left-right flip (§2.3)."""
     flip_copies: bool = False
     """Every image twice in each pass, once flipped, and none drawn (Caffe release)."""
-    crop_prob: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.0
+    crop_prob: Annotated[Fraction, Flag("P", Panel.IMAGES, _RECIPE)] = 0.0
     """Probability of a random crop, sides at least half the image's (none in the paper)."""
-    photometric: Annotated[Fraction, Flag("P", _AUGMENTATION, _RECIPE)] = 0.0
+    photometric: Annotated[Fraction, Flag("P", Panel.IMAGES, _RECIPE)] = 0.0
     """Brightness, contrast and saturation times 1 ± this at most; 0 leaves them (the paper)."""
     short_sides: Annotated[tuple[Side, ...], Meta(min_length=1)] = (600,)
     """One of these scales (pixels of the short side) is drawn for each image (§2.4)."""
@@ -140,19 +141,19 @@ class AugmentationConfig(Config):
 class ValidationConfig(Config):
     """When a run is saved and scored, and on what."""
 
-    checkpoint_every: Annotated[PositiveInt, Flag("N", _EVALUATION, _RECIPE, when_resumed=True)] = (
-        500
-    )
+    checkpoint_every: Annotated[
+        PositiveInt, Flag("N", Panel.EVALUATION, _RECIPE, when_resumed=True)
+    ] = 500
     """Steps between checkpoints."""
-    eval_every: Annotated[Count, Flag("N", _EVALUATION, when_resumed=True)] = 0
+    eval_every: Annotated[Count, Flag("N", Panel.EVALUATION, when_resumed=True)] = 0
     """Steps between evaluations on `eval_split`; 0 evaluates at each checkpoint."""
-    eval_split: Annotated[str, Flag("NAME", _EVALUATION, when_resumed=True)] = "val"
+    eval_split: Annotated[str, Flag("NAME", Panel.EVALUATION, when_resumed=True)] = "val"
     """Images that choose the best checkpoint, where none of them is trained on."""
     validation_images: Count = 200
     """Images of `eval_split` scored at each evaluation, spread over it; 0: none."""
     final_eval: bool = True
     """At its end a run is scored on all of `eval_split`, or else of `test`, if that is held out."""
-    patience: Annotated[Count, Flag("N", _EVALUATION, when_resumed=True)] = 0
+    patience: Annotated[Count, Flag("N", Panel.EVALUATION, when_resumed=True)] = 0
     """Evaluations without a better mAP after which the run ends; 0 never ends it."""
 
 
@@ -169,9 +170,11 @@ class TrainConfig(Config):
     loss: LossConfig = field(default_factory=LossConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    precision: Annotated[Literal["auto", "float32", "bfloat16"], Flag("NAME", _SCHEDULE)] = "auto"
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], Flag("NAME", Panel.SCHEDULE)] = (
+        "auto"
+    )
     """Precision of the forward pass; auto is bfloat16 if the device supports it, else float32."""
-    seed: Annotated[Count, Flag("N", _SCHEDULE)] = 0
+    seed: Annotated[Count, Flag("N", Panel.SCHEDULE)] = 0
     """Seed of all random numbers: initialisation, order, flips, scales, RoIs and dropout."""
 
     def __post_init__(self) -> None:

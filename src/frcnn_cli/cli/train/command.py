@@ -20,6 +20,7 @@ from frcnn_cli.cli.terminal import FAILED, INTERRUPTED, SOME_FAILED, Terminal
 from frcnn_cli.cli.text import count, duration, facts, from_score
 from frcnn_cli.cli.train.job import new_job, resumed_job, scaling
 from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig, TrainConfig
+from frcnn_cli.config.fields import Panel
 from frcnn_cli.config.recipes import RecipeName
 from frcnn_cli.errors import FrcnnError
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from frcnn_cli.training.runs.folder import RunFolder
     from frcnn_cli.training.runs.job import TrainJob
 
-_NETWORK, _SCHEDULE, _EVALUATION = "Network", "Schedule", "Checkpoints and evaluation"
-"""Headings of the help."""
 _LOGGER = logging.getLogger(__name__)
 
 EXAMPLES = """[bold]Examples[/]
@@ -61,15 +60,19 @@ def train(
     split: Annotated[
         str | None, option("NAME", default="trainval; train where the data has val but no test")
     ] = None,
-    weights: Annotated[str, option("WHAT", panel=_NETWORK)] = "imagenet",
-    recipe_name: Annotated[RecipeName, option("NAME", "--recipe", panel=_SCHEDULE)] = "default",
+    weights: Annotated[str, option("WHAT", panel=Panel.NETWORK)] = "imagenet",
+    recipe_name: Annotated[
+        RecipeName, option("NAME", "--recipe", panel=Panel.SCHEDULE)
+    ] = "default",
     batch: Annotated[
-        int | None, option("N", "--batch", default="2 per process", min=1, panel=_SCHEDULE)
+        int | None, option("N", "--batch", default="2 per process", min=1, panel=Panel.SCHEDULE)
     ] = None,
-    no_box_regression: Annotated[bool, switch("--no-box-regression", panel=_SCHEDULE)] = False,
-    scales: Annotated[str | None, option("N,N,…", default="the recipe's", panel=_SCHEDULE)] = None,
+    no_box_regression: Annotated[bool, switch("--no-box-regression", panel=Panel.SCHEDULE)] = False,
+    scales: Annotated[
+        str | None, option("N,N,…", default="the recipe's", panel=Panel.SCHEDULE)
+    ] = None,
     tiles: Annotated[int | None, options.flag(ProposalConfig, "tiles")] = None,
-    tensorboard: Annotated[bool, switch("--tensorboard", panel=_EVALUATION)] = False,
+    tensorboard: Annotated[bool, switch("--tensorboard", panel=Panel.EVALUATION)] = False,
     run: Annotated[str | None, option("NAME", default="the backbone and a number")] = None,
     resume: Annotated[bool, switch("--resume")] = False,
     dry_run: Annotated[bool, switch("--dry-run")] = False,
