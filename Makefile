@@ -22,10 +22,9 @@ demo: install  ## proposals, train, eval and detect on a small generated data se
 
 # Two test processes share two cores, so a thread pool that waits must not spin. A file's tests run in
 # one process, which keeps its fixtures. The tensors of the fast half are so small that one thread per
-# process is quicker than two. The limit is for a test that hangs, not a measure of speed.
+# process is quicker than two.
 TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
-export PYTEST_TIMEOUT ?= 900
 export OMP_WAIT_POLICY ?= PASSIVE
 
 test: install  ## run the tests, the fast ones first

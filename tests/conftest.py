@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from tests.support.gpu_usage import PretendGPU
+    from support.gpu_usage import PretendGPU
 
 # A busy machine is no failure: examples have no deadline. Each run draws others.
 hypothesis.settings.register_profile("frcnn", deadline=None, max_examples=50)
@@ -97,7 +97,7 @@ def shared_data() -> Path:
 @pytest.fixture
 def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> PretendGPU:
     """A GPU that exists in this test only, whose `cuda:0` counts operations, waits and copies."""
-    from tests.support import pretend_cuda
+    from support import pretend_cuda
 
     return pretend_cuda.install(monkeypatch)
 

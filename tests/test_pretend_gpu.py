@@ -6,8 +6,9 @@ import copy
 
 import pytest
 import torch
-from tests.support.pretend_gpu import MixedDevicesError, PretendGPU
 from torch import nn
+
+from support.pretend_gpu import MixedDevicesError, PretendGPU
 
 
 def test_it_trains_as_the_cpu_does_and_refuses_tensors_of_the_cpu(pretend_gpu: PretendGPU) -> None:

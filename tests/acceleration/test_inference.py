@@ -98,7 +98,7 @@ def test_rois_of_the_same_cells_get_the_same_bits() -> None:
 def test_few_rois_at_a_time_and_none(monkeypatch: pytest.MonkeyPatch) -> None:
     model = livelier(build_model(ModelConfig(), 3))
     whole = outputs(model, PLAIN)
-    monkeypatch.setitem(inference._POOLED_BYTES, "cpu", 1)
+    monkeypatch.setitem(inference.POOLED_BYTES, "cpu", 1)
     monkeypatch.setattr(inference, "ROWS", 4)
     torch.testing.assert_close(
         outputs(model, PLAIN).class_logits, whole.class_logits, rtol=1e-5, atol=1e-6

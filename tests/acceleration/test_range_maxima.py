@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.support.rois import random_rois
 
 from frcnn_cli.acceleration.range_maxima import StackedMaxima, bin_maxima
 from frcnn_cli.model.roi_pool import cell_corners, roi_pool
+from support.rois import random_rois
 
 ODD = torch.tensor(
     [

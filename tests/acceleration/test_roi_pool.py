@@ -9,13 +9,13 @@ from types import ModuleType
 
 import pytest
 import torch
-from tests.support import tiny
-from tests.support.pretend_gpu import PretendGPU
-from tests.support.rois import random_rois
 from torch import Tensor
 
 from frcnn_cli.acceleration import roi_pool
 from frcnn_cli.model.roi_pool import bin_maxima_by_crops, cell_corners, sum_into_cells
+from support import tiny
+from support.pretend_gpu import PretendGPU
+from support.rois import random_rois
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -69,7 +69,7 @@ def test_triton_compiles_for_gpus(capability: int) -> None:
     indices = {"images": "*i32", "corners": "*i32", "winners": "*i64"}
     constants = {"size": 7, "block": 128}
     types = numbers | floats | indices | dict.fromkeys(constants, "constexpr")
-    for kernel in (kernels._bin_maxima, kernels._sum_into_cells):
+    for kernel in (kernels.bin_maxima_kernel, kernels.sum_into_cells_kernel):
         signature = {name: types[name] for name in kernel.arg_names}
         source = triton.compiler.ASTSource(kernel, signature, constants)
         made = triton.compile(source, target=compiler.GPUTarget("cuda", capability, 32))

@@ -9,12 +9,12 @@ from typing import Any
 import matplotlib
 import pytest
 from PIL import Image
-from tests.support.pretend_gpu import PretendGPU
 
 from frcnn_cli.deploy import compress, flops
 from frcnn_cli.detection.detector import BUNDLED
 from support.commands import frcnn
 from support.datasets import xml
+from support.pretend_gpu import PretendGPU
 
 pytestmark = pytest.mark.slow
 SETTINGS = """

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.pretend_gpu import PretendGPU
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig, SpeedConfig
@@ -24,6 +23,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.records import DetectedImage, Sample
 from support import tiny
+from support.pretend_gpu import PretendGPU
 
 SIZES = [(64, 80), (80, 64), (64, 80), (64, 79), (64, 80), (48, 40)]
 """Heights and widths; the fourth is padded to the first one's size."""

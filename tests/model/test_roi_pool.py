@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
-from tests.support.rois import random_rois
 
 from frcnn_cli.model.roi_pool import roi_pool
+from support.rois import random_rois
 
 
 def test_forward_and_gradient_by_hand() -> None:

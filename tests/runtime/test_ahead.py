@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from frcnn_cli.runtime.ahead import run_in_order
 from frcnn_cli.runtime.process_pool import Work, WorkerDied
+from support.waiting import wait_until
 
 
 def work(task: int | Path) -> int:
     """Squares a number; a file is waited for, and -1 is fatal."""
     if isinstance(task, Path):
-        while not task.exists():
-            time.sleep(0.01)
+        wait_until(task.exists)
         return 0
     if task < 0:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.support.gpu_usage import PretendGPU
 
 from frcnn_cli.errors import DeviceError
 from frcnn_cli.runtime import device
 from frcnn_cli.runtime.device import fetch_later, named_device, pick_device
+from support.gpu_usage import PretendGPU
 
 
 @pytest.mark.parametrize(

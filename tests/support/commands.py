@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from frcnn_cli.cli.app import main
@@ -91,3 +92,9 @@ def has_content(file: Path) -> bool:
 def trained_run(project: Path) -> Path:
     """The folder of the only run of the fixture `project`."""
     return project / ".frcnn" / "runs" / "efficientnet_lite0-1"
+
+
+def metrics(project: Path) -> list[dict[str, Any]]:
+    """The rows of that run's metrics.jsonl."""
+    lines = (trained_run(project) / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.gpu_usage import PretendGPU
-from tests.support.pretend_gpu import (
+from torch import Tensor, nn
+
+from support.gpu_usage import PretendGPU
+from support.pretend_gpu import (
     CUDA,
     FACTORIES,
     GPU,
@@ -19,7 +21,6 @@ from tests.support.pretend_gpu import (
     moved,
     pinned,
 )
-from torch import Tensor, nn
 
 
 class _Autocast(torch.autocast):

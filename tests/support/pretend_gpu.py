@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any
 
 import torch
-from tests.support.gpu_usage import PretendGPU
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
+
+from support.gpu_usage import PretendGPU
 
 CUDA = torch.device("cuda", 0)
 _FREE = (

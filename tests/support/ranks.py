@@ -43,6 +43,6 @@ if __name__ == "__main__":
     from frcnn_cli.cli.app import main
     from frcnn_cli.training.distributed import context, watch
 
-    context._SILENCE = timedelta(seconds=6)
-    watch._PERIOD, watch._GRACE = 0.5, 2.0
+    context.HEARTBEAT_TIMEOUT = timedelta(seconds=6)
+    watch.HEARTBEAT_SECONDS, watch.GRACE_SECONDS = 0.5, 2.0
     main()

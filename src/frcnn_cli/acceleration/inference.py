@@ -24,7 +24,7 @@ from frcnn_cli.runtime.device import compute_dtype, wide_dtype
 Lap = Callable[[str], None]
 """`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
 
-_POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
+POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Maximum size of the pooled RoIs that are processed at once."""
 _FEWEST_BYTES = 8 << 20
 """Where a GPU has no memory for so many, less would not help."""
@@ -51,7 +51,7 @@ class Inference:
         self.dtype = compute_dtype(speed.precision, self.device)
         self._speed = speed
         self._model = model.eval()
-        self._pooled_bytes = _POOLED_BYTES[self.device.type]
+        self._pooled_bytes = POOLED_BYTES[self.device.type]
         backbone = model.backbone
         if speed.precision == "auto" and self.dtype == torch.float16 and not _fits(backbone):
             self.dtype = wide_dtype(self.device)
@@ -109,7 +109,7 @@ class Inference:
     def shrink(self) -> bool:
         """Halves how many RoIs are processed at once; returns False where they are few already."""
         if self._pooled_bytes <= _FEWEST_BYTES:
-            self._pooled_bytes = _POOLED_BYTES[self.device.type]  # the next image may be smaller
+            self._pooled_bytes = POOLED_BYTES[self.device.type]  # the next image may be smaller
             return False
         self._pooled_bytes //= 2
         return True

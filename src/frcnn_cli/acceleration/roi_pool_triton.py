@@ -29,7 +29,7 @@ def bin_maxima(
     if winners.numel():
         block = min(triton.next_power_of_2(channels), _CHANNELS)
         with torch.cuda.device_of(cells):  # type: ignore[no-untyped-call]  # where Triton launches
-            _bin_maxima[len(corners) * size * size, triton.cdiv(channels, block)](
+            bin_maxima_kernel[len(corners) * size * size, triton.cdiv(channels, block)](
                 *(cells, images.int(), corners.int(), values, winners),
                 *(batch * height * width, height, width, channels),
                 size,
@@ -57,7 +57,7 @@ def sum_into_cells(
     sums = grads.new_empty(batch, height, width, channels, dtype=torch.float32)
     block = min(triton.next_power_of_2(channels), _CHANNELS)
     with torch.cuda.device_of(grads):  # type: ignore[no-untyped-call]
-        _sum_into_cells[batch * height * width, triton.cdiv(channels, block)](
+        sum_into_cells_kernel[batch * height * width, triton.cdiv(channels, block)](
             *(grads, places, images.int(), corners.int(), sums),
             *(len(corners), height, width, channels),
             grad.shape[-1],
@@ -67,7 +67,7 @@ def sum_into_cells(
 
 
 @triton.jit
-def _bin_maxima(
+def bin_maxima_kernel(
     cells,
     images,
     corners,
@@ -110,7 +110,7 @@ def _bin_maxima(
 
 
 @triton.jit
-def _sum_into_cells(
+def sum_into_cells_kernel(
     grads,
     winners,
     images,

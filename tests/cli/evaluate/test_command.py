@@ -10,7 +10,7 @@ import pytest
 
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.scenes import CLASSES
-from support.commands import frcnn, trained_run
+from support.commands import frcnn, metrics, trained_run
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,12 @@ def test_eval_takes_the_newest_detector(project: Path) -> None:
     assert report["images"] == 4
     assert set(report["classes"]) == set(CLASSES)
     assert "efficientnet_lite0-1" in done.stderr
+
+
+def test_eval_scores_a_run_as_its_training_did(project: Path) -> None:
+    done = frcnn(project, "eval", "--split", "val", "--json")
+    score = metrics(project)[-1]["final_map"]
+    assert json.loads(done.stdout)["map"] == pytest.approx(score, abs=1e-6)
 
 
 def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from frcnn_cli.cache.checkpoints import load_checkpoint
 from frcnn_cli.data.images import image_size
 from frcnn_cli.data.scenes import CLASSES
-from support.commands import SETTINGS, frcnn, has_content, start, trained_run
+from support.commands import SETTINGS, frcnn, has_content, metrics, start, trained_run
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def test_a_run_leaves_what_it_should(project: Path) -> None:
     _, info = load_checkpoint(run / "best.safetensors")
     assert info.classes == CLASSES
     assert info.input.short_side == 96
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = metrics(project)
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     assert [row["step"] for row in rows if "map" in row] == [2, 4]
     resolved = json.loads((run / "config.json").read_text())

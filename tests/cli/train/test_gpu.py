@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.pretend_gpu import PretendGPU
 
 from frcnn_cli.model.backbones import vgg16
 from support.commands import SETTINGS, frcnn
+from support.pretend_gpu import PretendGPU
 
 WORDS = ("train", "--split", "train", "--backbone", "vgg16", "--weights", "none")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.gpu_usage import PretendGPU, Usage
 from torch import Tensor
 
 from frcnn_cli.config import ModelConfig, TrainConfig
@@ -25,6 +24,7 @@ from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.engine.state import last_whole_state, trainer_state
 from frcnn_cli.training.engine.step import NotFiniteError, StepInputs, TrainStep
 from support import tiny
+from support.gpu_usage import PretendGPU, Usage
 from support.settings import changed, train_config
 
 CUDA = torch.device("cuda", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ from support import tiny
 from support.settings import train_config
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+class Clock:
+    """A clock that advances by `tick` seconds each time that it is read."""
+
+    def __init__(self, tick: float) -> None:
+        self.perf_counter = self.thread_time = itertools.count(0.0, tick).__next__
 
 
 @pytest.mark.parametrize(
@@ -92,9 +100,11 @@ def test_the_optimiser_and_the_checkpoints_are_counted(
 ) -> None:
     monkeypatch.setattr(Trainer, "measure", lambda *_: 20.0)
     monkeypatch.setattr(Trainer, "measure_update", lambda *_: 5.0)
+    monkeypatch.setattr(module, "all_cores", lambda: 4)
+    monkeypatch.setattr(module, "time", Clock(0.5))
     trainer = Trainer(tiny.model(), train_config(iterations=7, checkpoint_every=3), CPU)
     cost = estimate(trainer, tiny.batch, tmp_path)
-    assert 25 <= cost.seconds_a_step < 26
+    assert cost.seconds_a_step == 20 + 5 + 0.5 / 4  # loading takes one of four cores
     assert cost.checkpoints == 3
     assert cost.seconds == 7 * cost.seconds_a_step + 3 * cost.seconds_a_checkpoint
 

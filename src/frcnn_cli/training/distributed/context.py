@@ -30,8 +30,8 @@ _EXCHANGE_TIMEOUT = timedelta(days=2)
 """Of sums and objects: the other ranks wait for a region search, which may take so long."""
 STEP_TIMEOUT = timedelta(minutes=10)
 """Of gradients: all ranks start a step together."""
-_SILENCE = timedelta(seconds=40)
-"""After which a rank that takes no part in a heartbeat is lost."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=40)
+"""Time after which a rank that takes no part in a heartbeat counts as lost."""
 
 
 class RankLostError(TrainingError):
@@ -163,7 +163,7 @@ def connected(device: torch.device) -> Iterator[DistributedContext]:
     try:
         dist.init_process_group(backend, timeout=STEP_TIMEOUT)
         group = dist.new_group(backend="gloo", timeout=_EXCHANGE_TIMEOUT)
-        heartbeats = dist.new_group(backend="gloo", timeout=_SILENCE)
+        heartbeats = dist.new_group(backend="gloo", timeout=HEARTBEAT_TIMEOUT)
     # torch's store raises whatever the answers of another program on its port lead to.
     except (OSError, RuntimeError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise not_connected(error) from error

@@ -22,8 +22,9 @@ from frcnn_cli.training.distributed.context import DistributedContext
 
 LOST = 75
 """Exit code of a process that ends because another one ended."""
-_PERIOD = 5.0
-_GRACE = 5.0
+HEARTBEAT_SECONDS = 5.0
+"""Pause between two heartbeats."""
+GRACE_SECONDS = 5.0
 """Seconds in which the main thread may notice the same and end by itself."""
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ def _watch(context: DistributedContext, on_loss: Callable[[], None], over: threa
     try:
         ended = torch.zeros(1)
         while ended < context.world_size:
-            over.wait(_PERIOD)
+            over.wait(HEARTBEAT_SECONDS)
             ended.fill_(over.is_set())
             dist.all_reduce(ended, group=context.heartbeats)
     except RuntimeError as error:
-        if over.wait(_GRACE):
+        if over.wait(GRACE_SECONDS):
             return
         _LOGGER.debug("%s", error)
         _LOGGER.warning("another process of the run ended or stopped, which ends this one")
