@@ -48,6 +48,9 @@ def count(number: int, noun: str) -> str:
 class FrcnnError(Exception):
     """An error of the user's or of the data's, in one line: `file: problem; remedy`.
 
+    Pickle, which carries errors between processes, makes it of its line alone and then sets its
+    attributes; a subclass that needs more arguments has a `__reduce__` of its own.
+
     Args:
         problem: what is wrong, with the offending value in it.
         remedy: what to do about it, as an instruction ("use --gpus 0").
@@ -68,10 +71,6 @@ class FrcnnError(Exception):
     def at(self, file: Path | str | None, place: str = "") -> Self:
         """Returns the same error about `file`, behind a place in it such as "line 3: "."""
         return type(self)(f"{place}{self.problem}", remedy=self.remedy, file=file)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross process borders (proposal workers), where pickle would lose the keywords.
-        return (_rebuild, (type(self), self.problem, self.remedy, self.file))
 
 
 def _one_line(text: str) -> str:
@@ -96,10 +95,6 @@ def _clipped(text: str) -> str:
     return f"{text[: LONGEST_LINE // 2]} … {text[-LONGEST_LINE // 2 :]}"
 
 
-def _rebuild(kind: type[FrcnnError], problem: str, remedy: str, file: str | None) -> FrcnnError:
-    return kind(problem, remedy=remedy, file=file)
-
-
 class ConfigError(FrcnnError):
     """A setting that is unknown, out of range or contradicts another."""
 
@@ -112,9 +107,6 @@ class DataError(FrcnnError):
     """
 
     others: tuple[DataError, ...] = ()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (*super().__reduce__(), {"others": self.others})
 
 
 class ImageError(DataError):

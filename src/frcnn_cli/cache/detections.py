@@ -71,14 +71,9 @@ def save_detections(cache: Cache, key: str, found: DetectedImage) -> None:
         CacheError: the cache cannot be written.
     """
     stream = io.BytesIO()
-    about = {
-        "width": found.width,
-        "height": found.height,
-        "proposals": found.proposals,
-        "seconds": dict(found.seconds),
-    }
+    about = _SavedDetections(found.width, found.height, found.proposals, dict(found.seconds))
     arrays = {
-        "about": np.array(json.dumps(about)),
+        "about": np.array(json.dumps(msgspec.structs.asdict(about))),
         "boxes": found.detections.boxes,
         "scores": found.detections.scores,
         "labels": found.detections.labels,

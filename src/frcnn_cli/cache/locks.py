@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -42,18 +42,14 @@ class FolderLock:
             self._descriptor = None
 
 
-@contextmanager
-def using(root: Path) -> Iterator[None]:
+def using(root: Path) -> AbstractContextManager[bool]:
     """Marks the cache folder `root` as in use by a command, if it is there and can be marked."""
-    with _lock(root, shared=True):
-        yield
+    return _lock(root, shared=True)
 
 
-@contextmanager
-def unused(root: Path) -> Iterator[bool]:
+def unused(root: Path) -> AbstractContextManager[bool]:
     """Yields whether no other command uses the cache folder `root`; one that starts then waits."""
-    with _lock(root, shared=False) as granted:
-        yield granted
+    return _lock(root, shared=False)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ The bytes of an image's file travel there and its boxes come back; the cache is 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +38,7 @@ class _Parcel:
 
 
 def search_on_cluster(
-    tasks: Iterator[SearchTask], config: ProposalConfig, scheduler: str
+    tasks: Iterable[SearchTask], config: ProposalConfig, scheduler: str
 ) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
     """Yields each task with its outcome, as they are done; boxes go into the cache here.
 
@@ -67,7 +67,7 @@ def search_on_cluster(
 
 
 def _parcels(
-    tasks: Iterator[SearchTask], unreadable: list[tuple[SearchTask, FrcnnError]]
+    tasks: Iterable[SearchTask], unreadable: list[tuple[SearchTask, FrcnnError]]
 ) -> Iterator[_Parcel]:
     for task in tasks:
         try:

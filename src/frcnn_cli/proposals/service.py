@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -181,11 +181,14 @@ def ensure_proposals(
     work = Work(search_once, set_up, config.time_limit)
     while tasks:
         claimed_by_others = []
-        with closing(
-            _search_on_cluster(tasks, config, scheduler)
-            if scheduler
-            else run_all(work, tasks, workers)
-        ) as outcomes:
+        if not scheduler:
+            outcomes = run_all(work, tasks, workers)
+        else:
+            # Dask takes a second to import, and few have it.
+            from frcnn_cli.proposals.remote import search_on_cluster
+
+            outcomes = search_on_cluster(tasks, config, scheduler)
+        with closing(outcomes):
             for task, outcome in outcomes:
                 if isinstance(outcome, AlreadyClaimed):
                     claimed_by_others.append(replace(task, wait=True))
@@ -222,15 +225,6 @@ def _missing(
             note(path, _not_imported(path, config))
         else:
             yield SearchTask(path, key, config, cache, force)
-
-
-def _search_on_cluster(
-    tasks: Iterable[SearchTask], config: ProposalConfig, scheduler: str
-) -> Generator[tuple[SearchTask, Found | FrcnnError | Lost]]:
-    # Dask takes a second to import, and few have it.
-    from frcnn_cli.proposals.remote import search_on_cluster
-
-    return search_on_cluster(iter(tasks), config, scheduler)
 
 
 def proposal_keys(config: ProposalConfig) -> Callable[[str], str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def convert(
     failures: list[FrcnnError] = []
     written: set[str] = set()
     taken: set[str] = set()
-    with _new_folder(out) as folder:
+    with writing(out, remedy="choose another folder with --out"), atomic_folder(out) as folder:
         writer = _writer(to, folder, splits, dataset)
         for image_id, split in tracked(split_of.items(), "Converting", progress):
             try:
@@ -159,13 +158,6 @@ def _check(dataset: Dataset, out: Path) -> None:
         raise ConfigError(
             "is there already", remedy="name a new or an empty folder with --out", file=out
         )
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Yields a folder that becomes `out` when the block ends without an exception."""
-    with writing(out, remedy="choose another folder with --out"), atomic_folder(out) as unfinished:
-        yield unfinished
 
 
 def _put(source: Path, place: Path, link: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self, TypeVar
@@ -136,11 +136,9 @@ class DistributedContext:
             warnings.filterwarnings("ignore", message)
         return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
-    @contextmanager
-    def in_step(self) -> Iterator[None]:
+    def in_step(self) -> AbstractContextManager[None]:
         """Reports a lost rank as `RankLostError` in a block that averages gradients."""
-        with report_rank_loss() if self.world_size > 1 else nullcontext():
-            yield
+        return report_rank_loss() if self.world_size > 1 else nullcontext()
 
 
 SINGLE_PROCESS = DistributedContext()

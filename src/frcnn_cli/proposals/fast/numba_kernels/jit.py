@@ -28,17 +28,13 @@ if sys.platform != "win32":
 KernelT = TypeVar("KernelT", bound=Callable[..., Any])
 
 
-def kernel(function: KernelT) -> KernelT:
-    """Compiles a function."""
-    return _compiled(function)
-
-
 def inlined(function: KernelT) -> KernelT:
     """Compiles a function into the kernels that call it."""
-    return _compiled(function, inline="always")
+    return kernel(function, inline="always")
 
 
-def _compiled(function: KernelT, **options: Any) -> KernelT:
+def kernel(function: KernelT, **options: Any) -> KernelT:
+    """Compiles a function; `options` are numba's."""
     # Nothing calls a kernel by a C address, which takes code of its own to compile.
     options |= {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     compiled: Any
