@@ -82,7 +82,7 @@ def test_what_is_trained_on_is_not_held_out(
     trained, _ = read_split(dataset, "train")
     source = training_on_train(dataset, cache)
     with caplog.at_level(logging.WARNING):
-        apart, _ = source.apart("val")
+        apart = source.apart("val").samples
     all_of_val = len(dataset.splits["val"])
     assert len(apart) == all_of_val - 1
     assert f"1 of {all_of_val} images of val are trained on" in caplog.text

@@ -204,17 +204,24 @@ def read_split(dataset: Dataset, split: str) -> tuple[list[Sample], list[FrcnnEr
 
 @dataclass(frozen=True)
 class SplitSamples:
-    """The images of a split that can be used, and why the others cannot."""
+    """The images of a split that can be used, and why the others cannot.
+
+    Attributes:
+        dataset: the data set.
+        name: name of the split.
+        samples: the images and their ground truth.
+        failures: why the other images cannot be used.
+    """
 
     dataset: Dataset
     name: str
     samples: Sequence[Sample]
     failures: Sequence[FrcnnError]
 
-    @classmethod
-    def read(cls, dataset: Dataset, name: str) -> Self:
+    @staticmethod
+    def read(dataset: Dataset, name: str) -> SplitSamples:
         """Reads a split; see `read_split`."""
-        return cls(dataset, name, *read_split(dataset, name))
+        return SplitSamples(dataset, name, *read_split(dataset, name))
 
     def usable(
         self,

@@ -14,6 +14,8 @@ import torch
 from frcnn_cli.cache.keys import content_hash
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, TrainConfig, ValidationConfig
+from frcnn_cli.data.dataset import Dataset
+from frcnn_cli.data.formats.voc import VocReader
 from frcnn_cli.data.open import open_dataset
 from frcnn_cli.errors import CheckpointError, ConfigError, DataError, DeviceError
 from frcnn_cli.proposals.service import ProposalRun
@@ -46,7 +48,8 @@ def data(tmp_path: Path, ids: Sequence[str]) -> SplitData:
     samples = [
         Sample(name, tmp_path / name, boxes, np.array([1]), np.array([False])) for name in ids
     ]
-    return SplitData("train", samples, ProposalRun(ProposalConfig(), Cache(tmp_path)), [])
+    dataset = Dataset("VOC folder", tmp_path, tuple(ids), {}, VocReader({}))
+    return SplitData(dataset, "train", samples, [], ProposalRun(ProposalConfig(), Cache(tmp_path)))
 
 
 def test_images_that_one_process_cannot_use_are_left_out_everywhere(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig, ValidationConfig
 from frcnn_cli.data.dataset import Dataset
-from frcnn_cli.data.open import read_split
+from frcnn_cli.data.open import SplitSamples
 from frcnn_cli.data.overlaps import overlaps_of
-from frcnn_cli.errors import ConfigError, DataError, FrcnnError
+from frcnn_cli.errors import ConfigError, DataError
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
-from frcnn_cli.records import Sample
 from frcnn_cli.runtime.progress import Progress, silent
 
 FINAL = "test"
@@ -22,41 +20,27 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SplitData:
+class SplitData(SplitSamples):
     """The usable images of a split.
 
     Attributes:
-        split: name of the split.
-        samples: the images and their ground truth.
         proposals: of all of them.
-        failures: why the other images cannot be used.
     """
 
-    split: str
-    samples: Sequence[Sample]
     proposals: ProposalRun
-    failures: Sequence[FrcnnError]
 
 
 @dataclass(frozen=True)
-class AnnotatedData:
-    """A data set whose split to train on is read: the source of that and of what is held out.
+class AnnotatedData(SplitSamples):
+    """The readable images of the split to train on: the source of those and of what is held out.
 
     Attributes:
-        dataset: the data set.
-        split: name of the split to train on.
-        samples: its readable images.
-        failures: why the others are not.
         validation: names the split to evaluate on.
         proposals: settings of the search.
         cache: holds the proposals.
         progress: of the search.
     """
 
-    dataset: Dataset
-    split: str
-    samples: Sequence[Sample]
-    failures: Sequence[FrcnnError]
     validation: ValidationConfig
     proposals: ProposalConfig
     cache: Cache
@@ -68,28 +52,20 @@ class AnnotatedData:
         Raises:
             DataError: no image with an object is left.
         """
-        return self._search(self.split, self.samples, self.failures)
+        return self._search(self)
 
-    def _search(
-        self, split: str, samples: Sequence[Sample], failures: Sequence[FrcnnError]
-    ) -> SplitData:
+    def _search(self, data: SplitSamples) -> SplitData:
         """Returns the images that have proposals, after searching those that are missing.
-
-        Args:
-            split: name of the split.
-            samples: its readable images.
-            failures: why the others are not.
 
         Raises:
             DataError: no image with an object is left.
         """
-        proposals = ensure_proposals(
-            [sample.path for sample in samples], self.proposals, self.cache, progress=self.progress
-        )
-        usable = [sample for sample in samples if sample.path not in proposals.failures]
-        failures = [*failures, *proposals.failures.values()]
-        found = SplitData(split, usable, proposals, failures)
-        require_objects(self.dataset, found)
+        paths = [sample.path for sample in data.samples]
+        proposals = ensure_proposals(paths, self.proposals, self.cache, progress=self.progress)
+        usable = [sample for sample in data.samples if sample.path not in proposals.failures]
+        failures = [*data.failures, *proposals.failures.values()]
+        found = SplitData(self.dataset, data.name, usable, failures, proposals)
+        require_objects(found)
         return found
 
     def held_out(self) -> SplitData | None:
@@ -103,7 +79,8 @@ class AnnotatedData:
         config, name = self.validation, self.validation.eval_split
         if not config.validation_images:
             return None
-        samples, failures = self.apart(name)
+        apart = self.apart(name)
+        samples = apart.samples
         if config.patience and not samples:
             raise _nothing_to_wait_for(config)
         n = min(config.validation_images, len(samples))
@@ -112,7 +89,7 @@ class AnnotatedData:
             if samples:
                 _LOGGER.warning("the split %s has no object to evaluate on", name)
             return None
-        return self._search(name, chosen, failures)
+        return self._search(replace(apart, samples=chosen))
 
     def final(self) -> SplitData | None:
         """Returns what is held out of the split to evaluate on or else of `test`, if objects are.
@@ -123,28 +100,28 @@ class AnnotatedData:
         if not self.validation.final_eval:
             return None
         for name in dict.fromkeys((self.validation.eval_split, FINAL)):
-            samples, failures = self.apart(name)
-            if any((~sample.difficult).any() for sample in samples):
-                return self._search(name, samples, failures)
+            apart = self.apart(name)
+            if any((~sample.difficult).any() for sample in apart.samples):
+                return self._search(apart)
         return None
 
-    def apart(self, name: str) -> tuple[list[Sample], list[FrcnnError]]:
+    def apart(self, name: str) -> SplitSamples:
         """Returns the images of a split that are not trained on, and why others cannot be used.
 
         An image is trained on if it is the same file as an image of `samples`, or has the same
         bytes, whatever its id. Those are counted in a warning, unless the splits share the ids.
         """
-        ids = held_out_ids(self.dataset, self.split, name)
+        ids = held_out_ids(self.dataset, self.name, name)
         if not ids:
-            return [], []
-        samples, failures = read_split(self.dataset.with_splits({name: ids}), name)
+            return SplitSamples(self.dataset, name, [], [])
+        read = SplitSamples.read(self.dataset.with_splits({name: ids}), name)
         known = overlaps_of(
             {sample.image_id: sample.path for sample in self.samples},
-            {sample.image_id: sample.path for sample in samples},
+            {sample.image_id: sample.path for sample in read.samples},
         )
         shared = len(known) + len(self.dataset.splits[name]) - len(ids)
         if shared:
-            example = next(iter(known.values()), f"those in the lists of {name} and {self.split}")
+            example = next(iter(known.values()), f"those in the lists of {name} and {self.name}")
             _LOGGER.warning(
                 "%d of %d images of %s are trained on and do not count as held out: %s",
                 shared,
@@ -152,11 +129,12 @@ class AnnotatedData:
                 name,
                 example,
             )
-        return [sample for sample in samples if sample.image_id not in known], failures
+        held_out = [sample for sample in read.samples if sample.image_id not in known]
+        return replace(read, samples=held_out)
 
 
-def require_objects(dataset: Dataset, data: SplitData) -> None:
-    """Raises if a split of a data set has nothing to train on.
+def require_objects(data: SplitSamples) -> None:
+    """Raises if a split has nothing to train on.
 
     Raises:
         DataError: no usable image has an object.
@@ -164,9 +142,9 @@ def require_objects(dataset: Dataset, data: SplitData) -> None:
     if not any(len(sample.boxes) for sample in data.samples):
         because = f", the first problem is: {data.failures[0]}" if data.failures else ""
         raise DataError(
-            f"split {data.split!r} has no image with an object that can be used{because}",
+            f"split {data.name!r} has no image with an object that can be used{because}",
             remedy="repair the images or choose another --split",
-            file=dataset.root,
+            file=data.dataset.root,
         )
 
 

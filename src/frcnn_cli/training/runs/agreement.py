@@ -50,7 +50,7 @@ def intersect_across_ranks(data: SplitData | None, context: DistributedContext) 
         _LOGGER.warning(
             "%d images of %s are left out, as another process cannot use them",
             len(mine) - len(samples),
-            data.split,
+            data.name,
         )
     return replace(data, samples=samples)
 

@@ -86,7 +86,7 @@ def score_best(
     matched = match_on(detector, data, context if seen_by_all else SINGLE_PROCESS, progress)
     return FinalScore(
         evaluation_of(matched).mean_ap("voc07"),
-        data.split,
+        data.name,
         len(data.samples),
-        fit_calibration(matched, data.split),
+        fit_calibration(matched, data.name),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -32,25 +31,10 @@ from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.stages import disable_box_regression
 from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, RunEstimate, cover, read_all
 from frcnn_cli.training.preflight.cost import estimate
-from frcnn_cli.training.pretrained import load_initial_weights, normalize_known_boxes
+from frcnn_cli.training.pretrained import load_initial_weights
 from frcnn_cli.training.runs.agreement import check_batch_divides, intersect_across_ranks
 from frcnn_cli.training.runs.events import TrainEvents
 from frcnn_cli.training.runs.job import TrainJob
-
-
-@dataclass(frozen=True)
-class RunData:
-    """The images of a run that every rank can use.
-
-    Attributes:
-        source: the data set that they are of.
-        train: the images to train on, with their proposals.
-        evaluation: images whose mAP selects the best checkpoint; None without such a split.
-    """
-
-    source: AnnotatedData
-    train: SplitData
-    evaluation: SplitData | None
 
 
 def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> tuple[AnnotatedData, DataCheck]:
@@ -86,19 +70,25 @@ def read_data(job: TrainJob, cache: Cache, events: TrainEvents) -> tuple[Annotat
     return read, check
 
 
-def find_proposals(read: AnnotatedData, context: DistributedContext) -> RunData:
+def find_proposals(
+    read: AnnotatedData, context: DistributedContext
+) -> tuple[SplitData, SplitData | None]:
     """Searches the proposals that are missing.
+
+    Returns:
+        The images to train on that every rank can use, and those held out, whose mAP selects the
+        best checkpoint; None without any.
 
     Raises:
         DataError: no image with an object is left.
     """
     with context.local_main_process_first():
-        train, evaluation = read.train(), read.held_out()
+        train, held_out = read.train(), read.held_out()
     common = intersect_across_ranks(train, context)
-    evaluation = intersect_across_ranks(evaluation, context)
+    held_out = intersect_across_ranks(held_out, context)
     if common is None:
         raise DataError("no image can be used by every process", file=read.dataset.root)
-    return RunData(read, common, evaluation)
+    return common, held_out
 
 
 def build_network(job: TrainJob, classes: Sequence[str], *, pretrained: bool = True) -> FastRCNN:
@@ -147,21 +137,6 @@ def build_trainer(
     batches = TrainingSet(data.samples, data.proposals, config, spec, rank, device=device)
     autocast = autocast_for(device, config.precision)
     return Trainer(model.to(device), config, device, autocast, context), batches
-
-
-def set_delta_statistics(
-    model: FastRCNN, batches: TrainingSet, job: TrainJob, classes: Sequence[str]
-) -> None:
-    """Normalises the box targets by those of the images, and the boxes of known classes with them.
-
-    Args:
-        model: of `build_network`.
-        batches: of the run.
-        job: names the first weights.
-        classes: K names.
-    """
-    batches.set_delta_statistics(model)
-    normalize_known_boxes(model, classes, job.weights)
 
 
 def estimate_run(
@@ -213,8 +188,9 @@ def check_training(
     first = DistributedContext(0, processes, 0, processes)
     check_batch_divides(job.recipe.train, processes)
     read, check = read_data(job, cache, events)
-    data = SplitData(read.split, read.samples, ProposalRun(job.proposals, cache), read.failures)
-    require_objects(read.dataset, data)
+    proposals = ProposalRun(job.proposals, cache)
+    data = SplitData(read.dataset, read.name, read.samples, read.failures, proposals)
+    require_objects(data)
     read.apart(read.validation.eval_split)  # may warn
     config = for_images(job.recipe.train, len(data.samples))
     model = build_network(job, read.dataset.classes)

@@ -22,10 +22,12 @@ from frcnn_cli.runtime.device import describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.training.batches.dataset import loaders_for
+from frcnn_cli.training.batches.split_data import SplitData
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.distributed.watch import watched
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.preflight.cost import require_disk
+from frcnn_cli.training.pretrained import normalize_known_boxes
 from frcnn_cli.training.runs.agreement import (
     check_batch_divides,
     check_same_state,
@@ -37,13 +39,11 @@ from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.scoring import score_best
 from frcnn_cli.training.runs.setup import (
-    RunData,
     build_network,
     build_trainer,
     estimate_run,
     find_proposals,
     read_data,
-    set_delta_statistics,
 )
 from frcnn_cli.training.runs.tensorboard import Board, summary_writer
 
@@ -86,30 +86,30 @@ def train_detector(
         summary_writer()  # what is missing is found before the search
     with context.local_main_process_first():
         read, _ = read_data(job, cache, events)
-    job, classes = replace(job, split=read.split), read.dataset.classes
+    job, classes = replace(job, split=read.name), read.dataset.classes
     model = build_network(job, classes, pretrained=resume is None)
     if resume is None and folder is not None:
         require_disk(model, job.recipe.train.optimizer, cache.root)
-    data = find_proposals(read, context)
-    images = len(data.train.samples)
-    config = for_images(job.recipe.train, images)
+    data, held_out = find_proposals(read, context)
+    config = for_images(job.recipe.train, len(data.samples))
     if resume is not None:
-        resume.require_same_data(classes, images)
+        resume.require_same_data(classes, len(data.samples))
         check_same_state(resume, context)
 
-    trainer, batches = build_trainer(model, data.train, config, device, context=context)
+    trainer, batches = build_trainer(model, data, config, device, context=context)
     if resume is not None:
         resume.restore(trainer)
     else:
-        set_delta_statistics(trainer.model, batches, job, classes)
-        events.estimated(estimate_run(trainer, batches, data.train, events.progress))
+        batches.set_delta_statistics(trainer.model)
+        normalize_known_boxes(trainer.model, classes, job.weights)
+        events.estimated(estimate_run(trainer, batches, data, events.progress))
     if folder is not None:
-        command = folder.open(job, trainer, classes, images)
-        events.started(_start(job, folder, data, trainer))
+        command = folder.open(job, trainer, classes, len(data.samples))
+        events.started(_start(job, folder, trainer, data, held_out))
 
     board = Board(folder.path, trainer.step) if tensorboard and folder is not None else None
     info = _info(job, data, config, cache, described=folder is not None)
-    checkpointer = Checkpointer(folder, trainer, info, data.evaluation, events, board)
+    checkpointer = Checkpointer(folder, trainer, info, held_out, events, board)
     with (
         deferred_interrupt(signal.SIGTERM) as interrupted,
         checkpointer,
@@ -126,7 +126,7 @@ def train_detector(
             raise KeyboardInterrupt
 
     with context.local_main_process_first():
-        final = replace(read, samples=data.train.samples).final()
+        final = replace(read, samples=data.samples).final()
     final = intersect_across_ranks(final, context)
     score = score_best(checkpointer.path, device, final, context, events.progress)
     if folder is None:
@@ -144,23 +144,25 @@ def train_detector(
         iterations=config.schedule.iterations,
         best_map=folder.metrics.best_map(),
         score=score,
-        next_split=_next_split(data.source.dataset),
-        example=data.train.samples[0].path,
+        next_split=_next_split(read.dataset),
+        example=data.samples[0].path,
         command=command,
         seconds=time.monotonic() - began,
-        failures=tuple(data.train.failures),
+        failures=tuple(data.failures),
     )
 
 
-def _start(job: TrainJob, folder: RunFolder, data: RunData, trainer: Trainer) -> TrainStart:
-    config, samples = trainer.config, data.train.samples
+def _start(
+    job: TrainJob, folder: RunFolder, trainer: Trainer, data: SplitData, held_out: SplitData | None
+) -> TrainStart:
+    config, samples = trainer.config, data.samples
     recipe, changes = nearest(config, job.model.backbone)
     return TrainStart(
         run=folder.path,
-        dataset=str(data.source.dataset),
+        dataset=str(data.dataset),
         images=len(samples),
         objects=sum(len(sample.boxes) for sample in samples),
-        classes=data.source.dataset.classes,
+        classes=data.dataset.classes,
         iterations=config.schedule.iterations,
         first_step=trainer.step,
         device=describe(trainer.device),
@@ -170,23 +172,22 @@ def _start(job: TrainJob, folder: RunFolder, data: RunData, trainer: Trainer) ->
         lr=config.optimizer.lr,
         recipe=recipe,
         changes=changes,
-        evaluated=0 if data.evaluation is None else len(data.evaluation.samples),
+        evaluated=0 if held_out is None else len(held_out.samples),
         eval_split=config.validation.eval_split,
     )
 
 
 def _info(
-    job: TrainJob, data: RunData, config: TrainConfig, cache: Cache, *, described: bool
+    job: TrainJob, data: SplitData, config: TrainConfig, cache: Cache, *, described: bool
 ) -> CheckpointInfo:
     """Returns the metadata of the checkpoints; if `described`, with the images trained on."""
-    dataset = data.source.dataset
-    origin: dict[str, Any] = {"split": job.split, "data": dataset.root.resolve().name}
+    origin: dict[str, Any] = {"split": job.split, "data": data.dataset.root.resolve().name}
     origin["iterations"] = config.schedule.iterations
     if described:
-        images = (cached_content_hash(cache, sample.path) for sample in data.train.samples)
+        images = (cached_content_hash(cache, sample.path) for sample in data.samples)
         origin["images"] = encode_fingerprints(images)
     tiles = job.proposals.tiles
-    return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin, tiles=tiles)
+    return CheckpointInfo(job.model, data.dataset.classes, job.recipe.input, origin, tiles=tiles)
 
 
 def _next_split(dataset: Dataset) -> str | None:
