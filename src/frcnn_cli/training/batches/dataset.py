@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -34,12 +35,13 @@ _LOADERS = 8
 """Largest number of processes that load images for a GPU."""
 
 
+@dataclass(eq=False)
 class TrainingSet:
     """Batches by step: images are drawn, augmented and resized, and their RoIs sampled.
 
     With tiles, an image is seen in one of its windows at a time.
 
-    Args:
+    Attributes:
         samples: the images and their ground truth.
         proposals: of the images, read from the cache on demand.
         config: the training settings.
@@ -48,27 +50,18 @@ class TrainingSet:
         device: the batches are copied to it.
     """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        proposals: ProposalRun,
-        config: TrainConfig,
-        spec: BackboneSpec,
-        context: DistributedContext = SINGLE_PROCESS,
-        *,
-        device: torch.device = torch.device("cpu"),  # noqa: B008
-    ) -> None:
-        self._samples = samples
-        self._proposals = proposals
-        self._config = config
-        self._spec = spec
-        self._context = context
-        self._device = device
-        self._tile_side = proposals.config.tiles
+    samples: Sequence[Sample]
+    proposals: ProposalRun
+    config: TrainConfig
+    spec: BackboneSpec
+    context: DistributedContext = SINGLE_PROCESS
+    device: torch.device = torch.device("cpu")  # noqa: RUF009
+
+    def __post_init__(self) -> None:
         self._shares = self._shares_of_a_pass()
 
     def __len__(self) -> int:
-        return self._config.schedule.iterations
+        return self.config.schedule.iterations
 
     def __getitem__(self, step: int) -> Batch | FrcnnError:
         # Returned and not raised: a worker process would end.
@@ -78,14 +71,14 @@ class TrainingSet:
             return error
 
     def _batch(self, step: int) -> Batch:
-        config = self._config
-        count = len(self._samples)
+        config = self.config
+        count = len(self.samples)
         batch = config.schedule.images_per_batch
         drawn = images_of_step(step, batch, config.seed, self._shares)
-        share = self._context.shard(list(enumerate(drawn)))
+        share = self.context.shard(list(enumerate(drawn)))
         loaded = [
             self._image(
-                self._samples[index % count],
+                self.samples[index % count],
                 seed_for(config.seed, step, slot, 2),
                 flipped=index >= count,
             )
@@ -97,7 +90,7 @@ class TrainingSet:
             rois,
             torch.cat([sampled.labels for sampled in targets]),
             torch.cat([sampled.deltas for sampled in targets]),
-            tuple(self._samples[index % count].image_id for _, index in share),
+            tuple(self.samples[index % count].image_id for _, index in share),
         )
 
     def _shares_of_a_pass(self) -> Tensor:
@@ -105,12 +98,12 @@ class TrainingSet:
 
         Flipped copies are the images N to 2 N - 1.
         """
-        sampling, samples = self._config.sampling, self._samples
+        sampling, samples = self.config.sampling, self.samples
         shares = torch.ones(len(samples))
         if sampling.class_balance:
             taught = [s.labels[~s.difficult | sampling.train_on_difficult] for s in samples]
             shares = repeat_factors(taught, sampling.class_balance)
-        return shares.repeat(2) if self._config.augmentation.flip_copies else shares
+        return shares.repeat(2) if self.config.augmentation.flip_copies else shares
 
     def _image(
         self, sample: Sample, seed: int, *, flipped: bool
@@ -119,10 +112,10 @@ class TrainingSet:
 
         A quarter of the bytes go through the loading processes to a GPU, which prepares images.
         """
-        config, sampling = self._config.augmentation, self._config.sampling
+        config, sampling = self.config.augmentation, self.config.sampling
         generator = torch.Generator().manual_seed(seed)
         scene = TrainingExample(load_image(sample.path), *self._boxes(sample))
-        scene = random_tile(scene, self._tile_side, sampling.foreground_iou, generator)
+        scene = random_tile(scene, self.proposals.config.tiles, sampling.foreground_iou, generator)
         scene = random_flip_crop(scene, config, sampling.foreground_iou, generator, flipped=flipped)
         sampled = sample_rois(scene.proposals, scene.boxes, scene.labels, sampling, generator)
         scale = int(torch.randint(len(config.short_sides), (), generator=generator))
@@ -131,13 +124,13 @@ class TrainingSet:
         resized = resize(np.ascontiguousarray(scene.pixels), size)
         coloured = color_jitter(resized.pixels, config.photometric, generator)
         image = torch.from_numpy(coloured)
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             image = self._prepared(image)
         return image, sampled.rois * torch.from_numpy(resized.scale), sampled
 
     def _prepared(self, image: Tensor) -> Tensor:
         """Returns (1, 3, H, W) float32 of an image (h, w, 3) uint8."""
-        return prepare(image.permute(2, 0, 1), self._spec.preprocessing, self._spec.stride)
+        return prepare(image.permute(2, 0, 1), self.spec.preprocessing, self.spec.stride)
 
     def _boxes(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
         """Returns proposals (N, 4), ground-truth boxes (G, 4) and labels (G,).
@@ -145,9 +138,9 @@ class TrainingSet:
         Unless `train_on_difficult` is set, difficult objects are left out, and so are their
         proposals, which are not background.
         """
-        proposals = torch.from_numpy(self._proposals.proposals_for(sample.path))
+        proposals = torch.from_numpy(self.proposals.proposals_for(sample.path))
         boxes = torch.from_numpy(sample.boxes)
-        sampling = self._config.sampling
+        sampling = self.config.sampling
         difficult = torch.from_numpy(sample.difficult & (not sampling.train_on_difficult))
         if difficult.any():
             useless = of_ignored(proposals, boxes, difficult, sampling.foreground_iou)
@@ -157,14 +150,14 @@ class TrainingSet:
 
     def set_delta_statistics(self, model: FastRCNN) -> None:
         """Writes mean and deviation of the box targets, (4,) or (K + 1, 4), into the model."""
-        loss, foreground_iou = self._config.loss, self._config.sampling.foreground_iou
+        loss, foreground_iou = self.config.loss, self.config.sampling.foreground_iou
         if not loss.box_loss_weight:
             return
         if loss.class_statistics:
-            images = map(self._boxes, self._samples)
+            images = map(self._boxes, self.samples)
             statistics = class_target_statistics(images, model.num_classes, foreground_iou)
         else:
-            pairs = (self._boxes(sample)[:2] for sample in self._samples)
+            pairs = (self._boxes(sample)[:2] for sample in self.samples)
             statistics = target_statistics(pairs, foreground_iou)
         model.delta_mean.copy_(statistics[0])
         model.delta_std.copy_(statistics[1])
@@ -179,9 +172,9 @@ class TrainingSet:
 
     def _moved(self, batch: Batch) -> Batch:
         """Returns a batch on the device, its images prepared."""
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             return batch
-        moved = batch.to(self._device)
+        moved = batch.to(self.device)
         return moved._replace(images=tuple(map(self._prepared, moved.images)))
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
@@ -197,8 +190,8 @@ class TrainingSet:
             FrcnnError: a batch cannot be loaded any more.
         """
         side: torch.cuda.Stream | None = None
-        if self._device.type == "cuda":
-            side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        if self.device.type == "cuda":
+            side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         steps = range(start, len(self))
         for batch in loaded_ahead(self.__getitem__, steps, workers, pinned=side is not None):
             if isinstance(batch, FrcnnError):
@@ -208,7 +201,7 @@ class TrainingSet:
                 continue
             with torch.cuda.stream(side):
                 moved = self._moved(batch)
-            stream = torch.cuda.current_stream(self._device)
+            stream = torch.cuda.current_stream(self.device)
             stream.wait_stream(side)
             for tensor in (*moved.images, *moved.rois, moved.labels, moved.deltas):
                 tensor.record_stream(stream)

@@ -142,7 +142,6 @@ def build_trainer(
 def estimate_run(
     trainer: Trainer,
     batches: TrainingSet,
-    data: SplitData,
     progress: Progress = silent,
     processes: int | None = None,
 ) -> RunEstimate:
@@ -151,14 +150,13 @@ def estimate_run(
     Args:
         trainer: before its first step.
         batches: of the run.
-        data: the images to train on.
         progress: of the reading of proposals.
         processes: number of processes of the run on this machine; None is those of `trainer`.
     """
-    coverage, cache = NOT_LOOKED, data.proposals.cache
+    coverage, proposals = NOT_LOOKED, batches.proposals
     if trainer.context.is_main_process:
-        coverage = cover(data.samples, data.proposals.config, cache, progress)
-    return RunEstimate(coverage, estimate(trainer, batches.first, cache.root, processes))
+        coverage = cover(batches.samples, proposals.config, proposals.cache, progress)
+    return RunEstimate(coverage, estimate(trainer, batches.first, proposals.cache.root, processes))
 
 
 @translate_out_of_memory()
@@ -195,6 +193,6 @@ def check_training(
     config = for_images(job.recipe.train, len(data.samples))
     model = build_network(job, read.dataset.classes)
     trainer, batches = build_trainer(model, data, config, device, shard=first)
-    expected = estimate_run(trainer, batches, data, events.progress, processes)
+    expected = estimate_run(trainer, batches, events.progress, processes)
     events.estimated(expected)
     return check, expected

@@ -102,7 +102,7 @@ def train_detector(
     else:
         batches.set_delta_statistics(trainer.model)
         normalize_known_boxes(trainer.model, classes, job.weights)
-        events.estimated(estimate_run(trainer, batches, data, events.progress))
+        events.estimated(estimate_run(trainer, batches, events.progress))
     if folder is not None:
         command = folder.open(job, trainer, classes, len(data.samples))
         events.started(_start(job, folder, trainer, data, held_out))
