@@ -9,7 +9,6 @@ non-maximum suppression can do worse, where objects of one class overlap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from frcnn_cli import boxes as box_ops
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.open import SplitSamples, open_dataset
-from frcnn_cli.errors import FrcnnError
 from frcnn_cli.evaluation.metrics.recall import (
     LEVELS,
     POSITIVE_IOU,
@@ -92,23 +90,6 @@ class ProposalReport:
         return counts, recall_by_count(self.overlaps.rank, counts)
 
 
-@dataclass(frozen=True)
-class ReportRun:
-    """What was measured, and what was left out.
-
-    Attributes:
-        report: the measurements.
-        dataset: the data set, in words.
-        dataset_name: the name of its folder.
-        failures: images that could not be read or searched.
-    """
-
-    report: ProposalReport
-    dataset: str
-    dataset_name: str
-    failures: tuple[FrcnnError, ...]
-
-
 def measure_proposals(
     data: Path,
     split: str,
@@ -117,7 +98,7 @@ def measure_proposals(
     *,
     workers: int = 0,
     progress: Progress = silent,
-) -> ReportRun:
+) -> tuple[ProposalReport, SplitSamples]:
     """Compares the proposals of a split with its objects; missing ones are computed.
 
     Args:
@@ -127,6 +108,9 @@ def measure_proposals(
         cache: where proposals are kept.
         workers: processes of the search.
         progress: called after each image.
+
+    Returns:
+        The measurements; and the images that were measured, with why others were not.
 
     Raises:
         DataError: there is no such data set or split, or none of its images can be used.
@@ -141,9 +125,7 @@ def measure_proposals(
         for sample in tracked(found.samples, STEP, progress):
             yield sample, run.proposals_for(sample.path)
 
-    report = ProposalReport(with_proposals(), dataset.classes)
-    name = dataset.root.resolve().name
-    return ReportRun(report, str(dataset), name, tuple(found.failures))
+    return ProposalReport(with_proposals(), dataset.classes), found
 
 
 def plot_report(report: ProposalReport, path: Path, title: str) -> None:

@@ -130,19 +130,18 @@ def _report(  # noqa: PLR0917
         )
     terminal, cache = context.terminal, context.cache
     with terminal.progress() as progress:
-        run = measure_proposals(
+        report, measured = measure_proposals(
             paths[0], split, settings, cache, workers=workers, progress=progress
         )
-    report = run.report
-    images = count(len(report.overlaps.proposals), "image")
-    title = f"{run.dataset_name} {split}: {images}, preset {settings.preset}"
+    images = count(len(measured.samples), "image")
+    title = f"{measured.dataset.root.resolve().name} {split}: {images}, preset {settings.preset}"
     data = {"data": str(paths[0]), "split": split, **to_json(report)}
     write_json(folder / "report.json", data)
     plot_report(report, folder / "report.png", title)
-    terminal.say(Text(f"{run.dataset}\nsplit {split}, {images}", "dim"))
+    terminal.say(Text(f"{measured.dataset}\nsplit {split}, {images}", "dim"))
     terminal.result(data, report_table(report), is_table=True)
     terminal.say(Text(f"  {folder / 'report.json'}, {folder / 'report.png'}", "dim"))
-    terminal.finish(list(run.failures), succeeded=len(report.overlaps.proposals))
+    terminal.finish(measured.failures, succeeded=len(measured.samples))
 
 
 def _median(run: ProposalRun) -> int:
