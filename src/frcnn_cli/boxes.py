@@ -35,14 +35,20 @@ def area(boxes: Array) -> Array:
 
 def iou(a: Array, b: Array) -> Array:
     """Returns the IoU (N, M) of `a` (N, 4) and `b` (M, 4); 0 where both are empty."""
+    shared = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - shared
+    ratio: Array = shared / union.clip(min=1e-9)
+    return ratio
+
+
+def intersection(a: Array, b: Array) -> Array:
+    """Returns the areas (N, M) that `a` (N, 4) and `b` (M, 4) share."""
     xp = _namespace(a)
     top_left = xp.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = xp.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = (bottom_right - top_left).clip(min=0)
-    intersection = sides[..., 0] * sides[..., 1]
-    union = area(a)[:, None] + area(b)[None, :] - intersection
-    ratio: Array = intersection / union.clip(min=1e-9)
-    return ratio
+    shared: Array = sides[..., 0] * sides[..., 1]
+    return shared
 
 
 def clip(boxes: Array, width: float, height: float) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frcnn_cli.boxes import area
+from frcnn_cli.boxes import area, intersection
 from frcnn_cli.plotting.chips import Chip
 from frcnn_cli.plotting.shapes import Rect
 from frcnn_cli.records import DoubleArray
@@ -65,8 +65,8 @@ def place(
 
 def _best(candidates: Rects, dislikes: DoubleArray, boxes: Rects, taken: Rects) -> Rect | None:
     """Returns the least disliked of `candidates` that no earlier chip hides, or None."""
-    hidden = (_intersections(candidates, taken) / area(candidates)[:, None]).sum(1)
-    covers = (_intersections(candidates, boxes) / area(boxes)).sum(1)
+    hidden = (intersection(candidates, taken) / area(candidates)[:, None]).sum(1)
+    covers = (intersection(candidates, boxes) / area(boxes)).sum(1)
     best = int(np.argmin(100 * hidden + 3 * covers + dislikes))
     if hidden[best] > MOST_HIDDEN:
         return None
@@ -96,11 +96,3 @@ def _candidates(
             moved = (abs(inside_x - x) + abs(inside_y - y)) / height
             dislikes.append(dislike_row + dislike_column + 0.5 * moved)
     return np.array(places, np.float64), np.array(dislikes)
-
-
-def _intersections(a: Rects, b: Rects) -> DoubleArray:
-    """Returns the shared areas (N, M) of rectangles `a` (N, 4) and `b` (M, 4)."""
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    shared: DoubleArray = width.clip(min=0) * height.clip(min=0)
-    return shared
