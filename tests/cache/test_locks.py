@@ -7,18 +7,16 @@ import sys
 
 import pytest
 
-from frcnn_cli.cache.claims import claimed
-from frcnn_cli.cache.store import Cache
+from frcnn_cli.cache.locks import claimed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no locks of this kind")
 
 HOLD = """
 import sys
 from pathlib import Path
-from frcnn_cli.cache.claims import claimed
-from frcnn_cli.cache.store import Cache
+from frcnn_cli.cache.locks import claimed
 
-with claimed(Cache(Path(sys.argv[1])), sys.argv[2], wait=False) as mine:
+with claimed(Path(sys.argv[1]), sys.argv[2], wait=False) as mine:
     print(mine, flush=True)
     sys.stdin.read()
 """
@@ -26,14 +24,9 @@ KEY, OTHER = "ab" * 32, "cd" * 32
 
 
 @pytest.fixture
-def cache(tmp_path) -> Cache:
-    return Cache(tmp_path)
-
-
-@pytest.fixture
-def holder(cache):
+def holder(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, cache.root, KEY],
+        [sys.executable, "-c", HOLD, tmp_path, KEY],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -44,20 +37,20 @@ def holder(cache):
     process.communicate()
 
 
-def test_work_is_claimed_once_and_other_work_is_free(cache, holder):
-    with claimed(cache, KEY, wait=False) as mine:
+def test_work_is_claimed_once_and_other_work_is_free(tmp_path, holder):
+    with claimed(tmp_path, KEY, wait=False) as mine:
         assert not mine
-    with claimed(cache, OTHER, wait=False) as mine:
+    with claimed(tmp_path, OTHER, wait=False) as mine:
         assert mine
 
 
-def test_a_claim_ends_with_its_block(cache, holder):
+def test_a_claim_ends_with_its_block(tmp_path, holder):
     holder.communicate("")
-    with claimed(cache, KEY, wait=False) as mine:
+    with claimed(tmp_path, KEY, wait=False) as mine:
         assert mine
 
 
-def test_a_claim_of_a_killed_process_is_free(cache, holder):
+def test_a_claim_of_a_killed_process_is_free(tmp_path, holder):
     holder.kill()
-    with claimed(cache, KEY, wait=True) as mine:
+    with claimed(tmp_path, KEY, wait=True) as mine:
         assert mine

@@ -25,11 +25,11 @@ def cache(tmp_path) -> Cache:
 @pytest.mark.parametrize("payload", [b"", b"x", b"\n# frcnn.cache/2 ", bytes(range(256)) * 500])
 def test_what_is_written_is_read(cache, payload):
     cache.write("things", KEY, payload)
-    assert cache.read("things", KEY) == payload
+    assert cache.load("things", KEY, bytes) == payload
 
 
 def test_a_missing_entry_is_none(cache):
-    assert cache.read("things", KEY) is None
+    assert cache.load("things", KEY, bytes) is None
     assert not cache.root.exists()
 
 
@@ -47,7 +47,7 @@ def test_any_flipped_byte_is_noticed_and_named(cache, caplog):
         damaged = bytearray(whole)
         damaged[position] ^= 4
         path.write_bytes(damaged)
-        assert cache.read("things", KEY) is None
+        assert cache.load("things", KEY, bytes) is None
     assert str(path) in caplog.text
 
 
@@ -57,7 +57,7 @@ def test_any_truncation_is_noticed(cache):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        assert cache.read("things", KEY) is None
+        assert cache.load("things", KEY, bytes) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -77,7 +77,7 @@ def test_a_root_that_is_a_file_is_an_error_with_a_remedy(tmp_path):
         with pytest.raises(CacheError, match=r"photo\.jpg.*cannot be written.*--cache-dir"):
             act()
     assert root.read_bytes() == b"mine"
-    assert Cache(root).read("things", KEY) is None
+    assert Cache(root).load("things", KEY, bytes) is None
 
 
 def write_many(root: Path, payload: bytes) -> None:
@@ -93,11 +93,11 @@ def test_processes_that_write_one_entry_leave_it_whole(cache):
         writer.start()
     seen = set()
     while any(writer.is_alive() for writer in writers):
-        seen.add(cache.read("things", KEY))
+        seen.add(cache.load("things", KEY, bytes))
     for writer in writers:
         writer.join()
     assert seen - {None} <= set(payloads)
-    assert cache.read("things", KEY) in payloads
+    assert cache.load("things", KEY, bytes) in payloads
     assert [path.name for path in cache.path("things", KEY).parent.iterdir()] == [KEY]
 
 
@@ -125,7 +125,7 @@ def test_an_entry_of_a_later_version_is_neither_used_nor_written_over(cache):
     path = cache.path("things", KEY)
     path.parent.mkdir(parents=True)
     path.write_bytes(entry_of_format(3))
-    for act in (lambda: cache.read("things", KEY), lambda: cache.write("things", KEY, b"x")):
+    for act in (lambda: cache.load("things", KEY, bytes), lambda: cache.write("things", KEY, b"x")):
         with pytest.raises(CacheError, match=rf"{KEY}: was written by a later frcnn.*; upgrade"):
             act()
     assert path.read_bytes() == entry_of_format(3)
@@ -140,7 +140,7 @@ def test_no_damage_is_taken_for_a_later_version(cache):
             damaged = bytearray(whole)
             damaged[position] ^= 1 << bit
             path.write_bytes(damaged)
-            assert cache.read("things", KEY) is None
+            assert cache.load("things", KEY, bytes) is None
 
 
 def test_a_full_disk_loses_nothing_and_says_so_in_a_line(small_disk):
@@ -156,9 +156,9 @@ def test_a_full_disk_loses_nothing_and_says_so_in_a_line(small_disk):
     assert "make room" in str(caught.value)
     with pytest.raises(CacheError, match="No space left"):
         cache.write("things", KEY, b"new" * 100_000)
-    assert cache.read("things", KEY) == b"kept"
+    assert cache.load("things", KEY, bytes) == b"kept"
     assert written
-    assert all(cache.read("things", key) == payload for key, payload in written.items())
+    assert all(cache.load("things", key, bytes) == payload for key, payload in written.items())
     assert not list(cache.root.rglob("*.tmp"))
 
 
@@ -167,7 +167,7 @@ def test_a_read_only_cache_serves_what_it_has(small_disk, remount_read_only):
     cache.write("things", KEY, b"kept")
     os.utime(cache.path("things", KEY), (0, 0))
     remount_read_only(small_disk)
-    assert cache.read("things", KEY) == b"kept"
+    assert cache.load("things", KEY, bytes) == b"kept"
     for act in (cache.require_writable, lambda: cache.write("things", "cd" * 32, b"x")):
         with pytest.raises(CacheError, match=r"Read-only file system.*--cache-dir"):
             act()
@@ -178,8 +178,8 @@ def test_reading_notes_the_day_of_use(cache):
     path = cache.path("things", KEY)
     os.utime(path, (0, 0))
     lately = time.time() - 3600
-    cache.read("things", KEY)
+    cache.load("things", KEY, bytes)
     assert path.stat().st_mtime > lately
     os.utime(path, (lately, lately))
-    cache.read("things", KEY)
+    cache.load("things", KEY, bytes)
     assert path.stat().st_mtime == pytest.approx(lately)

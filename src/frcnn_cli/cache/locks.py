@@ -1,7 +1,7 @@
-"""Locks on a whole cache and on the folders of runs, so that nothing in use is removed.
+"""Locks on a whole cache and on the folders of runs, which keep what is in use; claims on entries.
 
 The system releases them when their process ends, however it ends. Where there are no such locks
-(Windows, some network file systems) every lock is granted.
+(Windows, some network file systems) every lock and claim is granted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if sys.platform != "win32":
     import fcntl
 
 _FILE = "in-use.lock"
+_CLAIMS = "claims.lock"
 
 
 class FolderLock:
@@ -77,3 +78,31 @@ def _flock(descriptor: int, mode: int, *, wait: bool = False) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def claimed(root: Path, key: str, *, wait: bool) -> Iterator[bool]:
+    """Yields whether `key` is claimed by this process; while it is, no other process can claim it.
+
+    A claim keeps two processes from computing the same entry. It is a lock on one byte of a file. A
+    process has one at a time: such locks belong to processes and end with any of their files.
+    Where there are none, work may be done twice, and nothing worse.
+
+    Args:
+        root: the cache folder, which exists.
+        key: hex digits.
+        wait: whether to wait for the other process; then True is yielded.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    with (root / _CLAIMS).open("ab") as file:
+        mode = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+        try:
+            fcntl.lockf(file, mode, 1, int(key[:15], 16))
+        except (BlockingIOError, PermissionError):
+            yield False
+            return
+        except OSError:  # a file system without locks
+            pass
+        yield True

@@ -56,23 +56,6 @@ class Cache:
         """Returns where the entry `key` of `kind` lies, whether it is there or not."""
         return self.root / kind / key[:2] / key
 
-    def read(self, kind: str, key: str) -> bytes | None:
-        """Returns the payload of an entry; None if it is missing or, with a warning, damaged.
-
-        Raises:
-            CacheError: the entry may not be read, or is of a later version.
-        """
-        path = self.path(kind, key)
-        try:
-            payload = read_entry(path)
-        except FileNotFoundError:
-            return None
-        except DamagedError:
-            _LOGGER.warning("%s is damaged; it is computed again", path)
-            return None
-        _note_use(path)
-        return payload
-
     def load(self, kind: str, key: str, decode: Callable[[bytes], ValueT | None]) -> ValueT | None:
         """Returns what `decode` makes of an entry's payload.
 
@@ -87,10 +70,18 @@ class Cache:
         Raises:
             CacheError: the entry may not be read, or is of a later version.
         """
-        payload = self.read(kind, key)
-        value = None if payload is None else decode(payload)
-        if payload is not None and value is None:
-            _LOGGER.warning("%s does not hold %s; it is computed again", self.path(kind, key), kind)
+        path = self.path(kind, key)
+        try:
+            payload = read_entry(path)
+        except FileNotFoundError:
+            return None
+        except DamagedError:
+            _LOGGER.warning("%s is damaged; it is computed again", path)
+            return None
+        _note_use(path)
+        value = decode(payload)
+        if value is None:
+            _LOGGER.warning("%s does not hold %s; it is computed again", path, kind)
         return value
 
     def write(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from frcnn_cli.cache.claims import claimed
+from frcnn_cli.cache.locks import claimed
 from frcnn_cli.cache.proposals import described, load_proposals, save_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
@@ -91,7 +91,7 @@ def search_once(task: SearchTask) -> Found | AlreadyClaimed | FrcnnError:
 
     Returns an error instead of raising it, so that the other images go on.
     """
-    claim = nullcontext(True) if task.force else claimed(task.cache, task.key, wait=task.wait)
+    claim = nullcontext(True) if task.force else claimed(task.cache.root, task.key, wait=task.wait)
     try:
         with claim as is_ours:
             if not is_ours:
