@@ -214,7 +214,7 @@ def compress_within(
         else:
             low = share
     save_checkpoint(out, *compressor.at(best.ranks))
-    return Compression(before, best, tuple(trials), scorer.images, tuple(scorer.failures))
+    return Compression(before, best, tuple(trials), len(scorer.samples), tuple(scorer.failures))
 
 
 def _require_another(source: Path, out: Path) -> None:
@@ -226,7 +226,12 @@ def _require_another(source: Path, out: Path) -> None:
 
 
 class _Scorer:
-    """Scores a network at several ranks on the same images."""
+    """Scores a network at several ranks on the same images.
+
+    Attributes:
+        samples: the images.
+        failures: why others cannot be scored on.
+    """
 
     def __init__(self, compressor: Compressor, validation: Validation, progress: Progress) -> None:
         self._compressor, self._validation, self._progress = compressor, validation, progress
@@ -236,32 +241,21 @@ class _Scorer:
         if validation.images:
             step = max(1, len(samples) // validation.images)
             samples = samples[::step][: validation.images]
-        self._run = ensure_proposals(
-            [sample.path for sample in samples],
-            validation.proposals,
-            validation.cache,
-            progress=progress,
-        )
-        self.failures += self._run.failures.values()
-        self._samples = [sample for sample in samples if self._can_be_read(sample)]
-        if not self._samples:
+        paths = [sample.path for sample in samples]
+        run = ensure_proposals(paths, validation.proposals, validation.cache, progress=progress)
+        self.failures += run.failures.values()
+        self.samples: list[Sample] = []
+        for sample in samples:
+            if sample.path in run.failures:
+                continue
+            try:
+                load_image(sample.path)  # its proposals may be known although the file is gone
+            except FrcnnError as error:
+                self.failures.append(error)
+            else:
+                self.samples.append(sample)
+        if not self.samples:
             raise DataError(f"split {validation.split!r} has no image to score on")
-
-    def _can_be_read(self, sample: Sample) -> bool:
-        """Returns whether an image can be scored on; why not is noted."""
-        if sample.path in self._run.failures:
-            return False
-        try:
-            load_image(sample.path)
-        except FrcnnError as error:
-            self.failures.append(error)
-            return False
-        return True
-
-    @property
-    def images(self) -> int:
-        """How many are scored on."""
-        return len(self._samples)
 
     def score(self, ranks: SvdRanks, step: str) -> RankTrial:
         """Returns mAP and time at `ranks`."""
@@ -269,13 +263,13 @@ class _Scorer:
         rules = self._validation
         detector = LoadedDetector.of(model_of(tensors, info).to(rules.device), info)
         job = DetectionJob(detector, rules.cache, rules.proposals, rules.detect)
-        detect_image(ImageInput(self._samples[0].path), job)  # the first one also sets things up
+        detect_image(ImageInput(self.samples[0].path), job)  # the first one also sets things up
         found: dict[str, Detections] = {}
         seconds = 0.0
-        for sample in tracked(self._samples, step, self._progress):
+        for sample in tracked(self.samples, step, self._progress):
             image = detect_image(ImageInput(sample.path), job)
             found[sample.image_id] = image.detections
             seconds += image.seconds["network"] + image.seconds["postprocess"]
-        mean_ap = evaluate(self._samples, found, self._classes).mean_ap("voc07")
+        mean_ap = evaluate(self.samples, found, self._classes).mean_ap("voc07")
         trial = self._compressor.trial(ranks)
-        return replace(trial, mean_ap=mean_ap, seconds=seconds / self.images)
+        return replace(trial, mean_ap=mean_ap, seconds=seconds / len(self.samples))

@@ -57,16 +57,14 @@ def _image_numbers(run: EvaluationRun) -> dict[str, int | str]:
     That is the data's own number, or else the file name as a number or, where two files have the
     same, the image id.
     """
-    given = {
-        sample.image_id: run.numbers.images.get(sample.image_id, image_number(str(sample.path)))
+    numbers = [
+        run.numbers.images.get(sample.image_id, image_number(str(sample.path)))
         for sample in run.samples
-    }
-    counts = Counter(given.values())
+    ]
+    counts = Counter(numbers)
     return {
-        str(sample.path): given[sample.image_id]
-        if counts[given[sample.image_id]] == 1
-        else sample.image_id
-        for sample in run.samples
+        str(sample.path): number if counts[number] == 1 else sample.image_id
+        for sample, number in zip(run.samples, numbers, strict=True)
     }
 
 

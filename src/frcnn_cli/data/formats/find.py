@@ -83,18 +83,15 @@ def _nothing_found(root: Path, seen: list[DataError]) -> DataError:
 
 def _look(root: Path, unused: Unused) -> Dataset | None:
     """Returns the data set of `root` itself, or else of a folder just below it."""
-    for finder in FINDERS:
-        if found := finder(root, unused):
-            return _with_others(found, finder, [root])
     # A folder of one split is not the data set, unless nothing else is.
     below = sorted(folders(root), key=lambda path: split_called(path.name) is not None)
-    for finder in FINDERS:
-        for folder in below:
-            if found := finder(folder, unused):
-                split = split_called(folder.name)
+    for places in ([root], below):
+        for finder, place in product(FINDERS, places):
+            if found := finder(place, unused):
+                split = split_called(place.name) if places is below else None
                 if split and not found.splits:
                     found = found.with_splits(complete({split: found.ids}))
-                return _with_others(found, finder, below)
+                return _with_others(found, finder, places)
     return None
 
 
