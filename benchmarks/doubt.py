@@ -1,4 +1,4 @@
-"""How well the doubt of `frcnn data --next` foretells the mistakes of a detector.
+"""Measures how well the doubt of `frcnn data --next` predicts the mistakes of a detector.
 
     python benchmarks/doubt.py DATA [--split test] [--every 4] [--checkpoint FILE]
 

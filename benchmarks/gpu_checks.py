@@ -46,7 +46,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is measured."""
+    """Amount of the measurements."""
 
     images: int
     searched: int

@@ -34,7 +34,7 @@ COUNTS = (50, 100, 200, 500, 1000, 2000)
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says of two rows.
+    """A claim of the paper about two rows.
 
     Attributes:
         source: table and experiment.

@@ -21,7 +21,7 @@ KINDS = [
     ("error", "line"),
     [
         (DataError("it is empty"), "it is empty"),
-        (DataError("it is empty", remedy="add photographs"), "it is empty; add photographs"),
+        (DataError("it is empty", remedy="add images"), "it is empty; add images"),
         (DataError("it is empty", file=Path("a/b")), "a/b: it is empty"),
         (DataError("x is 3", remedy="use 2", file="c.xml"), "c.xml: x is 3; use 2"),
         (DataError("two\n  lines"), "two lines"),

@@ -1,4 +1,4 @@
-"""What flows between the parts is validated when it is made."""
+"""Records that parts exchange are validated when they are made."""
 
 from __future__ import annotations
 

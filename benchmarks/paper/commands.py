@@ -35,7 +35,7 @@ def frcnn(*words: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Budget:
-    """What is trained, for how long, and on what.
+    """Trainings of a table: their data and their length.
 
     Attributes:
         backbone: the network.

@@ -18,9 +18,9 @@ from frcnn_cli._version import __version__
 if TYPE_CHECKING:
     from frcnn_cli.api import (
         DetectedObject,
-        DetectedPhotograph,
         Detector,
         FrcnnError,
+        ImageDetections,
         TrainEvents,
         find_proposals,
         train,
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DetectedObject",
-    "DetectedPhotograph",
     "Detector",
     "FrcnnError",
+    "ImageDetections",
     "TrainEvents",
     "__version__",
     "find_proposals",

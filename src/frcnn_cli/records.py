@@ -67,7 +67,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What a detector found in one image, by decreasing score.
+    """Detections of one image, by decreasing score.
 
     Attributes:
         boxes: (N, 4) float32.
@@ -137,7 +137,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What makes a score the probability of being right, found on images not trained on.
+    """Map from scores to probabilities of being right, found on images not trained on.
 
     Platt scaling of the log odds: a score with odds o = s / (1 - s) becomes the probability with
     odds o^slope · e^offset. It increases with s, so the order of detections stays.
@@ -183,7 +183,7 @@ def _scale_odds(p: npt.ArrayLike, slope: float, offset: float) -> npt.NDArray[np
 
 @dataclass(frozen=True, slots=True)
 class GroundTruthDiagnostics:
-    """How proposals and box candidates cover the N objects of an image, before NMS.
+    """Overlaps of proposals and candidate boxes with the N objects of an image, before NMS.
 
     Attributes:
         proposal_iou: (N,) float32, highest IoU of a proposal with the object; 0 without proposals.

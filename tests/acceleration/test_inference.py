@@ -1,4 +1,4 @@
-"""What is faster gives the same: detection's network against the one that is trained."""
+"""Faster inference gives the same: detection's network against the one that is trained."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import frcnn_cli
-from frcnn_cli import DetectedObject, DetectedPhotograph, Detector, FrcnnError, find_proposals
+from frcnn_cli import DetectedObject, Detector, FrcnnError, ImageDetections, find_proposals
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 
@@ -116,8 +116,8 @@ def test_a_list_with_a_folder_is_a_stream_that_leaves_out_what_fails(
         next(detector.detect([photo, "no.jpg"]))
 
 
-def found_by_hand() -> DetectedPhotograph:
-    return DetectedPhotograph(
+def found_by_hand() -> ImageDetections:
+    return ImageDetections(
         np.zeros((90, 120, 3), np.uint8),
         "holiday/12.jpg",
         (120, 90),
@@ -187,7 +187,7 @@ def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, 
         (lambda d: d.detect("no.jpg"), r"no\.jpg: does not exist"),
         (lambda d: d.detect(np.zeros((4, 4), np.uint8)), r"shape \(4, 4\).*pass RGB pixels"),
         (lambda d: d.detect(np.zeros((4, 4, 3))), "float64; pass RGB pixels"),
-        (lambda d: d.detect(np.zeros((0, 4, 3), np.uint8)), "pass a photograph"),
+        (lambda d: d.detect(np.zeros((0, 4, 3), np.uint8)), "pass an image"),
         (lambda d: d.detect(b"GIF89a"), r"^is not an image in a known format; convert"),
         (lambda d: d.detect(b""), "^is empty"),
         (lambda d: d.detect(None), "an image is of type NoneType; pass a path"),

@@ -1,4 +1,4 @@
-"""What goes is what may go: never a split, never a run that was not named."""
+"""Garbage collection removes what may go: never a split, never a run that was not named."""
 
 from __future__ import annotations
 

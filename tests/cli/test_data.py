@@ -69,9 +69,9 @@ def test_flags_that_contradict(
 def test_the_images_to_annotate_next(project: Path, tmp_path: Path) -> None:
     """Ranked once, they are cached; an annotated one is not among them, a damaged one is listed."""
     for name in ("1", "2", "3"):
-        photograph = sorted((project / "scenes/JPEGImages").iterdir())[int(name)]
-        shutil.copy(photograph, tmp_path / f"{name}.jpg")
-    shutil.copy(project / "scenes/Annotations" / f"{photograph.stem}.xml", tmp_path / "3.xml")
+        image = sorted((project / "scenes/JPEGImages").iterdir())[int(name)]
+        shutil.copy(image, tmp_path / f"{name}.jpg")
+    shutil.copy(project / "scenes/Annotations" / f"{image.stem}.xml", tmp_path / "3.xml")
     words = ["data", ".", "--next", "1", "--checkpoint", str(trained_run(project) / BEST)]
     words += ["--gpus", "0", "--config", str(project / "frcnn.toml")]
     done = frcnn(tmp_path, *words, "--json")

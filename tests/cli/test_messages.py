@@ -1,4 +1,4 @@
-"""What people type wrong, and the line that they read."""
+"""Mistyped commands, and the one line that each prints."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def test_duration(seconds, text):
 
 
 def test_count():
-    assert count(1, "photograph") == "1 photograph"
-    assert count(5011, "photograph") == "5,011 photographs"
+    assert count(1, "image") == "1 image"
+    assert count(5011, "image") == "5,011 images"
     assert [count(n, "box") for n in (1, 2)] == ["1 box", "2 boxes"]
     assert count(2, "class") == "2 classes"
 

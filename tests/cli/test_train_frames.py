@@ -1,4 +1,4 @@
-"""How deep the optimiser's step of `frcnn train` is below the command."""
+"""Number of frames between the command `frcnn train` and its optimiser's step."""
 
 from __future__ import annotations
 

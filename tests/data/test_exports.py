@@ -1,4 +1,4 @@
-"""What `frcnn data` makes of the exports of labelling tools: right, or said."""
+"""`frcnn data` reads the exports of labelling tools right, or reports why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which image a name in a file means."""
+"""The image that a name in a file means."""
 
 from __future__ import annotations
 

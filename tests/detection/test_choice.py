@@ -1,4 +1,4 @@
-"""Which detector a command takes."""
+"""The choice of a command's detector."""
 
 from __future__ import annotations
 

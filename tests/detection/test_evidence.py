@@ -1,4 +1,4 @@
-"""What the network saw of the objects."""
+"""Diagnostics of the ground-truth objects before NMS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done before the network: order, sizes, failures."""
+"""Preparation of images ahead of the network: order, sizes, failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_size_for_no_box_is_left_out_but_one_stays() -> None:
 
 def tasks(scenes: Path, cache: Path, damaged: Path) -> list[ImageTask]:
     images = sorted((scenes / "JPEGImages").glob("*.jpg"))[:3]
-    damaged.write_bytes(b"no photograph")
+    damaged.write_bytes(b"not an image")
     paths = [images[0], damaged, *images[1:]]
     single = ProposalConfig(preset="single")
     sizes = (InputConfig(96, 160),)

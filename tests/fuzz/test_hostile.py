@@ -30,7 +30,7 @@ from support.readers import XML
 
 
 def refusal(root: Path) -> str:
-    """What is said of the image a of the VOC XML in `root`."""
+    """The error of the image a of the VOC XML in `root`."""
     with pytest.raises(AnnotationError) as caught:
         find_dataset(root).reader.read("a")
     return str(caught.value)

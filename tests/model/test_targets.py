@@ -1,4 +1,4 @@
-"""Which RoIs a step looks at (§2.3)."""
+"""Sampling of a step's RoIs (§2.3)."""
 
 from __future__ import annotations
 

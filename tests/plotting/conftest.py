@@ -1,4 +1,4 @@
-"""What plots hold: the figures that are saved."""
+"""Fixture with the figures that are saved."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_other_devices_are_refused(monkeypatch, name: str, message: str) -> None
 
 
 def test_a_gpu_without_kernels_is_named_before_the_work(monkeypatch) -> None:
-    """What torch raises on a GPU that it sees and is not built for."""
+    """As torch raises on a GPU that it sees and is not built for."""
 
     def refuse(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("CUDA error: no kernel image is available\nCUDA kernel errors might")

@@ -1,4 +1,4 @@
-"""How much `make fuzz`, and how little `make test`, tries.
+"""Number of examples that `make fuzz` and `make test` try.
 
 `FRCNN_FUZZ_EXAMPLES` is the number of examples for each reader, writer and way of making them.
 """

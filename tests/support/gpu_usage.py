@@ -20,7 +20,7 @@ _SOURCES = str(Path(frcnn_cli.__file__).parent)
 
 @dataclass
 class Usage:
-    """What the GPU was asked to do, by name.
+    """Operations, waits and copies of the GPU, by name.
 
     A wait's name ends with the line of the package that caused it.
     """

@@ -1,4 +1,4 @@
-"""What the workers of a pool do in tests: a module of its own, so that they need no pytest."""
+"""Tasks of a pool's workers in tests: a module of its own, so that they need no pytest."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def analysis(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), score: float 
 
 
 def report(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), pictures: int = 3):
-    """What `render_report` takes; the numbers that tests look for are given."""
+    """Arguments of `render_report`; the numbers that tests look for are given."""
     made = analysis(classes)
     counts = {
         **made.false_positive_types,
@@ -65,7 +65,7 @@ def report(classes: Sequence[str] = ("cat", "dog", NASTY, LONG), pictures: int =
 
 
 def comparison() -> tuple[Comparison, About, tuple[str, str]]:
-    """What `render_comparison` takes; B is worse by 0.012."""
+    """Arguments of `render_comparison`; B is worse by 0.012."""
     made = compare(analysis(), analysis(score=0.1))
     made = replace(made, difference=-0.012, interval=Interval(-0.03, 0.004))
     return made, ABOUT, (f"old/{LONG}.json", f"new/{NASTY}.json")

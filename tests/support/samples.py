@@ -32,7 +32,7 @@ def detected(*found):
 
 
 def known(samples, classes, **numbers):
-    """What a file of detections may speak of; each image has 500×375 pixels."""
+    """The images and classes that a file of detections may name; each image has 500×375 pixels."""
     return SplitIndex(samples, classes, lambda _: (500, 375), **numbers)
 
 

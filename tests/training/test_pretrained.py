@@ -1,4 +1,4 @@
-"""Where a network's first weights come from."""
+"""Sources of a network's first weights."""
 
 from __future__ import annotations
 

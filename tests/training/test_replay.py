@@ -52,7 +52,7 @@ def test_a_pixel_that_is_no_number_is_found(tmp_path: Path) -> None:
     replayed = replay(kept(build_model(info.model, 2), batch, tmp_path, info), CPU)
     assert (replayed.step, replayed.term) == (1, "classification")
     first = replayed.findings[0]
-    assert (first.photograph, first.tensor) == ("0-1", "image, pixels")
+    assert (first.image_id, first.tensor) == ("0-1", "image, pixels")
     assert (first.nan, first.inf, first.size) == (1, 0, 3 * 64 * 64)
     assert math.isfinite(replayed.losses["0-0"]["classification"])
     assert not math.isfinite(replayed.losses["0-1"]["classification"])
@@ -62,9 +62,9 @@ def test_a_weight_that_grew_without_end_is_found(model: FastRCNN, tmp_path: Path
     model.backbone.head.fc7.weight.data[3, 4] = torch.inf
     replayed = replay(kept(model, tiny.batch(), tmp_path), CPU)
     first, second = replayed.findings[:2]
-    assert (first.photograph, first.tensor) == ("", "backbone.head.fc7.weight, weights")
+    assert (first.image_id, first.tensor) == ("", "backbone.head.fc7.weight, weights")
     assert first.inf == 1
-    assert (second.photograph, second.tensor) == ("0-0", "backbone.head.fc7, output")
+    assert (second.image_id, second.tensor) == ("0-0", "backbone.head.fc7, output")
 
 
 def test_a_box_target_of_another_world_is_found(model: FastRCNN, tmp_path: Path) -> None:

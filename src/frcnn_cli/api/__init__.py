@@ -5,7 +5,7 @@ What goes wrong is a `FrcnnError` whose text names file, value and remedy.
 """
 
 from frcnn_cli.api.detector import Detector
-from frcnn_cli.api.photograph import DetectedObject, DetectedPhotograph
+from frcnn_cli.api.image import DetectedObject, ImageDetections
 from frcnn_cli.api.regions import find_proposals
 from frcnn_cli.api.training import train
 from frcnn_cli.errors import FrcnnError
@@ -13,9 +13,9 @@ from frcnn_cli.training.runs.events import TrainEvents
 
 __all__ = [
     "DetectedObject",
-    "DetectedPhotograph",
     "Detector",
     "FrcnnError",
+    "ImageDetections",
     "TrainEvents",
     "find_proposals",
     "train",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frcnn_cli.api.photograph import DetectedPhotograph, PathLike, Photograph, pixels_of
+from frcnn_cli.api.image import ImageDetections, ImageSource, PathLike, pixels_of
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import DetectConfig, EvalConfig, ProposalConfig
 from frcnn_cli.data.image_files import find_images
@@ -110,14 +110,12 @@ class Detector:
     @overload
     def detect(
         self, images: list[Any] | tuple[Any, ...], **settings: Unpack[DetectOptions]
-    ) -> Iterator[DetectedPhotograph]: ...
+    ) -> Iterator[ImageDetections]: ...
     @overload
-    def detect(
-        self, images: Photograph, **settings: Unpack[DetectOptions]
-    ) -> DetectedPhotograph: ...
+    def detect(self, images: ImageSource, **settings: Unpack[DetectOptions]) -> ImageDetections: ...
     def detect(
         self,
-        images: Photograph | list[Any] | tuple[Any, ...],
+        images: ImageSource | list[Any] | tuple[Any, ...],
         *,
         score: float = DetectConfig.score_threshold,
         nms: float = DetectConfig.nms_iou,
@@ -126,7 +124,7 @@ class Detector:
         proposals: npt.ArrayLike | None = None,
         workers: int | None = 0,
         failed: Callable[[FrcnnError], None] = _warn,
-    ) -> DetectedPhotograph | Iterator[DetectedPhotograph]:
+    ) -> ImageDetections | Iterator[ImageDetections]:
         """Finds the objects in an image; in the images of a folder or a list, as an iterator.
 
         The iterator detects as it is read. An image that fails is left out of it. (A folder that is
@@ -157,23 +155,23 @@ class Detector:
             sources = [source for each in images for source in _sources(each)]
             return self._stream(sources, job, boxes, workers, failed)
         found = detect_image(_input(images, boxes), job)
-        return _photograph(images, found, self.classes)
+        return _image_detections(images, found, self.classes)
 
     def _stream(
         self,
-        sources: Sequence[Photograph],
+        sources: Sequence[ImageSource],
         job: DetectionJob,
         boxes: FloatArray | None,
         workers: int | None,
         failed: Callable[[FrcnnError], None],
-    ) -> Iterator[DetectedPhotograph]:
+    ) -> Iterator[ImageDetections]:
         inputs = [_input(source, boxes) for source in sources]
         with closing(detect_images(inputs, job, workers=workers)) as results:
             for source, result in zip(sources, results, strict=True):
                 if isinstance(result, FrcnnError):
                     failed(result)
                 else:
-                    yield _photograph(source, result, self.classes)
+                    yield _image_detections(source, result, self.classes)
 
     def evaluate(
         self,
@@ -214,22 +212,22 @@ class Detector:
         return run.evaluation
 
 
-def _sources(given: Photograph) -> Sequence[Photograph]:
+def _sources(given: ImageSource) -> Sequence[ImageSource]:
     """Returns the images that an entry of a list stands for: itself, or those of a folder."""
     return find_images([Path(given)]) if isinstance(given, str | os.PathLike) else [given]
 
 
-def _input(source: Photograph, boxes: FloatArray | None) -> ImageInput:
+def _input(source: ImageSource, boxes: FloatArray | None) -> ImageInput:
     if isinstance(source, str | os.PathLike):
         return ImageInput(Path(source), proposals=boxes)
     return ImageInput(None, partial(pixels_of, source), boxes)
 
 
-def _photograph(
-    source: Photograph, image: DetectedImage, classes: tuple[str, ...]
-) -> DetectedPhotograph:
+def _image_detections(
+    source: ImageSource, image: DetectedImage, classes: tuple[str, ...]
+) -> ImageDetections:
     found, size = image.detections, (image.width, image.height)
-    return DetectedPhotograph(
+    return ImageDetections(
         source,
         os.fspath(source) if isinstance(source, str | os.PathLike) else "",
         size,

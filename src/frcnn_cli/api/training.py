@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from frcnn_cli.api.photograph import PathLike
+from frcnn_cli.api.image import PathLike
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.config.recipes import RecipeName

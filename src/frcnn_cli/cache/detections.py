@@ -17,7 +17,7 @@ KIND = "detections"
 
 
 class _SavedDetections(msgspec.Struct):
-    """What an entry holds beside its arrays."""
+    """Metadata of an entry, beside its arrays."""
 
     width: int
     height: int

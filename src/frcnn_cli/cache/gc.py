@@ -42,7 +42,7 @@ class Garbage:
 
 @dataclass(frozen=True)
 class GarbageRules:
-    """What can be removed.
+    """Rules by which entries of the cache are garbage.
 
     Attributes:
         unused_days: entries unused for longer are garbage; 0 keeps them.

@@ -1,4 +1,4 @@
-"""What a cache entry is called: a hash of everything that it was made from."""
+"""Names of cache entries: each is a hash of everything that the entry was made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where training runs live: `<cache>/runs/<name>/`, with `last` and `best` checkpoints."""
+"""Folders of training runs: `<cache>/runs/<name>/`, with `last` and `best` checkpoints."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def make_run_folder(cache: Cache, name: str) -> Path:
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
         folder: of the run.

@@ -63,7 +63,7 @@ class Verification:
 
     @property
     def unrepaired(self) -> list[CacheError]:
-        """What is still wrong, each with its remedy."""
+        """Problems that remain, each with its remedy."""
         remedy = "frcnn cache verify --repair"
         return [
             CacheError(each.problem, remedy=remedy, file=each.path)

@@ -1,4 +1,4 @@
-"""What every command has in common: its shared options, flags of settings, and `frcnn.toml`."""
+"""Common part of all commands: shared options, flags of settings, and `frcnn.toml`."""
 
 from __future__ import annotations
 

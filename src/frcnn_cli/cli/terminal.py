@@ -1,4 +1,4 @@
-"""What a user sees: messages, progress and errors on stderr, results on stdout, exit codes."""
+"""Output of a command: messages, progress and errors on stderr, results on stdout, exit codes."""
 
 from __future__ import annotations
 

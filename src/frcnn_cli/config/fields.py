@@ -1,4 +1,4 @@
-"""How a setting is declared, and what follows from its declaration.
+"""Declaration of settings; ranges, messages and flags follow from it.
 
 A setting is a field of a frozen dataclass: its type gives the range, the line below it the help.
 Values are checked against it wherever an object is built: from Python, from `frcnn.toml`, from

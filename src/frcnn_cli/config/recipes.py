@@ -24,7 +24,7 @@ RecipeName = Literal["default", "paper", "caffe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a backbone is trained, and the size of the images that it then expects."""
+    """Training settings of a backbone, and the size of the images that it then expects."""
 
     train: TrainConfig = field(default_factory=TrainConfig)
     input: InputConfig = field(default_factory=InputConfig)

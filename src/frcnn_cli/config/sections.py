@@ -25,7 +25,7 @@ _SMALLEST_TILE = 64
 
 @dataclass(frozen=True)
 class ProposalConfig(Config):
-    """How regions are searched; what decides the boxes is part of the cache key."""
+    """Settings of the region search; those that decide the boxes are part of the cache key."""
 
     preset: Annotated[Preset, Flag("NAME", Panel.SEARCH)] = "fast"
     """fast, quality or single (OpenCV's strategies), or paper (R-CNN's MATLAB setting)."""
@@ -57,13 +57,13 @@ class ProposalConfig(Config):
 
     @property
     def cap(self) -> int | None:
-        """How many of the boxes that are kept of an image are used; None: all."""
+        """Number of an image's kept boxes that are used; None: all."""
         return None if self.tiles else self.max_proposals or None
 
 
 @dataclass(frozen=True)
 class ModelConfig(Config):
-    """What network is built."""
+    """Settings of the network."""
 
     backbone: Annotated[str, Flag("NAME", Panel.NETWORK)] = "efficientnet_lite0"
     """efficientnet_lite0, resnet50, the paper's vgg16 (L), vgg_cnn_m_1024 (M) or alexnet (S; §4),
@@ -89,7 +89,7 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True)
 class InputConfig(Config):
-    """How images are resized for the network (§4: short side 600, long side at most 1000)."""
+    """Size of the network's images (§4: short side 600, long side at most 1000)."""
 
     short_side: Annotated[Side, Flag("PX", Panel.IMAGES, "the recipe's")] = 600
     """Pixels of the shorter side. The flag of train sets it for training too."""
@@ -107,7 +107,7 @@ class InputConfig(Config):
 
 @dataclass(frozen=True)
 class DetectConfig(Config):
-    """How class scores and deltas become detections."""
+    """Post-processing: from class scores and deltas to detections."""
 
     score_threshold: Fraction = 0.05
     """Detections with a lower score are dropped."""
@@ -128,7 +128,7 @@ class DetectConfig(Config):
 
 @dataclass(frozen=True)
 class SpeedConfig(Config):
-    """What a detector does to be fast; it computes the same function, but for rounding."""
+    """Optimizations of inference; the function stays the same, up to rounding."""
 
     precision: Annotated[Precision, Flag("TYPE")] = "auto"
     """Precision of the network; auto is the fastest of the device: bfloat16, else float16 on a GPU,
@@ -141,7 +141,7 @@ class SpeedConfig(Config):
 
 @dataclass(frozen=True)
 class EvalConfig(Config):
-    """How detections are scored."""
+    """Rules by which detections are scored."""
 
     metric: Annotated[Metric, Flag("RULE")] = "voc07"
     """voc07 (AP at 11 points), voc10 (area under the curve) or coco."""

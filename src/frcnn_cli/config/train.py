@@ -1,4 +1,4 @@
-"""How a detector is trained; each field with its unit and its section of the paper."""
+"""Settings of training; each field with its unit and its section of the paper."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECIPE = "the recipe's"
 
 @dataclass(frozen=True)
 class OptimizerConfig(Config):
-    """How weights are updated and regularised."""
+    """Update and regularisation of the weights."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum (§2.3), or AdamW."""
@@ -52,7 +52,7 @@ class OptimizerConfig(Config):
 
 @dataclass(frozen=True)
 class ScheduleConfig(Config):
-    """How many steps are taken, of how many images, and how the learning rate changes."""
+    """Number of steps, images per step, and the learning rate over the run."""
 
     iterations: Annotated[PositiveInt, Flag("N", Panel.SCHEDULE, _RECIPE, when_resumed=True)] = (
         40_000
@@ -77,7 +77,7 @@ class ScheduleConfig(Config):
 
 @dataclass(frozen=True)
 class SamplingConfig(Config):
-    """Which objects and RoIs a step trains on."""
+    """Choice of the objects and RoIs that a step trains on."""
 
     rois_per_image: PositiveInt = 64
     """RoIs sampled from each image, R / N (§2.3)."""
@@ -121,7 +121,7 @@ class LossConfig(Config):
 
 @dataclass(frozen=True)
 class AugmentationConfig(Config):
-    """How an image is changed and resized before it is trained on."""
+    """Random changes and resizing of an image before it is trained on."""
 
     flip_prob: Annotated[Fraction, Flag("P", Panel.IMAGES, _RECIPE)] = 0.5
     """Probability of a left-right flip (§2.3)."""
@@ -139,7 +139,7 @@ class AugmentationConfig(Config):
 
 @dataclass(frozen=True)
 class ValidationConfig(Config):
-    """When a run is saved and scored, and on what."""
+    """Times of checkpoints and evaluations, and the images scored."""
 
     checkpoint_every: Annotated[
         PositiveInt, Flag("N", Panel.EVALUATION, _RECIPE, when_resumed=True)

@@ -21,7 +21,7 @@ from frcnn_cli.records import Sample
 
 
 class Reader(Protocol):
-    """How a format is read, by id; it holds ids and paths, and opens files when asked."""
+    """Reads a format, by id; it holds ids and paths, and opens files when asked."""
 
     def read(self, image_id: str) -> Record:
         """Returns what is known of an image, or raises AnnotationError."""

@@ -1,4 +1,4 @@
-"""Which image of a split a file of detections speaks of."""
+"""Finds the image of a split that a file of detections names."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Splits = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class OwnNumbers:
-    """What COCO data itself calls its images and classes; empty for other data.
+    """COCO data's own numbers of its images and classes; empty for other data.
 
     Attributes:
         images: the number, or name, of each image by its image id, different for each: where

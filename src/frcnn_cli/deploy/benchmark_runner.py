@@ -29,7 +29,7 @@ STAGES = ("decode", "proposals", *NETWORK)
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """What is measured.
+    """Settings of the measurements.
 
     Attributes:
         rois: maximum number of RoIs per image.
@@ -87,7 +87,7 @@ class Variant(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What is switched on, and how to build it: only one variant is in memory at a time."""
+    """An optimization and how to build its variant; only one variant is in memory at a time."""
 
     name: str
     build: Callable[[], Variant]

@@ -38,7 +38,7 @@ WHOLE: SvdRanks = dict.fromkeys(LAYERS, 0)
 
 @dataclass(frozen=True)
 class Validation:
-    """What a compressed network is scored on.
+    """Images and settings with which a compressed network is scored.
 
     Attributes:
         data: a data set.
@@ -140,7 +140,7 @@ class Compressor:
 
 @dataclass(frozen=True)
 class Compression:
-    """What was written.
+    """A compressed network that was written.
 
     Attributes:
         before: the network as it was.

@@ -33,7 +33,7 @@ class ChosenCheckpoint:
 
     @property
     def name(self) -> str:
-        """What to call it in files: "bundled", or its path; both choose it again."""
+        """Name in files: "bundled", or its path; both choose it again."""
         return _BUNDLED if self.file == BUNDLED else str(self.file)
 
 

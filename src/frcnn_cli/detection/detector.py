@@ -150,7 +150,7 @@ class LoadedDetector:
 
 @dataclass(frozen=True)
 class DetectionJob:
-    """What detections of an image follow from.
+    """Detector and settings that determine the detections of an image.
 
     Attributes:
         detector: the network.

@@ -1,4 +1,4 @@
-"""How unsure a detector is of an image, to choose the next ones to annotate (active learning)."""
+"""Uncertainty of a detector about an image, to choose what to annotate next (active learning)."""
 
 from __future__ import annotations
 

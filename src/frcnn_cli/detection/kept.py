@@ -21,7 +21,7 @@ from frcnn_cli.records import DetectedImage
 
 
 class KeptDetections:
-    """What the detector in the file `checkpoint` found in images before, by their content.
+    """Earlier detections of the detector in the file `checkpoint`, by the images' content.
 
     Args:
         job: the detector and its settings.

@@ -1,4 +1,4 @@
-"""What an evaluation writes: detections for another tool, curves, a calibrated checkpoint."""
+"""Writes detections for another tool, curves and a calibrated checkpoint of an evaluation."""
 
 from __future__ import annotations
 

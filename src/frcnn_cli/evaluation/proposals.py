@@ -40,7 +40,7 @@ _COUNTS = (1, 2, 5)
 
 
 class ProposalReport:
-    """How well the proposals of a split cover its objects, difficult ones left out.
+    """Recall of a split's objects by its proposals, difficult objects left out.
 
     Args:
         images: each with its proposals (N, 4), best first; read once, one at a time.

@@ -43,7 +43,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """What is scored, and how.
+    """Images to score, and the rules.
 
     Attributes:
         data: folder of the data set.
@@ -112,7 +112,7 @@ class EvaluationRun:
 
     @property
     def scored(self) -> str:
-        """What was scored, in words."""
+        """Name of the detector or file that was scored."""
         return f"{self.source} ({self.format})" if self.format else self.source
 
 

@@ -132,7 +132,7 @@ class _Invalid:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a worker sends back."""
+    """Answer of a worker."""
 
     result: Any
     records: list[logging.LogRecord]

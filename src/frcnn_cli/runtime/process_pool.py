@@ -68,7 +68,7 @@ Lost = WorkerDied | TimedOut
 
 @dataclass(frozen=True)
 class Work(Generic[TaskT, DoneT_co]):
-    """What worker processes do with each task.
+    """Function that worker processes call with each task.
 
     Attributes:
         function: importable by its name; never raises.

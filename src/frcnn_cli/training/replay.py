@@ -35,7 +35,7 @@ class Finding:
     """A tensor with values that are not finite.
 
     Attributes:
-        photograph: the image's id; "" for weights, which belong to all images.
+        image_id: the image's id; "" for weights, which belong to all images.
         tensor: such as "backbone.trunk.conv3_1.0, output".
         nan: number of NaNs.
         inf: number of infinite values.
@@ -43,7 +43,7 @@ class Finding:
         largest: largest magnitude of the finite values.
     """
 
-    photograph: str
+    image_id: str
     tensor: str
     nan: int
     inf: int
@@ -166,7 +166,7 @@ def _split(batch: Batch) -> Iterator[Batch]:
 
 
 class _SavedStep(msgspec.Struct):
-    """What a saved step holds beside its tensors."""
+    """Metadata of a saved step, beside its tensors."""
 
     step: int
     term: str

@@ -23,7 +23,7 @@ def folder(scenes: Path, tmp_path: Path) -> Path:
     image_files.mkdir()
     for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:8]:
         (image_files / path.name).symlink_to(path)
-    (image_files / "broken.jpg").write_bytes(b"no photograph")
+    (image_files / "broken.jpg").write_bytes(b"not an image")
     (tmp_path / "frcnn.toml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
 

@@ -220,7 +220,7 @@ def test_bad_images_are_listed_and_the_others_trained_on(scenes: Path, tmp_path:
     image_files, annotations = tmp_path / "scenes/JPEGImages", tmp_path / "scenes/Annotations"
     whole = (image_files / f"{cut}.jpg").read_bytes()
     (image_files / f"{cut}.jpg").write_bytes(whole[: len(whole) // 2])
-    (image_files / f"{text}.jpg").write_text("not a photograph")
+    (image_files / f"{text}.jpg").write_text("not an image")
     xml = annotations / f"{outside}.xml"
     xml.write_text(xml.read_text().replace("<xmax>", "<xmax>-"))
     (image_files / f"{alone}.jpg").unlink()

@@ -1,4 +1,4 @@
-"""What a command line of `frcnn train` means, without training."""
+"""The job that a command line of `frcnn train` makes, without training."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ objects = st.lists(st.tuples(names, boxes(), st.booleans()), max_size=4)
 
 
 def said(dataset: Dataset, split: str) -> dict[str, list[tuple[str, list[float], bool]]]:
-    """What a split says, by the images' names."""
+    """The annotations of a split, by the images' names."""
     found = {}
     for image_id in dataset.split(split):
         record = dataset.record(image_id)
@@ -59,11 +59,11 @@ def said(dataset: Dataset, split: str) -> dict[str, list[tuple[str, list[float],
     return found
 
 
-def made(root: Path, photographs: list[list[tuple[str, tuple[float, ...], bool]]]) -> Dataset:
+def made(root: Path, images: list[list[tuple[str, tuple[float, ...], bool]]]) -> Dataset:
     """VOC data with `images` in train, but the last, which is in test."""
     for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
-    for i, found in enumerate(photographs):
+    for i, found in enumerate(images):
         write_image(root / "JPEGImages" / f"photo {i}.png", SIZE)
         write_annotation(
             root / "Annotations" / f"photo {i}.xml",
@@ -73,7 +73,7 @@ def made(root: Path, photographs: list[list[tuple[str, tuple[float, ...], bool]]
             boxes=[box for _, box, _ in found],
             difficult=[flag for _, _, flag in found],
         )
-    last = len(photographs) - 1
+    last = len(images) - 1
     (root / "ImageSets/Main/train.txt").write_text("".join(f"photo {i}\n" for i in range(last)))
     (root / "ImageSets/Main/test.txt").write_text(f"photo {last}\n")
     return find_dataset(root)
@@ -82,17 +82,17 @@ def made(root: Path, photographs: list[list[tuple[str, tuple[float, ...], bool]]
 @settings(max_examples=8)
 @given(st.lists(objects, min_size=2, max_size=3), st.permutations(FORMATS))
 def test_a_chain_of_conversions_keeps_every_box(
-    photographs: list[list[tuple[str, tuple[float, ...], bool]]], chain: list[Format]
+    images: list[list[tuple[str, tuple[float, ...], bool]]], chain: list[Format]
 ) -> None:
-    photographs[0].append(("dog", (1.0, 2.0, 30.0, 40.0), False))
+    images[0].append(("dog", (1.0, 2.0, 30.0, 40.0), False))
     with tempfile.TemporaryDirectory() as folder:
-        original = made(Path(folder) / "0", photographs)
+        original = made(Path(folder) / "0", images)
         dataset, flags_kept = original, True
         for step, to in enumerate(chain, 1):
             out = Path(folder) / str(step)
             run = convert(dataset, out, to, link=step == 2)
             assert run.failures == ()
-            assert run.images == len(photographs)
+            assert run.images == len(images)
             dataset = find_dataset(out)
             flags_kept = flags_kept and to != "yolo"
             assert set(dataset.classes) == set(original.classes)
@@ -150,7 +150,7 @@ def test_pycocotools_opens_what_is_written(scenes: Path, tmp_path: Path) -> None
     assert [each["name"] for each in api.loadCats(api.getCatIds())] == list(dataset.classes)
 
 
-def test_photographs_of_one_name_stay_apart(tmp_path: Path) -> None:
+def test_images_of_one_name_stay_apart(tmp_path: Path) -> None:
     for split in ("train", "test"):
         pair(tmp_path / "a" / split, "same", split)
     for to in FORMATS:
@@ -230,7 +230,7 @@ def test_summary(tmp_path: Path) -> None:
     json.dumps(report, allow_nan=False)
 
 
-def test_a_made_split_takes_its_photographs_from_the_others(tmp_path: Path) -> None:
+def test_a_made_split_takes_its_images_from_the_others(tmp_path: Path) -> None:
     for i in range(20):
         pair(tmp_path / "a" / "train", f"{i:02}", "dog" if i % 2 else "cat")
     before = sorted((tmp_path / "a").rglob("*"))

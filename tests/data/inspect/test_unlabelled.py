@@ -1,4 +1,4 @@
-"""What counts as annotated, by format."""
+"""Images that count as annotated, by format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What detect writes opens in the tools that it is for."""
+"""Files that detect writes open in the tools that they are for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a detector fails, all of it together."""
+"""The whole analysis of a detector's errors."""
 
 from __future__ import annotations
 

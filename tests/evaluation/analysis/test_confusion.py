@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusions between classes."""
 
 from __future__ import annotations
 

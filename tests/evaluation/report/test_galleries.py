@@ -1,4 +1,4 @@
-"""What is written under the pictures of errors."""
+"""Captions of the pictures of errors."""
 
 from __future__ import annotations
 

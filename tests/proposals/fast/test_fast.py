@@ -1,4 +1,4 @@
-"""What happens without numba, and that nobody pays for it who does not search."""
+"""The fast engine without numba, which is imported by searches alone."""
 
 from __future__ import annotations
 

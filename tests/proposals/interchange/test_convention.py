@@ -1,4 +1,4 @@
-"""What four numbers mean, found by trying."""
+"""The meaning of four numbers, found by trying."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many processes a command line asks for."""
+"""Number of processes that a command line asks for."""
 
 from __future__ import annotations
 

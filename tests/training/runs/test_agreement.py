@@ -1,4 +1,4 @@
-"""What several processes find out apart and have to agree on, with the others' answers made up."""
+"""Facts that several processes have to agree on, with the others' answers made up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorBoard reads of a run."""
+"""The metrics of a run, read by TensorBoard."""
 
 from __future__ import annotations
 

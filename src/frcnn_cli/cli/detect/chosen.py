@@ -1,4 +1,4 @@
-"""What the options of `frcnn detect` stand for, given its files and the detector."""
+"""Turns the options of `frcnn detect` into settings, given its files and the detector."""
 
 from __future__ import annotations
 

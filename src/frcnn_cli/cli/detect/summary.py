@@ -55,7 +55,7 @@ class Totals:
 
 
 class Written(NamedTuple):
-    """Where the results of `frcnn detect` are.
+    """Files and folders that `frcnn detect` wrote.
 
     Attributes:
         out: the file or folder of boxes.

@@ -1,4 +1,4 @@
-"""What is installed, which devices there are, and what is wrong with them, with the remedy.
+"""Checks of the installed packages and of the devices; each problem has its remedy.
 
 Nothing that may be broken is imported here: see `probes`.
 """

@@ -1,4 +1,4 @@
-"""What a user sees while a detector is trained."""
+"""Live display of a training run."""
 
 from __future__ import annotations
 

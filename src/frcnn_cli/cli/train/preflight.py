@@ -1,4 +1,4 @@
-"""What a user reads before the first step of a training run."""
+"""Text and JSON of the data check and the estimate before a run's first step."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What `frcnn train --replay` shows."""
+"""Text and JSON of `frcnn train --replay`."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -39,10 +38,10 @@ def replay_shown(replayed: Replayed) -> RenderableType:
     )
     for each in replayed.findings[:_MOST]:
         counts = (f"{number:,}" for number in (each.nan, each.inf, each.size))
-        shown.add_row(each.photograph, each.tensor, *counts, f"{each.largest:.3g}")
+        shown.add_row(each.image_id, each.tensor, *counts, f"{each.largest:.3g}")
     more = len(replayed.findings) - _MOST
     first = replayed.findings[0]
-    of = f" of image {first.photograph}" if first.photograph else ""
+    of = f" of image {first.image_id}" if first.image_id else ""
     lines = [
         *([Text(f"    … and {more} more", "dim")] if more > 0 else []),
         Text(f"  It begins with: {first.tensor}{of}"),
@@ -60,5 +59,15 @@ def replay_json(replayed: Replayed) -> dict[str, Any]:
             name: {term: value if math.isfinite(value) else None for term, value in each.items()}
             for name, each in replayed.losses.items()
         },
-        "findings": [dataclasses.asdict(finding) for finding in replayed.findings],
+        "findings": [
+            {
+                "photograph": each.image_id,
+                "tensor": each.tensor,
+                "nan": each.nan,
+                "inf": each.inf,
+                "size": each.size,
+                "largest": each.largest,
+            }
+            for each in replayed.findings
+        ],
     }

@@ -1,4 +1,4 @@
-"""Which file an annotation means by the name of an image."""
+"""Finds the file that an annotation means by the name of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which text file below a folder labels which image."""
+"""Finds the text file below a folder that labels an image."""
 
 from __future__ import annotations
 

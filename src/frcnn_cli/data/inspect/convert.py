@@ -33,7 +33,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was written.
+    """A data set that was written.
 
     Attributes:
         folder: where.

@@ -34,7 +34,7 @@ class ClassCount:
 
 @dataclass(slots=True)
 class SplitCount:
-    """What is in one split."""
+    """Counts of one split."""
 
     images: int = 0
     objects: int = 0
@@ -42,7 +42,7 @@ class SplitCount:
 
 @dataclass(slots=True)
 class Summary:
-    """What a data set holds, of the images that can be used.
+    """Content of a data set, of the images that can be used.
 
     Attributes:
         images: how many can be used.

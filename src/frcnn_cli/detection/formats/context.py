@@ -1,4 +1,4 @@
-"""What a file of detections may speak of, and the checks that every reader makes."""
+"""Images and classes that a file of detections may name, and the checks that every reader makes."""
 
 from __future__ import annotations
 

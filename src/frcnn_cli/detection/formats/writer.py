@@ -22,7 +22,7 @@ from frcnn_cli.records import DetectedImage
 
 @dataclass(frozen=True)
 class WriterContext:
-    """What a file says besides the detections; each format takes what it has a place for."""
+    """Content of a file besides the detections; each format takes what it has a place for."""
 
     classes: Sequence[str]
     """Names of the labels 1..K."""

@@ -1,4 +1,4 @@
-"""Where a detector fails: what is reported of a split beside its curves and its mAP."""
+"""Analysis of a detector's errors: the report of a split beside its curves and its mAP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TypeT = TypeVar("TypeT", FalsePositiveType, FalseNegativeType)
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """How often one type of error was made, and what it costs.
+    """Number of errors of one type, and their cost.
 
     Attributes:
         at_operating_point: count at the operating point.
@@ -52,7 +52,7 @@ class ErrorCounts:
 
 
 class Analysis:
-    """Where a detector fails.
+    """Analysis of a detector's errors on a split.
 
     Args:
         split: the matched split.

@@ -29,7 +29,7 @@ BLOCK = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where, with 95 % confidence, as many other images of the kind would lead on average."""
+    """95 % confidence interval of a number, over other sets of as many images of the kind."""
 
     low: float
     high: float

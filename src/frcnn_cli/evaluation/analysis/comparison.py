@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the interval means, in a sentence."""
+        """Meaning of the interval, as a sentence."""
         if not self.is_clear:
             return "The interval includes 0: these images do not tell the two apart."
         better, worse = ("B", "A") if self.difference > 0 else ("A", "B")

@@ -1,4 +1,4 @@
-"""What the mAP would be if one type of error were fixed, each alone (TIDE §2.3)."""
+"""The mAP if one type of error were fixed, each alone (TIDE §2.3)."""
 
 from __future__ import annotations
 

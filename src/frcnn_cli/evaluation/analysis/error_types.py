@@ -22,7 +22,7 @@ MEANT_IOU = 0.1
 
 
 class FalsePositiveType(IntEnum):
-    """What a false positive is; of several that fit, the last one here."""
+    """Type of a false positive; of several that fit, the last one here."""
 
     BACKGROUND = 0
     """It lies on no object, or on one of another class only loosely."""
@@ -35,7 +35,7 @@ class FalsePositiveType(IntEnum):
 
 
 class FalseNegativeType(IntEnum):
-    """Why an object was not found; of several that fit, the first one here."""
+    """Reason why an object was not found; of several that fit, the first one here."""
 
     NO_PROPOSAL = 0
     """No proposal overlapped it enough for a match."""
@@ -82,7 +82,7 @@ class FalseNegatives:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the detector saw of each of the G objects before it reported detections.
+    """Proposals and candidate boxes at each of the G objects, before post-processing.
 
     Attributes:
         proposal_iou: (G,) highest IoU of a proposal with the object; NaN where it is not known.

@@ -28,7 +28,7 @@ _CAPS = (1, 10, 100)
 
 @dataclass(frozen=True, slots=True)
 class CocoClass:
-    """How one class was detected; each value in 0..1.
+    """COCO scores of one class; each value in 0..1.
 
     Attributes:
         name: the class.

@@ -20,7 +20,7 @@ from frcnn_cli.records import BoolArray, DoubleArray, FloatArray, IntArray
 
 
 class MatchOutcome(IntEnum):
-    """What a detection counts as."""
+    """Outcome of matching a detection with the objects."""
 
     FALSE_POSITIVE = 0
     TRUE_POSITIVE = 1

@@ -47,7 +47,7 @@ class Overlaps:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How well some objects are covered, at least one.
+    """Recall of some objects, at least one.
 
     Attributes:
         objects: how many.

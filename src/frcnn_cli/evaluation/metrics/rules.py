@@ -13,7 +13,7 @@ from frcnn_cli.records import FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How detections are matched with objects; the defaults are the VOC devkit's."""
+    """Rules of matching detections with objects; the defaults are the VOC devkit's."""
 
     iou: float = 0.5
     """IoU threshold of a match, in (0, 1]."""

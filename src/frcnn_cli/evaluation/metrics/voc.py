@@ -27,7 +27,7 @@ from frcnn_cli.records import BoolArray, Detections, Sample, ScoreArray
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
-    """How one class was detected.
+    """Curve and VOC scores of one class.
 
     Attributes:
         name: the class.
@@ -58,7 +58,7 @@ class ClassResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a split was detected.
+    """Curves and VOC scores of a split.
 
     Attributes:
         classes: one result per class, in the order of the labels.

@@ -44,7 +44,7 @@ _COLOURS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a report is about.
+    """Subject of a report.
 
     Attributes:
         title: the data and the split.

@@ -29,7 +29,7 @@ _WAITING = 20
 
 
 class Limits(NamedTuple):
-    """What reading a file may take: so much, and more per megabyte of the file.
+    """Limits of reading a file: a fixed amount, and more per megabyte of the file.
 
     The Fast R-CNN release's files take 10 times their size, JSON takes 15 times.
     """

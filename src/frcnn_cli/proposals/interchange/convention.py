@@ -1,4 +1,4 @@
-"""What four numbers of a row may mean, and which meaning fits the images."""
+"""Meanings of a row's four numbers, and the choice of the one that fits the images."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConventionFit:
-    """How a convention fits.
+    """Measures of how well a convention fits.
 
     Attributes:
         convention: the meaning.

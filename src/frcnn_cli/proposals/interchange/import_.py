@@ -42,7 +42,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass
 class ImportRun:
-    """What a file of proposals held, and what became of it.
+    """Content of a file of proposals, and the result of importing it.
 
     Attributes:
         format: of the file, in words.

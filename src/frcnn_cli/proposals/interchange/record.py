@@ -1,4 +1,4 @@
-"""What every format becomes: boxes as the file has them, image by image."""
+"""Common form of all formats: boxes as the file has them, image by image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training step did."""
+"""Report of a training step."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _IOU = 0.5
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many objects the cached proposals overlap with an IoU of 0.5 or more.
+    """Number of objects that the cached proposals overlap with an IoU of 0.5 or more.
 
     Attributes:
         images: number of images whose proposals are in the cache.
@@ -106,7 +106,7 @@ class DataCheck:
 
     @property
     def failures(self) -> list[FrcnnError]:
-        """Why images are left out."""
+        """Errors of the images that are left out."""
         return [problem.error for problem in self.problems if problem.dropped]
 
     def warnings(self) -> list[str]:

@@ -41,7 +41,7 @@ class _DataAtStart(msgspec.Struct):
 
     data: str
     classes: list[str]
-    photographs: int
+    images: int = msgspec.field(name="photographs")
 
 
 class RunFolder:
@@ -187,9 +187,9 @@ class RunFolder:
             CheckpointError: the classes or the number of images differ.
         """
         saved = self._config(lambda data: decode_json(data, _DataAtStart))
-        if saved.classes != list(classes) or saved.photographs != images:
+        if saved.classes != list(classes) or saved.images != images:
             raise CheckpointError(
-                f"the run began with {saved.photographs} images of "
+                f"the run began with {saved.images} images of "
                 f"{len(saved.classes)} classes, and {saved.data} now has {images} of "
                 f"{len(classes)}, or other classes",
                 remedy="start a new run, with --weights naming this one's best checkpoint",

@@ -29,7 +29,7 @@ _NO_FILE = Settings({})
 
 @dataclass(frozen=True)
 class TrainJob:
-    """What to train.
+    """Data, network and settings of a training run.
 
     Attributes:
         data: folder of the data set.
@@ -214,7 +214,7 @@ def _warn_of_sizes(trained: tuple[int, ...], expected: int) -> None:
 
 
 class _Saved(msgspec.Struct):
-    """What `TrainJob.to_json` writes."""
+    """Structure of the JSON that `TrainJob.to_json` writes."""
 
     data: str
     split: str | None

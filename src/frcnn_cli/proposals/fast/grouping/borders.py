@@ -1,4 +1,4 @@
-"""Which regions touch, while regions merge.
+"""Neighbours of each region, while regions merge.
 
 Half 2 e of pair e belongs to one of its regions and half 2 e + 1 to the other, so the region
 across half h is `owners[h ^ 1]`. Each region links its halves in a list. Merging relabels halves;

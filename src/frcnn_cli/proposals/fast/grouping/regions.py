@@ -1,4 +1,4 @@
-"""What the grouping needs to know of a segmentation: sizes, boxes, histograms and neighbours."""
+"""Regions of a segmentation as the grouping needs them: sizes, boxes, histograms, neighbours."""
 
 from __future__ import annotations
 

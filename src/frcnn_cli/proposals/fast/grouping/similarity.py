@@ -1,4 +1,4 @@
-"""How alike two regions are (Uijlings et al., IJCV 2013 §3.2), in OpenCV's float32.
+"""Similarity of two regions (Uijlings et al., IJCV 2013 §3.2), in OpenCV's float32.
 
 A strategy is a row of four weights (colour, fill, texture, size) and their sum: the measures are
 added in this order and divided by the sum. A weight of 0 leaves a measure out. Results equal
@@ -155,7 +155,7 @@ def _overlap(histograms: np.ndarray, one: int, others: np.ndarray, out: np.ndarr
 
 @kernel
 def _fill(regions: Regions, a: int, b: int) -> np.float32:
-    """How little of the joint box lies outside both regions, 0..1."""
+    """Similarity of fit: 1 minus the share of the joint box outside both regions, 0..1."""
     boxes, sizes = regions.boxes, regions.sizes
     width = max(boxes[a, 2], boxes[b, 2]) - min(boxes[a, 0], boxes[b, 0])
     height = max(boxes[a, 3], boxes[b, 3]) - min(boxes[a, 1], boxes[b, 1])

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: by numba, at their first call, for the processor at hand.
+"""Compilation of the kernels: by numba, at their first call, for the processor at hand.
 
 Machine code is kept beside this package, or in the user's cache folder where the package is
 read-only (`NUMBA_CACHE_DIR` names another). It is made again when the file of a kernel changes, but

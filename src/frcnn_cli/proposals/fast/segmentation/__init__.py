@@ -30,7 +30,7 @@ ONCE: Final = 4096
 
 
 class Scale(NamedTuple):
-    """How coarse a segmentation is."""
+    """Coarseness of a segmentation."""
 
     k: float
     """Scale of observation: larger gives larger components."""

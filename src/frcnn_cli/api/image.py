@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import supervision
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Photograph: TypeAlias = PathLike | bytes | Pixels | torch.Tensor | Image.Image
+ImageSource: TypeAlias = PathLike | bytes | Pixels | torch.Tensor | Image.Image
 """A file or its bytes, RGB pixels as an array (H, W, 3) or a tensor (3, H, W) of uint8, or a Pillow
 image; files, bytes and Pillow images are turned upright by their EXIF orientation."""
 
@@ -50,7 +50,7 @@ class DetectedObject:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class DetectedPhotograph:
+class ImageDetections:
     """The objects found in one image, by decreasing score; a notebook shows them drawn.
 
     `found[0]` is an object; `found[:3]` and `found[found.scores > 0.9]` are some of the objects.
@@ -67,7 +67,7 @@ class DetectedPhotograph:
         seconds: wall time of "decode" (with resizing), "proposals", "network" and "postprocess".
     """
 
-    source: Photograph
+    source: ImageSource
     file: str
     size: tuple[int, int]
     boxes: FloatArray
@@ -87,9 +87,7 @@ class DetectedPhotograph:
         """The class of each object."""
         return [self.classes[int(label) - 1] for label in self.labels]
 
-    def filter(
-        self, score: float = 0.0, classes: Collection[str] | None = None
-    ) -> DetectedPhotograph:
+    def filter(self, score: float = 0.0, classes: Collection[str] | None = None) -> ImageDetections:
         """Returns the objects that score at least `score`, of some classes or (None) of all.
 
         Raises:
@@ -110,8 +108,8 @@ class DetectedPhotograph:
     @overload
     def __getitem__(self, which: int) -> DetectedObject: ...
     @overload
-    def __getitem__(self, which: slice | np.ndarray[Any, Any]) -> DetectedPhotograph: ...
-    def __getitem__(self, which: Any) -> DetectedObject | DetectedPhotograph:
+    def __getitem__(self, which: slice | np.ndarray[Any, Any]) -> ImageDetections: ...
+    def __getitem__(self, which: Any) -> DetectedObject | ImageDetections:
         if isinstance(which, int | np.integer):
             x1, y1, x2, y2 = map(float, self.boxes[which])
             return DetectedObject(self.names[which], float(self.scores[which]), (x1, y1, x2, y2))
@@ -171,32 +169,32 @@ class DetectedPhotograph:
         return Detections(self.boxes, self.scores, self.labels)
 
 
-def pixels_of(photograph: Photograph) -> Pixels:
+def pixels_of(image: ImageSource) -> Pixels:
     """Returns upright RGB pixels (H, W, 3) uint8.
 
     Raises:
         ImageError: the file cannot be read, or the image is given in another form.
     """
-    if isinstance(photograph, str | os.PathLike):
-        return load_image(Path(photograph))
-    if isinstance(photograph, bytes):
-        return load_image(photograph)
-    if isinstance(photograph, Image.Image):
-        return upright_pixels(photograph)
-    if isinstance(photograph, torch.Tensor):
-        if photograph.dtype != torch.uint8 or photograph.ndim != 3 or photograph.shape[0] != 3:
+    if isinstance(image, str | os.PathLike):
+        return load_image(Path(image))
+    if isinstance(image, bytes):
+        return load_image(image)
+    if isinstance(image, Image.Image):
+        return upright_pixels(image)
+    if isinstance(image, torch.Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
             raise ImageError(
-                f"the tensor has shape {tuple(photograph.shape)} and type {photograph.dtype}",
+                f"the tensor has shape {tuple(image.shape)} and type {image.dtype}",
                 remedy="pass RGB pixels (3, H, W) of torch.uint8",
             )
-        photograph = photograph.permute(1, 2, 0).cpu().numpy()
-    if not isinstance(photograph, np.ndarray):
-        raise ImageError(f"an image is of type {type(photograph).__name__}", remedy=_FORMS)
-    if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[2] != 3:
+        image = image.permute(1, 2, 0).cpu().numpy()
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"an image is of type {type(image).__name__}", remedy=_FORMS)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
-            f"the pixels have shape {photograph.shape} and type {photograph.dtype}",
+            f"the pixels have shape {image.shape} and type {image.dtype}",
             remedy="pass RGB pixels (H, W, 3) uint8",
         )
-    if 0 in photograph.shape:
-        raise ImageError(f"the pixels have shape {photograph.shape}", remedy="pass a photograph")
-    return np.ascontiguousarray(photograph)
+    if 0 in image.shape:
+        raise ImageError(f"the pixels have shape {image.shape}", remedy="pass an image")
+    return np.ascontiguousarray(image)
