@@ -201,12 +201,12 @@ class Checkpoint:
         write_safetensors(self._folder / "checkpoint", tensors)
         self._seconds += time.thread_time() - began
 
-    def steps_between(self, config: TrainConfig, seconds_a_step: float) -> int:
+    def steps_between(self, config: TrainConfig, seconds_per_step: float) -> int:
         """Returns the steps from one checkpoint to the next, once it is written."""
         self._writer.close()
         every = config.validation.checkpoint_every
         spacing = checkpoint_spacing(self._seconds)
-        return every * max(1, math.ceil(spacing / (every * seconds_a_step)))
+        return every * max(1, math.ceil(spacing / (every * seconds_per_step)))
 
 
 def row(network: str, loop: str, device: torch.device, measured: Timed) -> dict[str, Any]:

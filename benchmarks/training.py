@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--cache-dir", type=Path, help="where regions are; else they are searched")
     options = parser.parse_args()
     rows = []
-    print("| backbone | loop | s a step | times | waiting |\n|" + "---|" * 5)
+    print("| backbone | loop | s per step | times | waiting |\n|" + "---|" * 5)
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(options.cache_dir or Path(folder))
         for backbone in options.backbones:

@@ -29,7 +29,7 @@ def fences(page: Path, *languages: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_tables_are_what_the_code_says(page):
+def test_tables_match_the_code(page):
     text = page.read_text("utf-8")
     assert generate.filled(text) == text, "run: python docs/generate.py"
 

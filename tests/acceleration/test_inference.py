@@ -53,7 +53,7 @@ def reference(model: FastRCNN) -> RegionOutput:
 
 
 def livelier(model: FastRCNN) -> FastRCNN:
-    """Random networks say next to nothing; differences would not show."""
+    """Random networks give nearly equal scores; differences would not show."""
     with torch.no_grad():
         for layer in (model.class_score, model.box_delta):
             layer.weight.mul_(20)

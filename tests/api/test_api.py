@@ -50,7 +50,7 @@ def test_every_name_is_there_and_no_other() -> None:
         _ = frcnn_cli.Detectors
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert files("frcnn_cli").joinpath("py.typed").is_file()
 
 
@@ -81,15 +81,15 @@ def test_a_picture_is_turned_upright(detector) -> None:
     assert detector.detect(turned).pixels.shape == (60, 40, 3)
 
 
-def test_objects_dictionary_and_drawing_tell_the_same(detector, photo) -> None:
+def test_objects_dictionary_and_drawing_agree(detector, photo) -> None:
     found = detector.detect(photo, score=0.0, max_objects=3)
     assert len(found) == 3
     entry = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert [each["label"] for each in entry["detections"]] == found.names
-    for one, told in zip(found, entry["detections"], strict=True):
-        assert one.name == told["label"]
-        assert one.score == pytest.approx(told["score"], abs=1e-6)
-        assert one.box == pytest.approx(told["box"], abs=0.01)
+    for one, written in zip(found, entry["detections"], strict=True):
+        assert one.name == written["label"]
+        assert one.score == pytest.approx(written["score"], abs=1e-6)
+        assert one.box == pytest.approx(written["box"], abs=0.01)
     height, width = found.pixels.shape[:2]
     assert (entry["width"], entry["height"]) == (width, height)
     assert found.draw(0.0).size == (width, height)

@@ -81,8 +81,8 @@ def test_equal_contents_make_equal_bytes(tmp_path: Path) -> None:
     backwards = dict(reversed(metadata.items()))
     write_safetensors(files[1], dict(reversed(tensors.items())), backwards)
     assert files[0].read_bytes() == files[1].read_bytes()
-    found, said = read_safetensors(files[0])
-    assert metadata.items() <= said.items()
+    found, read = read_safetensors(files[0])
+    assert metadata.items() <= read.items()
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
 
 
@@ -92,7 +92,7 @@ def test_channels_last_weights_are_written(tmp_path: Path) -> None:
     assert torch.equal(load_checkpoint(tmp_path / "x.safetensors")[0]["w"], weight)
 
 
-def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_checkpoint(path, {"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan])}, INFO)
     with pytest.raises(CheckpointError, match="tensor b has 1 of 2 values that are not finite"):

@@ -50,7 +50,7 @@ def as_npy(array) -> bytes:
         as_npy(np.array([{"a": "pickle"}], dtype=object)),
     ],
 )
-def test_a_payload_that_is_no_boxes_is_treated_as_missing(cache, payload, caplog):
+def test_a_payload_without_boxes_is_treated_as_missing(cache, payload, caplog):
     cache.write("proposals", KEY, payload)
     assert load_proposals(cache, KEY) is None
     assert KEY in caplog.text

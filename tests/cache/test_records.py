@@ -21,7 +21,7 @@ def test_missing_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"\xff"])
-def test_what_is_no_record_is_treated_as_missing(tmp_path, caplog, payload):
+def test_a_damaged_record_is_treated_as_missing(tmp_path, caplog, payload):
     cache = Cache(tmp_path)
     cache.write("splits", KEY, payload)
     assert records.load(cache, "splits", KEY) is None

@@ -101,7 +101,7 @@ def test_processes_that_write_one_entry_leave_it_whole(cache):
     assert [path.name for path in cache.path("things", KEY).parent.iterdir()] == [KEY]
 
 
-def test_what_is_said_about_an_entry_is_read_back(cache):
+def test_the_description_of_an_entry_is_read_back(cache):
     cache.write("things", KEY, b"payload", about={"made by": "me"})
     path = cache.path("things", KEY)
     assert read_entry(path) == b"payload"
@@ -143,7 +143,7 @@ def test_no_damage_is_taken_for_a_later_version(cache):
             assert cache.load("things", KEY, bytes) is None
 
 
-def test_a_full_disk_loses_nothing_and_says_so_in_a_line(small_disk):
+def test_a_full_disk_loses_nothing_and_is_reported_in_a_line(small_disk):
     cache = Cache(small_disk / "cache")
     cache.write("things", KEY, b"kept")
     written = {}

@@ -98,7 +98,7 @@ def test_operating_system_error_names_its_file(capsys):
     assert capsys.readouterr().err == "frcnn: error: boxes.json: Permission denied\n"
 
 
-def test_interruption_says_what_is_kept(capsys):
+def test_interruption_reports_what_is_kept(capsys):
     terminal = Terminal()
     terminal.if_interrupted = "12 images are kept"
     assert exit_code(terminal, KeyboardInterrupt()) == 130

@@ -40,42 +40,44 @@ def run(monkeypatch, capsys, *words: str) -> tuple[int, dict, str]:
     return int(caught.value.code or 0), json.loads(captured.out or "{}"), captured.err
 
 
-def test_ls_tells_kinds_and_runs(cache, monkeypatch, capsys):
-    code, told, _ = run(monkeypatch, capsys, "ls")
+def test_ls_lists_kinds_and_runs(cache, monkeypatch, capsys):
+    code, printed, _ = run(monkeypatch, capsys, "ls")
     assert code == 0
-    kinds = {each["kind"]: (each["entries"], each["made_by"]) for each in told["kinds"]}
+    kinds = {each["kind"]: (each["entries"], each["made_by"]) for each in printed["kinds"]}
     assert kinds == {"proposals": (1, "fast, longest side 500, opencv 4"), "splits": (1, "")}
-    (kept,) = told["runs"]
+    (kept,) = printed["runs"]
     assert (kept["name"], kept["steps"], kept["map_val"]) == ("first", 2, 0.25)
-    assert told["bytes"] == sum(f.stat().st_size for f in cache.root.glob("*/*/*") if f.is_file())
+    assert printed["bytes"] == sum(
+        f.stat().st_size for f in cache.root.glob("*/*/*") if f.is_file()
+    )
 
 
 def test_ls_of_no_cache_makes_none(tmp_path, monkeypatch, capsys):
-    code, told, _ = run(monkeypatch, capsys, "ls", "--cache-dir", str(tmp_path / "none"))
-    assert (code, told["kinds"], told["runs"], told["bytes"]) == (0, [], [], 0)
+    code, printed, _ = run(monkeypatch, capsys, "ls", "--cache-dir", str(tmp_path / "none"))
+    assert (code, printed["kinds"], printed["runs"], printed["bytes"]) == (0, [], [], 0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_verify_names_what_is_damaged_and_repair_mends_it(cache, monkeypatch, capsys):
     path = cache.path("splits", KEY)
     path.write_bytes(b"0" + path.read_bytes()[1:])
-    code, told, lines = run(monkeypatch, capsys, "verify")
-    assert (code, told["whole"]) == (3, 2)
-    assert [each["file"] for each in told["damaged"]] == [str(path)]
+    code, printed, lines = run(monkeypatch, capsys, "verify")
+    assert (code, printed["whole"]) == (3, 2)
+    assert [each["file"] for each in printed["damaged"]] == [str(path)]
     assert f"frcnn: failed: {path}: is damaged: its checksum does not match; frcnn cache" in lines
-    code, told, lines = run(monkeypatch, capsys, "verify", "--repair")
-    assert (code, told["mended"], lines) == (0, [str(path)], "")
+    code, printed, lines = run(monkeypatch, capsys, "verify", "--repair")
+    assert (code, printed["mended"], lines) == (0, [str(path)], "")
     assert run(monkeypatch, capsys, "verify")[0] == 0
 
 
-def test_gc_says_what_it_would_free_and_frees_it(cache, monkeypatch, capsys):
+def test_gc_reports_what_it_would_free_and_frees_it(cache, monkeypatch, capsys):
     path = cache.path("proposals", KEY)
     os.utime(path, (0, 0))
     size = path.stat().st_size
     for words in (("--dry-run",), ()):
         assert path.exists()
-        code, told, _ = run(monkeypatch, capsys, "gc", *words)
-        assert (code, told["bytes"], len(told["removed"])) == (0, size, 1)
+        code, printed, _ = run(monkeypatch, capsys, "gc", *words)
+        assert (code, printed["bytes"], len(printed["removed"])) == (0, size, 1)
     assert not path.exists()
     code, _, line = run(monkeypatch, capsys, "gc", "--run", "second")
     assert code == 1

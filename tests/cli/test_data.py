@@ -22,10 +22,10 @@ def test_it_lists_problems_and_ends_with_3(tmp_path: Path, monkeypatch: pytest.M
     yolo(Path("pets"), {"a.jpg": BOX, "b.jpg": "x\ny\n"}, train="images")
     run = CliRunner().invoke(app, ["data", "pets"])
     assert run.exit_code == 3
-    for said in ("pets/labels/b.txt: line 1 is 'x'", "pets/labels/b.txt: line 2 is 'y'"):
-        assert said in " ".join(run.stdout.split())
+    for problem in ("pets/labels/b.txt: line 1 is 'x'", "pets/labels/b.txt: line 2 is 'y'"):
+        assert problem in " ".join(run.stdout.split())
     assert "1 image, 1 object, 2 classes" in run.stdout
-    # What it tells people it tells programs.
+    # The JSON has what the text has.
     found = json.loads(CliRunner().invoke(app, ["data", "pets", "--json"]).stdout)
     assert found["schema"] == "frcnn.data/1"
     assert found["classes"]["dog"]["objects"] == 1
@@ -101,7 +101,7 @@ def test_next_is_for_a_call_of_its_own(tmp_path: Path) -> None:
     assert "holds no images" in done.stderr
 
 
-def test_sizes_are_told_apart_without_colours(tmp_path: Path) -> None:
+def test_sizes_are_distinguished_without_colours(tmp_path: Path) -> None:
     """In an image of 400 × 400: objects of 20, 40, 100 and 100 pixels."""
     write_image(tmp_path / "a.jpg", (400, 400))
     sides = [(1, 1, 20, 20), (30, 30, 69, 69), (1, 100, 100, 199), (200, 200, 299, 299)]

@@ -59,12 +59,12 @@ def folder(tmp_path: Path) -> Path:
         ("detect photo.jpg --draw drawn/a", "drawn: is a file, not a folder; name a folder with"),
     ],
 )
-def test_a_line_says_what_to_do(folder: Path, words: str, message: str) -> None:
+def test_a_line_names_the_remedy(folder: Path, words: str, message: str) -> None:
     done = frcnn(folder, *words.split())
     assert done.returncode in (1, 2)
-    told = " ".join(done.stderr.replace("│", " ").split())
-    assert message in told
-    assert not any(word in told for word in ("Traceback", "Value error", "Input should"))
+    text = " ".join(done.stderr.replace("│", " ").split())
+    assert message in text
+    assert not any(word in text for word in ("Traceback", "Value error", "Input should"))
 
 
 def test_an_export_without_onnx_ends_before_the_work(

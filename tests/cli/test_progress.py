@@ -23,7 +23,7 @@ def test_a_bar_a_step_with_count_and_rate():
     assert "1/2" in shown
 
 
-def test_nothing_is_drawn_where_stderr_is_no_terminal(capsys):
+def test_nothing_is_drawn_where_stderr_is_not_a_terminal(capsys):
     with Terminal() as terminal, terminal.progress() as report:
         report("Finding proposals", 1, 2)
     assert capsys.readouterr() == ("", "")

@@ -56,9 +56,9 @@ def test_runs_side_by_side(tmp_path: Path) -> None:
     assert [runs["second"][key] for key in shown[:6]] == ["stopped", 19, 600, 0.5, None, None]
     done = frcnn(tmp_path, "runs")
     assert done.stderr == ""  # a table is a result
-    told = " ".join(done.stdout.split())
-    assert "19 of 600, stopped" in told
-    assert "0.250 on val" in told
+    text = " ".join(done.stdout.split())
+    assert "19 of 600, stopped" in text
+    assert "0.250 on val" in text
     (tmp_path / ".frcnn/runs/first" / CONFIG).write_text("{}")
     damaged = frcnn(tmp_path, "runs")
     assert damaged.returncode == 3

@@ -56,7 +56,7 @@ def test_every_section_has_defaults_and_is_frozen(section):
 
 
 @pytest.mark.parametrize(
-    ("kind", "values", "told"),
+    ("kind", "values", "message"),
     [
         (ProposalConfig, {"max_side": -1}, "max_side is -1; use a whole number of at least 0"),
         (ProposalConfig, {"max_proposals": -1}, "max_proposals is -1"),
@@ -77,8 +77,8 @@ def test_every_section_has_defaults_and_is_frozen(section):
         (EvalConfig, {"match_iou": 0.0}, "match_iou is 0.0"),
     ],
 )
-def test_contradictions_are_refused(kind, values, told):
-    with pytest.raises(ConfigError, match=told):
+def test_contradictions_are_refused(kind, values, message):
+    with pytest.raises(ConfigError, match=message):
         override(kind(), values)
 
 
@@ -101,7 +101,7 @@ def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
 
 
 @pytest.mark.parametrize(
-    ("config", "values", "told"),
+    ("config", "values", "message"),
     [
         (ModelConfig(), {"backbne": "vgg16"}, "unknown key 'backbne'; did you mean backbone"),
         (ModelConfig(), {"backbone": "vgg17"}, "backbone is 'vgg17'; use one of efficientnet_lite"),
@@ -119,8 +119,8 @@ def test_a_whole_number_is_a_fraction_too_but_not_the_reverse():
         (TrainConfig(), {"seed": 2**64}, "seed is 18446744073709551616; use a finite number"),
     ],
 )
-def test_override_refuses_what_does_not_fit(config, values, told):
-    with pytest.raises(ConfigError, match=told):
+def test_override_refuses_what_does_not_fit(config, values, message):
+    with pytest.raises(ConfigError, match=message):
         override(config, values)
 
 
@@ -139,7 +139,7 @@ def test_an_empty_file_sets_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"[train\n", "is not TOML"),
         (b"\xff\xfe", "is not TOML"),
@@ -151,10 +151,10 @@ def test_an_empty_file_sets_nothing(tmp_path):
         (b"[train]\nlr = -1\n", r"\[train\] lr is -1; use a number above 0"),
     ],
 )
-def test_a_file_that_is_wrong_is_named(tmp_path, content, told):
+def test_a_file_that_is_wrong_is_named(tmp_path, content, message):
     path = tmp_path / "frcnn.toml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=told) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         load_file(path)
     assert str(caught.value).startswith(f"{path}: ")
 

@@ -20,7 +20,7 @@ def test_five_thousand_classes_fill_no_screen(tmp_path: Path) -> None:
     names = ["Dog", "dog", *map(str, range(5000))]
     yolo(["images/a.jpg", "images/b.jpg"], {"classes.txt": "\n".join(names)})(tmp_path / "data")
     assert (tmp_path / "data" / "labels" / "a.txt").read_text() == LABEL
-    told = frcnn(tmp_path, "data", "data").stdout
-    assert "and 4,952 more; --json lists them all" in " ".join(told.split())
-    assert "'Dog', 'dog' are 2 classes" in told
-    assert len(told.splitlines()) < 100
+    printed = frcnn(tmp_path, "data", "data").stdout
+    assert "and 4,952 more; --json lists them all" in " ".join(printed.split())
+    assert "'Dog', 'dog' are 2 classes" in printed
+    assert len(printed.splitlines()) < 100

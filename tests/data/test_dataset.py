@@ -77,7 +77,7 @@ def test_boxes_that_are_refused(tmp_path: Path, box: Box, problem: str) -> None:
     assert str(caught.value).endswith("; fix or remove the object")
 
 
-def test_all_that_is_wrong_with_an_image_is_told_at_once(tmp_path: Path) -> None:
+def test_all_that_is_wrong_with_an_image_is_reported_at_once(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg", (40, 30))
     objects = [
         *(("dog", (9, 9, 2, 2)), ("cow", (1, 1, "x", 5)), ("cow", (1, 1, 5, 5))),
@@ -106,7 +106,7 @@ def test_all_that_is_wrong_with_an_image_is_told_at_once(tmp_path: Path) -> None
     assert [each.problem for each in caught.value.others] == [e.problem for e in problem.errors[:2]]
 
 
-def test_what_is_told_of_one_image_has_an_end(tmp_path: Path) -> None:
+def test_problems_of_one_image_are_limited(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg")
     xml(tmp_path / "a.xml", [("dog", (9, 9, 2, 2))] * 51)
     with pytest.raises(AnnotationError) as caught:
@@ -187,7 +187,7 @@ def test_it_crosses_to_worker_processes(tmp_path: Path) -> None:
     assert str(pickle.loads(pickle.dumps(problem)).error) == "a.xml: is odd; mend it"
 
 
-def test_one_line_says_what_was_found(tmp_path: Path) -> None:
+def test_one_line_describes_what_was_found(tmp_path: Path) -> None:
     pair(tmp_path / "train", "a", "dog")
     assert str(find_dataset(tmp_path)) == (
         f"images beside VOC XML in {tmp_path}: 1 image, splits: train 1, trainval 1"

@@ -128,7 +128,7 @@ def test_cmyk(tmp_path: Path) -> None:
     assert max(green, blue) < 15
 
 
-def test_animation_gives_its_first_frame_and_says_so(
+def test_animation_gives_its_first_frame_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     frames = [Image.new("RGB", (5, 4), colour) for colour in (RED, BLUE)]

@@ -36,7 +36,7 @@ def test_an_image_is_found_by_id_or_path(finder, name, image_id):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("000013.jpg", "is not in the split"),
         ("1.jpg", "could be 'one' or 'two'"),
@@ -44,8 +44,8 @@ def test_an_image_is_found_by_id_or_path(finder, name, image_id):
         ("", "is not"),
     ],
 )
-def test_an_image_that_is_unclear_is_refused(finder, name, told):
-    with pytest.raises(DataError, match=told):
+def test_an_image_that_is_unclear_is_refused(finder, name, message):
+    with pytest.raises(DataError, match=message):
         finder.find(name)
 
 

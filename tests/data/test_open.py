@@ -35,7 +35,7 @@ def test_kept_splits(scenes: Path, tmp_path: Path) -> None:
     assert changed["trainval"] == (*made["trainval"][1:], "new")
 
 
-def test_bad_annotations_are_told_and_the_others_used(scenes: Path, tmp_path: Path) -> None:
+def test_bad_annotations_are_reported_and_the_others_used(scenes: Path, tmp_path: Path) -> None:
     data = flat_copy(scenes, tmp_path / "images")
     first, second, third = sorted(data.glob("*.xml"))[:3]
     first.write_text(first.read_text().replace("<xmin>", "<xmin>9999"), encoding="utf-8")

@@ -65,8 +65,8 @@ def listed_in_both(root: Path) -> None:
 )
 def test_splits_that_share_images_are_reported(tmp_path: Path, case: Case, words: str) -> None:
     case(tmp_path / "data")
-    told = json.loads(frcnn(tmp_path, "data", "data", "--json").stdout)
-    (overlap,) = told["overlaps"]
+    printed = json.loads(frcnn(tmp_path, "data", "data", "--json").stdout)
+    (overlap,) = printed["overlaps"]
     assert overlap.startswith("train and val share 1 image, such as ")
     assert words in overlap
     assert words in " ".join(frcnn(tmp_path, "data", "data").stdout.split())
@@ -107,11 +107,11 @@ def training_on_train(dataset: Dataset, cache: Cache) -> AnnotatedData:
 
 
 @pytest.mark.slow
-def test_a_dry_run_says_so_too(tmp_path: Path) -> None:
+def test_a_dry_run_reports_it_too(tmp_path: Path) -> None:
     copied(tmp_path / "data")
-    told = frcnn(tmp_path, "train", "data", "--split", "train", "--dry-run", "--iterations", "1")
-    assert told.returncode == 0, told.stderr
-    assert "1 of 1 images of val are trained on" in " ".join(told.stderr.split())
+    printed = frcnn(tmp_path, "train", "data", "--split", "train", "--dry-run", "--iterations", "1")
+    assert printed.returncode == 0, printed.stderr
+    assert "1 of 1 images of val are trained on" in " ".join(printed.stderr.split())
 
 
 def test_splits_apart_are_not_reported(tmp_path: Path) -> None:

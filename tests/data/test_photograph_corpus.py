@@ -58,7 +58,7 @@ RED_GONE[:12, :16] = 255
 
 
 def cmyk_without_adobe(path: Path) -> None:
-    """Ink as it is; Pillow, as Adobe, writes it inverted with a marker that says so."""
+    """Ink as it is; Pillow, as Adobe, writes it inverted with a marker."""
     inverted = Image.fromarray(255 - np.asarray(picture.convert("CMYK")), "CMYK")
     inverted.save(path, quality=95)
     whole = path.read_bytes()

@@ -28,7 +28,7 @@ def test_the_operations_of_vgg16_are_those_of_the_literature() -> None:
 
 
 @pytest.mark.slow
-def test_every_contender_is_measured_and_says_the_same(scenes: Path) -> None:
+def test_every_variant_is_measured_and_gives_the_same(scenes: Path) -> None:
     image = sorted((scenes / "JPEGImages").glob("*.jpg"))[0]
     info = CheckpointInfo(ModelConfig(), ("a", "b"), InputConfig(96, 160))
     model = build_model(info.model, 2)

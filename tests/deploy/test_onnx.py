@@ -52,9 +52,9 @@ def test_real_images_within_the_bound(exported):
     model, info = load_model(BUNDLED)
     spec = model.eval().backbone.spec
     session = onnxruntime.InferenceSession(exported.file)
-    said = session.get_modelmeta().custom_metadata_map
-    assert json.loads(said["classes"]) == list(info.classes)
-    assert said["short_side"] == str(info.input.short_side)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["classes"]) == list(info.classes)
+    assert metadata["short_side"] == str(info.input.short_side)
     assert LoadedDetector.load(exported.file, torch.device("cpu")).info.tiles == 640
     for path in image_files():
         image = load_image(path)
@@ -146,7 +146,7 @@ def test_the_snippet_of_the_page_runs(exported, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_what_is_no_export_for_detection_is_refused(exported, tmp_path):
+def test_a_file_that_cannot_detect_is_refused(exported, tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"no graph")
     cpu = torch.device("cpu")
     with pytest.raises(CheckpointError, match=r"no\.onnx: cannot be read as ONNX"):
@@ -162,7 +162,7 @@ def test_what_is_no_export_for_detection_is_refused(exported, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_file_says_how_close_it_is(exported):
+def test_the_file_records_how_close_it_is(exported):
     assert exported.score_difference < SCORE
     assert exported.box_difference < PIXELS
     assert exported.bytes == exported.file.stat().st_size
@@ -176,7 +176,7 @@ def test_a_missing_checkpoint_and_a_folder_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_onnx_the_line_says_what_to_install(tmp_path, monkeypatch):
+def test_without_onnx_the_error_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
     with pytest.raises(ConfigError, match=r"needs onnxscript.*pip install 'frcnn-cli\[onnx\]'"):
         export_onnx(BUNDLED, tmp_path / "model.onnx")

@@ -61,11 +61,11 @@ def test_a_detector_sees_the_tiles_of_its_training_unless_others_are_set(
     caplog.set_level("INFO")
     settings = Settings({} if file is None else {"proposals": {"tiles": file, "max_side": 0}})
     assert proposals_for(trained, settings, flag).tiles == tiles
-    said = "images are seen in tiles of 640 pixels, as in training"
-    assert caplog.messages == ([said] if tiles == 640 else [])
+    warning = "images are seen in tiles of 640 pixels, as in training"
+    assert caplog.messages == ([warning] if tiles == 640 else [])
 
 
-def test_a_file_of_detections_is_no_checkpoint(cache: Cache, tmp_path: Path) -> None:
+def test_a_file_of_detections_is_not_a_checkpoint(cache: Cache, tmp_path: Path) -> None:
     boxes, voc = tmp_path / "boxes.json", tmp_path / "voc"
     boxes.touch()
     voc.mkdir()

@@ -41,7 +41,7 @@ def test_scores_may_stay() -> None:
     assert found.scores.tolist() == pytest.approx([0.8])
 
 
-def test_what_many_say_comes_first() -> None:
+def test_boxes_with_many_votes_come_first() -> None:
     alone = [(0.0, 0.0, 10.0, 10.0, 0.8, 1)]
     crowd = [(50.0, 50.0, 60.0, 60.0 + i / 100, 0.7, 1) for i in range(5)]
     found = vote(detections(alone + crowd), np.array([0, 1]), iou=0.5, support=5.0)

@@ -98,12 +98,12 @@ def test_reports_keep_images_of_one_id_and_one_name_apart(tmp_path: Path) -> Non
     boxes(tmp_path / "a.json", "val/1.jpg")
     boxes(tmp_path / "b.json", "val/1.jpg", "train/1.jpg")
     split = ("--split", "trainval", "--metric", "voc10", "--json")
-    told = frcnn(
+    done = frcnn(
         tmp_path,
         *("eval", "data", "--detections", "a.json", "--explain", "--report", "page", *split),
     )
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["map"] == 0.25
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["map"] == 0.25
     page = (tmp_path / "page" / "index.html").read_text()
     missed = {f"{folder}/{stem}.jpg" for folder in ("train", "val") for stem in "12"}
     assert {name for name in missed if name in page} == missed - {"val/1.jpg"}
@@ -160,13 +160,13 @@ def test_any_class_name_is_written_and_read_back(tmp_path: Path, kind: str, name
     text(tmp_path / "data" / "p.xml", xml("p.jpg", name))
     boxes(tmp_path / "boxes.json", "p.jpg", label=name)
     split = ("--split", "trainval", "--json")
-    told = frcnn(
+    done = frcnn(
         tmp_path,
         *("eval", "data", "--detections", "boxes.json", *split),
         *("--export", "out", "--export-format", kind),
     )
-    assert told.returncode == 0, told.stderr
+    assert done.returncode == 0, done.stderr
     again = frcnn(tmp_path, "eval", "data", "--detections", "out", *split)
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["map"] == json.loads(told.stdout)["map"] == 1
+    assert json.loads(again.stdout)["map"] == json.loads(done.stdout)["map"] == 1
     assert name in frcnn(tmp_path, "eval", "data", "--detections", "out", *split[:2]).stdout

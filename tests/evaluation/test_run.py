@@ -78,10 +78,10 @@ def test_coco_results_use_the_data_sets_own_ids(tmp_path):
     assert run.coco.mean_ap == 1
     export_detections(run, tmp_path / "again.json", "coco")
     assert json.loads((tmp_path / "again.json").read_text()) == results
-    for name, value, told in (
+    for name, value, message in (
         ("image_id", 9, "image_id 9 is not in the split"),
         ("category_id", 2, "category_id is 2; the data set's are 10 cat, 20 dog"),
     ):
         (tmp_path / "results.json").write_text(json.dumps([{**results[0], name: value}]))
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             evaluate_file(EvaluationJob(root, "val", cache, rules), tmp_path / "results.json")

@@ -4,7 +4,7 @@
 
 Together the readers get the seconds, each in a process of its own, as many at once as there are
 cores; what they take to start comes on top. An input that breaks one is left as a file `crash-…` in
-the working directory. Without atheris it says so and does nothing.
+the working directory. Without atheris it prints so and does nothing.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def test_what_cannot_be_a_backbone_is_refused(name, message):
         timm_features.build(name)
 
 
-def test_without_timm_the_line_says_what_to_install(monkeypatch):
+def test_without_timm_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ConfigError, match=r"needs timm.*pip install 'frcnn-cli\[timm\]'"):
         timm_features.build("resnet18")

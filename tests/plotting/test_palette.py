@@ -1,4 +1,4 @@
-"""Colours that can be told apart, also by people who see fewer of them."""
+"""Colours that can be distinguished, also by people who see fewer of them."""
 
 from __future__ import annotations
 

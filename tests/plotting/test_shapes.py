@@ -29,7 +29,7 @@ def test_a_round_fill_has_the_area_of_its_corners():
     assert set(np.unique(canvas)) > {0, 255}  # some pixels are in between
 
 
-def test_a_stroke_is_as_wide_as_told_and_leaves_the_inside():
+def test_a_stroke_has_its_width_and_leaves_the_inside():
     canvas = blank()
     stroke(canvas, (5, 5, 35, 25), 0, 2, WHITE)
     assert canvas[..., 0].sum() / 255 == 30 * 20 - 26 * 16

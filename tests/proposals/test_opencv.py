@@ -90,7 +90,7 @@ def test_a_missing_opencv_names_the_package(monkeypatch):
         opencv.version()
 
 
-def test_a_failure_of_opencv_is_told_in_one_line(monkeypatch):
+def test_a_failure_of_opencv_is_reported_in_one_line(monkeypatch):
     image = blobs(40, 30)
     with pytest.raises(ProposalError, match="OpenCV could not search 40×30 pixels"):
         opencv.search(image.astype(np.float64), "fast")  # type: ignore[arg-type]

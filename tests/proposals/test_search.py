@@ -38,7 +38,7 @@ def test_the_seed_changes_the_order_and_not_the_set():
     np.testing.assert_array_equal(np.unique(first, axis=0), np.unique(second, axis=0))
 
 
-def test_all_boxes_come_whatever_max_proposals_says():
+def test_all_boxes_come_whatever_max_proposals_is():
     image = blobs()
     few = search(image, ProposalConfig(max_proposals=3))
     assert len(few) == len(search(image, ProposalConfig())) > 3

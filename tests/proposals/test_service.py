@@ -211,7 +211,7 @@ def test_a_failed_search_names_its_image(image_files, cache, monkeypatch):
         proposals_for(image_files[0], CONFIG, cache)
 
 
-def test_a_cache_that_cannot_be_written_is_told_before_the_search(image_files, tmp_path):
+def test_a_cache_that_cannot_be_written_fails_before_the_search(image_files, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(CacheError, match="--cache-dir"):
         ensure_proposals(image_files, CONFIG, Cache(tmp_path / "file"))
@@ -228,16 +228,16 @@ def test_a_flat_image_gets_windows_and_a_warning(tmp_path, cache, caplog, copies
 
 
 def test_progress_counts_every_image_once(image_files, cache, tmp_path):
-    told = []
+    reported = []
     ensure_proposals(image_files[:1], CONFIG, cache)
     ensure_proposals(
         [*image_files, tmp_path / "gone.jpg"],
         CONFIG,
         cache,
         workers=2,
-        progress=lambda *now: told.append(now),
+        progress=lambda *now: reported.append(now),
     )
-    assert told == [(pipeline.STEP, done, 5) for done in range(6)]
+    assert reported == [(pipeline.STEP, done, 5) for done in range(6)]
 
 
 def test_proposals_for_takes_a_decoded_image(image_files, cache, monkeypatch):
@@ -270,10 +270,10 @@ def test_export_is_one_array_an_image_and_repeatable(image_files, cache, tmp_pat
 def test_export_as_json(image_files, cache, tmp_path):
     run = ensure_proposals(image_files, ProposalConfig(max_proposals=9), cache, workers=2)
     export_proposals(run, image_files, tmp_path / "boxes.json")
-    told = json.loads((tmp_path / "boxes.json").read_text())
-    assert told["schema"] == "frcnn.proposal_boxes/1"
-    assert [each["file"] for each in told["images"]] == [str(path) for path in image_files]
-    for each, path in zip(told["images"], image_files, strict=True):
+    written = json.loads((tmp_path / "boxes.json").read_text())
+    assert written["schema"] == "frcnn.proposal_boxes/1"
+    assert [each["file"] for each in written["images"]] == [str(path) for path in image_files]
+    for each, path in zip(written["images"], image_files, strict=True):
         np.testing.assert_allclose(each["boxes"], run.proposals_for(path), atol=0.005)
 
 

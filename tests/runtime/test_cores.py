@@ -57,7 +57,7 @@ def test_quotas_of_control_groups(
     assert cpu_quota(listed, mount) == cores
 
 
-def test_a_missing_file_of_groups_is_no_quota(tmp_path: Path) -> None:
+def test_a_missing_file_of_groups_means_no_quota(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path / "none", tmp_path) is None
 
 

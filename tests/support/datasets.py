@@ -77,7 +77,7 @@ def yolo(root: Path, labels: Mapping[str, str], **entries: object) -> Path:
     Args:
         root: the folder.
         labels: lines by the image's path in `images`, such as "train/a.jpg"; "-" is no file.
-        entries: what the YAML says of `train`, `val` and so on.
+        entries: values of the YAML for `train`, `val` and so on.
     """
     for name, lines in labels.items():
         write_image(root / "images" / name)

@@ -9,7 +9,7 @@ import time
 
 
 def work(task):
-    """Does what the task says: a number to square, a signal to die of, a file to die of once."""
+    """Does the task: a number to square, a signal to die of, a file to die of once."""
     if isinstance(task, int):
         return task * task
     kind, value = task

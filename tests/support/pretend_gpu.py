@@ -191,7 +191,7 @@ def moved(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if device is None or _is_gpu(device) == here:
         return _to(self, **kwargs) if kwargs else self
     if here:
-        # To pageable memory a copy waits even where it is told not to.
+        # To pageable memory a copy waits even where it is asked not to.
         GPU.copied(self, "to CPU", waits=not non_blocking)
         values = self.values.clone(memory_format=torch.preserve_format)  # type: ignore[attr-defined]
         return _to(values, device, **kwargs)

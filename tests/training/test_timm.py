@@ -1,4 +1,4 @@
-"""Networks of timm go through every command; weights that cannot be had say so."""
+"""Networks of timm go through every command; weights that cannot be loaded are reported."""
 
 from __future__ import annotations
 

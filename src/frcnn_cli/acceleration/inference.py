@@ -21,8 +21,8 @@ from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.model.roi_pool import cell_corners
 from frcnn_cli.runtime.device import compute_dtype, wide_dtype
 
-Lap = Callable[[str], None]
-"""`lap(step)` is called when a step ("trunk", "pooling", "head") has been done."""
+OnStage = Callable[[str], None]
+"""`on_stage(step)` is called when a stage ("trunk", "pooling", "head") has been done."""
 
 POOLED_BYTES = {"cpu": 64 << 20, "cuda": 512 << 20}
 """Maximum size of the pooled RoIs that are processed at once."""
@@ -64,7 +64,7 @@ class Inference:
 
     @torch.inference_mode()
     def __call__(
-        self, images: Sequence[Tensor], rois: Sequence[Tensor], lap: Lap = lambda _: None
+        self, images: Sequence[Tensor], rois: Sequence[Tensor], on_stage: OnStage = lambda _: None
     ) -> RegionOutput:
         """Returns what `FastRCNN.forward` returns.
 
@@ -73,7 +73,7 @@ class Inference:
         Args:
             images: B of (1, 3, H, W) float32, from `batch.prepare`.
             rois: B of (R_i, 4), xyxy in pixels of their image.
-            lap: called after each step.
+            on_stage: called after each stage.
         """
         vectors = []
         for group in self._groups(images):
@@ -81,17 +81,17 @@ class Inference:
             features = self._model.backbone.trunk(
                 pixels.to(self.dtype, memory_format=torch.channels_last)
             )
-            lap("trunk")
+            on_stage("trunk")
             boxes = [rois[i] for i in group]
             if self._model.pool == "roi_pool":
-                vectors.append(self._vectors(features, boxes, lap))
+                vectors.append(self._vectors(features, boxes, on_stage))
             else:
                 maps = zip(features.split(1), boxes, strict=True)
-                vectors += [self._vectors(one, [its], lap) for one, its in maps]
+                vectors += [self._vectors(one, [its], on_stage) for one, its in maps]
         # The last layers are small, and their rounding would show in scores and boxes.
         output = self._model.classify(torch.cat(vectors).float())
         output = self._model.denormalised(output)
-        lap("head")
+        on_stage("head")
         return output
 
     def widen(self) -> bool:
@@ -121,7 +121,7 @@ class Inference:
         same = (list(group) for _, group in groupby(range(len(images)), lambda i: images[i].shape))
         return [each[i : i + LARGEST] for each in same for i in range(0, len(each), LARGEST)]
 
-    def _vectors(self, features: Tensor, rois: Sequence[Tensor], lap: Lap) -> Tensor:
+    def _vectors(self, features: Tensor, rois: Sequence[Tensor], on_stage: OnStage) -> Tensor:
         """Returns the head's vector (R, D) of each RoI of B maps (B, C, H, W), map by map."""
         spec = self._model.backbone.spec
         size = spec.channels * spec.pool_size**2 * features.element_size()
@@ -131,9 +131,9 @@ class Inference:
         parts = []
         for first in range(0, max(padded, 1), step):
             part = pooled(first, min(first + step, padded))
-            lap("pooling")
+            on_stage("pooling")
             parts.append(self._head(part))
-            lap("head")
+            on_stage("head")
         vectors = torch.cat(parts)[:count]
         return vectors if which is None else vectors.index_select(0, which)
 

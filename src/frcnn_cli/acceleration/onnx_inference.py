@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.acceleration.inference import Lap
+from frcnn_cli.acceleration.inference import OnStage
 from frcnn_cli.config import InputConfig, ModelConfig, Precision, ProposalConfig
 from frcnn_cli.decoding import decode_json
 from frcnn_cli.errors import CheckpointError, ConfigError, importing
@@ -82,14 +82,14 @@ class OnnxInference:
         self.model = _without_weights(self.config, len(self.classes))
 
     def __call__(
-        self, images: Sequence[Tensor], rois: Sequence[Tensor], lap: Lap = lambda _: None
+        self, images: Sequence[Tensor], rois: Sequence[Tensor], on_stage: OnStage = lambda _: None
     ) -> RegionOutput:
         """Returns what `FastRCNN.forward` returns, of boxes inside the image.
 
         Args:
             images: B of (1, 3, H, W) float32, RGB in 0..255.
             rois: B of (R_i, 4), xyxy in pixels of their image.
-            lap: called after each image with "head".
+            on_stage: called after each image with "head".
 
         Raises:
             ConfigError: an image is larger than those that the file is for.
@@ -108,7 +108,7 @@ class OnnxInference:
             corners[..., 2:] = torch.maximum(corners[..., 2:], corners[..., :2] + _SPECK)
             logits.append(torch.from_numpy(np.array(scores, np.float32)).log())
             deltas.append(box_ops.encode(boxes[:, None].expand(corners.shape), corners))
-            lap("head")
+            on_stage("head")
         return RegionOutput(torch.cat(logits), torch.cat(deltas))
 
 

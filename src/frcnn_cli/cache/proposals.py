@@ -72,7 +72,7 @@ def save_proposals(
         cache: where they go.
         key: from `proposal_key`.
         boxes: (N, 4) float32.
-        made_by: from `described`, for the upkeep of the cache.
+        made_by: from `described`, for the maintenance of the cache.
 
     Raises:
         CacheError: the cache cannot be written.

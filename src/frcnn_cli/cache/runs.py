@@ -29,7 +29,7 @@ def require_name(name: str, what: str) -> None:
         what: what is to be called so, such as "a run".
 
     Raises:
-        ConfigError: it is no such name.
+        ConfigError: the name is refused.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(

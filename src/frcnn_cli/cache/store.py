@@ -99,7 +99,7 @@ class Cache:
             kind: the folder of the cache, such as "proposals".
             key: hex digits.
             payload: the bytes to keep.
-            about: JSON values for the upkeep of the cache, such as how the entry was computed.
+            about: JSON values for the maintenance of the cache, such as how the entry was computed.
             durable: see `atomic_file`.
 
         Raises:

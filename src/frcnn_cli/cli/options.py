@@ -242,7 +242,13 @@ def flagged(section: type[configuration.Config]) -> Mapping[str, Setting]:
 
 
 def flag(section: type[configuration.Config], name: str, default: str = "") -> Any:
-    """Returns the option that sets a field: its range, help and default are the field's."""
+    """Returns the option that sets a field: its range, help and default are the field's.
+
+    Args:
+        section: the settings.
+        name: of a field that has a flag.
+        default: what the help shows as the default; "" is the flag's or else the field's.
+    """
     setting = section.settings()[name]
     declared = setting.flag
     assert declared is not None

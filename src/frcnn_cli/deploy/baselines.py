@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align, roi_pool
 
-from frcnn_cli.acceleration.inference import Lap
+from frcnn_cli.acceleration.inference import OnStage
 from frcnn_cli.model.batch import prepare
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput
 from frcnn_cli.records import FloatArray
 
 RCNN_SIDE = 224
-"""Pixels a side of a warped region."""
+"""Pixels per side of a warped region."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Plain:
         self.device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: OnStage) -> RegionOutput:
         """Returns the output for all R boxes."""
         spec = self.model.backbone.spec
         pixels = torch.from_numpy(image.resized).permute(2, 0, 1).contiguous().to(self.device)
@@ -82,7 +82,7 @@ class RCNN:
         self._device = model.class_score.weight.device
 
     @torch.inference_mode()
-    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: OnStage) -> RegionOutput:
         """Returns the output for the first `regions` boxes."""
         spec = self._model.backbone.spec
         outputs = []

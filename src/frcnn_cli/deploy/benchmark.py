@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frcnn_cli.acceleration.inference import Lap
+from frcnn_cli.acceleration.inference import OnStage
 from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, ProposalConfig, SpeedConfig
@@ -172,19 +172,19 @@ class _Ours:
     def __init__(self, model: FastRCNN, info: CheckpointInfo, speed: SpeedConfig) -> None:
         self._detector = LoadedDetector.of(model, info, speed)
 
-    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: OnStage) -> RegionOutput:
         places = np.arange(len(image.rois))
         view = View(image.resized, image.rois, places)
         return self._detector.forward([[view]], on_stage)
 
 
 class _Exported:
-    """The exported network in another runtime, which does not tell its stages apart."""
+    """The exported network in another runtime, which does not time its stages separately."""
 
     def __init__(self, path: Path, runtime: str) -> None:
         self._network = OnnxInference(path, runtime)
 
-    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: OnStage) -> RegionOutput:
         pixels = torch.from_numpy(image.resized).permute(2, 0, 1)[None].float()
         on_stage("trunk")
         on_stage("pooling")

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 
 from frcnn_cli import boxes as box_ops
-from frcnn_cli.acceleration.inference import Lap
+from frcnn_cli.acceleration.inference import OnStage
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, BenchImage
@@ -81,7 +81,7 @@ class Row:
 class Variant(Protocol):
     """Runs the network over an image."""
 
-    def __call__(self, image: BenchImage, on_stage: Lap) -> RegionOutput:
+    def __call__(self, image: BenchImage, on_stage: OnStage) -> RegionOutput:
         """Returns the output, calling `on_stage` when a stage is done."""
 
 
@@ -151,17 +151,17 @@ class BenchmarkRunner:
 
     def _timed(self, variant: Variant) -> tuple[dict[str, float], int | None, list[RegionOutput]]:
         """Returns the mean seconds of each stage, the peak memory and the outputs."""
-        laps_of: list[dict[str, float]] = []
+        fastest: list[dict[str, float]] = []
         outputs = []
         reset_peak(self._device)
         for image in self._images:
             self._once(variant, image)  # warms up for its size
             runs = [self._once(variant, image) for _ in range(self._config.repeat)]
             # The fastest, since other work on the machine can only make a run slower.
-            laps_of.append(min((laps for laps, _ in runs), key=lambda laps: sum(laps.values())))
+            fastest.append(min((each for each, _ in runs), key=lambda each: sum(each.values())))
             outputs.append(RegionOutput(*(part.cpu() for part in runs[-1][1])))
         memory = peak_memory(self._device)
-        return {s: mean(laps[s] for laps in laps_of) for s in NETWORK}, memory, outputs
+        return {s: mean(each[s] for each in fastest) for s in NETWORK}, memory, outputs
 
     def _once(self, variant: Variant, image: BenchImage) -> tuple[dict[str, float], RegionOutput]:
         timer = StageTimer(self._device, exact=True)

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from frcnn_cli.acceleration.inference import Inference, Lap
+from frcnn_cli.acceleration.inference import Inference, OnStage
 from frcnn_cli.acceleration.onnx_inference import OnnxInference
 from frcnn_cli.cache.checkpoints import CheckpointInfo, damaged, load_checkpoint
 from frcnn_cli.cache.store import Cache
@@ -110,7 +110,7 @@ class LoadedDetector:
 
     @torch.inference_mode()
     def forward(
-        self, images: Sequence[Sequence[View]], on_stage: Lap = lambda _: None
+        self, images: Sequence[Sequence[View]], on_stage: OnStage = lambda _: None
     ) -> RegionOutput:
         """Runs the network on images.
 

@@ -20,7 +20,7 @@ class Losses(NamedTuple):
 
 
 def smooth_l1(x: Tensor) -> Tensor:
-    """Returns 0.5 x² where |x| < 1 and |x| - 0.5 elsewhere (Eq. 3)."""
+    """Returns 0.5 x² where |x| < 1 and |x| - 0.5 elsewhere (Eq. 3); any shape, kept."""
     size = x.abs()
     return torch.where(size < 1, 0.5 * x.square(), size - 0.5)
 

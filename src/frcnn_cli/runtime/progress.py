@@ -25,7 +25,13 @@ def silent(step: str, done: int, total: int) -> None:
 
 
 def tracked(items: Collection[ItemT], step: str, progress: Progress) -> Iterator[ItemT]:
-    """Yields `items`, and reports each of them to `progress` when the next one is asked for."""
+    """Yields `items`, and reports each of them to `progress` when the next one is asked for.
+
+    Args:
+        items: to go through.
+        step: what is done with them, in words.
+        progress: called as `progress(step, done, total)`.
+    """
     for done, item in enumerate(items, start=1):
         yield item
         progress(step, done, len(items))

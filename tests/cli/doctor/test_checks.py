@@ -137,7 +137,7 @@ def test_requirements_of_requirements_are_checked_too(site):
     assert "torchvision 1.0 has requirement torch==0.1, but you have" in check_versions().found
 
 
-def test_what_rests_on_a_broken_torch_is_not_told_again():
+def test_what_rests_on_a_broken_torch_is_not_reported_again():
     broken = {**FINE, "torch": Outcome(problem="ImportError: libc10.so")}
     names = [check.name for check in check_packages(broken)]
     assert not {"torchvision", "weights"} & set(names)

@@ -43,7 +43,7 @@ def test_the_boxes_of_detect_score_as_the_detector_does(project: Path) -> None:
     assert ours["map"] == pytest.approx(theirs["map"], abs=1e-6)
 
 
-def test_a_report_tells_what_the_detector_saw(project: Path) -> None:
+def test_a_report_has_the_reasons_of_misses(project: Path) -> None:
     done = frcnn(project, "eval", "--report", "report")
     assert done.returncode == 0, done.stderr
     assert "report in report/index.html" in done.stderr
@@ -167,8 +167,8 @@ def test_coco_results_are_scored_explained_and_converted(scenes: Path, tmp_path:
     shown = frcnn(tmp_path, *words)
     assert shown.returncode == 0, shown.stderr
     assert "results.json (COCO results)" in shown.stderr
-    for told in ("AP75", "size of the object", "xmax − xmin", "the best free object (COCO)"):
-        assert told in shown.stdout
+    for words in ("AP75", "size of the object", "xmax − xmin", "the best free object (COCO)"):
+        assert words in shown.stdout
 
     rows[0]["bbox"] = [0, 0, 5000, 20]
     (tmp_path / "results.json").write_text(json.dumps(rows))

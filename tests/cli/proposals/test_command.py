@@ -137,7 +137,7 @@ def test_kill_9_loses_only_what_was_in_work(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_is_130_and_says_what_is_kept(tmp_path):
+def test_ctrl_c_is_130_and_reports_what_is_kept(tmp_path):
     process = start_and_wait_for_some(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate()
@@ -167,9 +167,9 @@ def test_two_runs_on_one_cache_share_the_work(tmp_path):
     make_images(tmp_path / "images", 12, 320, 240)
     words = ("proposals", "images", "--json", "--workers", "1")
     runs = [start(tmp_path, *words) for _ in range(2)]
-    told = [json.loads(run.communicate()[0]) for run in runs]
-    assert all(run["searched"] + run["cached"] == 12 for run in told)
-    assert sum(run["searched"] for run in told) == 12
+    printed = [json.loads(run.communicate()[0]) for run in runs]
+    assert all(run["searched"] + run["cached"] == 12 for run in printed)
+    assert sum(run["searched"] for run in printed) == 12
     assert len(entries(tmp_path)) == 12
     again = json.loads(proposals(tmp_path, "images", "--json").stdout)
     assert (again["cached"], again["searched"], again["failures"]) == (12, 0, [])
@@ -191,12 +191,12 @@ def test_an_image_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
 def test_a_report_on_a_data_set(scenes, tmp_path):
     done = proposals(tmp_path, str(scenes), "--report", "recall", "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told == json.loads((tmp_path / "recall" / "report.json").read_text())
-    assert (told["schema"], told["split"]) == ("frcnn.proposal_report/1", "test")
-    assert told["photographs"] == 4
-    assert 0.5 < told["recall"]["0.50"] <= 1
-    assert told["recall"]["0.95"] < told["recall"]["0.50"]
+    printed = json.loads(done.stdout)
+    assert printed == json.loads((tmp_path / "recall" / "report.json").read_text())
+    assert (printed["schema"], printed["split"]) == ("frcnn.proposal_report/1", "test")
+    assert printed["photographs"] == 4
+    assert 0.5 < printed["recall"]["0.50"] <= 1
+    assert printed["recall"]["0.95"] < printed["recall"]["0.50"]
     with Image.open(tmp_path / "recall" / "report.png") as picture:
         assert picture.width == 1440
 
@@ -234,8 +234,8 @@ def test_an_export_is_imported_and_used_where_it_is_asked_for(scenes, tmp_path):
     )
     assert 'engine = "imported", imported = "mine"' in " ".join(done.stderr.split())
     (tmp_path / "frcnn.toml").write_text('[proposals]\nengine = "imported"\nimported = "mine"\n')
-    told = json.loads(proposals(tmp_path, *images, "--json").stdout)
-    assert (told["cached"], told["searched"]) == (3, 0)
+    printed = json.loads(proposals(tmp_path, *images, "--json").stdout)
+    assert (printed["cached"], printed["searched"]) == (3, 0)
     other = next(path for path in (scenes / "JPEGImages").glob("*.jpg") if str(path) not in images)
     refused = proposals(tmp_path, str(other))
     assert refused.returncode == 1

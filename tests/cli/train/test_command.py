@@ -50,9 +50,9 @@ def test_the_command_in_the_folder_repeats_the_run_bit_for_bit(project: Path) ->
     assert words[0] == "frcnn"
     done = frcnn(project, *words[1:], "--run", "again")
     assert done.returncode == 0, done.stderr
-    told = " ".join(done.stderr.split())
-    assert "recipe default, but short_sides (96,), long_side 160, checkpoint_every 2" in told
-    assert "images of val, which selected the checkpoint too" in told
+    stderr = " ".join(done.stderr.split())
+    assert "recipe default, but short_sides (96,), long_side 160, checkpoint_every 2" in stderr
+    assert "images of val, which selected the checkpoint too" in stderr
     again = project / ".frcnn" / "runs" / "again"
     ours, theirs = (load_checkpoint(each / "last.safetensors")[0] for each in (again, run))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -110,10 +110,10 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
     with start(project, *words, "--checkpoint-every", "1000") as process:
         wait_until(lambda: has_content(run / "metrics.jsonl"), process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
+        _, stderr = process.communicate()
     assert process.returncode == 130
-    assert "frcnn train --resume --run stopped" in told
-    assert "Traceback" not in told
+    assert "frcnn train --resume --run stopped" in stderr
+    assert "Traceback" not in stderr
     steps = [json.loads(row)["step"] for row in (run / "metrics.jsonl").read_text().splitlines()]
     _, info = load_checkpoint(run / "last.safetensors")
     assert info.training["step"] == steps[-1] < 1000

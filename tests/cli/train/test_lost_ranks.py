@@ -53,9 +53,9 @@ def test_the_state_of_the_last_whole_step_is_kept(
     name = f"{number.name}-{lost}"
     run = project / ".frcnn/runs" / name
     for kept in ended(start_ranks(project, *WORDS, *LONG, "--run", name), run, number, lost):
-        _, told = kept.communicate()
-        assert kept.returncode == LOST, told
-        assert "Traceback" not in told
+        _, stderr = kept.communicate()
+        assert kept.returncode == LOST, stderr
+        assert "Traceback" not in stderr
     (written,) = steps_of(run)[-1:]
     step = int(safetensors.torch.load_file(run / "resume.safetensors")["step"])
     assert step == written or (lost == 0 and step == written + 1)

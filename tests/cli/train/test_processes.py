@@ -111,7 +111,7 @@ def test_torchrun_on_one_machine_and_on_two_trains_what_processes_train(
 
 
 def torchrun(folder: Path, *words: str, run: str) -> subprocess.Popen[bytes]:
-    """Starts torch's launcher as docs/how-to/gpu.md says."""
+    """Starts torch's launcher as in docs/how-to/gpu.md."""
     launcher = (sys.executable, "-m", "torch.distributed.run", *words, "-m", "--", "frcnn_cli")
     return subprocess.Popen([*launcher, *WORDS, "scenes", "--batch", "2", "--run", run], cwd=folder)
 
@@ -122,11 +122,11 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_later(project: Path) -> 
     with start(project, *words) as process:
         wait_until((run / "resume.safetensors").exists, process)
         os.kill(_child_of_rank(process.pid, 1), signal.SIGKILL)
-        _, told = process.communicate()
+        _, stderr = process.communicate()
     assert process.returncode == 1
-    assert "process 1 of 2 ended with SIGKILL" in told
-    assert "frcnn train --resume" in told
-    assert "Traceback" not in told
+    assert "process 1 of 2 ended with SIGKILL" in stderr
+    assert "frcnn train --resume" in stderr
+    assert "Traceback" not in stderr
     steps = [json.loads(row)["step"] for row in (run / "metrics.jsonl").read_text().splitlines()]
     more = max(steps) + 2
     done = frcnn(project, "train", "--resume", "--run", "mine", "--iterations", str(more), "--json")
@@ -140,10 +140,10 @@ def test_ctrl_c_ends_all_and_keeps_the_steps(project: Path) -> None:
     with start(project, *words) as process:
         wait_until(lambda: has_content(run / "metrics.jsonl"), process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
-    assert process.returncode == 130, told
-    assert told.count("frcnn: interrupted: its steps are kept") == 1
-    assert "Traceback" not in told
+        _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert stderr.count("frcnn: interrupted: its steps are kept") == 1
+    assert "Traceback" not in stderr
     assert (run / "resume.safetensors").exists()
 
 

@@ -183,22 +183,22 @@ def test_a_bad_annotation_costs_its_image_only(
     dataset = found(tmp_path).with_splits({"all": ("7", "8")})
     problems: list[Problem] = []
     assert [sample.image_id for sample in dataset.samples("all", problems.append)] == ["8"]
-    (told,) = problems
+    (problem,) = problems
     with pytest.raises(AnnotationError, match=problem) as caught:
-        raise told.error
+        raise problem.error
     assert caught.value.file == str(path)
     assert "\n" not in str(caught.value)
 
 
-def test_all_that_is_wrong_with_an_image_is_told_at_once(tmp_path: Path) -> None:
+def test_all_that_is_wrong_with_an_image_is_reported_at_once(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "a.jpg")
     annotations = [dog(7, [1, 1, 5, 5]), dog(7, [1, 1]), dog(7, [50, 1, 5, 5]), dog(7, None)]
     images = [image(7, "a.jpg")]
     coco(tmp_path / "annotations" / "instances.json", images, annotations)
     with pytest.raises(AnnotationError) as caught:
         found(tmp_path).read("7")
-    told = [caught.value, *caught.value.others]
-    assert [error.problem.split(":")[0].split(" (")[0] for error in told] == [
+    errors = [caught.value, *caught.value.others]
+    assert [error.problem.split(":")[0].split(" (")[0] for error in errors] == [
         *("annotation 2", "annotation 4", "annotation 3")
     ]
     coco(tmp_path / "annotations" / "instances.json", images, [dog(7, [1, 1])] * 10_000)

@@ -29,7 +29,7 @@ def test_it_looks_no_deeper_and_not_into_hidden_folders(tmp_path: Path) -> None:
         find_dataset(tmp_path)
 
 
-def test_what_is_no_folder(tmp_path: Path) -> None:
+def test_only_a_folder_is_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         find_dataset(tmp_path / "none")
     with pytest.raises(DataError, match="is a file; name the folder"):

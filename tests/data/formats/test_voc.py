@@ -141,7 +141,7 @@ def test_trainval_is_train_where_there_is_no_val(tmp_path: Path) -> None:
     assert found(find_beside(tmp_path)).splits["trainval"] == ("train/a",)
 
 
-def test_xml_of_something_else_is_no_data_set(tmp_path: Path) -> None:
+def test_xml_of_something_else_is_not_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "pom.xml").write_text("<project/>")
     write_image(tmp_path / "logo.png")
     assert find_devkit(tmp_path) is find_year(tmp_path) is find_beside(tmp_path) is None

@@ -63,7 +63,7 @@ def test_coordinates_that_are_not_pixels(tmp_path: Path, value: str) -> None:
     assert str(fault).startswith(f"{path}: object 2 (cat) has xmin {value!r}; give it")
 
 
-def test_every_object_at_fault_is_told_with_all_its_values(tmp_path: Path) -> None:
+def test_every_bad_object_is_reported_with_all_its_values(tmp_path: Path) -> None:
     objects = [("dog", ("", 1, 5, "nan")), ("", (1, 1, 5, 5)), ("cat", (1, 2, 5, 6))]
     annotation = read_annotation(xml(tmp_path / "a.xml", objects), Path)
     assert [fault.problem for fault in annotation.faults] == [

@@ -86,15 +86,15 @@ def test_a_bad_line_costs_its_image_only(tmp_path: Path, line: str, problem: str
     assert len(dataset.read("images/b.jpg").boxes) == 1
 
 
-def test_every_bad_line_is_told_at_once(tmp_path: Path) -> None:
+def test_every_bad_line_is_reported_at_once(tmp_path: Path) -> None:
     yolo(tmp_path, {"a.jpg": f"{BOX}\nx\n1 0.5 0.5 0 0.5\n2 0.5\n"}, train="images")
     with pytest.raises(AnnotationError) as caught:
         found(tmp_path).read("images/a.jpg")
-    told = [error.problem for error in (caught.value, *caught.value.others)]
-    assert [line.split(" ", 2)[:2] for line in told] == [
+    problems = [error.problem for error in (caught.value, *caught.value.others)]
+    assert [line.split(" ", 2)[:2] for line in problems] == [
         *(["line", "3"], ["line", "5"], ["line", "4"])
     ]
-    assert "(dog) has the box" in told[-1]
+    assert "(dog) has the box" in problems[-1]
 
 
 def test_text_in_another_encoding(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every format, converted into every other, says the same."""
+"""Every format, converted into every other, keeps the annotations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ names = st.sampled_from(
 objects = st.lists(st.tuples(names, boxes(), st.booleans()), max_size=4)
 
 
-def said(dataset: Dataset, split: str) -> dict[str, list[tuple[str, list[float], bool]]]:
+def objects_by_image(
+    dataset: Dataset, split: str
+) -> dict[str, list[tuple[str, list[float], bool]]]:
     """The annotations of a split, by the images' names."""
     found = {}
     for image_id in dataset.split(split):
@@ -97,7 +99,7 @@ def test_a_chain_of_conversions_keeps_every_box(
             flags_kept = flags_kept and to != "yolo"
             assert set(dataset.classes) == set(original.classes)
             for split in ("train", "test", "trainval"):
-                before, after = said(original, split), said(dataset, split)
+                before, after = objects_by_image(original, split), objects_by_image(dataset, split)
                 assert before.keys() == after.keys()
                 for name, found in before.items():
                     assert [each[0] for each in after[name]] == [each[0] for each in found]
@@ -135,7 +137,7 @@ def test_a_class_with_control_characters(tmp_path: Path) -> None:
     assert dataset.classes == (name,)
     for to in ("yolo", "coco"):
         dataset = find_dataset(convert(dataset, tmp_path / to, to).folder)
-        assert said(dataset, "train") == {"a": [(name, [1, 1, 21, 21], False)]}
+        assert objects_by_image(dataset, "train") == {"a": [(name, [1, 1, 21, 21], False)]}
     (failure,) = convert(dataset, tmp_path / "voc", "voc").failures
     assert f"cannot hold the class {name!r}" in str(failure)
 
@@ -145,7 +147,7 @@ def test_pycocotools_opens_what_is_written(scenes: Path, tmp_path: Path) -> None
     dataset = find_dataset(scenes)
     convert(dataset, tmp_path / "b", "coco")
     api = reader.COCO(str(tmp_path / "b/annotations/instances_train.json"))
-    expected = sum(len(record[1]) for record in said(dataset, "train").items())
+    expected = sum(len(record[1]) for record in objects_by_image(dataset, "train").items())
     assert len(api.getAnnIds()) == expected
     assert [each["name"] for each in api.loadCats(api.getCatIds())] == list(dataset.classes)
 
@@ -157,8 +159,8 @@ def test_images_of_one_name_stay_apart(tmp_path: Path) -> None:
         run = convert(find_dataset(tmp_path / "a"), tmp_path / to, to)
         assert run.splits["test"] == 1
         test = find_dataset(tmp_path / to)
-        assert said(test, "test").keys() == {"same-2"}
-        assert said(test, "test")["same-2"][0][0] == "test"
+        assert objects_by_image(test, "test").keys() == {"same-2"}
+        assert objects_by_image(test, "test")["same-2"][0][0] == "test"
 
 
 @pytest.mark.parametrize("where", ["a/inside", "a", ".", "full", "file"])

@@ -69,7 +69,7 @@ def test_rows_are_sorted_and_other_keys_ignored(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (row(image_id=13), "image_id 13 is not in the split; evaluate the split that was detected"),
         (row(image_id=1.5), "image_id is 1.5"),
@@ -86,8 +86,8 @@ def test_rows_are_sorted_and_other_keys_ignored(tmp_path):
         (3, "is 3; use an object"),
     ],
 )
-def test_a_row_that_cannot_be_is_named(tmp_path, wrong, told):
+def test_a_row_that_cannot_be_is_named(tmp_path, wrong, message):
     path = stored(tmp_path, row(), wrong)
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_coco(path, known(SAMPLES, CLASSES))
     assert str(caught.value).startswith(f"{path}: [1]: ")

@@ -105,7 +105,7 @@ def test_a_device_is_written_and_not_replaced():
 
 
 @pytest.mark.parametrize("name", ["folder", "file/boxes.json"])
-def test_what_cannot_be_written_is_told(tmp_path, name):
+def test_what_cannot_be_written_is_reported(tmp_path, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"), writer(tmp_path / name):
@@ -164,7 +164,7 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "message"),
     [
         (entry(label="bird"), "unknown class 'bird'; use one of cat, dog"),
         (entry(label="Dog"), "unknown class 'Dog'; write it as 'dog'"),
@@ -182,15 +182,15 @@ def test_unordered_detections_are_sorted_and_other_keys_ignored(tmp_path):
         (7, "is 7; use an object"),
     ],
 )
-def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told):
+def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, message):
     path = stored(tmp_path / "d.json", detected_image(entry(), found))
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_frcnn(path, known([sample("a")], CLASSES))
     assert str(caught.value).startswith(f"{path}: images[0].detections[1]: ")
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "message"),
     [
         ([detected_image(file="c.jpg")], r"images\[0\]: image 'c.jpg' is not in the split"),
         ([detected_image(), detected_image(file="x/a.jpg")], r"images\[1\]: .* is listed twice"),
@@ -199,13 +199,13 @@ def test_an_entry_that_cannot_be_is_refused_with_its_place(tmp_path, found, told
         ([{"file": "a.jpg"}], "has no 'width'"),
     ],
 )
-def test_an_image_that_cannot_be_is_refused(tmp_path, images, told):
-    with pytest.raises(DataError, match=told):
+def test_an_image_that_cannot_be_is_refused(tmp_path, images, message):
+    with pytest.raises(DataError, match=message):
         read_frcnn(stored(tmp_path / "d.json", *images), known([sample("a")], CLASSES))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is not JSON"),
         ("{", "is not JSON"),
@@ -215,13 +215,13 @@ def test_an_image_that_cannot_be_is_refused(tmp_path, images, told):
         ('{"schema": "frcnn.detections/1"}', "has no list of images"),
     ],
 )
-def test_another_file_is_refused(tmp_path, text, told):
+def test_another_file_is_refused(tmp_path, text, message):
     (tmp_path / "d.json").write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_frcnn(tmp_path / "d.json", known([sample("a")], CLASSES))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"no\.json: cannot be read"):
         read_frcnn(tmp_path / "no.json", known([sample("a")], CLASSES))
 

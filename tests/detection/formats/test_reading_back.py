@@ -42,8 +42,8 @@ def test_what_was_written_is_read(kind, first, second):
             writer.write(image("x/000012.jpg", *first))
             writer.write(image("x/b c.jpg", *second))
         assert [each.name for each in Path(folder).iterdir()] == ["found"]
-        told, read = read_detections(target, known(SAMPLES, CLASSES))
-    assert told == kind
+        message, read = read_detections(target, known(SAMPLES, CLASSES))
+    assert message == kind
     assert {key for key, each in read.items() if len(each)} == {
         key for key, each in wrote.items() if len(each)
     }
@@ -78,7 +78,7 @@ def test_a_folder_with_files_is_not_written_to(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])
-def test_what_cannot_be_written_is_told(kind, tmp_path):
+def test_what_cannot_be_written_is_reported(kind, tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(DataError, match="cannot be written"),
@@ -90,16 +90,16 @@ def test_what_cannot_be_written_is_told(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("d.csv", "a,b", "is not of a known format; name a file or folder of one of: frcnn"),
         ("comp4_det_test_cat.txt", "a 0.5 1 1 2 2", "is one file of many; name its folder"),
         ("d.json", "", "is not of a known format"),
     ],
 )
-def test_another_file_is_refused(tmp_path, name, text, told):
+def test_another_file_is_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         recognise(tmp_path / name)
 
 

@@ -51,13 +51,13 @@ def written(kind: OutputFormat, target: Path) -> Path:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> dict[str, list[dict]]:
+def expected_boxes(tmp_path: Path) -> dict[str, list[dict]]:
     """The detections of each image as boxes.json has them."""
     document = json.loads(written("frcnn", tmp_path / "boxes.json").read_text())
     return {each["file"]: each["detections"] for each in document["images"]}
 
 
-def test_voc_xml_loads_with_our_own_reader_and_equals_the_json(tmp_path, told):
+def test_voc_xml_loads_with_our_own_reader_and_equals_the_json(tmp_path, expected_boxes):
     folder = written("voc", tmp_path / "annotations")
     for image in IMAGES:
         Image.new("RGB", SIZE).save(folder / Path(image.file).name)
@@ -68,7 +68,7 @@ def test_voc_xml_loads_with_our_own_reader_and_equals_the_json(tmp_path, told):
     }
     assert set(samples) == {"000012", "empty", "7"}
     for image in IMAGES:
-        sample, expected = samples[Path(image.file).stem], told[image.file]
+        sample, expected = samples[Path(image.file).stem], expected_boxes[image.file]
         assert [CLASSES[label - 1] for label in sample.labels] == [e["label"] for e in expected]
         np.testing.assert_array_equal(sample.boxes, as_boxes([each["box"] for each in expected]))
 
@@ -108,7 +108,7 @@ def test_coco_opens_with_pycocotools(tmp_path):
             assert [row["category_id"] for row in rows] == image.detections.labels.tolist()
 
 
-def test_yolo_labels_have_the_five_numbers_of_annotation_tools(tmp_path, told):
+def test_yolo_labels_have_the_five_numbers_of_annotation_tools(tmp_path, expected_boxes):
     folder = written("yolo", tmp_path / "labels")
     names = (folder / "classes.txt").read_text().splitlines()
     assert {path.name for path in folder.iterdir()} == {
@@ -119,8 +119,8 @@ def test_yolo_labels_have_the_five_numbers_of_annotation_tools(tmp_path, told):
     }
     for image in IMAGES:
         lines = (folder / f"{Path(image.file).stem}.txt").read_text().splitlines()
-        assert len(lines) == len(told[image.file])
-        for line, expected in zip(lines, told[image.file], strict=True):
+        assert len(lines) == len(expected_boxes[image.file])
+        for line, expected in zip(lines, expected_boxes[image.file], strict=True):
             number, x, y, w, h = line.split(" ")
             assert names[int(number)] == expected["label"]
             x, w, y, h = float(x) * 640, float(w) * 640, float(y) * 480, float(h) * 480
@@ -134,11 +134,11 @@ def test_a_line_of_jsonl_is_an_entry_of_the_json(tmp_path):
     assert [json.loads(line) for line in lines] == document["images"]
 
 
-def test_csv_has_a_row_a_detection(tmp_path, told):
+def test_csv_has_a_row_a_detection(tmp_path, expected_boxes):
     with written("csv", tmp_path / "boxes.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 43
-    everything = [(file, each) for file, found in told.items() for each in found]
+    everything = [(file, each) for file, found in expected_boxes.items() for each in found]
     for row, (file, expected) in zip(rows, everything, strict=True):
         assert (row["file"], row["label"], row["width"]) == (file, expected["label"], "640")
         assert [float(row[edge]) for edge in ("x1", "y1", "x2", "y2")] == expected["box"]
@@ -159,7 +159,7 @@ def test_lines_are_in_the_pipe_when_an_image_is_done(kind):
         assert "000012.jpg" in pipe.seen
 
 
-def test_csv_writes_names_that_are_no_unicode(tmp_path):
+def test_csv_writes_names_that_are_not_unicode(tmp_path):
     image = detected("in/\udcff.jpg", 1)
     with open_writer("csv", tmp_path / "b.csv", WriterContext(CLASSES, annotations=True)) as writer:
         writer.write(image)

@@ -34,7 +34,7 @@ def test_equal_scores_keep_the_files_order_and_any_finite_score_will_do(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("000012 0.5 1 1 10", "line 2: '000012 0.5 1 1 10'; use: image_id score xmin"),
         ("000012 high 1 1 10 10", "line 2: "),
@@ -44,16 +44,16 @@ def test_equal_scores_keep_the_files_order_and_any_finite_score_will_do(tmp_path
         ("000013 0.5 1 1 10 10", "line 2: image '000013' is not in the split"),
     ],
 )
-def test_a_line_that_cannot_be_is_named(tmp_path, line, told):
+def test_a_line_that_cannot_be_is_named(tmp_path, line, message):
     path = tmp_path / "comp4_det_test_cat.txt"
     path.write_text(f"b 0.5 1 1 10 10\n{line}\n")
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_voc(tmp_path, known(SAMPLES, CLASSES))
     assert str(caught.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         ([], r"has no comp4_det_\*_CLASS\.txt"),
         (["comp4_det_test_emu.txt"], "unknown class; known classes are cat, dog, big_dog"),
@@ -61,14 +61,14 @@ def test_a_line_that_cannot_be_is_named(tmp_path, line, told):
         (["comp3_det_val_dog.txt", "comp4_det_test_dog.txt"], "as comp3_det_val_dog.txt is"),
     ],
 )
-def test_a_folder_that_is_unclear_is_refused(tmp_path, names, told):
+def test_a_folder_that_is_unclear_is_refused(tmp_path, names, message):
     for name in names:
         (tmp_path / name).touch()
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_voc(tmp_path, known(SAMPLES, CLASSES))
 
 
-def test_a_binary_file_is_told(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "comp4_det_test_cat.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="is not UTF-8 text"):
         read_voc(tmp_path, known(SAMPLES, CLASSES))

@@ -50,7 +50,7 @@ def test_names_in_the_folder_win(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("0 0.5 0.5 1 1", r"has no confidence; save confidences too \(save_conf\)"),
         ("0 0.5 0.5 1", "has 4 numbers"),
@@ -63,15 +63,15 @@ def test_names_in_the_folder_win(tmp_path):
         ("0 0.5 0.5 -1 1 0.5", "ends before it starts"),
     ],
 )
-def test_a_line_that_cannot_be_is_named(tmp_path, line, told):
+def test_a_line_that_cannot_be_is_named(tmp_path, line, message):
     path = tmp_path / "a.txt"
     path.write_text(f"0 0.5 0.5 1 1 0.5\n{line}\n")
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_yolo(tmp_path, known(SAMPLES, CLASSES))
     assert str(caught.value).startswith(f"{path}: line 2: ")
 
 
-def test_an_unknown_image_is_told(tmp_path):
+def test_an_unknown_image_is_reported(tmp_path):
     (tmp_path / "c.txt").write_text("0 0.5 0.5 1 1 0.5\n")
     with pytest.raises(DataError, match=r"c\.txt: image 'c' is not in the split"):
         read_yolo(tmp_path, known(SAMPLES, CLASSES))

@@ -95,7 +95,7 @@ def test_scores_that_fall_with_being_right_are_not_calibrated() -> None:
     assert fit_calibration(split_of(scores, right), "val") is None
 
 
-def test_two_detections_are_no_certainty() -> None:
+def test_two_detections_do_not_make_a_certain_threshold() -> None:
     found = fit_calibration(split_of([0.9, 0.2], [True, False]), "val")
     assert found is not None
     # Platt's targets: 2/3 and 1/3 instead of 1 and 0.

@@ -38,7 +38,7 @@ def test_the_same_detector_does_not_differ():
     assert comparison.difference == 0
     assert (comparison.interval.low, comparison.interval.high) == (0, 0)
     assert not comparison.is_clear
-    assert "do not tell" in comparison.verdict
+    assert "do not show which is better" in comparison.verdict
 
 
 def test_pairs_of_images_are_compared():

@@ -101,27 +101,27 @@ def test_a_report_by_hand():
         (sample("b", (2, large)), as_boxes([large])),
         (sample("c", (2, medium, True)), NOTHING),
     ]
-    told = to_json(ProposalReport(images, ["cat", "dog", "emu"]))
-    assert (told["photographs"], told["objects"]) == (3, 3)
-    assert told["proposals"] == {"mean": 1, "median": 1, "least": 0, "most": 2}
-    assert told["positives"] == {
+    written = to_json(ProposalReport(images, ["cat", "dog", "emu"]))
+    assert (written["photographs"], written["objects"]) == (3, 3)
+    assert written["proposals"] == {"mean": 1, "median": 1, "least": 0, "most": 2}
+    assert written["positives"] == {
         **{"mean": 1.5, "median": 1.5, "least": 1, "most": 2},
         "photographs_without": 0,
     }
-    assert told["recall"]["0.50"] == pytest.approx(2 / 3)
-    assert told["recall"]["0.70"] == pytest.approx(2 / 3)
-    assert told["recall"]["0.75"] == pytest.approx(1 / 3)
-    assert told["abo"] == pytest.approx(1.7 / 3)
-    assert told["mabo"] == pytest.approx((0.35 + 1) / 2)
-    assert told["recall_by_count"] == {"2": pytest.approx(2 / 3)}
-    cat, dog, emu = told["classes"].values()
+    assert written["recall"]["0.50"] == pytest.approx(2 / 3)
+    assert written["recall"]["0.70"] == pytest.approx(2 / 3)
+    assert written["recall"]["0.75"] == pytest.approx(1 / 3)
+    assert written["abo"] == pytest.approx(1.7 / 3)
+    assert written["mabo"] == pytest.approx((0.35 + 1) / 2)
+    assert written["recall_by_count"] == {"2": pytest.approx(2 / 3)}
+    cat, dog, emu = written["classes"].values()
     # One cat of two at precision 1: recall levels 0 to 0.5 are reached, 6 of 11.
     assert cat["ceiling_voc07"] == pytest.approx(6 / 11)
     assert (cat["objects"], cat["abo"]) == (2, 0.35)
     assert (dog["objects"], dog["recall"]["0.95"], dog["ceiling_voc07"]) == (1, 1, 1)
     assert (emu["objects"], emu["recall"], emu["ceiling_voc07"]) == (0, None, None)
-    assert told["ceiling"]["voc10"] == pytest.approx((0.5 + 1) / 2)
-    assert [each["objects"] for each in told["sizes"].values()] == [2, 0, 1]
+    assert written["ceiling"]["voc10"] == pytest.approx((0.5 + 1) / 2)
+    assert [each["objects"] for each in written["sizes"].values()] == [2, 0, 1]
 
 
 def test_a_split_without_objects_has_no_report():

@@ -104,26 +104,26 @@ def test_an_explanation_switches_each_convention_alone():
     # Hit, miss, hit, as in test_voc; the difficult object is not found.
     samples = [sample("a", (1, BOX), (1, FAR), (1, (0, 80, 10, 90), True))]
     found = {"a": detected((1, 0.9, BOX), (1, 0.8, (80, 0, 90, 10)), (1, 0.7, FAR))}
-    told = explain(tabulate(samples, found, ("cat", "dog")), "voc07")
-    assert told.map == pytest.approx(28 / 33, abs=1e-12)
-    by_name = {(each.convention, each.value): each.map for each in told.variations}
+    explanation = explain(tabulate(samples, found, ("cat", "dog")), "voc07")
+    assert explanation.map == pytest.approx(28 / 33, abs=1e-12)
+    by_name = {(each.convention, each.value): each.map for each in explanation.variations}
     assert by_name["AP", "area under the curve"] == pytest.approx(5 / 6, abs=1e-12)
     assert by_name["AP", "101 points"] == pytest.approx((51 + 50 * 2 / 3) / 101, abs=1e-12)
     assert by_name["absent classes", "count as 0"] == pytest.approx(14 / 33, abs=1e-12)
     # Recall 1/3, 1/3, 2/3: levels 0 … 0.3 see 1 (4), 0.4 … 0.6 see 2/3 (3). 6/11
     assert by_name["difficult objects", "count as any other"] == pytest.approx(6 / 11, abs=1e-12)
     unchanged = by_name["detections", "the best 100 per image"]
-    assert unchanged == told.map
-    for each in told.variations:
-        assert each.difference == pytest.approx(each.map - told.map, abs=1e-12)
+    assert unchanged == explanation.map
+    for each in explanation.variations:
+        assert each.difference == pytest.approx(each.map - explanation.map, abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["voc07", "voc10", "coco"])
 def test_an_explanation_starts_from_the_metric_and_names_the_others(metric):
     samples, found = [sample("a", (1, BOX))], {"a": detected((1, 0.9, BOX))}
-    told = explain(tabulate(samples, found, ("cat",)), metric)
+    explanation = explain(tabulate(samples, found, ("cat",)), metric)
     curves = {"11 points", "area under the curve", "101 points"}
-    assert curves - {told.curve} == {
-        each.value for each in told.variations if each.convention == "AP"
+    assert curves - {explanation.curve} == {
+        each.value for each in explanation.variations if each.convention == "AP"
     } - {"11 points of np.arange(0, 1.1, 0.1)"}
-    np.testing.assert_allclose([each.map for each in told.variations], 1)
+    np.testing.assert_allclose([each.map for each in explanation.variations], 1)

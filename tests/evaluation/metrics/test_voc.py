@@ -137,7 +137,7 @@ def test_three_of_ten_objects_reach_the_recall_level_of_three_tenths():
 
 
 @pytest.mark.parametrize(
-    ("samples", "found", "told"),
+    ("samples", "found", "message"),
     [
         ([], {}, "no images"),
         ([sample("a"), sample("a")], {}, "'a' is listed twice"),
@@ -148,8 +148,8 @@ def test_three_of_ten_objects_reach_the_recall_level_of_three_tenths():
         ([sample("a", (1, BOX))], {"a": detected((0, 0.5, BOX))}, "a detection has label 0"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(samples, found, told):
-    with pytest.raises(DataError, match=told):
+def test_what_does_not_belong_together_is_refused(samples, found, message):
+    with pytest.raises(DataError, match=message):
         evaluate(samples, found, ("cat",))
 
 

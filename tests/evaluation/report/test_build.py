@@ -90,7 +90,7 @@ def test_a_report_holds_what_was_scored(scenes, cache, tmp_path):
         assert Image.open(io.BytesIO(base64.b64decode(data))).size == (int(width), int(height))
 
 
-def test_a_report_by_cocos_rules_says_which_it_follows(scenes, cache, tmp_path):
+def test_a_report_by_cocos_rules_names_them(scenes, cache, tmp_path):
     boxes = write_boxes(tmp_path / "boxes.json", scenes, cache, spoilt=1)
     config = EvalConfig(metric="coco")
     run = evaluate_file(EvaluationJob(scenes, "test", cache, config), boxes)

@@ -56,7 +56,7 @@ def test_a_curve_its_operating_point_and_its_tips(result):
     assert not re.search(r" style=| id=|url\(|#[0-9a-f]{6}", drawing)
 
 
-def test_above_every_score_there_is_no_dot(result):
+def test_no_dot_is_drawn_above_every_score(result):
     assert parts(precision_recall(result, "voc10", 0.95), "dot") == []
 
 

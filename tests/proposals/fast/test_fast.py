@@ -27,7 +27,7 @@ def test_a_numba_that_cannot_be_imported_names_the_ways_out(monkeypatch):
             use()
 
 
-def test_without_numba_opencv_searches_and_one_line_says_so(monkeypatch, caplog):
+def test_without_numba_opencv_searches_with_one_warning(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "numba", None)
     search_module.warn_once.cache_clear()
     config = ProposalConfig(engine="fast")
@@ -53,7 +53,7 @@ engine.rehearse = lambda: None
 fast.require()
 """
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    told = [
+    lines = [
         subprocess.run(
             [sys.executable, "-c", code],
             env=environment,
@@ -63,8 +63,8 @@ fast.require()
         ).stderr
         for _ in range(2)
     ]
-    assert "compiling the region search for this processor" in told[0]
-    assert told[1] == ""
+    assert "compiling the region search for this processor" in lines[0]
+    assert lines[1] == ""
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ print("NUMBA", "numba" in sys.modules)
     assert "NUMBA False" in done.stdout
 
 
-def test_a_failure_of_opencv_is_told_in_one_line(monkeypatch):
+def test_a_failure_of_opencv_is_reported_in_one_line(monkeypatch):
     def fail(*_, **__):
         cv2.cvtColor(np.zeros((1, 1)), cv2.COLOR_RGB2HSV)
 

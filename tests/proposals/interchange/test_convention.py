@@ -47,7 +47,7 @@ def images(convention, n=20):
 @pytest.mark.parametrize(
     "documented", [BoxConvention("xyxy", "edges"), BoxConvention("yxyx", "one")]
 )
-def test_the_meaning_is_found_whatever_the_format_says(meant, documented):
+def test_the_meaning_is_found_against_the_documentation(meant, documented):
     chosen, trials = choose_convention(list(images(meant)), documented)
     assert chosen.convention == meant
     assert (chosen.misfits, chosen.recall, chosen.best_overlap) == (0, 1, 1)

@@ -77,7 +77,7 @@ def header_of(shape: tuple[int, ...]) -> bytes:
     return stream.getvalue()
 
 
-def test_an_archive_whose_header_says_terabytes(tmp_path: Path) -> None:
+def test_an_archive_whose_header_claims_terabytes(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("a.npy", header_of((10**12, 4)))
     assert "memory" in problem(tmp_path / "a.npz")
@@ -174,7 +174,7 @@ def test_a_reader_that_crashes_is_one_line(tmp_path: Path, monkeypatch: pytest.M
     assert problem(tmp_path / "a.mat") == "crashes its reader (SIGSEGV)"
 
 
-def test_the_command_says_one_line(tmp_path: Path) -> None:
+def test_the_command_prints_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("a.npy", header_of((10**12, 4)))

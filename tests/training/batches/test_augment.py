@@ -57,7 +57,7 @@ def test_a_crop_by_hand() -> None:
     ]
 
 
-def test_what_is_left_of_an_object_that_drops_out_is_no_background() -> None:
+def test_what_is_left_of_a_dropped_object_is_not_background() -> None:
     """A pixel less shows 9 of its 20: the first region goes with it, the second is on its rest."""
     cropped = crop(scene(), (0, 0, 69, 60), 0.5)
     assert cropped.labels.tolist() == [1]

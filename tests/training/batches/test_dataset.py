@@ -105,7 +105,7 @@ def test_an_image_that_is_gone_is_an_error_for_people(searched, workers: int) ->
         next(TrainingSet(gone, run, CONFIG, SPEC).batches(0, workers))
 
 
-def test_proposals_of_difficult_objects_are_no_background(searched) -> None:
+def test_proposals_of_difficult_objects_are_not_background(searched) -> None:
     samples, run = searched
     sample = samples[0]
     hidden = dataclasses.replace(sample, difficult=np.ones(len(sample.boxes), bool))

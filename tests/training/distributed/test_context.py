@@ -37,9 +37,9 @@ def test_a_single_process_exchanges_nothing() -> None:
 
 
 def test_the_launcher_sets_rank_and_world_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"RANK": "5", "WORLD_SIZE": "8", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
-    for name, value in told.items():
-        assert DistributedContext.from_env() == SINGLE_PROCESS  # not all of it was told
+    variables = {"RANK": "5", "WORLD_SIZE": "8", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    for name, value in variables.items():
+        assert DistributedContext.from_env() == SINGLE_PROCESS  # some are missing
         monkeypatch.setenv(name, value)
     assert DistributedContext.from_env() == DistributedContext(5, 8)
     monkeypatch.setenv("LOCAL_RANK", "1")

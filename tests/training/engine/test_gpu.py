@@ -74,8 +74,8 @@ def test_it_computes_what_a_cpu_does(
     states, reports = [], []
     for device in ("cpu", "cuda"):
         trainer = trainer_on(device, config)
-        told = trainer.run(map(tiny.batch, range(4)), rests=never)
-        reports.append([(r.step, r.loss, r.foreground, r.rois, r.lr) for r in told])
+        steps = trainer.run(map(tiny.batch, range(4)), rests=never)
+        reports.append([(r.step, r.loss, r.foreground, r.rois, r.lr) for r in steps])
         states.append(on_cpu(trainer))
     assert reports[0] == reports[1]
     assert states[0].keys() == states[1].keys()

@@ -56,7 +56,7 @@ def test_of_two_that_are_nearly_one_the_harder_stays() -> None:
     assert chosen.deltas[:, 0].tolist() == [2.0, 0.5]
 
 
-def test_a_loss_that_is_no_number_is_the_hardest() -> None:
+def test_a_loss_that_is_nan_is_the_hardest() -> None:
     batch = image(0.5, 2.0, 1.0, 1.0)
     batch.deltas[3] = torch.nan
     chosen = HardExamples(Forward(undecided()), CONFIG)(batch)

@@ -58,8 +58,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(
     poisoned = batch._replace(**{field: value})
     trainer = Trainer(tiny.model(), CONFIG, CPU)
     before = trainer.model.class_score.weight.clone()
-    told = f"the {term} loss is nan at step 2, images 0-0, 0-1"
-    with pytest.raises(NotFiniteError, match=told) as caught:
+    message = f"the {term} loss is nan at step 2, images 0-0, 0-1"
+    with pytest.raises(NotFiniteError, match=message) as caught:
         list(trainer.run([tiny.batch(), poisoned]))
     assert (caught.value.step, caught.value.term) == (2, term)
     assert caught.value.batch.image_ids == poisoned.image_ids
@@ -122,7 +122,7 @@ def test_out_of_memory_makes_the_pieces_smaller_and_changes_no_result(
         assert torch.allclose(ours[name], theirs[name], rtol=1e-5, atol=1e-7), name
 
 
-def test_out_of_memory_for_good_says_what_to_lower() -> None:
+def test_out_of_memory_for_good_names_what_to_lower() -> None:
     trainer = Trainer(tiny.model(), TrainConfig(), CPU)
     SmallMemory(trainer.model, 0)
     before = trainer.model.class_score.weight.clone()

@@ -36,9 +36,9 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_split(
     for name, digits in ((outside, "-"), (far, "9")):
         xml = tmp_path / f"scenes/Annotations/{name}.xml"
         xml.write_text(xml.read_text().replace("<xmax>", f"<xmax>{digits}", 1))
-    told: list[tuple[str, int, int]] = []
+    progress: list[tuple[str, int, int]] = []
 
-    samples, problems = read_all(dataset, "trainval", lambda *step: told.append(step))
+    samples, problems = read_all(dataset, "trainval", lambda *step: progress.append(step))
 
     assert [(problem.image_id, problem.dropped) for problem in problems] == [
         *((text, True), (outside, True), (far, True))
@@ -48,7 +48,7 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_split(
     assert [each.image_id for each in samples] == [
         name for name in dataset.split("trainval") if name not in (text, outside, far)
     ]
-    assert told[-1] == ("Reading annotations", 10, 10)
+    assert progress[-1] == ("Reading annotations", 10, 10)
 
 
 def test_objects_are_counted_by_class_and_rare_ones_named() -> None:
@@ -85,14 +85,14 @@ def test_coverage_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("coverage", "cost", "told"),
+    ("coverage", "cost", "starts"),
     [
         (Coverage(9, 10, 9), Cost(1.0, 10, 5, 10, 5, 10), []),
         (Coverage(9, 10, 7), Cost(1.0, 10, 5, None, 5, 10), ["proposals cover only 70%"]),
         (Coverage(0, 0, 0), Cost(1.0, 10, 11, 10, 11, 10), ["memory may run out", "the disk is"]),
     ],
 )
-def test_what_may_go_wrong(coverage: Coverage, cost: Cost, told: list[str]) -> None:
+def test_what_may_go_wrong(coverage: Coverage, cost: Cost, starts: list[str]) -> None:
     warnings = RunEstimate(coverage, cost).warnings()
-    assert len(warnings) == len(told)
-    assert all(warning.startswith(start) for warning, start in zip(warnings, told, strict=True))
+    assert len(warnings) == len(starts)
+    assert all(warning.startswith(start) for warning, start in zip(warnings, starts, strict=True))

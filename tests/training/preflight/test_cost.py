@@ -104,9 +104,9 @@ def test_the_optimiser_and_the_checkpoints_are_counted(
     monkeypatch.setattr(module, "time", Clock(0.5))
     trainer = Trainer(tiny.model(), train_config(iterations=7, checkpoint_every=3), CPU)
     cost = estimate(trainer, tiny.batch, tmp_path)
-    assert cost.seconds_a_step == 20 + 5 + 0.5 / 4  # loading takes one of four cores
+    assert cost.seconds_per_step == 20 + 5 + 0.5 / 4  # loading takes one of four cores
     assert cost.checkpoints == 3
-    assert cost.seconds == 7 * cost.seconds_a_step + 3 * cost.seconds_a_checkpoint
+    assert cost.seconds == 7 * cost.seconds_per_step + 3 * cost.seconds_per_checkpoint
 
 
 def test_checkpoints_that_do_not_fit_on_the_disk(small_disk: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_disk_that_a_run_takes_is_known_before_its_first_step(
     state = sum(tensor.nbytes for tensor in trainer_state(trainer).values())
     weights = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
     assert cost.disk == pytest.approx(2 * state + 2 * weights, abs=500)  # counters of AdamW
-    assert cost.seconds > 7 * cost.seconds_a_step > 0
+    assert cost.seconds > 7 * cost.seconds_per_step > 0
     assert cost.memory > 0
     shared = estimate(trainer, tiny.batch, tmp_path, processes=1000)
     assert shared.memory > 500 * cost.memory

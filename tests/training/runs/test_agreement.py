@@ -34,7 +34,7 @@ from support.settings import train_config
 
 @dataclass(frozen=True)
 class Two(DistributedContext):
-    """One of two processes, of which the other says `others`."""
+    """One of two processes, of which the other sends `others`."""
 
     world_size: int = 2
     others: Any = None
@@ -100,7 +100,7 @@ def test_a_split_that_was_named_has_to_be_there(scenes: Path, tmp_path: Path) ->
         require_evaluation(dataset, "train", ValidationConfig(eval_split="vall"))
 
 
-def test_a_gpu_without_memory_is_told_in_a_line() -> None:
+def test_a_gpu_without_memory_is_reported_in_a_line() -> None:
     with (
         pytest.raises(DeviceError, match="no memory left; lower short_sides"),
         translate_out_of_memory(),

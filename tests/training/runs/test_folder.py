@@ -104,7 +104,7 @@ def test_a_run_keeps_its_final_score(tmp_path: Path) -> None:
         assert folder.metrics.best_map() == 0.5
 
 
-def test_a_line_that_a_crash_cut_short_is_no_metric(tmp_path: Path) -> None:
+def test_a_line_that_a_crash_cut_short_is_ignored(tmp_path: Path) -> None:
     with RunFolder.new(Cache(tmp_path), None, "net") as folder:
         (folder.path / METRICS).write_text('{"step": 1, "map": 0.5}\n{"step": 2, "ma')
         assert folder.metrics.rows() == [{"step": 1, "map": 0.5}]

@@ -69,7 +69,13 @@ class Written(NamedTuple):
 
 
 def as_data(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> dict[str, Any]:
-    """Returns the result as JSON values."""
+    """Returns the result as JSON values.
+
+    Args:
+        tally: of all images.
+        checkpoint: the detector.
+        written: where the results are.
+    """
     return {
         "schema": "frcnn.detect/1",
         "photographs": tally.images + len(tally.failures),
@@ -87,7 +93,7 @@ def as_data(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> di
 
 
 def as_summary(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> RenderableType:
-    """Returns the closing lines for people."""
+    """Returns the closing lines for people; see `as_data`."""
     found = tally.labels.most_common(_NAMED)
     named = [f"{name} {number:,}" for name, number in found]
     total = sum(tally.labels.values())

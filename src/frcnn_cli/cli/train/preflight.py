@@ -44,8 +44,8 @@ def render_estimate(estimate: RunEstimate) -> RenderableType:
     rows = {
         "proposals": _coverage(estimate.coverage),
         "time": f"about {duration(cost.seconds)}: {count(cost.steps, 'step')} of "
-        f"{cost.seconds_a_step:.2f} s and {count(cost.checkpoints, 'checkpoint')} of "
-        f"{cost.seconds_a_checkpoint:.2f} s, measured on the first step; without evaluations",
+        f"{cost.seconds_per_step:.2f} s and {count(cost.checkpoints, 'checkpoint')} of "
+        f"{cost.seconds_per_checkpoint:.2f} s, measured on the first step; without evaluations",
         "memory": f"about {size(cost.memory)}"
         + ("" if cost.memory_free is None else f", {size(cost.memory_free)} free"),
         "disk": f"{size(cost.disk)}, {size(cost.disk_free)} free",
@@ -75,8 +75,8 @@ def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
             "recall": coverage.recall,
         },
         **asdict(cost),
-        "seconds_a_step": round(cost.seconds_a_step, 4),
-        "seconds_a_checkpoint": round(cost.seconds_a_checkpoint, 4),
+        "seconds_a_step": round(cost.seconds_per_step, 4),
+        "seconds_a_checkpoint": round(cost.seconds_per_checkpoint, 4),
         "seconds": round(cost.seconds, 1),
         "warnings": [*check.warnings(), *estimate.warnings()],
     }

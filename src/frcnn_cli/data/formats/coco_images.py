@@ -19,7 +19,7 @@ def image_paths(
     """Returns the images below `root`, and those of each file in its order; "" is not there.
 
     Args:
-        root: the folder of the data; what is in its `annotations` is no image.
+        root: the folder of the data; what is in its `annotations` is not an image.
         files: what was read.
         finders: of the images of each file.
     """

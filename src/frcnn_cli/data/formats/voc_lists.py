@@ -24,7 +24,7 @@ def read_lists(root: Path, annotated: VocFolder) -> tuple[Splits, list[DataError
     `annotations` of Oxford-Pets, are used where there are none.
 
     A list of which nothing is annotated, such as the test list of VOC2012, is noted and not used.
-    Lists of one class are no splits.
+    Lists of one class are not splits.
 
     Raises:
         DataError: a list cannot be read, or has paths out of the data set.

@@ -91,7 +91,7 @@ class VocFolderWriter:
 
 
 class CocoFolderWriter:
-    """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of images a split.
+    """COCO's layout: `annotations/instances_SPLIT.json`, and a folder of images per split.
 
     Args:
         root: the folder.

@@ -51,7 +51,7 @@ class Comparison:
     def verdict(self) -> str:
         """Meaning of the interval, as a sentence."""
         if not self.is_clear:
-            return "The interval includes 0: these images do not tell the two apart."
+            return "The interval includes 0: these images do not show which is better."
         better, worse = ("B", "A") if self.difference > 0 else ("A", "B")
         return f"The interval excludes 0: {better} is better than {worse} on such images."
 

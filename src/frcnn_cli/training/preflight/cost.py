@@ -77,29 +77,29 @@ class Cost:
     """Time, memory and disk of a run.
 
     Attributes:
-        seconds_a_step: of passes and update, and of the loading that they do not hide.
+        seconds_per_step: of passes and update, and of the loading that they do not hide.
         steps: number of steps of the run.
         memory: peak number of bytes, of the GPU or else of the machine.
         memory_free: number of bytes; None where it is not known.
         disk: number of bytes of the run's folder while a checkpoint is written.
         disk_free: number of bytes.
         checkpoints: number of checkpoints, without those of evaluations.
-        seconds_a_checkpoint: by which a checkpoint delays the steps.
+        seconds_per_checkpoint: by which a checkpoint delays the steps.
     """
 
-    seconds_a_step: float
+    seconds_per_step: float
     steps: int
     memory: int
     memory_free: int | None
     disk: int
     disk_free: int
     checkpoints: int = 0
-    seconds_a_checkpoint: float = 0.0
+    seconds_per_checkpoint: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Of all steps and checkpoints, without evaluations."""
-        return self.seconds_a_step * self.steps + self.seconds_a_checkpoint * self.checkpoints
+        return self.seconds_per_step * self.steps + self.seconds_per_checkpoint * self.checkpoints
 
 
 def checkpoint_spacing(writing: float) -> float:
@@ -113,17 +113,17 @@ def checkpoint_spacing(writing: float) -> float:
     return writing / _MOST_WRITING if writing > 1 else 0.0
 
 
-def count_checkpoints(config: TrainConfig, seconds_a_step: float, writing: float) -> int:
+def count_checkpoints(config: TrainConfig, seconds_per_step: float, writing: float) -> int:
     """Returns how many checkpoints a run writes, without those of evaluations.
 
     Args:
         config: the training settings.
-        seconds_a_step: of a step.
+        seconds_per_step: of a step.
         writing: CPU seconds of a checkpoint.
     """
     every, steps = config.validation.checkpoint_every, config.schedule.iterations
     spacing = checkpoint_spacing(writing)
-    between = every * max(1, math.ceil(spacing / (every * seconds_a_step)))
+    between = every * max(1, math.ceil(spacing / (every * seconds_per_step)))
     return -(-steps // between)  # one after the last step too
 
 

@@ -83,7 +83,7 @@ def agree_on_folder(folder: RunFolder | None, context: DistributedContext) -> tu
 
 
 def _place_of(path: Path) -> tuple[str, int, int] | None:
-    """Returns what tells a folder from any other one, on any machine; None if there is none."""
+    """Returns an identity of a folder, unique over all machines; None if there is none."""
     try:
         found = path.stat()
     except OSError:

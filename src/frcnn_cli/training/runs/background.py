@@ -25,7 +25,13 @@ class BackgroundWriter:
         self._calls: list[Future[None]] = []
 
     def submit(self, write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Calls `write` after what was submitted before, unless that failed."""
+        """Calls `write` after what was submitted before, unless that failed.
+
+        Args:
+            write: the function.
+            args: its positional arguments.
+            kwargs: its keyword arguments.
+        """
         self._calls.append(self._thread.submit(self._call, partial(write, *args, **kwargs)))
 
     def wait(self) -> None:

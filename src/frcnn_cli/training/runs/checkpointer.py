@@ -228,7 +228,7 @@ class Checkpointer:
         return self.evaluation is not None and (step % every == 0 or step == last)
 
     def _score(self, model: FastRCNN) -> float:
-        """Returns the mAP of a detector, whose network is used up."""
+        """Returns the mAP of `model`, which inference modifies; do not use it afterwards."""
         assert self.evaluation is not None
         detector = LoadedDetector.of(model, self.info)
         matched = match_on(detector, self.evaluation, self.trainer.context, self.events.progress)

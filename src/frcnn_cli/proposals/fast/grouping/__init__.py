@@ -2,7 +2,7 @@
 
 Pairs wait in a heap. When the most similar pair has an equal, their order is open; that is harmless
 unless the pairs share or touch a region, or a merge makes a new pair at least as similar. Then the
-grouping is *contested*, and `sorted_grouping` repeats OpenCV's choice at a higher price.
+grouping is *contested*, and `group_sorted` repeats OpenCV's choice at a higher price.
 """
 
 from __future__ import annotations

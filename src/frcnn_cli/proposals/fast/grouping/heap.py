@@ -23,7 +23,7 @@ class Heap(NamedTuple):
 
 @kernel
 def heapify(similarities: np.ndarray) -> Heap:
-    """Builds the heap of all pairs."""
+    """Builds the heap of all E pairs; `similarities` (E,) float32 are kept, not copied."""
     count = similarities.size
     heap = Heap(counted(count), counted(count), similarities)
     for at in range(count // 2 - 1, -1, -1):

@@ -134,7 +134,7 @@ def _touching(labels: np.ndarray) -> np.ndarray:
     """Returns the (E, 2) int32 pairs of regions that touch, as OpenCV looks for them.
 
     Each pixel beyond the first row and column looks left, up and to the upper left: pixels that
-    touch only within the first row or column, or along the other diagonal, are no neighbours.
+    touch only within the first row or column, or along the other diagonal, are not neighbours.
     """
     pairs = np.unique(_border_pairs(labels))
     return np.stack((pairs >> 32, pairs & 0xFFFFFFFF), axis=1).astype(np.int32)

@@ -33,7 +33,12 @@ def strategy(*measures: int) -> np.ndarray:
 
 
 def working_copy(regions: Regions, weights: np.ndarray) -> Regions:
-    """Regions that a grouping may change; histograms that its strategy ignores stay shared."""
+    """Regions that a grouping may change; histograms that its strategy ignores stay shared.
+
+    Args:
+        regions: of a segmentation.
+        weights: (5,) float32, from `strategy`.
+    """
     return regions._replace(
         sizes=regions.sizes.copy(),
         boxes=regions.boxes.copy(),

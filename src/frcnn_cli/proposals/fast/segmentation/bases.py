@@ -63,7 +63,7 @@ def join_by_threshold(
         finest, coarsest = min(finest, k), max(coarsest, k)
     everywhere = (1 << ks.size) - 1
     for i in range(keys.size):
-        _look_ahead(keys, i, width, nodes)
+        _prefetch_later(keys, i, width, nodes)
         p, q = across(keys[i] & EDGE, width)
         if tree[p] == tree[q] and tree[p] >= 0:
             continue
@@ -103,8 +103,8 @@ def join_by_threshold(
 
 
 @inlined
-def _look_ahead(keys: np.ndarray, i: int, width: int, nodes: np.ndarray) -> None:
-    """Fetches what the visits of later edges will read: their pixels, then their bases."""
+def _prefetch_later(keys: np.ndarray, i: int, width: int, nodes: np.ndarray) -> None:
+    """Prefetches what later edges will read: their pixels, then their bases."""
     if i + FAR < keys.size:
         for pixel in across(keys[i + FAR] & EDGE, width):
             prefetch(nodes, pixel)

@@ -19,7 +19,7 @@ from frcnn_cli.proposals.fast.numba_kernels.stdsort import tie_order
 EDGE: Final = 0xFFFFFFFF
 """Mask of the edge's name in a key."""
 RADIX_BITS: Final = 11
-"""Bits a pass of the radix sort."""
+"""Bits per pass of the radix sort."""
 DIGITS: Final = 3
 """Passes that cover a float32."""
 MASK: Final = (1 << RADIX_BITS) - 1

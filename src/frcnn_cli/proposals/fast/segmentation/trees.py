@@ -12,7 +12,7 @@ from frcnn_cli.proposals.fast.numba_kernels.jit import inlined
 
 @inlined
 def root_of(tree: np.ndarray, pixel: int) -> int:
-    """The root of a pixel's component."""
+    """The root of a pixel's component; `tree` (N,) int32 is changed in place."""
     above: int = tree[pixel]
     while above >= 0:
         higher: int = tree[above]
