@@ -69,6 +69,19 @@ def test_objects_in_any_order_find_their_images(tmp_path: Path) -> None:
     assert dataset.read("2").path == tmp_path / "sub" / "b.jpg"
 
 
+def test_an_id_is_found_by_its_number_where_only_one_image_has_it(tmp_path: Path) -> None:
+    names = {"007": "a.jpg", "08": "b.jpg", "8.0": "c.jpg", "": "d.jpg"}
+    for name in names.values():
+        write_image(tmp_path / name)
+    images = [image(number, name) for number, name in names.items()]
+    coco(tmp_path / "labels.json", images, [dog(7, [3, 0, 1, 1]), dog(8, [4, 0, 1, 1])])
+    dataset = find_dataset(tmp_path)
+    assert [len(dataset.read(i).boxes) for i in dataset.ids] == [1, 0, 0, 0]
+    assert "has 1 annotation of an image that is not listed, such as 2 of image 8" in " ".join(
+        map(str, dataset.notes)
+    )
+
+
 def test_the_layout_of_coco(tmp_path: Path) -> None:
     for split, number in (("val2017", 1), ("train2017", 2)):
         write_image(tmp_path / split / f"{number}.jpg")

@@ -7,7 +7,6 @@ the objects in it are ever held as a whole.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -143,23 +142,19 @@ class _Images:
 
     def owner(self, image_id: float | str) -> int | None:
         """Returns the place of the image, or of one of those, that an id stands on; or None."""
-        key = id_text(image_id)
-        return self.places.get(key if key in self.places else self._same_number(image_id))
-
-    def _same_number(self, image_id: float | str) -> str:
-        """Returns the only id that is the same number written otherwise ("007" of 7), or ""."""
-        number = whole(image_id)
-        found = [] if number is None else self._by_number.get(number, [])
-        return found[0] if len(found) == 1 else ""
+        place = self.places.get(id_text(image_id))
+        if place is None and (number := whole(image_id)) is not None:
+            return self._by_number.get(number)
+        return place
 
     @cached_property
-    def _by_number(self) -> dict[int, list[str]]:
-        """The ids by the number that they mean, of a file that is read."""
-        keys = defaultdict(list)
-        for key in self.places:
+    def _by_number(self) -> dict[int, int | None]:
+        """The place of each number's only id, however written ("007" is 7); None if it has more."""
+        places: dict[int, int | None] = {}
+        for key, place in self.places.items():
             if (number := whole(key)) is not None:
-                keys[number].append(key)
-        return dict(keys)
+                places[number] = None if number in places else place
+        return places
 
     def _append(self, key: str, name: str) -> int:
         self._of_file[name] = len(self.names)
