@@ -49,7 +49,7 @@ def test_the_tree():
 def test_what_is_quoted_does_no_harm_to_a_terminal() -> None:
     quoted = FrcnnError("has \x1b[2J\u202e\udce9", file="a\tb")
     assert str(quoted) == r"a b: has \x1b[2J\u202e\udce9"
-    long = str(FrcnnError("x" * 1_000_000, remedy="mend it", file="a.xml"))
+    long = str(FrcnnError("x" * 1_000_000, remedy="fix it", file="a.xml"))
     assert long.startswith("a.xml: xxx")
-    assert long.endswith("x; mend it")
+    assert long.endswith("x; fix it")
     assert len(long) < 2100

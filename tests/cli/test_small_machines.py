@@ -1,4 +1,4 @@
-"""Training where there is little, and where the working directory holds modules of strangers.
+"""Training where there is little, and where the working directory holds modules of the same names.
 
 One read-only file system but for a folder, 1 MB of shared memory (a container has 64), a user
 without name and home, 64 open files, one thread.

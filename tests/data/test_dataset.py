@@ -183,8 +183,8 @@ def test_it_crosses_to_worker_processes(tmp_path: Path) -> None:
     pair(tmp_path, "a", "dog")
     dataset = find_dataset(tmp_path)
     assert dataset.classes == pickle.loads(pickle.dumps(dataset)).classes
-    problem = Problem("a", AnnotationError("is odd", remedy="mend it", file="a.xml"), dropped=True)
-    assert str(pickle.loads(pickle.dumps(problem)).error) == "a.xml: is odd; mend it"
+    problem = Problem("a", AnnotationError("is odd", remedy="fix it", file="a.xml"), dropped=True)
+    assert str(pickle.loads(pickle.dumps(problem)).error) == "a.xml: is odd; fix it"
 
 
 def test_one_line_describes_what_was_found(tmp_path: Path) -> None:

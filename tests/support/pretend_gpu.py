@@ -131,16 +131,16 @@ def _look_at(func: Any, args: Any, kwargs: Any) -> None:
     """Counts an operation and what it makes the host wait for; refuses mixed devices."""
     name, overload = func._schema.name.partition("::")[2], func._schema.overload_name
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-    strangers = [t for t in tensors if not isinstance(t, GpuTensor) and t.dim()]
-    if strangers and name == "copy_":
+    on_the_cpu = [t for t in tensors if not isinstance(t, GpuTensor) and t.dim()]
+    if on_the_cpu and name == "copy_":
         to_gpu = isinstance(args[0], GpuTensor)
         source = args[1] if isinstance(args[1], Tensor) else args[0]
         host = args[1] if to_gpu else args[0]
         waits = not (len(args) > 2 and args[2] and _is_pinned(host))
         GPU.copied(source, "to GPU" if to_gpu else "to CPU", waits=waits)
-    elif strangers and name in _INDEXING and isinstance(args[0], GpuTensor):
+    elif on_the_cpu and name in _INDEXING and isinstance(args[0], GpuTensor):
         GPU.wait("index on the CPU")
-    elif strangers:
+    elif on_the_cpu:
         shapes = [(type(t).__name__, tuple(t.shape)) for t in tensors]
         raise MixedDevicesError(f"{func}: tensors on cuda:0 and on the CPU, {shapes}")
     if name in _WAITING or f"{name}.{overload}" in _WAITING:

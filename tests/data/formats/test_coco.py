@@ -196,9 +196,9 @@ def test_a_bad_annotation_costs_its_image_only(
     dataset = found(tmp_path).with_splits({"all": ("7", "8")})
     problems: list[Problem] = []
     assert [sample.image_id for sample in dataset.samples("all", problems.append)] == ["8"]
-    (problem,) = problems
+    (reported,) = problems
     with pytest.raises(AnnotationError, match=problem) as caught:
-        raise problem.error
+        raise reported.error
     assert caught.value.file == str(path)
     assert "\n" not in str(caught.value)
 

@@ -91,7 +91,7 @@ def random_tile(
 
 
 def color_jitter(pixels: Pixels, strength: float, generator: torch.Generator) -> Pixels:
-    """Returns an image (H, W, 3) recoloured by factors drawn from 1 ± `strength`; 0 is off.
+    """Returns (H, W, 3) with colours scaled by factors drawn from 1 ± `strength`; 0 is off.
 
     Args:
         pixels: (H, W, 3) uint8.
