@@ -39,7 +39,7 @@ class Outcome:
     Attributes:
         case: writes the data.
         splits: the usable images of each split; None: `made` images are split by frcnn.
-        messages: words in what is noted, or in the error where nothing can be used.
+        notes: words in what is noted, or in the error where nothing can be used.
         made: images where there are no splits, each with one object.
         left_out: images that are not used.
         unsaid: words that are in nothing of it.
@@ -47,7 +47,7 @@ class Outcome:
 
     case: Case
     splits: dict[str, int] | None = None
-    messages: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     made: int = 0
     left_out: int = 0
     unsaid: str = "\0"
@@ -122,22 +122,19 @@ OUTCOMES: dict[str, Outcome] = {
     "coco-float-image-id": Outcome(with_owners(1, 2, 3.0, 4.0), made=4),
     "coco-text-image-id": Outcome(with_owners("1", "02", "3.0"), made=3),
     "coco-null-image-id": Outcome(
-        with_owners(1, None),
-        made=1,
-        left_out=1,
-        messages=("image_id is null", "'p1.jpg' has no obj"),
+        with_owners(1, None), made=1, left_out=1, notes=("image_id is null", "'p1.jpg' has no obj")
     ),
     "coco-list-image-id": Outcome(
-        with_owners(1, [2]), made=1, left_out=1, messages=("name no image",)
+        with_owners(1, [2]), made=1, left_out=1, notes=("name no image",)
     ),
     "coco-one-id-on-two-images": Outcome(
         coco_of(coco_document(["a.jpg", "b.jpg", "c.jpg"], ids=[7, 7, 8])),
         made=1,
         left_out=2,
-        messages=("id 7 stands on 2 images: 'a.jpg', 'b.jpg'",),
+        notes=("id 7 stands on 2 images: 'a.jpg', 'b.jpg'",),
     ),
     "coco-one-file-twice": Outcome(
-        coco_of(coco_document(["a.jpg", "a.jpg", "c.jpg"])), made=2, messages=("listed twice",)
+        coco_of(coco_document(["a.jpg", "a.jpg", "c.jpg"])), made=2, notes=("listed twice",)
     ),
     "coco-iscrowd-null": Outcome(coco(iscrowd=None), made=2),
     "coco-iscrowd-float": Outcome(coco(iscrowd=0.0), made=2),
@@ -150,28 +147,26 @@ OUTCOMES: dict[str, Outcome] = {
             | {"categories": [{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}]}
         ),
         left_out=1,
-        messages=("category 1, which is 'cat' and 'dog'",),
+        notes=("category 1, which is 'cat' and 'dog'",),
     ),
     "voc-two-xml-of-one-image": Outcome(
         voc({"a.xml": ("a.jpg", "a.jpg"), "b.xml": ("", "a.jpg"), "c.xml": ("c.jpg", "c.jpg")}),
         made=1,
         left_out=2,
-        messages=("a.xml: is of a.jpg, as 'b' is", "b.xml: is of a.jpg, as 'a' is"),
+        notes=("a.xml: is of a.jpg, as 'b' is", "b.xml: is of a.jpg, as 'a' is"),
     ),
     "yolo-two-images-of-one-label": Outcome(
         yolo(("images/a.jpg", "images/a.png", "images/b.jpg"), {"labels/classes.txt": "cat"}),
         made=1,
         left_out=2,
-        messages=("a.png: shares its label file a.txt",),
+        notes=("a.png: shares its label file a.txt",),
     ),
     # Are these pixels? The same box twice.
     "coco-normalised": Outcome(
-        coco(bbox=[0.125, 0.17, 0.375, 0.5]),
-        left_out=2,
-        messages=("shares of the sides, not pixels",),
+        coco(bbox=[0.125, 0.17, 0.375, 0.5]), left_out=2, notes=("shares of the sides, not pixels",)
     ),
     "coco-under-a-pixel": Outcome(
-        coco(bbox=[20, 20, 0.5, 0.5]), left_out=2, messages=("of less than a pixel",)
+        coco(bbox=[20, 20, 0.5, 0.5]), left_out=2, notes=("of less than a pixel",)
     ),
     "voc-normalised": Outcome(
         lambda root: (
@@ -179,21 +174,21 @@ OUTCOMES: dict[str, Outcome] = {
             text(root / "a.xml", xml("a.jpg").replace("21<", "0.2<").replace("80<", "0.6<")),
         )[0],
         left_out=1,
-        messages=("shares of the sides, not pixels",),
+        notes=("shares of the sides, not pixels",),
     ),
     "yolo-in-pixels": Outcome(
         both(yolo(["images/a.jpg"], CLASSES), lambda r: text(r / "labels/a.txt", "0 50 50 60 60")),
         left_out=1,
-        messages=("in pixels, not in fractions",),
+        notes=("in pixels, not in fractions",),
     ),
-    "duplicate-boxes": Outcome(coco_of(repeated()), made=2, messages=("used once",)),
+    "duplicate-boxes": Outcome(coco_of(repeated()), made=2, notes=("used once",)),
     "voc-duplicate-boxes": Outcome(
         lambda root: (
             picture(root / "a.jpg"),
             text(root / "a.xml", xml("a.jpg").replace("</annotation>", OBJECT)),
         )[0],
         made=1,
-        messages=("object 2 (cat) has the class and the box of object 1",),
+        notes=("object 2 (cat) has the class and the box of object 1",),
     ),
     "yolo-duplicate-boxes": Outcome(
         both(
@@ -201,7 +196,7 @@ OUTCOMES: dict[str, Outcome] = {
             lambda root: text(root / "labels/a.txt", "0 0.3 0.4 0.3 0.5\n0 0.3 0.4 0.3 0.5\n"),
         ),
         made=1,
-        messages=("line 2 (cat) has the class and the box of line 1",),
+        notes=("line 2 (cat) has the class and the box of line 1",),
     ),
     # Which image is it?
     "coco-long-preface": Outcome(
@@ -270,7 +265,7 @@ OUTCOMES: dict[str, Outcome] = {
         voc({"a.xml": ("a.jpg", "a.jpg"), "a.XML": ("", "a.jpg"), "b.xml": ("b.jpg", "b.jpg")}),
         made=1,
         left_out=1,
-        messages=("a.xml: has a twin whose ending is written in another case",),
+        notes=("a.xml: has a twin whose ending is written in another case",),
     ),
     "voc-urls": Outcome(
         voc(
@@ -321,7 +316,7 @@ OUTCOMES: dict[str, Outcome] = {
             yolo(["images/c.jpg"], {"data.yaml": "train: images\nnames: [cat]\n"}),
         ),
         made=2,
-        messages=(
+        notes=(
             "YOLO data.yaml in data looks like data too, with 1 image, but VOC year folder data is",
         ),
     ),
@@ -355,7 +350,7 @@ OUTCOMES: dict[str, Outcome] = {
             lambda root: text(root / "annotations/test.txt", "p_4 1 1 1\n"),
         ),
         splits={"trainval": 2},
-        messages=(
+        notes=(
             "has 1 XML file that no list names",
             "test.txt: lists no annotated image",
             "has 1 image without XML, such as 'p_4.jpg'",
@@ -366,7 +361,7 @@ OUTCOMES: dict[str, Outcome] = {
     ),
     "voc-sub-folders": Outcome(voc(pairs("day0/x", "day1/x")), made=2),
     "coco-one-json-per-image": Outcome(coco_parts, made=3),
-    "coco-cameras": Outcome(coco_cameras, made=4, messages=("made trainval (3) and test (1)",)),
+    "coco-cameras": Outcome(coco_cameras, made=4, notes=("made trainval (3) and test (1)",)),
     "vott-voc": Outcome(
         voc(
             pairs("a", "b"), {"cat_train": "a.jpg 1\nb.jpg -1\n", "cat_val": "b.jpg 1\na.jpg -1\n"}
@@ -415,7 +410,7 @@ OUTCOMES: dict[str, Outcome] = {
             {"default": "".join(f"Shot ({i})\n" for i in range(5))},
         ),
         made=5,
-        messages=("is not split into train, val and test: made trainval (4) and test (1)",),
+        notes=("is not split into train, val and test: made trainval (4) and test (1)",),
     ),
     "voc-cvat-capitals": Outcome(
         voc(pairs("a", "b", "c"), {"Train": "a\nb\n", "Validation": "c\n"}),
@@ -431,7 +426,7 @@ OUTCOMES: dict[str, Outcome] = {
         ),
         splits={"trainval": 3, "test": 2},
         left_out=1,
-        messages=("scan 1.xml", "has 1 image without XML"),
+        notes=("scan 1.xml", "has 1 image without XML"),
     ),
     "voc-lists-of-pairs": Outcome(
         both(
@@ -448,7 +443,7 @@ OUTCOMES: dict[str, Outcome] = {
             lambda root: text(root / "val.txt", "b.jpg\n"),
         ),
         splits=TWO,
-        messages=("has 1 XML file that no list names; it is not used",),
+        notes=("has 1 XML file that no list names; it is not used",),
     ),
     "yolo-lists-without-yaml": Outcome(
         yolo(
@@ -460,12 +455,12 @@ OUTCOMES: dict[str, Outcome] = {
     "voc-unlisted": Outcome(
         voc(pairs("a", "b", "c"), {"train": "a\n", "val": "b\n", "test": "\n"}),
         splits=TWO,
-        messages=("has 1 XML file that no list", "test.txt: is empty"),
+        notes=("has 1 XML file that no list", "test.txt: is empty"),
     ),
     "yolo-test-missing": Outcome(
         yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: ../test/images")}),
         splits=TWO,
-        messages=("'../test/images', which is not in",),
+        notes=("'../test/images', which is not in",),
     ),
     "yolo-test-null": Outcome(
         yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: null")}), splits=TWO
@@ -473,7 +468,7 @@ OUTCOMES: dict[str, Outcome] = {
     "yolo-test-empty": Outcome(
         yolo(TRAIN_VALID, {"data.yaml": YAML.format("test: ../test/images")}, ["test/images"]),
         splits=TWO,
-        messages=("holds no images",),
+        notes=("holds no images",),
     ),
     "yolo-prefixed": Outcome(
         yolo(
@@ -501,7 +496,7 @@ OUTCOMES: dict[str, Outcome] = {
     ),
     "yolo-list-of-nothing": Outcome(
         yolo([], {"train.txt": "data/a.jpg\n", "data.yaml": "names: [cat]\ntrain: train.txt\n"}),
-        messages=("lists 1 images, and none of them, such as 'data/a.jpg'",),
+        notes=("lists 1 images, and none of them, such as 'data/a.jpg'",),
     ),
     "yolo-darknet": Outcome(
         yolo(
@@ -527,9 +522,7 @@ OUTCOMES: dict[str, Outcome] = {
     "coco-unlisted-images": Outcome(
         both(coco(), lambda root: picture(root / "images" / "day2" / "x.jpg")),
         made=2,
-        messages=(
-            "has 1 image that no COCO JSON lists, such as 'images/day2/x.jpg'; it is not used",
-        ),
+        notes=("has 1 image that no COCO JSON lists, such as 'images/day2/x.jpg'; it is not used",),
     ),
     "yolo-unnamed-images": Outcome(
         yolo(
@@ -537,7 +530,7 @@ OUTCOMES: dict[str, Outcome] = {
             {"data.yaml": YAML.format("test: null")},
         ),
         splits=TWO,
-        messages=("has 2 images that data.yaml does not name, such as 'test/images/c.jpg'",),
+        notes=("has 2 images that data.yaml does not name, such as 'test/images/c.jpg'",),
     ),
     "yolo-label-without-image": Outcome(
         yolo(
@@ -545,7 +538,7 @@ OUTCOMES: dict[str, Outcome] = {
             CLASSES | {"labels/b.txt": LABEL, "labels/empty.txt": "", "README.txt": "1 2 3 4"},
         ),
         made=1,
-        messages=("has 1 label file without an image, such as 'labels/b.txt'; it is not used",),
+        notes=("has 1 label file without an image, such as 'labels/b.txt'; it is not used",),
     ),
     "yolo-labels-in-other-case": Outcome(
         both(
@@ -562,7 +555,7 @@ OUTCOMES: dict[str, Outcome] = {
         ),
         splits={"train": 0, "trainval": 0},
         left_out=2,
-        messages=("image 'train/a.jpg' is in data/train/backup.coco.json too: merge the files",),
+        notes=("image 'train/a.jpg' is in data/train/backup.coco.json too: merge the files",),
     ),
     "coco-a-file-for-each-class": Outcome(
         both(
@@ -572,17 +565,17 @@ OUTCOMES: dict[str, Outcome] = {
             coco_file("dogs.json", "a.jpg", "b.jpg"),
         ),
         made=4,
-        messages=("has 2 images that several JSON files list, such as 'images/a.jpg'; merge",),
+        notes=("has 2 images that several JSON files list, such as 'images/a.jpg'; merge",),
     ),
     "yolo-val-is-train": Outcome(
         yolo(["images/a.jpg"], {"data.yaml": "train: images\nval: images\nnames: [cat]"}),
         splits={"train": 1, "trainval": 1},
-        messages=("names the images of `train` as `val` too; there is no val",),
+        notes=("names the images of `train` as `val` too; there is no val",),
     ),
     "yolo-repeated-class": Outcome(
         yolo(["images/a.jpg"], {"data.yaml": "train: images\nnames: [cat, dog, cat]"}),
         splits={"train": 1, "trainval": 1},
-        messages=("names 'cat' as the classes 0 and 2; they are taken for one",),
+        notes=("names 'cat' as the classes 0 and 2; they are taken for one",),
     ),
     # No data set found.
     "coco-without-annotations": Outcome(
@@ -593,32 +586,32 @@ OUTCOMES: dict[str, Outcome] = {
                 json.dumps({**coco_document(["a.jpg"]), "annotations": None}),
             ),
         ),
-        messages=("image_info.json: has no `annotations`",),
+        notes=("image_info.json: has no `annotations`",),
     ),
     "yolo-blank-class": Outcome(
         yolo(["images/a.jpg"], {"classes.txt": "bird\n\ncat\n"}),
-        messages=("classes.txt: line 2 is blank, but lines are the numbers of classes",),
+        notes=("classes.txt: line 2 is blank, but lines are the numbers of classes",),
     ),
     "labelme": Outcome(
         both(
             lambda root: picture(root / "a.jpg"),
             lambda root: text(root / "a.json", '{"shapes": [], "imagePath": "a.jpg"}'),
         ),
-        messages=("holds no data set, but 1 .json file, 1 image",),
+        notes=("holds no data set, but 1 .json file, 1 image",),
     ),
     "coco-files-missing": Outcome(
         lambda root: text(root / "annotations.json", json.dumps(coco_document(["p0.jpg", "b"]))),
-        messages=("annotations.json: lists 2 images", "such as 'p0.jpg'", "put them into"),
+        notes=("annotations.json: lists 2 images", "such as 'p0.jpg'", "put them into"),
     ),
     "coco-damaged": Outcome(
         both(
             lambda root: picture(root / "a.jpg"),
             lambda root: text(root / "labels.json", '{"images": ['),
         ),
-        messages=("labels.json: is not COCO JSON",),
+        notes=("labels.json: is not COCO JSON",),
     ),
     "voc-xml-without-images": Outcome(
-        voc({"gone.xml": ("", "gone.jpg")}), messages=("gone.xml: has no image", "'gone.jpg'")
+        voc({"gone.xml": ("", "gone.jpg")}), notes=("gone.xml: has no image", "'gone.jpg'")
     ),
 }
 
@@ -633,7 +626,7 @@ def test_an_export_is_read_as_it_is_meant_or_refused(tmp_path: Path, name: str) 
     words = " ".join((done.stderr + json.dumps(report, ensure_ascii=False)).split())
     plain = frcnn(tmp_path, "data", "data")
     words += " ".join((plain.stdout + plain.stderr).split())
-    assert all(each in words for each in outcome.messages), words
+    assert all(each in words for each in outcome.notes), words
     assert outcome.unsaid not in words
     count = outcome.made if outcome.splits is None else len(report.get("splits", {}))
     if not (outcome.made or outcome.splits or outcome.left_out):

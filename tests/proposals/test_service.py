@@ -230,13 +230,8 @@ def test_a_flat_image_gets_windows_and_a_warning(tmp_path, cache, caplog, copies
 def test_progress_counts_every_image_once(image_files, cache, tmp_path):
     reported = []
     ensure_proposals(image_files[:1], CONFIG, cache)
-    ensure_proposals(
-        [*image_files, tmp_path / "gone.jpg"],
-        CONFIG,
-        cache,
-        workers=2,
-        progress=lambda *now: reported.append(now),
-    )
+    paths = [*image_files, tmp_path / "gone.jpg"]
+    ensure_proposals(paths, CONFIG, cache, workers=2, progress=lambda *now: reported.append(now))
     assert reported == [(pipeline.STEP, done, 5) for done in range(6)]
 
 
