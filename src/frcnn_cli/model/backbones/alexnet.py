@@ -10,9 +10,7 @@ from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
 from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import IMAGENET_RGB
 
-_POOL = 6
 _CHANNELS = 256
-_HIDDEN = 4096
 _NAMES = {
     "features.0": "trunk.conv1.0",
     "features.3": "trunk.conv2.0",
@@ -40,13 +38,13 @@ def build() -> Backbone:
     spec = BackboneSpec(
         channels=_CHANNELS,
         offset=-4.5,
-        pool_size=_POOL,
-        head_features=_HIDDEN,
+        pool_size=6,
+        head_features=4096,
         finetune_from="conv2",
         preprocessing=IMAGENET_RGB,
         convert=convert,
     )
-    return Backbone(spec, trunk, fc_head(_CHANNELS * _POOL * _POOL, _HIDDEN, _HIDDEN))
+    return Backbone(spec, trunk, fc_head(spec))
 
 
 def convert(source: StateDict) -> dict[str, Tensor]:

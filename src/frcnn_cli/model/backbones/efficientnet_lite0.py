@@ -34,8 +34,6 @@ _STRIDE = 16
 _STEM_CHANNELS = 32
 _CHANNELS = 1280
 _EPS = 1e-3
-_POOL = 3
-_HIDDEN = 256
 
 
 class _Block(nn.Module):
@@ -79,14 +77,13 @@ def build() -> Backbone:
     spec = BackboneSpec(
         channels=_CHANNELS,
         offset=7.5,
-        pool_size=_POOL,
-        head_features=_HIDDEN,
+        pool_size=3,
+        head_features=256,
         finetune_from="block5",
         preprocessing=Preprocessing((127.0,) * 3, (128.0,) * 3),
         convert=convert,
     )
-    head = fc_head(_CHANNELS * _POOL * _POOL, _HIDDEN, _HIDDEN)
-    return Backbone(spec, nn.Sequential(trunk), head)
+    return Backbone(spec, nn.Sequential(trunk), fc_head(spec))
 
 
 def convert(source: StateDict) -> dict[str, Tensor]:

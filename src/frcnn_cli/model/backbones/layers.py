@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from frcnn_cli.model.backbones.base import StateDict
+from frcnn_cli.model.backbones.base import BackboneSpec, StateDict
 
 
 def conv_relu(cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
@@ -32,18 +32,18 @@ def renamed(source: StateDict, names: Mapping[str, str]) -> dict[str, Tensor]:
     }
 
 
-def fc_head(features: int, fc6: int, fc7: int) -> nn.Sequential:
+def fc_head(spec: BackboneSpec, fc6: int = 0) -> nn.Sequential:
     """Returns fc6 and fc7 with ReLU and dropout (§4.1).
 
     Args:
-        features: C · P · P numbers per RoI.
-        fc6: outputs of the first layer.
-        fc7: D, outputs of the second.
+        spec: C, P, and D, the outputs of fc7.
+        fc6: outputs of the first layer; 0: D as well.
     """
+    fc6, fc7 = fc6 or spec.head_features, spec.head_features
     return nn.Sequential(
         OrderedDict(
             flatten=nn.Flatten(),
-            fc6=nn.Linear(features, fc6),
+            fc6=nn.Linear(spec.channels * spec.pool_size**2, fc6),
             relu6=nn.ReLU(inplace=True),
             drop6=nn.Dropout(),
             fc7=nn.Linear(fc6, fc7),

@@ -17,7 +17,6 @@ from frcnn_cli.model.batch import IMAGENET_RGB
 
 _BLOCKS = {"conv2": 3, "conv3": 4, "conv4": 6, "conv5": 3}
 _EXPANSION = 4
-_POOL = 14
 _EPS = 1e-5
 
 
@@ -59,7 +58,7 @@ def build() -> Backbone:
     spec = BackboneSpec(
         channels=cin // 2,
         offset=-7.5,
-        pool_size=_POOL,
+        pool_size=14,
         head_features=cin,
         finetune_from="conv3",
         preprocessing=IMAGENET_RGB,

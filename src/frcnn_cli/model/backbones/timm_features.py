@@ -26,8 +26,6 @@ from frcnn_cli.model.batch import IMAGENET_RGB, Preprocessing
 
 PREFIX = "timm/"
 _STRIDE = 16
-_POOL = 3
-_HIDDEN = 256
 _TRIAL = (64, 96)
 _NUMBERED = re.compile(r"^(\w+?)_(\d+)\.")
 
@@ -68,18 +66,16 @@ def build(name: str) -> Backbone:
     network, channels, first = _features(timm, name)
     network = importlib.import_module("timm.utils.model").freeze_batch_norm_2d(network)
     _remove_dropout(network)
-    offset = _offset(network, name, channels)
     spec = BackboneSpec(
         channels=channels,
-        offset=offset,
-        pool_size=_POOL,
-        head_features=_HIDDEN,
+        offset=_offset(network, name, channels),
+        pool_size=3,
+        head_features=256,
         finetune_from=first if first in dict(_stages(network)) else "all",
         preprocessing=_preprocessing(timm.get_pretrained_cfg(name)),
         convert=partial(_convert, tuple(network.state_dict())),
     )
-    head = fc_head(channels * _POOL * _POOL, _HIDDEN, _HIDDEN)
-    return TimmBackbone(spec, nn.Sequential(_LastMap(network)), head)
+    return TimmBackbone(spec, nn.Sequential(_LastMap(network)), fc_head(spec))
 
 
 class _LastMap(nn.Module):

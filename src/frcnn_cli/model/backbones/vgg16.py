@@ -11,7 +11,6 @@ from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import IMAGENET_RGB
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-_POOL = 7
 _HIDDEN = 4096
 
 
@@ -30,13 +29,13 @@ def build() -> Backbone:
             trunk[f"pool{stage}"] = nn.MaxPool2d(2)
     spec = BackboneSpec(
         channels=cin,
-        pool_size=_POOL,
+        pool_size=7,
         head_features=_HIDDEN,
         finetune_from="conv3_1",
         preprocessing=IMAGENET_RGB,
         convert=convert,
     )
-    return Backbone(spec, nn.Sequential(trunk), fc_head(cin * _POOL * _POOL, _HIDDEN, _HIDDEN))
+    return Backbone(spec, nn.Sequential(trunk), fc_head(spec))
 
 
 def convert(source: StateDict) -> dict[str, Tensor]:

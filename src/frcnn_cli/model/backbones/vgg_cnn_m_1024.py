@@ -14,10 +14,7 @@ from frcnn_cli.model.backbones.base import Backbone, BackboneSpec, StateDict
 from frcnn_cli.model.backbones.layers import conv_relu, fc_head, renamed
 from frcnn_cli.model.batch import CAFFE_BGR
 
-_POOL = 6
 _CHANNELS = 512
-_FC6 = 4096
-_FC7 = 1024
 
 
 def build() -> Backbone:
@@ -38,13 +35,13 @@ def build() -> Backbone:
     spec = BackboneSpec(
         channels=_CHANNELS,
         offset=-7.5,
-        pool_size=_POOL,
-        head_features=_FC7,
+        pool_size=6,
+        head_features=1024,
         finetune_from="conv2",
         preprocessing=CAFFE_BGR,
         convert=convert,
     )
-    return Backbone(spec, trunk, fc_head(_CHANNELS * _POOL * _POOL, _FC6, _FC7))
+    return Backbone(spec, trunk, fc_head(spec, fc6=4096))
 
 
 def _norm() -> nn.LocalResponseNorm:
