@@ -6,6 +6,7 @@ cost a third more convolutions and change the features at their borders.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -72,15 +73,15 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """Returns the batch on `device`."""
+        return self.apply(lambda tensor: tensor.to(device, non_blocking=True))
 
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=True)
-
+    def apply(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """Returns the batch with `function` of each of its tensors."""
         return Batch(
-            tuple(map(move, self.images)),
-            tuple(map(move, self.rois)),
-            move(self.labels),
-            move(self.deltas),
+            tuple(map(function, self.images)),
+            tuple(map(function, self.rois)),
+            function(self.labels),
+            function(self.deltas),
             self.image_ids,
         )
 

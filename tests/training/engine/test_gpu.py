@@ -46,12 +46,7 @@ def on_cpu(trainer: Trainer) -> dict[str, Tensor]:
 
 def pinned(batch: Batch) -> Batch:
     """Returns what a loader hands over."""
-    return batch._replace(
-        images=tuple(image.pin_memory() for image in batch.images),
-        rois=tuple(rois.pin_memory() for rois in batch.rois),
-        labels=batch.labels.pin_memory(),
-        deltas=batch.deltas.pin_memory(),
-    )
+    return batch.apply(Tensor.pin_memory)
 
 
 def usage_of_a_step(trainer: Trainer, gpu: PretendGPU) -> Usage:

@@ -49,12 +49,7 @@ def loaded_ahead(
 def _pinned(source: Generator[_Loaded]) -> Generator[_Loaded]:
     with closing(source):
         for batch in source:
-            if isinstance(batch, Batch):
-                images, rois = (tuple(map(Tensor.pin_memory, each)) for each in batch[:2])
-                rest = batch.labels.pin_memory(), batch.deltas.pin_memory(), batch.image_ids
-                yield Batch(images, rois, *rest)
-            else:
-                yield batch
+            yield batch.apply(Tensor.pin_memory) if isinstance(batch, Batch) else batch
 
 
 def _by_processes(load: Load, steps: range, workers: int) -> Generator[_Loaded]:
