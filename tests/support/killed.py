@@ -27,7 +27,7 @@ from frcnn_cli.config import InputConfig, ModelConfig, ProposalConfig
 from frcnn_cli.config.recipes import Recipe
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 from frcnn_cli.training.runs.job import TrainJob
-from frcnn_cli.training.runs.train import train_detector
+from frcnn_cli.training.runs.train import prepare_run, train_detector
 from support.settings import train_config
 
 CONFIG = train_config(
@@ -56,7 +56,8 @@ def train(data: Path, cache: Cache, run: str) -> None:
     folder = RunFolder.existing(cache, run) if begun else RunFolder.new(cache, run, "")
     with folder:
         device = torch.device("cpu")
-        train_detector(job, folder, cache, device, resume=folder if begun else None)
+        prepared = prepare_run(job, cache, device, resume=folder if begun else None)
+        train_detector(prepared, folder)
 
 
 def in_child(data: Path, cache: Cache, run: str, fatal: int, delay: float) -> bool:

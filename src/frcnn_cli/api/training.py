@@ -18,7 +18,7 @@ from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import new_job
-from frcnn_cli.training.runs.train import train_detector
+from frcnn_cli.training.runs.train import prepare_run, train_detector
 
 _LOGGER = logging.getLogger("frcnn_cli")
 
@@ -82,16 +82,12 @@ def train(
             proposals=regions,
         )
     )
+    events = events or _logged()
     with old or RunFolder.new(store, run, job.model.backbone) as folder:
-        result = train_detector(
-            job,
-            folder,
-            store,
-            device,
-            resume=old,
-            tensorboard=tensorboard,
-            events=events or _logged(),
+        prepared = prepare_run(
+            job, store, device, resume=old, tensorboard=tensorboard, events=events
         )
+        result = train_detector(prepared, folder, events)
     assert result is not None  # only ranks without a folder return None
     return result
 

@@ -16,7 +16,7 @@ from frcnn_cli.errors import ImageError
 from frcnn_cli.training.runs.events import TrainEvents
 from frcnn_cli.training.runs.folder import STATE, RunFolder
 from frcnn_cli.training.runs.job import TrainJob
-from frcnn_cli.training.runs.train import train_detector
+from frcnn_cli.training.runs.train import prepare_run, train_detector
 from support import killed
 from support.settings import changed
 
@@ -38,12 +38,12 @@ def test_images_that_vanish_leave_the_last_whole_step(scenes: Path, tmp_path: Pa
     with RunFolder.new(cache, "run", "") as folder:
         events = TrainEvents(stepped=stepped)
         with pytest.raises(ImageError, match="does not exist"):
-            train_detector(job, folder, cache, device, events=events)
+            train_detector(prepare_run(job, cache, device), folder, events)
     assert taken[-1] < config.schedule.iterations
     assert (folder.path / STATE).exists()
     shutil.copytree(scenes / "JPEGImages", data / "JPEGImages", dirs_exist_ok=True)
     with RunFolder.existing(cache, "run") as folder:
         reports: list[int] = []
         events = replace(events, stepped=lambda report: reports.append(report.step))
-        train_detector(job, folder, cache, device, resume=folder, events=events)
+        train_detector(prepare_run(job, cache, device, resume=folder), folder, events)
     assert reports[0] == taken[-1] + 1

@@ -196,7 +196,7 @@ def _train(
     from frcnn_cli.cli.train.display import TrainingDisplay
     from frcnn_cli.training.distributed.context import connected
     from frcnn_cli.training.runs.folder import RunFolder
-    from frcnn_cli.training.runs.train import train_detector
+    from frcnn_cli.training.runs.train import prepare_run, train_detector
 
     terminal.if_interrupted = f"the proposals found so far are kept in {cache.root}"
     with ExitStack() as stack:
@@ -204,17 +204,17 @@ def _train(
         folder = None
         if distributed.is_main_process:
             folder = stack.enter_context(old or RunFolder.new(cache, name, job.model.backbone))
-        display = stack.enter_context(TrainingDisplay(terminal))
-        return train_detector(
+        events = stack.enter_context(TrainingDisplay(terminal)).events()
+        prepared = prepare_run(
             job,
-            folder,
             cache,
             device,
             resume=old,
             context=distributed,
             tensorboard=tensorboard,
-            events=display.events(),
+            events=events,
         )
+        return train_detector(prepared, folder, events)
 
 
 def _ended_early(job: TrainJob, result: TrainResult) -> str:

@@ -27,7 +27,7 @@ class TrainingDisplay:
 
     Example:
         with TrainingDisplay(terminal) as display:
-            train_detector(..., events=display.events())
+            train_detector(..., display.events())
     """
 
     def __init__(self, terminal: Terminal) -> None:

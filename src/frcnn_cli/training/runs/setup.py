@@ -29,7 +29,14 @@ from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedCo
 from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.stages import disable_box_regression
-from frcnn_cli.training.preflight.checks import NOT_LOOKED, DataCheck, RunEstimate, cover, read_all
+from frcnn_cli.training.preflight.checks import (
+    NOT_LOOKED,
+    Coverage,
+    DataCheck,
+    RunEstimate,
+    cover,
+    read_all,
+)
 from frcnn_cli.training.preflight.cost import estimate
 from frcnn_cli.training.pretrained import load_initial_weights
 from frcnn_cli.training.runs.agreement import check_batch_divides, intersect_across_ranks
@@ -139,24 +146,19 @@ def build_trainer(
     return Trainer(model.to(device), config, device, autocast, context), batches
 
 
-def estimate_run(
-    trainer: Trainer,
-    batches: TrainingSet,
-    progress: Progress = silent,
-    processes: int | None = None,
-) -> RunEstimate:
-    """Returns what a run will need, measured on its first step; no weight changes.
+def coverage_of(
+    data: SplitData, context: DistributedContext = SINGLE_PROCESS, progress: Progress = silent
+) -> Coverage:
+    """Returns how well the cached proposals cover the objects; only rank 0 reads them.
 
     Args:
-        trainer: before its first step.
-        batches: of the run.
+        data: the images to train on.
+        context: rank and world size of this process.
         progress: of the reading of proposals.
-        processes: number of processes of the run on this machine; None is those of `trainer`.
     """
-    coverage, proposals = NOT_LOOKED, batches.proposals
-    if trainer.context.is_main_process:
-        coverage = cover(batches.samples, proposals.config, proposals.cache, progress)
-    return RunEstimate(coverage, estimate(trainer, batches.first, proposals.cache.root, processes))
+    if not context.is_main_process:
+        return NOT_LOOKED
+    return cover(data.samples, data.proposals.config, data.proposals.cache, progress)
 
 
 @translate_out_of_memory()
@@ -193,6 +195,7 @@ def check_training(
     config = for_images(job.recipe.train, len(data.samples))
     model = build_network(job, read.dataset.classes)
     trainer, batches = build_trainer(model, data, config, device, shard=first)
-    expected = estimate_run(trainer, batches, events.progress, processes)
+    coverage = coverage_of(data, progress=events.progress)
+    expected = RunEstimate(coverage, estimate(trainer, batches.first, cache.root, processes))
     events.estimated(expected)
     return check, expected

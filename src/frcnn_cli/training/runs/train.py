@@ -1,10 +1,15 @@
-"""A data set → a trained detector in a run folder."""
+"""A data set → a trained detector in a run folder.
+
+`prepare_run` opens the data, finds proposals, builds network and trainer, and estimates the run;
+`train_detector` then takes a step for each batch, saves, and scores the best checkpoint.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,19 +19,19 @@ from frcnn_cli.cache.fingerprints import encode_fingerprints
 from frcnn_cli.cache.keys import cached_content_hash
 from frcnn_cli.cache.runs import BEST
 from frcnn_cli.cache.store import Cache
-from frcnn_cli.config import TrainConfig
 from frcnn_cli.config.recipes import for_images, nearest
 from frcnn_cli.data.dataset import Dataset
 from frcnn_cli.data.formats.layout import scored_split
 from frcnn_cli.runtime.device import describe
 from frcnn_cli.runtime.interrupt import deferred_interrupt
 from frcnn_cli.runtime.memory import translate_out_of_memory
-from frcnn_cli.training.batches.dataset import loaders_for
-from frcnn_cli.training.batches.split_data import SplitData
+from frcnn_cli.training.batches.dataset import TrainingSet, loaders_for
+from frcnn_cli.training.batches.split_data import AnnotatedData, SplitData
 from frcnn_cli.training.distributed.context import SINGLE_PROCESS, DistributedContext
 from frcnn_cli.training.distributed.watch import watched
 from frcnn_cli.training.engine.loop import Trainer
-from frcnn_cli.training.preflight.cost import require_disk
+from frcnn_cli.training.preflight.checks import RunEstimate
+from frcnn_cli.training.preflight.cost import estimate, require_disk
 from frcnn_cli.training.pretrained import normalize_known_boxes
 from frcnn_cli.training.runs.agreement import (
     check_batch_divides,
@@ -34,24 +39,50 @@ from frcnn_cli.training.runs.agreement import (
     intersect_across_ranks,
 )
 from frcnn_cli.training.runs.checkpointer import Checkpointer
-from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
+from frcnn_cli.training.runs.events import FinalScore, TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.scoring import score_best
 from frcnn_cli.training.runs.setup import (
     build_network,
     build_trainer,
-    estimate_run,
+    coverage_of,
     find_proposals,
     read_data,
 )
 from frcnn_cli.training.runs.tensorboard import Board, summary_writer
 
 
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run before the first step that this process takes.
+
+    Attributes:
+        job: what is trained, with the split that was chosen.
+        source: the images of the split, and what is held out of others.
+        data: the images to train on, with their proposals.
+        held_out: images whose mAP selects the best checkpoint; None without any.
+        trainer: new, or at the step to resume from.
+        batches: of `data`.
+        resumed: whether the trainer continues a run.
+        tensorboard: whether the metrics are written for TensorBoard too.
+        began: `time.monotonic()` when the preparation began.
+    """
+
+    job: TrainJob
+    source: AnnotatedData
+    data: SplitData
+    held_out: SplitData | None
+    trainer: Trainer
+    batches: TrainingSet
+    resumed: bool
+    tensorboard: bool
+    began: float
+
+
 @translate_out_of_memory()
-def train_detector(
+def prepare_run(
     job: TrainJob,
-    folder: RunFolder | None,
     cache: Cache,
     device: torch.device,
     *,
@@ -59,25 +90,20 @@ def train_detector(
     context: DistributedContext = SINGLE_PROCESS,
     tensorboard: bool = False,
     events: TrainEvents | None = None,
-) -> TrainResult | None:
-    """Trains a detector.
+) -> PreparedRun:
+    """Opens the data, finds proposals, builds network and trainer, and estimates a new run.
 
     Args:
         job: what to train.
-        folder: receives checkpoints and metrics; None in every rank but 0.
         cache: holds proposals and generated splits.
         device: of this process.
         resume: the run to resume from its last checkpoint, in every rank.
         context: rank and world size of this process.
         tensorboard: whether to write the metrics for TensorBoard too.
-        events: receive progress, steps and evaluations.
-
-    Returns:
-        The finished run; None without a folder.
+        events: `progress`, `checked` and `estimated` are called.
 
     Raises:
-        FrcnnError: the data, the weights, the device or the loss do not allow it.
-        KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
+        FrcnnError: the data, the weights, the device or the disk do not allow it.
     """
     began = time.monotonic()
     events = events or TrainEvents()
@@ -87,82 +113,141 @@ def train_detector(
     with context.local_main_process_first():
         read, _ = read_data(job, cache, events)
     job, classes = replace(job, split=read.name), read.dataset.classes
+    # Before the search, which takes longer: weights or disk may not allow the run.
     model = build_network(job, classes, pretrained=resume is None)
-    if resume is None and folder is not None:
+    if resume is None and context.is_main_process:
         require_disk(model, job.recipe.train.optimizer, cache.root)
     data, held_out = find_proposals(read, context)
+
     config = for_images(job.recipe.train, len(data.samples))
     if resume is not None:
         resume.require_same_data(classes, len(data.samples))
         check_same_state(resume, context)
-
     trainer, batches = build_trainer(model, data, config, device, context=context)
     if resume is not None:
         resume.restore(trainer)
     else:
         batches.set_delta_statistics(trainer.model)
         normalize_known_boxes(trainer.model, classes, job.weights)
-        events.estimated(estimate_run(trainer, batches, events.progress))
-    if folder is not None:
-        command = folder.open(job, trainer, classes, len(data.samples))
-        events.started(_start(job, folder, trainer, data, held_out))
+        coverage = coverage_of(data, context, events.progress)
+        events.estimated(RunEstimate(coverage, estimate(trainer, batches.first, cache.root)))
+    return PreparedRun(
+        job,
+        read,
+        data,
+        held_out,
+        trainer,
+        batches,
+        resumed=resume is not None,
+        tensorboard=tensorboard,
+        began=began,
+    )
 
-    board = Board(folder.path, trainer.step) if tensorboard and folder is not None else None
-    info = _info(job, data, config, cache, described=folder is not None)
-    checkpointer = Checkpointer(folder, trainer, info, held_out, events, board)
+
+@translate_out_of_memory()
+def train_detector(
+    run: PreparedRun, folder: RunFolder | None, events: TrainEvents | None = None
+) -> TrainResult | None:
+    """Takes the steps of a run, saves them, and scores the best checkpoint.
+
+    Args:
+        run: of `prepare_run`, in every rank.
+        folder: receives checkpoints and metrics; None in every rank but 0.
+        events: receive progress, steps and evaluations.
+
+    Returns:
+        The finished run; None without a folder.
+
+    Raises:
+        FrcnnError: the loss is not finite, or an image or the folder cannot be used any more.
+        KeyboardInterrupt: Ctrl-C was pressed; the steps so far are kept.
+    """
+    events = events or TrainEvents()
+    trainer, config = run.trainer, run.trainer.config
+    board = None
+    if folder is not None:
+        command = folder.open(run.job, trainer, run.data.dataset.classes, len(run.data.samples))
+        events.started(_start(run, folder))
+        board = Board(folder.path, trainer.step) if run.tensorboard else None
+    info = _info(run, described=folder is not None)
+    checkpointer = Checkpointer(folder, trainer, info, run.held_out, events, board)
     with (
         deferred_interrupt(signal.SIGTERM) as interrupted,
         checkpointer,
-        watched(context, checkpointer.on_loss),
+        watched(trainer.context, checkpointer.on_loss),
     ):
-        if resume is not None:
+        if run.resumed:
             checkpointer.catch_up()
-        stream = batches.batches(trainer.step, loaders_for(device, context))
+        workers = loaders_for(trainer.device, trainer.context)
+        batches = run.batches.batches(trainer.step, workers)
         stop = lambda: interrupted() or checkpointer.lost_patience  # noqa: E731
-        for report in trainer.run(stream, stop, rests=checkpointer.is_due):
+        for report in trainer.run(batches, stop, rests=checkpointer.is_due):
             checkpointer.on_step(report)
         if trainer.step < config.schedule.iterations and not checkpointer.lost_patience:
             checkpointer.save_interrupted()
             raise KeyboardInterrupt
+    score = _score(run, checkpointer.path, events)
+    return None if folder is None else _finish(run, folder, command, score, board)
 
+
+def _score(run: PreparedRun, path: Path, events: TrainEvents) -> FinalScore | None:
+    """Returns the score of the best checkpoint in `path`; None without images to score it on."""
+    context = run.trainer.context
     with context.local_main_process_first():
-        final = replace(read, samples=data.samples).final()
-    final = intersect_across_ranks(final, context)
-    score = score_best(checkpointer.path, device, final, context, events.progress)
-    if folder is None:
-        return None
-    if score is not None and score.split != config.validation.eval_split:
-        score = replace(score, calibration=None)  # the test split is scored and no more
-    folder.finish(trainer.step, score)
+        images = replace(run.source, samples=run.data.samples).final()
+    images = intersect_across_ranks(images, context)
+    score = score_best(path, run.trainer.device, images, context, events.progress)
+    if score is None or score.split == run.trainer.config.validation.eval_split:
+        return score
+    return replace(score, calibration=None)  # the test split is scored and no more
+
+
+def _finish(
+    run: PreparedRun,
+    folder: RunFolder,
+    command: str,
+    score: FinalScore | None,
+    board: Board | None,
+) -> TrainResult:
+    """Writes the end of a run and its curves, and returns its result.
+
+    Args:
+        run: after its last step.
+        folder: of the run.
+        command: repeats the run.
+        score: of the best checkpoint.
+        board: TensorBoard's files, or None.
+    """
+    step = run.trainer.step
+    folder.finish(step, score)
     if board is not None and score is not None:
-        board.finished(trainer.step, score.split, score.map)
+        board.finished(step, score.split, score.map)
     folder.metrics.plot()
     return TrainResult(
         run=folder.path,
         best=folder.path / BEST,
-        steps=trainer.step,
-        iterations=config.schedule.iterations,
+        steps=step,
+        iterations=run.trainer.config.schedule.iterations,
         best_map=folder.metrics.best_map(),
         score=score,
-        next_split=_next_split(read.dataset),
-        example=data.samples[0].path,
+        next_split=_next_split(run.data.dataset),
+        example=run.data.samples[0].path,
         command=command,
-        seconds=time.monotonic() - began,
-        failures=tuple(data.failures),
+        seconds=time.monotonic() - run.began,
+        failures=tuple(run.data.failures),
     )
 
 
-def _start(
-    job: TrainJob, folder: RunFolder, trainer: Trainer, data: SplitData, held_out: SplitData | None
-) -> TrainStart:
-    config, samples = trainer.config, data.samples
-    recipe, changes = nearest(config, job.model.backbone)
+def _start(run: PreparedRun, folder: RunFolder) -> TrainStart:
+    trainer, config = run.trainer, run.trainer.config
+    samples, dataset = run.data.samples, run.data.dataset
+    recipe, changes = nearest(config, run.job.model.backbone)
     return TrainStart(
         run=folder.path,
-        dataset=str(data.dataset),
+        dataset=str(dataset),
         images=len(samples),
         objects=sum(len(sample.boxes) for sample in samples),
-        classes=data.dataset.classes,
+        classes=dataset.classes,
         iterations=config.schedule.iterations,
         first_step=trainer.step,
         device=describe(trainer.device),
@@ -172,22 +257,21 @@ def _start(
         lr=config.optimizer.lr,
         recipe=recipe,
         changes=changes,
-        evaluated=0 if held_out is None else len(held_out.samples),
+        evaluated=0 if run.held_out is None else len(run.held_out.samples),
         eval_split=config.validation.eval_split,
     )
 
 
-def _info(
-    job: TrainJob, data: SplitData, config: TrainConfig, cache: Cache, *, described: bool
-) -> CheckpointInfo:
+def _info(run: PreparedRun, *, described: bool) -> CheckpointInfo:
     """Returns the metadata of the checkpoints; if `described`, with the images trained on."""
-    origin: dict[str, Any] = {"split": job.split, "data": data.dataset.root.resolve().name}
-    origin["iterations"] = config.schedule.iterations
+    job, dataset, cache = run.job, run.data.dataset, run.data.proposals.cache
+    origin: dict[str, Any] = {"split": job.split, "data": dataset.root.resolve().name}
+    origin["iterations"] = run.trainer.config.schedule.iterations
     if described:
-        images = (cached_content_hash(cache, sample.path) for sample in data.samples)
+        images = (cached_content_hash(cache, sample.path) for sample in run.data.samples)
         origin["images"] = encode_fingerprints(images)
     tiles = job.proposals.tiles
-    return CheckpointInfo(job.model, data.dataset.classes, job.recipe.input, origin, tiles=tiles)
+    return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin, tiles=tiles)
 
 
 def _next_split(dataset: Dataset) -> str | None:
