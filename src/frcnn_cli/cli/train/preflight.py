@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -74,8 +73,13 @@ def preflight_json(check: DataCheck, estimate: RunEstimate) -> dict[str, Any]:
             "objects": coverage.objects,
             "recall": coverage.recall,
         },
-        **asdict(cost),
         "seconds_a_step": round(cost.seconds_per_step, 4),
+        "steps": cost.steps,
+        "memory": cost.memory,
+        "memory_free": cost.memory_free,
+        "disk": cost.disk,
+        "disk_free": cost.disk_free,
+        "checkpoints": cost.checkpoints,
         "seconds_a_checkpoint": round(cost.seconds_per_checkpoint, 4),
         "seconds": round(cost.seconds, 1),
         "warnings": [*check.warnings(), *estimate.warnings()],
