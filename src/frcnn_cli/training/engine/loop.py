@@ -175,6 +175,7 @@ class Trainer:
         """Takes a step; without waiting on a GPU, where it changes nothing after a failed one."""
         losses = self._compute(batch, rois)
         norm = self._gradient_norm()
+        # All ranks report the sums; its own losses tell a rank whether it is the one that failed.
         sums = torch.stack((*losses, (batch.labels > 0).sum())).double()
         self.context.all_reduce(sums)
         numbers = torch.cat((torch.stack((*losses[1:], norm)), sums))
@@ -183,17 +184,23 @@ class Trainer:
         limit = math.inf if self.context.world_size == 1 else STEP_TIMEOUT.total_seconds()
         step = LaunchedStep(self.step + 1, batch, rois, lr, waiting, fetch_later(numbers, limit))
         if self.device.type == "cuda":
+            # Asking for the numbers would wait for the GPU. It skips the update itself where
+            # `found_inf` is 1, in the steps launched after the failed one too, and by a sum that is
+            # the same in every rank.
             failed = (norm + sums[0]).isfinite().logical_not().float()
             self._failed = failed if self._failed is None else torch.maximum(self._failed, failed)
             self.optimizer.found_inf = self._failed  # type: ignore[attr-defined]
         else:
-            self._numbers_of(step)
+            self._numbers_of(step)  # raises before a weight changes
         self._clip_and_set_rate(norm, factor)
+        # A thread that saves the state after another rank was lost needs weights, moments, average
+        # and step of the same step.
         with self.whole:
             self.optimizer.step()
             self._update_average()
             self.step += 1
             if self.device.type == "cuda":
+                # The step is only queued: its event tells `steps_done` when the weights are there.
                 self._queued.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
                 self._queued[-1].record(torch.cuda.current_stream(self.device))
                 self.steps_done()

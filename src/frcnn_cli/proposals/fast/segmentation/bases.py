@@ -65,6 +65,7 @@ def join_by_threshold(
     for i in range(keys.size):
         _prefetch_later(keys, i, width, nodes)
         p, q = across(keys[i] & EDGE, width)
+        # The same parent, and so the same base: settled without a walk to its root.
         if tree[p] == tree[q] and tree[p] >= 0:
             continue
         p, q = root_of(tree, p), root_of(tree, q)
@@ -72,6 +73,8 @@ def join_by_threshold(
             continue
         weight = weights[2 * i + 1]
         if nodes[p, 1] >= 0 and nodes[q, 1] >= 0:
+            # Two whole bases. Thresholds grow with k: what the finest scale accepts, all accept;
+            # what the coarsest refuses, none accepts. In between the scales part, below.
             if weight <= _limit(tree, largest, p, q, finest):
                 largest[join(tree, p, q)] = weight
                 continue
@@ -79,6 +82,8 @@ def join_by_threshold(
                 refusals[i] = everywhere
                 continue
         elif nodes[p, 1] >= 0 or nodes[q, 1] >= 0:
+            # One whole base. Each scale has its own component of the split one, so each is asked.
+            # Where they agree, the whole base needs no row, of which there would be many.
             p, q = (q, p) if nodes[p, 1] >= 0 else (p, q)
             row = -1 - nodes[p, 1]
             refused = _refusing(split, row, ks, weight, largest[q], -tree[q])
@@ -89,6 +94,8 @@ def join_by_threshold(
             if refused == everywhere:
                 refusals[i] = everywhere
                 continue
+        # The scales disagree, or both bases are split: each scale joins rows in a forest of its
+        # own, as the one tree of pixels can hold only what all scales agree on.
         for pixel in (p, q):
             if nodes[pixel, 1] >= 0:
                 split = _grown(split) if rows == split.pixels.size else split
@@ -97,6 +104,7 @@ def join_by_threshold(
                 nodes[pixel, 1] = -rows
         row = -1 - nodes[p, 1]
         refusals[i] = _visit(split, row, -1 - nodes[q, 1], ks, weight)
+        # Joined at every scale: one base, whose components either of the two rows leads to.
         if refusals[i] == 0:
             nodes[join(tree, p, q), 1] = -1 - row
     return refusals, split
