@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-@cache
-def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Returns constants (C, 1, 1), copied once: a GPU would wait each time."""
-    with torch.inference_mode(False):
-        return torch.tensor(values, device=device)[:, None, None]
+from frcnn_cli.runtime.device import to_device
 
 
 @dataclass(frozen=True)
@@ -42,9 +36,10 @@ class Preprocessing:
         pixels = image.float()
         if self.bgr:
             pixels = pixels.flip(-3)
-        # What is made while an export traces is of that trace: it must not be kept.
-        constant = _per_channel.__wrapped__ if torch.compiler.is_compiling() else _per_channel
-        mean, std = (constant(values, image.device) for values in (self.mean, self.std))
+        mean, std = (
+            to_device(torch.tensor(values), image.device)[:, None, None]  # (3, 1, 1)
+            for values in (self.mean, self.std)
+        )
         return (pixels - mean) / std
 
 
@@ -58,7 +53,7 @@ class Batch(NamedTuple):
     """One training step's input: B images and R RoIs in total.
 
     Attributes:
-        images: B of (1, 3, H, W) float32, from `prepare`; on their way to a GPU (h, w, 3) uint8.
+        images: B of (1, 3, H, W) float32, from `prepare`.
         rois: B of (R_i, 4) float32: xyxy in their image.
         labels: (R,) int64; 0 is background.
         deltas: (R, 4) float32: regression targets, not normalised.
@@ -77,12 +72,11 @@ class Batch(NamedTuple):
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Returns the batch with `function` of each of its tensors."""
-        return Batch(
-            tuple(map(function, self.images)),
-            tuple(map(function, self.rois)),
-            function(self.labels),
-            function(self.deltas),
-            self.image_ids,
+        return self._replace(
+            images=tuple(map(function, self.images)),
+            rois=tuple(map(function, self.rois)),
+            labels=function(self.labels),
+            deltas=function(self.deltas),
         )
 
 

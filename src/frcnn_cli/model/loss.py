@@ -65,7 +65,8 @@ def multi_task_loss(
         labels: u, (R,) int64.
         targets: v, (R, 4), normalised.
         box_weight: λ.
-        count: number of RoIs in the means; None is R, more if these R are only part of a step.
+        count: number of RoIs in the means, those of the whole mini-batch where these R are only a
+            part of it; None is R.
         label_smoothing: ε.
     """
     count = count or max(len(labels), 1)

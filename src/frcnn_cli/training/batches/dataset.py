@@ -35,6 +35,15 @@ _LOADERS = 8
 """Largest number of processes that load images for a GPU."""
 
 
+class PixelBatch(Batch):
+    """A batch on its way to a GPU, which prepares the images: they are (h, w, 3) uint8 until then.
+
+    So a quarter of the bytes go through the loading processes and to the GPU.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(eq=False)
 class TrainingSet:
     """Batches by step: images are drawn, augmented and resized, and their RoIs sampled.
@@ -85,7 +94,8 @@ class TrainingSet:
             for slot, index in share
         ]
         images, rois, targets = zip(*loaded, strict=True)
-        return Batch(
+        kind = Batch if self.device.type == "cpu" else PixelBatch
+        return kind(
             images,
             rois,
             torch.cat([sampled.labels for sampled in targets]),
@@ -108,9 +118,9 @@ class TrainingSet:
     def _image(
         self, sample: Sample, seed: int, *, flipped: bool
     ) -> tuple[Tensor, Tensor, RegionTargets]:
-        """Returns the image of a `Batch`, its RoIs (R, 4), and their targets, drawn by a seed.
+        """Returns the image of a batch, its RoIs (R, 4), and their targets, drawn by a seed.
 
-        A quarter of the bytes go through the loading processes to a GPU, which prepares images.
+        The image is as in a `Batch` on a CPU, and as in a `PixelBatch` for a GPU.
         """
         config, sampling = self.config.augmentation, self.config.sampling
         generator = torch.Generator().manual_seed(seed)
@@ -172,10 +182,10 @@ class TrainingSet:
 
     def _moved(self, batch: Batch) -> Batch:
         """Returns a batch on the device, its images prepared."""
-        if self.device.type == "cpu":
+        if not isinstance(batch, PixelBatch):
             return batch
         moved = batch.to(self.device)
-        return moved._replace(images=tuple(map(self._prepared, moved.images)))
+        return Batch(tuple(map(self._prepared, moved.images)), *moved[1:])
 
     def batches(self, start: int, workers: int) -> Iterator[Batch]:
         """Yields the batches from step `start`, on the device.
