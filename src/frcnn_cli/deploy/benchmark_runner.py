@@ -16,8 +16,8 @@ from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig
 from frcnn_cli.deploy.baselines import RCNN, RCNN_SIDE, BenchImage
 from frcnn_cli.deploy.flops import matrix_peak, network_flops
+from frcnn_cli.deploy.stage_timer import StageTimer
 from frcnn_cli.detection.detector import on_cpu
-from frcnn_cli.detection.stage_timer import StageTimer
 from frcnn_cli.detection.voting import postprocess_with_votes
 from frcnn_cli.model.build import build_backbone
 from frcnn_cli.model.fast_rcnn import FastRCNN, RegionOutput

@@ -17,7 +17,7 @@ from frcnn_cli.data.images import load_image
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector, load_model, model_of
 from frcnn_cli.detection.inputs import ImageInput
-from frcnn_cli.detection.loop import detect_image
+from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -263,11 +263,14 @@ class _Scorer:
         rules = self._validation
         detector = LoadedDetector.of(model_of(tensors, info).to(rules.device), info)
         job = DetectionJob(detector, rules.cache, rules.proposals, rules.detect)
-        detect_image(ImageInput(self.samples[0].path), job)  # the first one also sets things up
+        images = [ImageInput(sample.path) for sample in self.samples]
+        detect_image(images[0], job)  # the first one also sets things up
         found: dict[str, Detections] = {}
         seconds = 0.0
-        for sample in tracked(self.samples, step, self._progress):
-            image = detect_image(ImageInput(sample.path), job)
+        samples = tracked(self.samples, step, self._progress)
+        for sample, image in zip(samples, detect_images(images, job), strict=True):
+            if isinstance(image, FrcnnError):
+                raise image
             found[sample.image_id] = image.detections
             seconds += image.seconds["network"] + image.seconds["postprocess"]
         mean_ap = evaluate(self.samples, found, self._classes).mean_ap("voc07")

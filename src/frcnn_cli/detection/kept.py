@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from pathlib import Path
 
 import torch
@@ -15,9 +16,11 @@ from frcnn_cli.cache.proposals import load_proposals
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.detection.detector import DetectionJob
 from frcnn_cli.detection.inputs import ImageInput
-from frcnn_cli.errors import DataError
+from frcnn_cli.errors import CacheError, DataError
 from frcnn_cli.proposals.service import proposal_keys
 from frcnn_cli.records import DetectedImage
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class KeptDetections:
@@ -38,6 +41,7 @@ class KeptDetections:
         self, job: DetectionJob, cache: Cache, checkpoint: Path, *, reads: bool = True
     ) -> None:
         self._cache, self._proposals, self._reads = cache, job.proposals, reads
+        self._writes = True
         self._diagnoses = job.match_iou is not None
         self._settings = {
             "checkpoint": cached_content_hash(cache, checkpoint),
@@ -73,12 +77,17 @@ class KeptDetections:
     def save(self, image: ImageInput, found: DetectedImage) -> None:
         """Keeps what was found in an image that is a file, or a frame of one.
 
-        Raises:
-            CacheError: the cache cannot be written.
-            DataError: the image is not there any more.
+        Where the cache cannot be written a warning says so, once.
         """
-        if image.source is not None:
+        if image.source is None or not self._writes:
+            return
+        try:
             save_detections(self._cache, self._key(image), found)
+        except CacheError as error:
+            _LOGGER.warning("detections are not kept: %s", error)
+            self._writes = False
+        except DataError:
+            return  # the image was removed meanwhile
 
     def _key(self, image: ImageInput) -> str:
         assert image.source is not None, "only files are kept"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import torch
 
 from frcnn_cli.detection.detector import DetectionJob
-from frcnn_cli.detection.evidence import object_scores
-from frcnn_cli.detection.gpu_batch import WINDOW, ReadyImage, detect_on_gpu
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.kept import KeptDetections
 from frcnn_cli.detection.prefetch import (
@@ -21,9 +19,8 @@ from frcnn_cli.detection.prefetch import (
     prepare,
     require_cache,
 )
-from frcnn_cli.detection.stage_timer import StageTimer
-from frcnn_cli.detection.voting import postprocess_with_votes
-from frcnn_cli.errors import CacheError, DataError, FrcnnError
+from frcnn_cli.detection.queued import WINDOW, Queued, ReadyImage, batches_of, fetch, queue
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, GroundTruthDiagnostics, Sample
 from frcnn_cli.runtime.ahead import read_ahead
 from frcnn_cli.runtime.cores import all_cores
@@ -32,7 +29,6 @@ from frcnn_cli.runtime.progress import Progress, silent, tracked
 STEP = "Detecting"
 _DECODERS = 8
 """Largest number of processes that decode images for a GPU."""
-_LOGGER = logging.getLogger(__name__)
 
 
 def detect_images(
@@ -63,13 +59,35 @@ def detect_images(
     held = {i for i, image in enumerate(images) if kept is not None and kept.holds(image)}
     new = [task for i, task in enumerate(tasks) if i not in held]
     require_cache(new)
-    detect = detect_on_gpu if job.detector.device.type == "cuda" else _detect_in_turn
+    on_gpu = job.detector.device.type == "cuda"
+    at_once = WINDOW if on_gpu else 1
+    windows: deque[tuple[list[ReadyImage], list[Queued]]] = deque()
     with _prefetched(new, job.detector.device, workers, scheduler) as prefetched:
-        ready = _ready(tasks, held, kept, prefetched)
-        for image, found, is_new in detect(ready, job):
-            if kept is not None and is_new and isinstance(found, DetectedImage):
-                kept = kept if _keep(found, image, kept) else None
-            yield found
+        for first in range(0, len(tasks), at_once):
+            window: list[ReadyImage] = []
+            for i, task in enumerate(tasks[first : first + at_once], first):
+                known = kept.load(task.image) if kept is not None and i in held else None
+                # An entry of the cache that is damaged has its image prepared out of turn.
+                ready = known or (prepare(task) if i in held else next(prefetched))
+                window.append((task.image, ready))
+            windows.append((window, queue(batches_of(window, job), job)))
+            if len(windows) > on_gpu:  # which computes while the window before is finished
+                yield from _results(*windows.popleft(), kept)
+        for each in windows:
+            yield from _results(*each, kept)
+
+
+def _results(
+    window: Sequence[ReadyImage], queued: Iterable[Queued], kept: KeptDetections | None
+) -> Iterator[DetectedImage | FrcnnError]:
+    """Yields what is known of the images of a window, or was found in them, which is kept."""
+    found = fetch(queued)
+    for index, (image, known) in enumerate(window):
+        result = found.get(index, known)
+        assert not isinstance(result, Prepared)
+        if kept is not None and index in found and isinstance(result, DetectedImage):
+            kept.save(image, result)
+        yield result
 
 
 def detect_image(image: ImageInput, job: DetectionJob) -> DetectedImage:
@@ -120,74 +138,11 @@ def detect_samples(
     return found, diagnostics, failures
 
 
-def _ready(
-    tasks: Sequence[ImageTask],
-    held: Collection[int],
-    kept: KeptDetections | None,
-    prefetched: Iterator[Prepared | FrcnnError] | None,
-) -> Iterator[ReadyImage]:
-    """Yields each image with what is kept of it, or prepared."""
-    for i, task in enumerate(tasks):
-        found = kept.load(task.image) if kept is not None and i in held else None
-        if found is not None:
-            yield task.image, found
-        elif prefetched is None or i in held:
-            yield task.image, prepare(task)  # an entry of the cache that was damaged: out of turn
-        else:
-            yield task.image, next(prefetched)
-
-
-def _detect_in_turn(
-    ready: Iterator[ReadyImage], job: DetectionJob
-) -> Iterator[tuple[ImageInput, DetectedImage | FrcnnError, bool]]:
-    """Yields, for each image, what was found or why it failed, and whether it is new."""
-    for image, known in ready:
-        if isinstance(known, Prepared):
-            yield image, _detected(image, known, job), True
-        else:
-            yield image, known, False
-
-
-@torch.inference_mode()
-def _detected(image: ImageInput, ready: Prepared, job: DetectionJob) -> DetectedImage:
-    timer = StageTimer(job.detector.device)
-    output = job.detector.forward([ready.views], timer)
-    config = job.raw_config(len(ready.views))
-    boxes = torch.from_numpy(ready.proposals)
-    network = sum(timer.seconds.values())
-    diagnostics = None
-    if job.match_iou is not None and image.truth is not None:
-        seen = object_scores(
-            output, boxes, ready.size, image.truth, config=config, iou=job.match_iou
-        )
-        diagnostics = GroundTruthDiagnostics(*seen.cpu().numpy())
-    timer("diagnostics")
-    found = postprocess_with_votes(output, boxes, ready.size, config)
-    timer("postprocess")
-    seconds = {**ready.seconds, "network": network, "postprocess": timer.seconds["postprocess"]}
-    found_in = DetectedImage(
-        image.file, *ready.size, len(boxes), found, seconds, diagnostics, image.time
-    )
-    return job.calibrated(found_in)
-
-
-def _keep(found: DetectedImage, image: ImageInput, kept: KeptDetections) -> bool:
-    """Keeps what was found; returns whether the cache can be written."""
-    try:
-        kept.save(image, found)
-    except CacheError as error:
-        _LOGGER.warning("detections are not kept: %s", error)
-        return False
-    except DataError:
-        return True  # the image was removed meanwhile
-    return True
-
-
 @contextmanager
 def _prefetched(
     tasks: Sequence[ImageTask], device: torch.device, workers: int | None, scheduler: str
-) -> Iterator[Iterator[Prepared | FrcnnError] | None]:
-    """Yields the prepared images, from other processes; None where this one is to prepare them.
+) -> Iterator[Iterator[Prepared | FrcnnError]]:
+    """Yields the prepared images, from other processes unless this one is to prepare them.
 
     On a CPU half of the cores are left to the processes that search, which need about as much as we
     do: with more threads than cores, those that have a core wait for those that have none.
@@ -197,7 +152,7 @@ def _prefetched(
         decoders = min(_DECODERS, all_cores()) if on_gpu and len(tasks) > WINDOW else 0
         workers = all_cores() if needs_search(tasks) else decoders
     if not tasks or (not scheduler and (not workers or len(tasks) == 1)):
-        yield None
+        yield map(prepare, tasks)
         return
     threads = torch.get_num_threads()
     if not on_gpu and not scheduler:

@@ -13,7 +13,7 @@ import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
 from frcnn_cli.config import DetectConfig, InputConfig, ModelConfig, ProposalConfig, SpeedConfig
-from frcnn_cli.detection import gpu_batch
+from frcnn_cli.detection import queued
 from frcnn_cli.detection.detector import DetectionJob, LoadedDetector
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.loop import detect_images
@@ -113,7 +113,7 @@ def test_it_finds_what_the_cpu_finds(pretend_gpu: PretendGPU, config: DetectConf
 def test_more_candidates_than_there_is_room_for_are_all_fetched(
     pretend_gpu: PretendGPU, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu_batch, "_CANDIDATES", 2)
+    monkeypatch.setattr(queued, "_CANDIDATES", 2)
     assert_same(found_on("cuda", pictures()), found_on("cpu", pictures()))
 
 
