@@ -23,7 +23,6 @@ from frcnn_cli.detection.formats.registry import open_writer
 from frcnn_cli.detection.formats.writer import WriterContext
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.pictures import drawings
-from frcnn_cli.detection.show import show_each
 from frcnn_cli.errors import DataError, FrcnnError
 from frcnn_cli.evaluation.report.html import render_report
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
@@ -174,9 +173,9 @@ NAMES = [name for name in PAYLOADS.values() if "/" not in name and name != ".."]
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_pictures_stay_in_their_folder(tmp_path: Path, name: str) -> None:
     image = write_image(tmp_path / "in" / f"{name}.jpg")
-    found = (each for each in [detected(str(image))])
-    images = [ImageInput(image)]
-    list(show_each(found, images, [drawings(tmp_path / "out", images, ("dog",), 0.5)]))
+    given = ImageInput(image)
+    with drawings(tmp_path / "out", [given], ("dog",), 0.5) as show:
+        show(given, detected(str(image)), given.load())
     (picture,) = [path for path in tmp_path.rglob("*") if path.is_file() and path != image]
     assert picture.parent == tmp_path / "out"
 

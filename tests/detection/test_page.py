@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from frcnn_cli.detection.inputs import ImageInput
 from frcnn_cli.detection.page import PAGE, open_page, require_page_folder
-from frcnn_cli.detection.show import show_each
-from frcnn_cli.errors import FrcnnError, ImageError
+from frcnn_cli.errors import FrcnnError
 from frcnn_cli.records import DetectedImage, Detections, as_boxes
 from support.browser import open_page as browse
 from support.browser import requests
@@ -29,38 +27,32 @@ def detections(scores: tuple[float, ...]) -> Detections:
     return Detections(boxes, np.array(scores, np.float32), labels)
 
 
-def results() -> Generator[DetectedImage | FrcnnError]:
-    for name, scores in zip(NAMES, SCORES, strict=True):
-        yield DetectedImage(name, 400, 300, 9, detections(scores))
-    yield ImageError("is damaged", file="d.jpg")
+def write_page(folder: Path, fails: bool = False) -> None:
+    pixels = np.full((300, 400, 3), 120, np.uint8)
+    image = ImageInput(None, pixels)
+    with open_page(folder, len(NAMES), CLASSES, scores=(0.05, 0.5)) as show:
+        for name, scores in zip(NAMES, SCORES, strict=True):
+            show(image, DetectedImage(name, 400, 300, 9, detections(scores)), pixels)
+            if fails:
+                raise RuntimeError
 
 
-def write_page(folder: Path) -> Generator[DetectedImage | FrcnnError]:
-    images = [ImageInput(None, np.full((300, 400, 3), 120, np.uint8))] * 4
-    page = open_page(folder, len(images), CLASSES, scores=(0.05, 0.5))
-    return show_each(results(), images, [page])
-
-
-def test_a_page_is_finished_where_it_is_stopped_and_dropped_where_it_fails(tmp_path: Path) -> None:
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     page = tmp_path / "page" / PAGE
-    stopped = write_page(page.parent)
-    next(stopped)
-    assert not page.exists()
-    stopped.close()
-    assert page.read_text("utf-8").count("<figure>") == 1
-    assert page.read_text("utf-8").rstrip().endswith("</html>")
-    failing = write_page(page.parent)
-    next(failing)
     with pytest.raises(RuntimeError):
-        failing.throw(RuntimeError())
-    assert page.read_text("utf-8").count("<figure>") == 1
-    assert [type(each) for each in write_page(page.parent)][-1] is ImageError
+        write_page(page.parent, fails=True)
+    assert not list(page.parent.iterdir())
+    write_page(page.parent)
+    assert page.read_text("utf-8").count("<figure>") == 3
+    assert page.read_text("utf-8").rstrip().endswith("</html>")
+    with pytest.raises(RuntimeError):
+        write_page(page.parent, fails=True)
     assert page.read_text("utf-8").count("<figure>") == 3
     assert [file.name for file in page.parent.iterdir()] == [PAGE]
 
 
 def test_only_a_page_of_its_own_is_written_over(tmp_path: Path) -> None:
-    list(write_page(tmp_path / "page"))
+    write_page(tmp_path / "page")
     require_page_folder(tmp_path / "page")
     require_page_folder(tmp_path / "new")
     (tmp_path / PAGE).write_text("<title>mine</title>")
@@ -72,7 +64,7 @@ def test_only_a_page_of_its_own_is_written_over(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_people_filter_and_step_through_the_images(browser, tmp_path: Path) -> None:
-    list(write_page(tmp_path))
+    write_page(tmp_path)
     browse(browser, tmp_path / PAGE, width=1200)
     run = browser.execute_script
     by = pytest.importorskip("selenium.webdriver.common.by").By.CSS_SELECTOR

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -52,8 +52,7 @@ def open_page(
 ) -> Iterator[Show]:
     """Yields a function that puts an image into `folder/index.html`, which appears at the end.
 
-    The page needs no other file. Where the block is left by a generator's close it has the images
-    so far, where it is left by another exception there is none.
+    The page needs no other file. Where the block is left by an exception there is none.
 
     Args:
         folder: is made if need be.
@@ -85,6 +84,5 @@ def open_page(
             stream.write(figure.render(entry=entry, name=name, source=source).encode())
 
         stream.write(head.encode())
-        with suppress(GeneratorExit):  # the page is finished with what there is
-            yield show
+        yield show
         stream.write(tail.encode())

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from frcnn_cli.cli.detect.summary import STDOUT
-from frcnn_cli.config import DetectConfig, OutputFormat, override
+from frcnn_cli.config import DetectConfig, OutputFormat, Settings, override
+from frcnn_cli.data.video import is_video
+from frcnn_cli.detection.detector import LoadedDetector
+from frcnn_cli.detection.formats.registry import (
+    FOLDERS,
+    FORMATS,
+    WITH_TIMES,
+    check_names,
+    check_target,
+)
 from frcnn_cli.errors import ConfigError, some_of
 
 _DRAWN = 0.5
@@ -19,9 +30,6 @@ def format_of(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
     Raises:
         ConfigError: the chosen one has none.
     """
-    from frcnn_cli.data.video import is_video
-    from frcnn_cli.detection.formats.registry import WITH_TIMES
-
     videos = [file for file in files if is_video(file)]
     if videos and chosen not in (None, *WITH_TIMES):
         raise ConfigError(
@@ -32,49 +40,75 @@ def format_of(chosen: OutputFormat | None, files: list[Path]) -> OutputFormat:
     return chosen or ("jsonl" if videos else "frcnn")
 
 
-def target_of(out: Path | None, output_format: OutputFormat) -> Path:
-    """Returns the output, which can be written.
+def target_of(out: Path | None, output_format: OutputFormat, files: Sequence[Path]) -> Path:
+    """Returns the output, which can be written and keeps the files apart.
 
     Raises:
-        ConfigError: it cannot.
+        FrcnnError: it cannot, or does not.
     """
-    from frcnn_cli.detection.formats.registry import FORMATS, check_target
-
     if out == STDOUT and sys.stdout is None:  # of a process that was started without one
         raise ConfigError("standard output is closed", remedy="name a file with --out")
     target = out or FORMATS[output_format].target
     check_target(output_format, target)
+    check_names(output_format, files)
     return target
 
 
-def with_thresholds(
+@dataclass(frozen=True)
+class Selection:
+    """The detections that are wanted.
+
+    Attributes:
+        config: their thresholds.
+        draw_score: score threshold of a drawn one.
+        labels: of the wanted classes; none: all.
+    """
+
+    config: DetectConfig
+    draw_score: float
+    labels: Sequence[int]
+
+    def before_labels(self) -> DetectConfig:
+        """Returns the thresholds with which the wanted classes are selected from all.
+
+        The best of these are wanted, and not those among the best of all.
+        """
+        return override(self.config, {"max_per_image": 0}) if self.labels else self.config
+
+
+def select(
     config: DetectConfig,
+    settings: Settings,
+    detector: LoadedDetector,
+    *,
     score: str | None,
     drawn: float | None,
-    *,
-    confident: float | None,
-    is_set: bool,
-    is_start: bool,
-) -> tuple[DetectConfig, float]:
-    """Returns the settings with their score threshold, and that of drawn boxes.
+    classes: str | None,
+    output_format: OutputFormat,
+) -> Selection:
+    """Returns the detections that are wanted.
 
     Args:
         config: the settings without --score.
+        settings: of the settings file, which may have a threshold.
+        detector: it may have a threshold of its own.
         score: value of --score.
         drawn: value of --draw-score.
-        confident: the detector's own threshold, if it has one.
-        is_set: whether the settings file has a threshold.
-        is_start: whether what is written is a start for annotators, who want confident boxes.
+        classes: value of --classes.
+        output_format: a folder is a start for annotators, who want confident boxes.
 
     Raises:
-        ConfigError: `score` is neither a number nor "best", or is "best" of a detector without.
+        ConfigError: `score` is neither a number nor "best", or is "best" of a detector without; or
+            the detector does not know a class.
     """
+    confident = detector.confident_score(config)
+    is_set = "score_threshold" in settings.tables.get("detect", {})
     if score == "best" and confident is None:
         raise ConfigError(
             "--score is best, but the detector has no threshold of its own, or does not vote",
             remedy="give a number, or find one with frcnn eval DATA --split val --calibrate FILE",
         )
-    if score == "best" or (score is None and is_start and not is_set):
+    if score == "best" or (score is None and output_format in FOLDERS and not is_set):
         value = confident
     else:
         try:
@@ -85,10 +119,10 @@ def with_thresholds(
     config = override(config, {"score_threshold": value})
     if drawn is None:
         drawn = config.score_threshold if score or is_set else confident or _DRAWN
-    return config, drawn
+    return Selection(config, drawn, _labels_of(classes, detector.info.classes))
 
 
-def labels_of(names: str | None, classes: tuple[str, ...]) -> list[int]:
+def _labels_of(names: str | None, classes: tuple[str, ...]) -> list[int]:
     """Returns the labels of "dog,cat", the value of --classes; [] where it is not given.
 
     Raises:
