@@ -123,7 +123,7 @@ def evaluate_detector(
     detect: DetectConfig,
     *,
     checkpoint: ChosenCheckpoint | None = None,
-    held_out: bool = False,
+    for_calibration: bool = False,
     progress: Progress = silent,
 ) -> EvaluationRun:
     """Runs a detector over a split and scores it; missing proposals are computed.
@@ -135,7 +135,8 @@ def evaluate_detector(
         detect: thresholds of the detections.
         checkpoint: the detector's file. What is found is kept under its content, so that another
             call with the same settings detects only in images that are new to it.
-        held_out: whether to refuse images that the detector was trained on, as far as it knows.
+        for_calibration: whether to take scores as they are, and to refuse images that the detector
+            was trained on, as far as it knows.
         progress: called after each image.
 
     Raises:
@@ -145,8 +146,9 @@ def evaluate_detector(
     """
     cache = job.cache
     data = _split_of(job, detector.info.classes)
-    if held_out:
+    if for_calibration:
         _require_held_out(data, detector.info)
+        detector = detector.uncalibrated()
     calibration = detector.calibration(detect)
     if calibration is not None:  # the same detections are scored
         score_threshold = calibration.calibrated(detect.score_threshold)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,19 +16,10 @@ from frcnn_cli.cli import options
 from frcnn_cli.cli.options import argument, option, switch
 from frcnn_cli.cli.terminal import Terminal
 from frcnn_cli.cli.text import from_score
-from frcnn_cli.config import (
-    DetectConfig,
-    DetectionFormat,
-    EvalConfig,
-    Metric,
-    ProposalConfig,
-    SpeedConfig,
-)
+from frcnn_cli.config import DetectConfig, DetectionFormat, EvalConfig, Metric, ProposalConfig
 
 if TYPE_CHECKING:
-    from frcnn_cli.detection.choice import ChosenCheckpoint
-    from frcnn_cli.detection.detector import LoadedDetector
-    from frcnn_cli.evaluation.run import EvaluationJob, EvaluationRun
+    from frcnn_cli.evaluation.run import EvaluationRun
 
 _LOGGER = logging.getLogger(__name__)
 _CHOICE = ("checkpoint", "run")
@@ -93,15 +83,12 @@ def evaluate(
         calibrate: Write the detector with its scores calibrated on these images, which it was not
             trained on, and the threshold of their best F1.
     """
-    from frcnn_cli.cli.evaluate.tables import as_tables
-    from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
-    from frcnn_cli.detection.detector import LoadedDetector
+    from frcnn_cli.cli.evaluate.scorer import Scorer
+    from frcnn_cli.detection.choice import choose_checkpoint
     from frcnn_cli.detection.formats.registry import check_target
     from frcnn_cli.evaluation.export import calibrate_checkpoint, export_detections, plot_curves
     from frcnn_cli.evaluation.report.build import PAGE, require_report_folder, write_report
-    from frcnn_cli.evaluation.report.to_json import to_json
-    from frcnn_cli.evaluation.run import EvaluationJob, evaluate_detector, evaluate_file
-    from frcnn_cli.runtime.device import pick_device
+    from frcnn_cli.evaluation.run import EvaluationJob, evaluate_file
 
     terminal = context.terminal
     if export is not None:
@@ -114,40 +101,16 @@ def evaluate(
     detect = settings.apply(DetectConfig(), vote=vote, score_threshold=rules.score_threshold)
     if calibrate is not None and not detect.vote:
         raise typer.BadParameter("--calibrate is for the scores of a detector that votes")
-
-    def load(chosen: ChosenCheckpoint) -> LoadedDetector:
-        speed = settings.apply(SpeedConfig())
-        return LoadedDetector.load(chosen.file, pick_device(gpus), speed)
-
-    def score(detector: LoadedDetector, chosen: ChosenCheckpoint) -> EvaluationRun:
-        terminal.if_interrupted = "the detections so far are kept; the same command continues"
-        with terminal.progress() as progress:
-            return evaluate_detector(
-                job,
-                detector if calibrate is None else detector.uncalibrated(),
-                proposals_for(detector.info.tiles, settings, tiles),
-                detect,
-                checkpoint=chosen,
-                held_out=calibrate is not None,
-                progress=progress,
-            )
-
+    scorer = Scorer(terminal, job, settings, detect, tiles, gpus, calibrate is not None)
     if compare is not None:
-        _compare(context, _scored_pair(job, compare, load=load, score=score), report, out)
+        _print_comparison(terminal, scorer.score_pair(compare), report, out)
         return
     if detections is not None:
         found = evaluate_file(job, detections)
     else:
         chosen = choose_checkpoint(checkpoint, context.cache, run)
-        found = score(load(chosen), chosen)
-    terminal.say(Text(f"{found.dataset}\nscored {found.scored} on split {found.split}", "dim"))
-    result = {
-        **to_json(found.evaluation, rules.metric, found.coco, found.explanation, found.threshold),
-        "scored": found.scored,
-        "split": found.split,
-        "trained_on": found.trained_on,
-    }
-    _print_result(terminal, result, as_tables(found), out)
+        found = scorer.score(scorer.load(chosen), chosen)
+    _print_run(terminal, found, out)
     if plot is not None:
         plot_curves(found.evaluation, "voc10" if rules.metric == "coco" else rules.metric, plot)
     if report is not None:
@@ -163,36 +126,23 @@ def evaluate(
     terminal.finish(list(found.failures), succeeded=found.evaluation.images)
 
 
-def _scored_pair(
-    job: EvaluationJob,
-    wanted: tuple[Path, Path],
-    *,
-    load: Callable[[ChosenCheckpoint], LoadedDetector],
-    score: Callable[[LoadedDetector, ChosenCheckpoint], EvaluationRun],
-) -> tuple[EvaluationRun, EvaluationRun]:
-    """Scores the two values of --compare.
+def _print_run(terminal: Terminal, run: EvaluationRun, out: Path | None) -> None:
+    from frcnn_cli.cli.evaluate.tables import as_tables
+    from frcnn_cli.evaluation.report.to_json import to_json
 
-    Args:
-        job: what is scored, and how.
-        wanted: files of detections, or checkpoints.
-        load: reads a checkpoint.
-        score: scores a detector, and the checkpoint that it is from.
-    """
-    from frcnn_cli.detection.choice import find_checkpoint
-    from frcnn_cli.evaluation.run import evaluate_file
-
-    chosen = [find_checkpoint(each, job.cache) for each in wanted]
-    loaded = [None if each is None else (load(each), each) for each in chosen]
-    classes = next((each[0].info.classes for each in loaded if each is not None), None)
-    a, b = (
-        evaluate_file(job, file, classes) if each is None else score(*each)
-        for file, each in zip(wanted, loaded, strict=True)
-    )
-    return a, b
+    terminal.say(Text(f"{run.dataset}\nscored {run.scored} on split {run.split}", "dim"))
+    metric = run.job.rules.metric
+    result = {
+        **to_json(run.evaluation, metric, run.coco, run.explanation, run.threshold),
+        "scored": run.scored,
+        "split": run.split,
+        "trained_on": run.trained_on,
+    }
+    _print_result(terminal, result, as_tables(run), out)
 
 
-def _compare(
-    context: options.CommandContext,
+def _print_comparison(
+    terminal: Terminal,
     runs: tuple[EvaluationRun, EvaluationRun],
     report: Path | None,
     out: Path | None,
@@ -201,7 +151,7 @@ def _compare(
     from frcnn_cli.evaluation.report.build import PAGE, compare_runs, write_comparison
     from frcnn_cli.evaluation.report.to_json import comparison_to_json
 
-    (a, b), terminal = runs, context.terminal
+    a, b = runs
     comparison = compare_runs(a, b)
     for name, each in zip("AB", runs, strict=True):
         if each.trained_on:
