@@ -93,7 +93,13 @@ def as_data(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> di
 
 
 def as_summary(tally: Totals, checkpoint: ChosenCheckpoint, written: Written) -> RenderableType:
-    """Returns the closing lines for people; see `as_data`."""
+    """Returns the closing lines for people.
+
+    Args:
+        tally: of all images.
+        checkpoint: the detector.
+        written: where the results are.
+    """
     found = tally.labels.most_common(_NAMED)
     named = [f"{name} {number:,}" for name, number in found]
     total = sum(tally.labels.values())
