@@ -1,4 +1,4 @@
-"""How deep the region search and the network of `frcnn detect` are below the command."""
+"""Number of frames between the command `frcnn detect` and its region search and network."""
 
 from __future__ import annotations
 
