@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from frcnn_cli.model.backbones import BACKBONES
 from frcnn_cli.model.batch import Batch
 from frcnn_cli.proposals.service import ProposalRun, ensure_proposals
 from frcnn_cli.records import Sample
-from frcnn_cli.training.batches.dataset import TrainingSet
+from frcnn_cli.training.batches.dataset import PixelBatch, TrainingSet
 from support import tiny
 from support.settings import changed, train_config
 
@@ -52,6 +53,19 @@ def test_a_batch_fits_together(searched) -> None:
             assert (rois[:, 2:] > rois[:, :2]).all()
             assert (rois[:, 2] <= image.shape[3]).all()
         assert not batch.deltas[batch.labels == 0].any()
+
+
+def test_a_gpu_prepares_the_images_that_a_cpu_loads(searched, monkeypatch) -> None:
+    samples, run = searched
+    batches = TrainingSet(samples, run, CONFIG, SPEC)
+    expected, batches.device = batches.first(), torch.device("cuda")
+    sent = pickle.loads(pickle.dumps(batches[0])).apply(torch.clone)  # by a process, then pinned
+    assert isinstance(sent, PixelBatch)
+    assert all(image.dtype == torch.uint8 for image in sent.images)
+    monkeypatch.setattr(Batch, "to", lambda batch, _: batch.apply(torch.clone))
+    prepared = batches.first()
+    assert type(prepared) is Batch
+    assert same(prepared, expected)
 
 
 def test_deltas_lead_to_the_objects_flipped_or_not(searched) -> None:
