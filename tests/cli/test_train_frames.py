@@ -11,6 +11,8 @@ from frcnn_cli.cli.train.command import train
 from support.commands import SETTINGS, frcnn
 from support.frames import frames_since
 
+RUN = "frcnn_cli.training.engine.loop.Trainer.run"
+
 
 @pytest.mark.slow
 def test_the_optimizer_is_near_the_command(scenes: Path, tmp_path: Path) -> None:
@@ -24,6 +26,6 @@ def test_the_optimizer_is_near_the_command(scenes: Path, tmp_path: Path) -> None
         hook.remove()
     assert done.returncode == 0, done.stderr
     # The estimate measures steps before the run's own, and calibration takes others after it.
-    (taken,) = (each for each in steps if "Trainer.run" in each)
+    (taken,) = (each for each in steps if RUN in each)
     for each in (steps[0], taken):
         assert len(each) <= 5, each
