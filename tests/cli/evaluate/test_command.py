@@ -167,8 +167,8 @@ def test_coco_results_are_scored_explained_and_converted(scenes: Path, tmp_path:
     shown = frcnn(tmp_path, *words)
     assert shown.returncode == 0, shown.stderr
     assert "results.json (COCO results)" in shown.stderr
-    for words in ("AP75", "size of the object", "xmax − xmin", "the best free object (COCO)"):
-        assert words in shown.stdout
+    for shown_text in ("AP75", "size of the object", "xmax − xmin", "the best free object (COCO)"):
+        assert shown_text in shown.stdout
 
     rows[0]["bbox"] = [0, 0, 5000, 20]
     (tmp_path / "results.json").write_text(json.dumps(rows))
