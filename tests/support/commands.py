@@ -84,6 +84,12 @@ def start(folder: Path, *words: str, new_session: bool = False) -> subprocess.Po
     )
 
 
+def entries(folder: Path, kind: str) -> list[str]:
+    """The names of the cache's entries of `kind`, without those that are being written."""
+    files = (folder / ".frcnn" / kind).glob("*/*")
+    return [file.name for file in files if not file.name.startswith(".")]
+
+
 def has_content(file: Path) -> bool:
     """Whether `file` is there and not empty."""
     return file.exists() and file.stat().st_size > 0

@@ -16,7 +16,7 @@ from PIL import Image
 from frcnn_cli.config import ProposalConfig
 from frcnn_cli.data.images import load_image
 from frcnn_cli.proposals.search import search
-from support.commands import frcnn, frcnn_process, start
+from support.commands import entries, frcnn, frcnn_process, start
 from support.images import blobs
 from support.waiting import wait_until
 
@@ -32,10 +32,6 @@ def make_images(folder: Path, n: int, width: int = 120, height: int = 90) -> Pat
     return folder
 
 
-def entries(folder: Path) -> set[str]:
-    return {p.name for p in folder.glob(".frcnn/proposals/*/*") if not p.name.startswith(".")}
-
-
 @pytest.mark.slow
 def test_a_folder_as_written_in_the_readme(tmp_path):
     make_images(tmp_path / "images", 3)
@@ -43,7 +39,7 @@ def test_a_folder_as_written_in_the_readme(tmp_path):
     assert first.returncode == 0
     assert first.stdout == ""
     assert "3 images" in first.stderr
-    assert len(entries(tmp_path)) == 3
+    assert len(entries(tmp_path, "proposals")) == 3
     second = json.loads(proposals(tmp_path, "images/", "--json").stdout)
     assert (second["cached"], second["searched"], second["failures"]) == (3, 0, [])
     assert second["cache"] == ".frcnn"
@@ -62,7 +58,7 @@ def test_bad_files_are_listed_and_the_rest_is_done(tmp_path):
     assert "images/cut.jpg" in failed[0]
     assert "images/text.jpg" in failed[1]
     assert "Traceback" not in done.stderr
-    assert len(entries(tmp_path)) == 3
+    assert len(entries(tmp_path, "proposals")) == 3
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "empty/photo.jpg"])
@@ -99,7 +95,7 @@ def test_an_export_of_another_kind_is_refused_before_the_search(tmp_path):
     done = proposals(tmp_path, "images", "--export", "boxes.csv")
     assert done.returncode == 1
     assert "boxes.csv: is neither .npz nor .json" in done.stderr
-    assert not entries(tmp_path)
+    assert not entries(tmp_path, "proposals")
 
 
 @pytest.mark.parametrize("flag", ["--preset=best", "--max-side=-1", "--workers=x"])
@@ -111,7 +107,7 @@ def start_and_wait_for_some(folder: Path) -> subprocess.Popen[str]:
     """Starts a search of 16 images and returns when the first two are in the cache."""
     make_images(folder / "images", 16, 320, 240)
     process = start(folder, "proposals", "images", "--workers", "2", new_session=True)
-    wait_until(lambda: len(entries(folder)) >= 2, process)
+    wait_until(lambda: len(entries(folder, "proposals")) >= 2, process)
     return process
 
 
@@ -130,7 +126,7 @@ def test_kill_9_loses_only_what_was_in_work(tmp_path):
     process.kill()
     process.communicate()
     wait_until(lambda: group_is_gone(process.pid))  # workers end with what started them
-    kept = len(entries(tmp_path))
+    kept = len(entries(tmp_path, "proposals"))
     assert 2 <= kept < 16
     resumed = json.loads(proposals(tmp_path, "images", "--json").stdout)
     assert (resumed["cached"], resumed["searched"]) == (kept, 16 - kept)
@@ -147,7 +143,7 @@ def test_ctrl_c_is_130_and_reports_what_is_kept(tmp_path):
         "frcnn: interrupted: the proposals so far are kept in .frcnn; the same command continues"
     )
     wait_until(lambda: group_is_gone(process.pid))
-    assert len(entries(tmp_path)) >= 2
+    assert len(entries(tmp_path, "proposals")) >= 2
 
 
 @pytest.mark.slow
@@ -170,7 +166,7 @@ def test_two_runs_on_one_cache_share_the_work(tmp_path):
     printed = [json.loads(run.communicate()[0]) for run in runs]
     assert all(run["searched"] + run["cached"] == 12 for run in printed)
     assert sum(run["searched"] for run in printed) == 12
-    assert len(entries(tmp_path)) == 12
+    assert len(entries(tmp_path, "proposals")) == 12
     again = json.loads(proposals(tmp_path, "images", "--json").stdout)
     assert (again["cached"], again["searched"], again["failures"]) == (12, 0, [])
 
@@ -184,7 +180,7 @@ def test_an_image_over_its_time_is_listed_and_the_rest_is_done(tmp_path):
     assert done.returncode == 3
     [line] = [line for line in done.stderr.splitlines() if line.startswith("frcnn: failed: ")]
     assert "images/slow.png: its search took more than 3 s; lower --max-side" in line
-    assert len(entries(tmp_path)) == 2
+    assert len(entries(tmp_path, "proposals")) == 2
 
 
 @pytest.mark.slow
