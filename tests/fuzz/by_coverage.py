@@ -67,7 +67,8 @@ def one(name: str, seconds: str) -> None:
     with atheris.instrument_imports(
         include=["frcnn_cli", "defusedxml", "yaml", "xml", "PIL", "tomllib"]
     ):
-        from support.readers import SEEDS, check  # noqa: PLC0415
+        from support.readers import check  # noqa: PLC0415
+        from support.whole_files import SEEDS  # noqa: PLC0415
     logging.disable()
     corpus = Path(tempfile.mkdtemp())
     for number, seed in enumerate(SEEDS[name]):

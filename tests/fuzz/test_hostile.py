@@ -26,7 +26,7 @@ from frcnn_cli.model.build import build_model
 from frcnn_cli.records import Sample, as_boxes
 from frcnn_cli.training.pretrained import load_initial_weights
 from support.datasets import pair, write_image
-from support.readers import XML
+from support.whole_files import XML
 
 
 def refusal(root: Path) -> str:

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fuzzing import fuzzed
-from support.readers import COCO, READERS, SEEDS, check
+from support.readers import READERS, check
+from support.whole_files import COCO, SEEDS
 
 SECONDS = float(os.environ.get("FRCNN_FUZZ_SECONDS", "inf"))
 
