@@ -29,7 +29,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-LONGEST = ("test_timm.py", "test_processes.py", "test_killed.py", "test_dask.py")
+LONGEST = (
+    *("test_timm.py", "test_processes.py", "test_lost_ranks.py", "test_killed.py", "test_dask.py"),
+    *("test_folder.py", "test_snippets.py"),
+)
 """Files that take longest; they come first, so that no process waits at the end for one of them."""
 
 

@@ -66,6 +66,19 @@ def test_wrong_command_line_is_2(monkeypatch, capsys, arguments):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["cache", "ls", "--cache-dir", ""], "--cache-dir"),
+        (["detect", "a.jpg", "--page="], "--page"),
+        (["detect", "a.jpg", ""], "an argument"),
+    ],
+)
+def test_an_empty_value_is_not_the_working_directory(monkeypatch, capsys, words, named):
+    assert run_main(monkeypatch, *words) == 2
+    assert f"{named} is empty; is a variable not set?" in capsys.readouterr().err
+
+
 def test_unknown_setting_is_one_line_that_names_the_file(monkeypatch, capsys, tmp_path):
     (tmp_path / "frcnn.toml").write_text("[proposals]\nmax_sides = 3\n")
     monkeypatch.chdir(tmp_path)

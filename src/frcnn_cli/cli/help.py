@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -28,6 +29,14 @@ _PLAIN: Mapping[str, str] = {
 
 class Command(TyperCommand):
     """A command without Typer's `<type>` of --help and of arguments, and braces in the usage."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the command line; an empty value, which as a path would be ".", is refused."""
+        for before, value in pairwise(["", *args]):
+            name = before if before.startswith("--") else "an argument"
+            if not value or re.fullmatch("--[^=]+=", value):
+                raise UsageError(f"{value.rstrip('=') or name} is empty; is a variable not set?")
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the parameters, as they are shown."""
