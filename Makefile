@@ -20,15 +20,16 @@ $(VENV)/.installed: pyproject.toml
 demo: install  ## proposals, train, eval and detect on a small generated data set
 	$(BIN)/frcnn demo
 
-# Two test processes share two cores, so a thread pool that waits must not spin. A file's tests run in
-# one process, which keeps its fixtures. The tensors of the fast half are so small that one thread per
-# process is quicker than two.
-TEST_PROCESSES ?= 2
+# Three test processes share two cores, as many a test waits for what it started; so a thread pool
+# that waits must not spin, and one thread per process is quicker than two. A file's tests run in one
+# process, which keeps its fixtures.
+TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE
 
+test: export OMP_NUM_THREADS ?= 1
 test: install  ## run the tests, the fast ones first
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow'
 	$(PYTEST) -m slow
 
 # 58 times FUZZ_SECONDS at most for the damaged files, then FUZZ_COVERAGE seconds: about 14 minutes.
