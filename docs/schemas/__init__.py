@@ -50,7 +50,6 @@ INNER = {
     "image": IMAGE,
     "detection": DETECTION,
 }
-
 """Types that have tables of their own."""
 
 

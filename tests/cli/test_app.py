@@ -71,6 +71,7 @@ def test_wrong_command_line_is_2(monkeypatch, capsys, arguments):
     [
         (["cache", "ls", "--cache-dir", ""], "--cache-dir"),
         (["detect", "a.jpg", "--page="], "--page"),
+        (["data", "pets", "--make-split", ""], "--make-split"),
         (["detect", "a.jpg", ""], "an argument"),
     ],
 )

@@ -9,11 +9,8 @@ from pathlib import Path
 from support.exports import Case, coco_document, text
 
 YAML = "train: ../train/images\nval: ../valid/images\n{}\nnc: 1\nnames: ['cat']\n"
-
 TRAIN_VALID = ("train/images/a.jpg", "valid/images/b.jpg")
-
 CLASSES = {"classes.txt": "cat\n"}
-
 TWO = {"train": 1, "val": 1, "trainval": 2}
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from support.exports import Case, coco, coco_document, coco_of, picture, text, voc, xml
-from support.outcomes.common import TWO, Outcome, both, pairs
+from support.outcomes.common import TWO, Outcome, both, coco_file, pairs
 
 
 def encoded(name: str, word: str) -> Case:
@@ -19,7 +19,6 @@ def encoded(name: str, word: str) -> Case:
 
 
 OUTCOMES: dict[str, Outcome] = {
-    # Which image is it?
     "coco-long-preface": Outcome(
         coco_of({"info": {"d": "x" * 17_000}} | coco_document(["p0.jpg", "p1.jpg"])), made=2
     ),
@@ -27,10 +26,7 @@ OUTCOMES: dict[str, Outcome] = {
     "coco-url": Outcome(
         both(
             lambda root: picture(root / "images" / "my cat.jpg"),
-            lambda root: text(
-                root / "annotations.json",
-                json.dumps(coco_document(["https://x.org/data/my%20cat.jpg?sig=1"])),
-            ),
+            coco_file("annotations.json", "https://x.org/data/my%20cat.jpg?sig=1"),
         ),
         made=1,
     ),
@@ -38,9 +34,7 @@ OUTCOMES: dict[str, Outcome] = {
         both(
             lambda root: picture(root / "images" / "day1" / "x.jpg", 1),
             lambda root: picture(root / "images" / "day2" / "x.jpg", 2),
-            lambda root: text(
-                root / "annotations.json", json.dumps(coco_document([r"C:\me\day2\x.jpg"]))
-            ),
+            coco_file("annotations.json", r"C:\me\day2\x.jpg"),
         ),
         made=1,
     ),

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from support.exports import coco_document, picture, text, voc, xml, yolo
+from support.exports import picture, text, voc, xml, yolo
 from support.outcomes.common import CLASSES, TWO, Outcome, both, coco_file, pairs
 
 
 def coco_parts(root: Path) -> None:
     for i in range(3):
         picture(root / "images" / f"abc{i}.tiff", 40 * i)
-        document = json.dumps(coco_document([f"abc{i}.tiff"]))
-        text(root / "annotations" / f"abc{i}.json", document)
+        coco_file(f"annotations/abc{i}.json", f"abc{i}.tiff")(root)
 
 
 def coco_cameras(root: Path) -> None:
     for i, camera in enumerate(("camera1", "camera2")):
         for k in range(2):
             picture(root / camera / f"{k}.jpg", 80 * i + 40 * k)
-        document = json.dumps(coco_document(["0.jpg", "1.jpg"]))
-        text(root / "annotations" / f"instances_{camera}.json", document)
+        coco_file(f"annotations/instances_{camera}.json", "0.jpg", "1.jpg")(root)
 
 
 def in_split_folders(root: Path) -> None:
@@ -33,12 +30,10 @@ def in_split_folders(root: Path) -> None:
 def coco_in_split_folders(root: Path) -> None:
     for i, split in enumerate(("train", "validation")):
         picture(root / split / "images" / "x.jpg", 40 * i)
-        document = json.dumps(coco_document(["x.jpg"]))
-        text(root / split / "annotations" / "labels.json", document)
+        coco_file(f"{split}/annotations/labels.json", "x.jpg")(root)
 
 
 OUTCOMES: dict[str, Outcome] = {
-    # Which folders are the data? Layouts.
     "coco-names-with-splits": Outcome(
         both(
             lambda root: picture(root / "images" / "a.jpg"),
@@ -70,9 +65,7 @@ OUTCOMES: dict[str, Outcome] = {
         both(
             lambda root: picture(root / "data" / "p0.jpg", 1),
             lambda root: picture(root / "data" / "p1.jpg", 2),
-            lambda root: text(
-                root / "labels.json", json.dumps(coco_document(["p0.jpg", "p1.jpg"]))
-            ),
+            coco_file("labels.json", "p0.jpg", "p1.jpg"),
         ),
         made=2,
     ),
@@ -123,9 +116,7 @@ OUTCOMES: dict[str, Outcome] = {
             *(
                 both(
                     lambda root, s=split, k=shade: picture(root / s / "x.jpg", k),
-                    lambda root, s=split: text(
-                        root / s / "_annotations.coco.json", json.dumps(coco_document(["x.jpg"]))
-                    ),
+                    coco_file(f"{split}/_annotations.coco.json", "x.jpg"),
                 )
                 for split, shade in (("train", 1), ("valid", 2))
             )
@@ -135,17 +126,14 @@ OUTCOMES: dict[str, Outcome] = {
     "label-studio-coco": Outcome(
         both(
             lambda root: picture(root / "images" / "x.jpg"),
-            lambda root: text(root / "result.json", json.dumps(coco_document([r"images\x.jpg"]))),
+            coco_file("result.json", r"images\x.jpg"),
         ),
         made=1,
     ),
     "cvat-coco": Outcome(
         both(
             lambda root: picture(root / "images" / "default" / "x.jpg"),
-            lambda root: text(
-                root / "annotations" / "instances_default.json",
-                json.dumps(coco_document(["x.jpg"])),
-            ),
+            coco_file("annotations/instances_default.json", "x.jpg"),
         ),
         made=1,
     ),

@@ -6,7 +6,6 @@ from support.exports import picture, text, voc, yolo
 from support.outcomes.common import CLASSES, TRAIN_VALID, TWO, YAML, Outcome, both, pairs
 
 OUTCOMES: dict[str, Outcome] = {
-    # Lists and splits.
     "voc-cvat-default": Outcome(
         voc(
             pairs(*(f"Shot ({i})" for i in range(5)), ending="png"),

@@ -90,7 +90,7 @@ OUTCOMES: dict[str, Outcome] = {
         notes=("holds no data set, but 1 .json file, 1 image",),
     ),
     "coco-files-missing": Outcome(
-        lambda root: text(root / "annotations.json", json.dumps(coco_document(["p0.jpg", "b"]))),
+        coco_file("annotations.json", "p0.jpg", "b"),
         notes=("annotations.json: lists 2 images", "such as 'p0.jpg'", "put them into"),
     ),
     "coco-damaged": Outcome(
