@@ -37,6 +37,7 @@ _LETTERS: Mapping[BackboneName, str] = {"alexnet": "S", "vgg_cnn_m_1024": "M", "
 _TORCHVISION = "torchvision, downloaded at the first use"
 _WEIGHTS: Mapping[BackboneName, str] = {
     "efficientnet_lite0": "installed with frcnn",
+    "efficientnet_lite2": "installed with frcnn",
     "vgg16": _TORCHVISION,
     "vgg_cnn_m_1024": "your own file, `--weights FILE`",
     "alexnet": _TORCHVISION,

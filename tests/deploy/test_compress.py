@@ -79,11 +79,19 @@ def test_the_detector_itself_is_not_replaced(tmp_path: Path) -> None:
     assert source.read_bytes() == BUNDLED.read_bytes()
 
 
-def test_what_is_compressed_is_not_compressed_again(tmp_path: Path) -> None:
-    out = tmp_path / "small.safetensors"
-    compress_to(BUNDLED, out, {"fc6": 8, "fc7": 8})
-    with pytest.raises(ConfigError, match="compressed already"):
-        compress_to(out, tmp_path / "smaller.safetensors", {"fc6": 4, "fc7": 4})
+def test_what_is_compressed_twice_is_what_is_compressed_once(tmp_path: Path) -> None:
+    """The closest matrix of rank 4 is that of the closest of rank 8 too; fc7 stays as it was."""
+    once, first, twice = (tmp_path / f"{name}.safetensors" for name in ("once", "first", "twice"))
+    compress_to(BUNDLED, once, {"fc6": 4, "fc7": 8})
+    compress_to(BUNDLED, first, {"fc6": 8, "fc7": 8})
+    result = compress_to(first, twice, {"fc6": 4, "fc7": 0})
+    assert result.before.ranks == {"fc6": 8, "fc7": 8}
+    assert load_checkpoint(twice)[1].model == load_checkpoint(once)[1].model
+    one, other = detect(once), detect(twice)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=0.1)
+    with pytest.raises(ConfigError, match="use a rank from 1 to 8"):
+        compress_to(first, tmp_path / "larger.safetensors", {"fc6": 9, "fc7": 0})
 
 
 @pytest.mark.slow

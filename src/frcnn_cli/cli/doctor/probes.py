@@ -129,7 +129,9 @@ def _others() -> dict[str, Any]:
 
 
 def _weights() -> dict[str, Any]:
-    import_module("frcnn_cli.training.pretrained").installed_lite0()
+    pretrained = import_module("frcnn_cli.training.pretrained")
+    for backbone in pretrained.INSTALLED:
+        pretrained.installed_weights(backbone)
     bundled = import_module("frcnn_cli.detection.detector").BUNDLED
     import_module("frcnn_cli.cache.checkpoints").load_checkpoint(bundled)
     return {}

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: the default, small enough for a laptop without a GPU.
+"""EfficientNet-Lite: the default, small enough for a laptop without a GPU.
 
 Every convolution runs once over the image, and RoIs are pooled from its last map, a ReLU6 of 1,280
 channels: the stride-16 map below it is a linear bottleneck, and its maxima destroy what the later
@@ -12,6 +12,8 @@ cell; RoIs are shifted with it (`offset`).
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -21,15 +23,29 @@ from frcnn_cli.model.backbones.layers import fc_head
 from frcnn_cli.model.batch import Preprocessing
 
 _STAGES = (
-    # kernel, stride, expansion, channels, blocks
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+    # kernel, stride, expansion
+    (3, 1, 1),
+    (3, 2, 6),
+    (5, 2, 6),
+    (3, 2, 6),
+    (5, 1, 6),
+    (5, 2, 6),
+    (3, 1, 6),
 )
+_FIRST_TRAINED = 3
+"""The stage from which training starts by default: that of stride 16."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Channels and number of blocks of each stage."""
+
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+
+LITE0 = Variant((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1))
+LITE2 = Variant((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1))
 _STRIDE = 16
 _STEM_CHANNELS = 32
 _CHANNELS = 1280
@@ -57,12 +73,13 @@ class _Block(nn.Module):
         return x + y if self._residual else y
 
 
-def build() -> Backbone:
+def build(variant: Variant) -> Backbone:
     """Returns the network with random weights."""
     trunk: OrderedDict[str, nn.Module] = OrderedDict()
     trunk["stem"] = nn.Sequential(ConvUnit(3, _STEM_CHANNELS, 3, 2, activation="relu6"))
     cin, stride, dilation = _STEM_CHANNELS, 2, 1
-    for kernel, stage_stride, expansion, cout, blocks in _STAGES:
+    stages = zip(_STAGES, variant.channels, variant.blocks, strict=True)
+    for (kernel, stage_stride, expansion), cout, blocks in stages:
         for block in range(blocks):
             step = stage_stride if block == 0 else 1
             grown = 1
@@ -79,20 +96,20 @@ def build() -> Backbone:
         offset=7.5,
         pool_size=3,
         head_features=256,
-        finetune_from="block5",
+        finetune_from=f"block{sum(variant.blocks[:_FIRST_TRAINED])}",
         preprocessing=Preprocessing((127.0,) * 3, (128.0,) * 3),
-        convert=convert,
+        convert=partial(convert, blocks=sum(variant.blocks)),
     )
     return Backbone(spec, nn.Sequential(trunk), fc_head(spec))
 
 
-def convert(source: StateDict) -> dict[str, Tensor]:
+def convert(source: StateDict, blocks: int) -> dict[str, Tensor]:
     """Maps the published weights to the trunk's names, each batch norm folded into its convolution.
 
     The head is new: nothing is mapped to it.
     """
     layers = {"trunk.stem.0": ("_conv_stem", "_bn0"), "trunk.conv_head.0": ("_conv_head", "_bn1")}
-    for block in range(sum(stage[-1] for stage in _STAGES)):
+    for block in range(blocks):
         theirs, ours = f"_blocks.{block}", f"trunk.block{block}"
         if block:
             layers[f"{ours}.expand"] = (f"{theirs}._expand_conv", f"{theirs}._bn0")
