@@ -55,7 +55,8 @@ def test_a_compressed_checkpoint_detects_the_same_object(tmp_path: Path) -> None
 
 def test_full_rank_differs_from_the_whole_by_rounding(tmp_path: Path) -> None:
     out = tmp_path / "same.safetensors"
-    compress_to(BUNDLED, out, {"fc6": 256, "fc7": 256})
+    whole = {"fc6": load_checkpoint(BUNDLED)[1].model.fc6_rank, "fc7": 256}
+    compress_to(BUNDLED, out, whole)
     one, other = detect(BUNDLED), detect(out)
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)

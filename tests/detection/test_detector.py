@@ -34,7 +34,7 @@ def test_it_is_small_and_knows_the_voc_classes() -> None:
         ({"fc6_rank": 100_000}, "fc6 to rank 100000; use a rank from 1 to"),
         ({"finetune_from": "conv9"}, "finetune_from is 'conv9'; use all or one of"),
         ({"backbone": "alexnet"}, "its tensors are not those of alexnet with 20 classes"),
-        ({"fc6_rank": 3}, "its tensors are not those of efficientnet_lite0 with 20 classes"),
+        ({"fc6_rank": 3}, "its tensors are not those of efficientnet_lite2 with 20 classes"),
     ],
 )
 def test_what_a_checkpoint_describes_wrongly_names_the_file(

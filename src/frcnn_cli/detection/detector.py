@@ -24,7 +24,7 @@ from frcnn_cli.records import Calibration, DetectedImage
 from frcnn_cli.runtime.device import upload
 from frcnn_cli.runtime.memory import translate_out_of_memory
 
-BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_efficientnet_lite0.safetensors"
+BUNDLED = Path(__file__).parent.parent / "weights" / "voc07_efficientnet_lite2.safetensors"
 """The detector shipped with frcnn: the 20 VOC classes."""
 SPEED = SpeedConfig()
 """Everything that makes detection faster is on."""
