@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
 from frcnn_cli.config import BackboneName, InputConfig, ModelConfig
+from frcnn_cli.detection.detector import BUNDLED
 from frcnn_cli.errors import CheckpointError
 from frcnn_cli.model.build import build_model
 from frcnn_cli.model.fast_rcnn import FastRCNN
@@ -158,6 +159,12 @@ def test_a_checkpoint_without_some_of_its_tensors(
         tensors[name] = change(tensor)
     with pytest.raises(CheckpointError, match=problem):
         starting_from(tensors, tmp_path)
+
+
+def test_a_detector_on_another_backbone_is_named() -> None:
+    remedy = "not on alexnet; train with --backbone efficientnet_lite2"
+    with pytest.raises(CheckpointError, match=f"is a detector on efficientnet_lite2, {remedy}"):
+        load_initial_weights(empty("alexnet"), "alexnet", str(BUNDLED))
 
 
 def test_metadata_of_other_tools_is_not_ours(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from frcnn_cli.runtime.progress import log_lines
 from frcnn_cli.training.engine.report import StepReport
 from frcnn_cli.training.runs.events import TrainEvents, TrainResult, TrainStart
 from frcnn_cli.training.runs.folder import RunFolder
-from frcnn_cli.training.runs.job import new_job
+from frcnn_cli.training.runs.job import first_weights, new_job
 from frcnn_cli.training.runs.train import prepare_run, train_detector
 
 _LOGGER = logging.getLogger("frcnn_cli")
@@ -45,7 +44,8 @@ def train(
         split: name of the split to train on; None is "trainval", or "train" where the data has
             "val" but no "test".
         recipe: training settings by name: "default" (tuned for the backbone), "paper" or "caffe".
-        weights: "imagenet", "none", or a file to start from.
+        weights: "imagenet", "none", "bundled" (the detector of `Detector.load`), a file, or the
+            folder or the name of a run. A checkpoint's backbone is the default then.
         regions: settings of the region search.
         gpus: 0 is the CPU, 1 a GPU, None a GPU if there is one.
         cache: folder of proposals and runs; it is created if it is missing.
@@ -77,7 +77,7 @@ def train(
             Path(data),
             settings,
             split=split,
-            weights=os.fspath(weights),
+            weights=first_weights(weights, store),
             recipe_name=recipe,
             proposals=regions,
         )

@@ -173,6 +173,15 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return _from_header(path, "classes", tuple[str, ...]) or ()
 
 
+def read_model(path: Path) -> ModelConfig | None:
+    """Returns the network of a checkpoint from its header alone; None where it cannot be read."""
+    saved = _from_header(path, "model", dict[str, Any])
+    try:
+        return None if saved is None else from_dict(ModelConfig, saved)
+    except ConfigError:
+        return None
+
+
 def read_tiles(path: Path) -> int:
     """Returns the tiles of a checkpoint from its header alone; 0 where it cannot be read."""
     return _from_header(path, "tiles", int) or 0

@@ -12,7 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frcnn_cli.cache.checkpoints import damaged, read_classes, read_safetensors, require_finite
+from frcnn_cli.cache.checkpoints import (
+    damaged,
+    read_classes,
+    read_model,
+    read_safetensors,
+    require_finite,
+)
 from frcnn_cli.errors import CheckpointError, count
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
@@ -55,6 +61,13 @@ def load_initial_weights(
     if choice == "none":
         return
     source = _published(backbone) if choice == "imagenet" else joined(read_weights(Path(choice)))
+    saved = None if choice == "imagenet" else read_model(Path(choice))
+    if saved and saved.backbone != backbone:
+        raise CheckpointError(
+            f"is a detector on {saved.backbone}, not on {backbone}",
+            remedy=f"train with --backbone {saved.backbone}, or start from other weights",
+            file=choice,
+        )
     theirs = {n.removeprefix(_OURS): t for n, t in source.items() if n.startswith(_OURS)}
     _fill(model, theirs or _converted(model, source, backbone, choice), choice)
     if theirs and (missing := sorted(model.backbone.state_dict().keys() - theirs)):

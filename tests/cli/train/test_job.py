@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from frcnn_cli.cache.checkpoints import CheckpointInfo, save_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.cli.app import app
 from frcnn_cli.cli.train.job import new_job, resumed_job
-from frcnn_cli.config import Settings
+from frcnn_cli.config import InputConfig, ModelConfig, Settings
 from frcnn_cli.config.recipes import for_images
 from frcnn_cli.errors import ConfigError
 from frcnn_cli.training.runs.job import TrainJob
@@ -97,6 +98,27 @@ def test_sizes_that_differ_are_a_warning(
     with caplog.at_level(logging.WARNING, "frcnn_cli"):
         job_of("--scales 320,400 --short-side 800")
     assert "320 to 400 pixels in training and 800 in detection" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "backbone", "pool"),
+    [
+        ("", "efficientnet_lite0", "roi_pool"),
+        ("--weights bundled", "efficientnet_lite2", "roi_pool"),
+        ("--weights aligned.safetensors", "resnet50", "roi_align"),
+        ("--weights aligned.safetensors --backbone alexnet", "alexnet", "roi_align"),
+        ("--weights aligned.safetensors --config pool.toml", "resnet50", "roi_pool"),
+        ("--weights mine", "efficientnet_lite0", "roi_pool"),  # an empty file, refused later
+    ],
+)
+def test_first_weights_of_a_detector_choose_the_network(
+    job_of: Callable[[str], TrainJob], words: str, backbone: str, pool: str
+) -> None:
+    trained = ModelConfig("resnet50", "roi_align", finetune_from="conv4", fc6_rank=8)
+    info = CheckpointInfo(trained, ("bee",), InputConfig())
+    save_checkpoint(Path("aligned.safetensors"), {}, info)
+    Path("pool.toml").write_text('[model]\npool = "roi_pool"\n')
+    assert job_of(words).model == ModelConfig(backbone, pool)
 
 
 @pytest.mark.parametrize(

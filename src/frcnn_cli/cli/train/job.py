@@ -72,6 +72,8 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
     Raises:
         ConfigError: it has another value, or does not go with --resume.
     """
+    from frcnn_cli.training.runs.job import first_weights
+
     train, backbone = job.recipe.train, job.model.backbone
     sections = (job.model, job.recipe.input, train)
     ours: Any = {each: setting for part in sections for each, setting in flat(part).items()}
@@ -87,7 +89,7 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
     if name == "scales":
         value = _short_sides(value)
     elif name == "weights":
-        value = _weights(value, cache)
+        value = first_weights(value, cache)
     elif name == "recipe_name" and len(changes(value, train, backbone)) == len(
         changes(ours[name], train, backbone)
     ):
@@ -145,7 +147,7 @@ def new_job(
         {**fields, "images_per_batch": chosen["batch"]},
         settings,
         split=chosen["split"],
-        weights=_weights(chosen["weights"], cache),
+        weights=jobs.first_weights(chosen["weights"], cache),
         recipe_name=chosen["recipe_name"],
         proposals=settings.apply(ProposalConfig(), tiles=chosen["tiles"]),
         processes=processes,
@@ -154,16 +156,6 @@ def new_job(
 
 def _short_sides(scales: str | None) -> tuple[int, ...] | None:
     return options.whole_numbers("--scales", scales, "480,576,688")
-
-
-def _weights(given: str, cache: Cache) -> str:
-    """Returns the first weights: imagenet, none, or a file, which may be called as a checkpoint."""
-    from frcnn_cli.detection.choice import find_checkpoint
-
-    if given in ("imagenet", "none"):
-        return given
-    found = find_checkpoint(Path(given), cache)
-    return given if found is None else str(found.file)
 
 
 def scaling(job: TrainJob, chosen: Mapping[str, Any]) -> str:

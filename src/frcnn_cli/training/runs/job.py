@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
+from frcnn_cli.cache.checkpoints import read_model
+from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import (
     Config,
     InputConfig,
@@ -21,10 +24,12 @@ from frcnn_cli.config import (
     override,
 )
 from frcnn_cli.config.recipes import Recipe, RecipeName, for_batch, recipe
+from frcnn_cli.detection.choice import find_checkpoint
 from frcnn_cli.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
 _NO_FILE = Settings({})
+_NO_CHECKPOINT = ("imagenet", "none")
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def new_job(
         chosen: settings of [model], [input] and [train] by name; None where one is not given.
         settings: of a `frcnn.toml`.
         split: images to train on; None chooses by the splits that the data has.
-        weights: "imagenet", "none" or a file.
+        weights: "imagenet", "none" or a file; that of a checkpoint sets the backbone and the pool
+            where nothing else does.
         recipe_name: the recipe.
         proposals: settings of the region search; None: those of `settings`.
         processes: that train together.
@@ -119,7 +125,7 @@ def new_job(
     for name, value in chosen.items():
         named = (each for each, section in sections.items() if name in section.settings())
         picked[next(named, "train")][name] = value
-    model = settings.apply(ModelConfig(), **picked["model"])
+    model = settings.apply(_network_of(weights), **picked["model"])
     base = recipe(recipe_name, model.backbone)
     from_file, train, seen = settings.tables.get("train", {}), picked["train"], picked["input"]
     batch = (
@@ -147,6 +153,25 @@ def new_job(
         proposals or settings.apply(ProposalConfig()),
         weights,
     )
+
+
+def first_weights(given: str | os.PathLike[str], cache: Cache) -> str:
+    """Returns what `new_job` calls the first weights.
+
+    Args:
+        given: "imagenet", "none", "bundled", a file, or the folder or the name of a run.
+        cache: holds the runs.
+    """
+    if given in _NO_CHECKPOINT:
+        return os.fspath(given)
+    found = find_checkpoint(Path(given), cache)
+    return os.fspath(given if found is None else found.file)
+
+
+def _network_of(weights: str) -> ModelConfig:
+    """Returns the network that the first weights are for; the default where they do not say."""
+    theirs = None if weights in _NO_CHECKPOINT else read_model(Path(weights))
+    return ModelConfig() if theirs is None else ModelConfig(theirs.backbone, theirs.pool)
 
 
 def length_of(
