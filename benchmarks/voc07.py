@@ -167,15 +167,8 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--cache-dir", type=Path, default=Path(".frcnn"))
-    arguments = parser.parse_args()
-    data, cache = arguments.data, arguments.cache_dir
-    runs = train_all(data, cache)
-    bundle(runs[0], runs[-1], data, cache)
+def measure(data: Path, cache: Path) -> dict[str, Any]:
+    """Scores the bundled detector on the test split, and times it on some images."""
     scored = ["--checkpoint", "bundled", "--cache-dir", str(cache), "--gpus", "0"]
     report = frcnn("eval", str(data), *scored)
     tests = next(data.rglob("ImageSets/Main/test.txt"))
@@ -186,12 +179,20 @@ def main() -> None:
     fresh = ["--checkpoint", "bundled", "--cache-dir", str(cache / "timing"), "--gpus", "0"]
     detected = frcnn("detect", *images, "--out", str(cache / "timing.json"), *fresh)
     detected["checkpoint"], detected["out"] = BUNDLED.name, Path(detected["out"]).name
-    result = {
-        "machine": machine(),
-        "training": {run.name: steps_of(run) for run in runs},
-        "test": report,
-        "detect": detected,
-    }
+    return {"test": report, "detect": detected}
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--cache-dir", type=Path, default=Path(".frcnn"))
+    arguments = parser.parse_args()
+    data, cache = arguments.data, arguments.cache_dir
+    runs = train_all(data, cache)
+    bundle(runs[0], runs[-1], data, cache)
+    training = {run.name: steps_of(run) for run in runs}
+    result = {"machine": machine(), "training": training, **measure(data, cache)}
     (HERE / "voc07.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (HERE / "voc07.md").write_text(table(result), encoding="utf-8")
     print(table(result))
