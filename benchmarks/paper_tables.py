@@ -3,9 +3,9 @@
     python benchmarks/paper_tables.py path/to/VOC2007 --steps 6000
 
 Trains seven detectors, detects with each and compares pairs of them on the same images, with a
-bootstrap interval. What is done is kept in --state: run it again to go on. --only "Table 5" makes
-what this one table needs. The SVMs of Table 8 need `pip install 'frcnn-cli[svm]'`. Results go to
-`tables.md`, `tables.json` and `figure3.png` there.
+bootstrap interval. What is done is kept in --state: run it again to resume. --only "Table 5" makes
+what the claims of this table need, and files of their own. The SVMs of Table 8 need `pip install
+'frcnn-cli[svm]'`. Results go to `tables.md`, `tables.json`, `tables.png` and `figure3.png` there.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from matplotlib.figure import Figure
 from paper.commands import RATIOS, Budget, Workplace, frcnn
+from paper.pictures import draw_claims, draw_figure3
 from processor import processor
 
 from frcnn_cli.cache.checkpoints import load_checkpoint, save_checkpoint
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.data.open import open_dataset, read_split
 from frcnn_cli.detection.detector import LoadedDetector
-from frcnn_cli.plotting.curves import DOTS_PER_INCH, as_rgb, style
-from frcnn_cli.plotting.palette import BLUE, VIOLET
 
+FIGURE = "Figure 3"
 COUNTS = (50, 100, 200, 500, 1000, 2000)
 """Proposals per image of Figure 3."""
+MARGIN = 0.02
+"""Difference in mAP up to which the paper's "a little" and "as good" hold."""
+Kind = Literal["better", "little", "as good"]
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Claim:
     Attributes:
         source: table and experiment.
         a: a row.
-        b: the row that the paper finds better, or as good.
+        b: another row.
         text: the claim.
         paper: mAP of `a` and of `b` in the paper, with the network and data in words.
+        kind: "better": b is better than a; "little": b is better by `MARGIN` at most; "as good": b
+            is worse by `MARGIN` at most.
     """
 
     source: str
@@ -49,18 +53,26 @@ class Claim:
     b: str
     text: str
     paper: tuple[float, float, str]
+    kind: Kind = "better"
 
 
 CLAIMS = (
-    Claim("Table 4", "svd", "full", "truncated SVD costs little mAP", (66.6, 66.9, "L")),
+    Claim("Table 4", "svd", "full", "truncated SVD costs little mAP", (66.6, 66.9, "L"), "little"),
     Claim("Table 5", "fc", "full", "training through RoI pooling helps", (61.4, 66.9, "L")),
-    Claim("Table 5", "full", "all", "training the first layers too adds little", (66.9, 67.2, "L")),
+    Claim(
+        "Table 5",
+        "full",
+        "all",
+        "training the first layers too adds little",
+        (66.9, 67.2, "L"),
+        "little",
+    ),
     Claim("Table 6", "classes", "unmoved", "box training helps classification", (62.6, 63.4, "L")),
     Claim("Table 6", "classes", "stagewise", "boxes trained afterwards help", (62.6, 64.0, "L")),
     Claim("Table 6", "stagewise", "full", "training both at once is better", (64.0, 66.9, "L")),
     Claim("Table 7", "full", "five", "five scales are a little better than one", (57.1, 58.4, "S")),
     Claim("§5.3", "third", "full", "more data helps", (66.9, 70.0, "L, 07 and 07+12")),
-    Claim("Table 8", "svm", "full", "softmax is as good as SVMs", (66.8, 66.9, "L")),
+    Claim("Table 8", "svm", "full", "softmax is as good as SVMs", (66.8, 66.9, "L"), "as good"),
 )
 
 
@@ -132,13 +144,32 @@ def compared(place: Workplace, claim: Claim) -> dict[str, Any]:
     """Returns both mAPs of a claim, the difference and its interval, and the verdict."""
     files = [str(place.detections(each)) for each in (claim.a, claim.b)]
     result = frcnn("eval", str(place.data), "--compare", *files, "--cache-dir", str(place.cache))
-    difference = result["difference"]
-    expected = claim.paper[1] - claim.paper[0]
-    verdict = "holds" if difference * expected > 0 else "does not hold"
-    if not result["excludes_zero"]:
-        verdict = f"{'same' if difference * expected > 0 else 'other'} sign, not significant"
-    keys = ("map_a", "map_b", "difference", "interval")
-    return {**asdict(claim), **{key: result[key] for key in keys}, "verdict": verdict}
+    found = {key: result[key] for key in ("map_a", "map_b", "difference", "interval")}
+    low, high = result["interval"] or (-1.0, 1.0)
+    return {
+        **asdict(claim),
+        **found,
+        "verdict": verdict(claim.kind, result["difference"], low, high),
+    }
+
+
+def verdict(kind: Kind, difference: float, low: float, high: float) -> str:
+    """Returns whether a claim holds, in words.
+
+    Args:
+        kind: of the claim.
+        difference: mAP of `b` minus mAP of `a`.
+        low: where its 95 % interval begins.
+        high: where it ends.
+    """
+    limit = {"better": 0.0, "little": MARGIN, "as good": -MARGIN}[kind]
+    if low > limit:
+        return "does not hold" if kind == "little" else "holds"
+    if high < limit:
+        return "holds" if kind == "little" else "does not hold"
+    if kind == "better":
+        return f"{'same' if difference > 0 else 'other'} sign, not significant"
+    return "not decided: the interval is too wide"
 
 
 def seconds(place: Workplace, checkpoint: Path) -> float:
@@ -163,17 +194,17 @@ def figure3(place: Workplace) -> dict[str, list[float]]:
         maps.append(frcnn("eval", str(place.data), *scored)["map_voc07"])
     known = report["recall_by_count"]  # the last one is of all proposals
     recalls = [known.get(str(count), list(known.values())[-1]) for count in COUNTS]
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    panel = figure.subplots()
-    style(panel, "Figure 3: more proposals", "")
-    panel.semilogx(COUNTS, recalls, "o-", color=as_rgb(BLUE), label="recall at IoU 0.5")
-    panel.semilogx(COUNTS, maps, "o-", color=as_rgb(VIOLET), label="mAP")
-    panel.set_xticks(COUNTS, [f"{count:,}" for count in COUNTS])
-    panel.set_ylim(0, 1)
-    panel.set_xlabel("proposals per image")
-    panel.legend(frameon=False)
-    figure.savefig(place.folder / "figure3.png", dpi=DOTS_PER_INCH)
+    draw_figure3(place.folder / "figure3.png", COUNTS, recalls, maps)
     return {"recall": recalls, "map": maps}
+
+
+def in_words(recalls: list[float], maps: list[float]) -> str:
+    """Returns what Figure 3 shows: where mAP is highest, and how much it is lower at the end."""
+    best = max(range(len(maps)), key=maps.__getitem__)
+    rises = "rises" if recalls == sorted(recalls) else "does not always rise"
+    falls = f"{100 * (maps[best] - maps[-1]):.1f} points lower at {COUNTS[-1]:,}"
+    end = "the largest number tried" if best == len(maps) - 1 else falls
+    return f"Figure 3: recall {rises}; mAP is highest at {COUNTS[best]:,} proposals, {end}."
 
 
 def table(result: dict[str, Any]) -> str:
@@ -194,21 +225,24 @@ def table(result: dict[str, Any]) -> str:
             f"| {before} → {after} ({where}) | {ours} "
             f"| {100 * each['difference']:+.1f}, {low:+.1f} to {high:+.1f} | {each['verdict']} |"
         )
-    if "figure3" not in result:
-        return "\n".join(lines) + "\n"
-    whole, cut = result["seconds"]["full"], result["seconds"]["svd"]
-    lines += [
-        "",
-        f"Table 4, seconds of the network per image: {whole:.3f}, with truncated SVD {cut:.3f} "
-        "(paper, L: 0.32 and 0.22).",
-        "",
-        "| Figure 3: proposals per image | " + " | ".join(map(str, COUNTS)) + " |",
-        "|---|" + "---|" * len(COUNTS),
-        *(
-            f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
-            for name, values in result["figure3"].items()
-        ),
-    ]
+    if "seconds" in result:
+        whole, cut = result["seconds"]["full"], result["seconds"]["svd"]
+        lines += [
+            "",
+            f"Table 4, seconds of the network per image: {whole:.3f}, with truncated SVD {cut:.3f} "
+            "(paper, L: 0.32 and 0.22).",
+        ]
+    if "figure3" in result:
+        recalls, maps = result["figure3"]["recall"], result["figure3"]["map"]
+        lines += [
+            "",
+            "| Figure 3: proposals per image | " + " | ".join(map(str, COUNTS)) + " |",
+            "|---|" + "---|" * len(COUNTS),
+            "| recall at IoU 0.5 | " + " | ".join(f"{value:.3f}" for value in recalls) + " |",
+            "| mAP | " + " | ".join(f"{value:.3f}" for value in maps) + " |",
+            "",
+            in_words(recalls, maps),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -221,7 +255,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=480)
     parser.add_argument("--train-images", type=int, default=0, help="0: all")
     parser.add_argument("--test-images", type=int, default=0, help="0: all")
-    parser.add_argument("--only", choices=sorted({claim.source for claim in CLAIMS}))
+    parser.add_argument("--only", choices=sorted({FIGURE, *(each.source for each in CLAIMS)}))
     parser.add_argument("--train-split", default="trainval")
     parser.add_argument("--test-split", default="test")
     parser.add_argument("--state", type=Path, default=Path("paper-tables"))
@@ -238,16 +272,18 @@ def main() -> None:
         "machine": f"{processor()}, torch {torch.__version__}",
         "claims": [compared(place, claim) for claim in claims],
     }
-    if given.only is None:
+    if given.only in (None, "Table 4"):
         full = place.train("full")
-        result["seconds"] = {
-            "full": seconds(place, full),
-            "svd": seconds(place, compressed(full)),
-        }
+        rows = {"full": full, "svd": compressed(full)}
+        result["seconds"] = {row: seconds(place, checkpoint) for row, checkpoint in rows.items()}
+    if given.only in (None, FIGURE):
         result["figure3"] = figure3(place)
+    name = "tables" if given.only is None else given.only.lower().replace(" ", "")
+    if claims:
+        draw_claims(place.folder / f"{name}.png", result["claims"])
     text = json.dumps(result, indent=1)
-    (place.folder / "tables.json").write_text(f"{text}\n", encoding="utf-8")
-    (place.folder / "tables.md").write_text(table(result), encoding="utf-8")
+    (place.folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    (place.folder / f"{name}.md").write_text(table(result), encoding="utf-8")
     print(table(result))
 
 

@@ -2,14 +2,14 @@
 
     python benchmarks/voc07.py path/to/voc07
 
-The data is a VOC devkit with the splits `train` and `val` (4,206 and 802 images of VOC 2007),
-`trainval` and `test`. Training has three stages, each from all weights of the one before: 2 epochs
-of `train` from ImageNet weights on small images, then 2.4 and 3.2 epochs of `trainval` with random
-crops, colours and balanced classes. Run the script again to resume training; a finished run is not
-repeated. No image of `trainval` is left to calibrate the last stage's scores on, so they get the
-calibration of the first stage, found on `val`. fc6 is compressed to rank 128 (§3.1). The test split
-is scored once, with the half-precision weights that are shipped. Results are written to
-`voc07.json` and `voc07.md` next to this file.
+The data is a VOC devkit with the splits `train` and `val` (here 4,206 and 802 images of VOC 2007
+trainval, which are not VOC's own lists), `trainval` and `test`. Training has three stages, each
+from all weights of the one before: 2 epochs of `train` from ImageNet weights on small images, then
+2.4 and 3.2 epochs of `trainval` with random crops, colours and balanced classes. Run the script
+again to resume training; a finished run is not repeated. No image of `trainval` is left to
+calibrate the last stage's scores on, so they get the calibration of the first stage, found on
+`val`. fc6 is compressed to rank 128 (§3.1). The test split is scored once, with the half-precision
+weights that are shipped. Results are written to `voc07.json` and `voc07.md` next to this file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,6 +136,7 @@ def machine() -> dict[str, str]:
 def table(result: dict[str, Any]) -> str:
     """Returns the results in Markdown."""
     report, seconds = result["test"], result["detect"]["seconds"]
+    low, high = result["bootstrap"]["map"]
     lines = [
         "# VOC 2007 trainval",
         "",
@@ -146,9 +148,11 @@ def table(result: dict[str, Any]) -> str:
         "| | |",
         "|---|---|",
         f"| mAP on test, 11-point | {report['map_voc07']:.3f} |",
+        f"| its 95 % interval | {low:.3f} to {high:.3f} |",
         f"| mAP on test, area | {report['map_voc10']:.3f} |",
         *(
-            f"| training, {name} | {each['steps']:,} steps, {each['seconds'] / 60:.0f} min |"
+            f"| training, {name} | {each['steps']:,} steps on {each['images']:,} images of "
+            f"{each['split']}, {each['seconds'] / 60:.0f} min |"
             for name, each in result["training"].items()
         ),
         f"| per image: decode | {seconds['decode']:.3f} s |",
@@ -164,13 +168,40 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
             f"| {name} | {each['objects']} | {each['ap_voc07']:.3f} | {each['ap_voc10']:.3f} |"
         )
+    point = report["threshold"]
+    lines += [
+        "",
+        "| score | detections | right |",
+        "|---|---|---|",
+        *(
+            f"| {each['low']:.1f} to {each['high']:.1f} | {each['detections']:,} "
+            f"| {each['right']:.0%} |"
+            for each in result["reliability"]
+        ),
+        "",
+        f"From the detector's threshold on, {point['score']:.3f}, precision is "
+        f"{point['precision']:.0%} and recall {point['recall']:.0%}.",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def recipe(data: Path) -> dict[str, dict[str, Any]]:
+    """Returns how each stage is trained: its split, images, settings and flags."""
+    stages = {}
+    for stage in STAGES:
+        ids = next(data.rglob(f"ImageSets/Main/{stage.split}.txt")).read_text(encoding="utf-8")
+        settings = tomllib.loads(stage.settings)["train"]
+        images = len(ids.split())
+        stages[stage.run] = {"split": stage.split, "images": images, **settings}
+        stages[stage.run]["flags"] = f"--backbone {BACKBONE} --batch 2 {stage.words}"
+    return stages
 
 
 def measure(data: Path, cache: Path) -> dict[str, Any]:
     """Scores the bundled detector on the test split, and times it on some images."""
     scored = ["--checkpoint", "bundled", "--cache-dir", str(cache), "--gpus", "0"]
-    report = frcnn("eval", str(data), *scored)
+    report = frcnn("eval", str(data), *scored, "--report", str(cache / "report"))
+    analysis = json.loads((cache / "report" / "report.json").read_text(encoding="utf-8"))
     tests = next(data.rglob("ImageSets/Main/test.txt"))
     names = tests.read_text(encoding="utf-8").split()[:TIMED_IMAGES]
     images = [str(tests.parents[2] / "JPEGImages" / f"{name}.jpg") for name in names]
@@ -179,7 +210,8 @@ def measure(data: Path, cache: Path) -> dict[str, Any]:
     fresh = ["--checkpoint", "bundled", "--cache-dir", str(cache / "timing"), "--gpus", "0"]
     detected = frcnn("detect", *images, "--out", str(cache / "timing.json"), *fresh)
     detected["checkpoint"], detected["out"] = BUNDLED.name, Path(detected["out"]).name
-    return {"test": report, "detect": detected}
+    found = {key: analysis[key] for key in ("bootstrap", "reliability")}
+    return {"test": report, **found, "detect": detected}
 
 
 def main() -> None:
@@ -191,7 +223,7 @@ def main() -> None:
     data, cache = arguments.data, arguments.cache_dir
     runs = train_all(data, cache)
     bundle(runs[0], runs[-1], data, cache)
-    training = {run.name: steps_of(run) for run in runs}
+    training = {run: row | steps_of(cache / "runs" / run) for run, row in recipe(data).items()}
     result = {"machine": machine(), "training": training, **measure(data, cache)}
     (HERE / "voc07.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (HERE / "voc07.md").write_text(table(result), encoding="utf-8")

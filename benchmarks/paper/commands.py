@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,14 @@ class Workplace:
     """The folder that keeps everything, so that a stopped experiment goes on where it was.
 
     Args:
-        folder: made if need be; one per budget.
+        folder: made if need be; one per budget and data.
         data: a VOC year folder, or one that holds it.
         splits: to train on and to score on.
         budget: of every training.
-        cache: of proposals and detections, which other folders may share.
+        cache: of proposals and runs, which other folders may share.
+
+    Raises:
+        SystemExit: the folder is of another budget or other data.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Workplace:
         self.data = folder / "data" / "VOC"
         for name in ("data/VOC/ImageSets/Main", "detections", "settings"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        self._keep_apart(data, splits)
         self._link(data, splits)
 
     def _link(self, data: Path, splits: tuple[str, str]) -> None:
@@ -92,6 +97,17 @@ class Workplace:
         for name, ids in lists.items():
             path = self.data / "ImageSets/Main" / f"{name}.txt"
             path.write_text("".join(f"{each}\n" for each in ids), encoding="utf-8")
+
+    def _keep_apart(self, data: Path, splits: tuple[str, str]) -> None:
+        """Ties folder and runs to budget and data, so that no row of others is taken for ours."""
+        ours = asdict(self.budget) | {"data": str(data.resolve()), "splits": list(splits)}
+        text = json.dumps(ours, indent=1) + "\n"
+        path = self.folder / "budget.json"
+        theirs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else ours
+        if differ := [f"{key} {theirs.get(key)}" for key in ours if theirs.get(key) != ours[key]]:
+            raise SystemExit(f"{path}: has {', '.join(differ)}; name another folder with --state")
+        path.write_text(text, encoding="utf-8")
+        self._runs = f"paper-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def settings(self, name: str, sides: tuple[int, ...] = (), proposals: int = 2000) -> list[str]:
         """Returns the flags that name a settings file, which this writes.
@@ -138,7 +154,7 @@ class Workplace:
             split: to train on.
             sides: the scales.
         """
-        run = f"{self.folder.name}-{name}"
+        run = f"{self._runs}-{name}"
         folder = self.cache / "runs" / run
         if not (folder / "curves.png").exists():  # the last thing that a run writes
             if (folder / "resume.safetensors").exists():
