@@ -30,7 +30,7 @@ FIGURE = "Figure 3"
 COUNTS = (50, 100, 200, 500, 1000, 2000)
 """Proposals per image of Figure 3."""
 MARGIN = 0.02
-"""Difference in mAP up to which the paper's "a little" and "as good" hold."""
+"""Difference in mAP up to which the kinds "little" and "as good" hold."""
 Kind = Literal["better", "little", "as good"]
 
 
@@ -70,8 +70,8 @@ CLAIMS = (
     Claim("Table 6", "classes", "unmoved", "box training helps classification", (62.6, 63.4, "L")),
     Claim("Table 6", "classes", "stagewise", "boxes trained afterwards help", (62.6, 64.0, "L")),
     Claim("Table 6", "stagewise", "full", "training both at once is better", (64.0, 66.9, "L")),
-    Claim("Table 7", "full", "five", "five scales are a little better than one", (57.1, 58.4, "S")),
-    Claim("§5.3", "third", "full", "more data helps", (66.9, 70.0, "L, 07 and 07+12")),
+    Claim("Table 7", "full", "five", "five scales are better than one", (57.1, 58.4, "S")),
+    Claim("Section 5.3", "third", "full", "more data helps", (66.9, 70.0, "L, 07 and 07+12")),
     Claim("Table 8", "svm", "full", "softmax is as good as SVMs", (66.8, 66.9, "L"), "as good"),
 )
 
@@ -198,7 +198,7 @@ def figure3(place: Workplace) -> dict[str, list[float]]:
     return {"recall": recalls, "map": maps}
 
 
-def in_words(recalls: list[float], maps: list[float]) -> str:
+def describe_figure3(recalls: list[float], maps: list[float]) -> str:
     """Returns what Figure 3 shows: where mAP is highest, and how much it is lower at the end."""
     best = max(range(len(maps)), key=maps.__getitem__)
     rises = "rises" if recalls == sorted(recalls) else "does not always rise"
@@ -210,12 +210,13 @@ def in_words(recalls: list[float], maps: list[float]) -> str:
 def table(result: dict[str, Any]) -> str:
     """Returns the results in Markdown."""
     budget = ", ".join(f"{name} {value}" for name, value in result["budget"].items())
-    lines = [
-        f"Budget: {budget}. Machine: {result['machine']}.",
-        "",
-        "| | claim | paper | ours | difference, 95 % interval | |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = [f"Budget: {budget}. Machine: {result['machine']}."]
+    if result["claims"]:
+        lines += [
+            "",
+            "| | claim | paper | ours | difference, 95 % interval | verdict |",
+            "|---|---|---|---|---|---|",
+        ]
     for each in result["claims"]:
         before, after, where = each["paper"]
         low, high = (100 * end for end in each["interval"] or (float("nan"),) * 2)
@@ -241,7 +242,7 @@ def table(result: dict[str, Any]) -> str:
             "| recall at IoU 0.5 | " + " | ".join(f"{value:.3f}" for value in recalls) + " |",
             "| mAP | " + " | ".join(f"{value:.3f}" for value in maps) + " |",
             "",
-            in_words(recalls, maps),
+            describe_figure3(recalls, maps),
         ]
     return "\n".join(lines) + "\n"
 

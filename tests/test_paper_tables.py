@@ -47,7 +47,7 @@ def test_verdicts(kind: paper_tables.Kind, low: float, high: float, expected: st
     ],
 )
 def test_figure_3_in_words(maps: list[float], words: str) -> None:
-    assert words in paper_tables.in_words([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], maps)
+    assert words in paper_tables.describe_figure3([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], maps)
 
 
 def test_a_folder_is_of_one_budget(scenes: Path, tmp_path: Path) -> None:
@@ -64,6 +64,24 @@ def test_a_folder_is_of_one_budget(scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"budget.json: has splits"):
         place(BUDGET, ("train", "val"))
     assert (lists / "train.txt").read_text() == before
+
+
+def test_a_wrong_split_or_folder_leaves_nothing(scenes: Path, tmp_path: Path) -> None:
+    def place(data: Path, split: str) -> None:
+        Workplace(tmp_path / "state", data, (split, "test"), BUDGET, tmp_path / ".frcnn")
+
+    with pytest.raises(SystemExit, match=r"has no split 'trainvall', but .*trainval"):
+        place(scenes, "trainvall")
+    with pytest.raises(SystemExit, match="has no ImageSets/Main"):
+        place(tmp_path / "nowhere", "trainval")
+    place(scenes, "trainval")
+
+
+def test_results_of_an_unknown_budget_are_not_reused(scenes: Path, tmp_path: Path) -> None:
+    (tmp_path / "detections").mkdir()
+    (tmp_path / "detections/full.json").touch()
+    with pytest.raises(SystemExit, match=r"budget\.json: has backbone None"):
+        Workplace(tmp_path, scenes, ("trainval", "test"), BUDGET, tmp_path / ".frcnn")
 
 
 @pytest.mark.slow

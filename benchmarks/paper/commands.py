@@ -64,7 +64,7 @@ class Workplace:
         cache: of proposals and runs, which other folders may share.
 
     Raises:
-        SystemExit: the folder is of another budget or other data.
+        SystemExit: the data has no such split, or the folder is of another budget or data.
     """
 
     def __init__(
@@ -72,18 +72,38 @@ class Workplace:
     ) -> None:
         self.folder, self.budget, self.cache = folder, budget, cache
         self.data = folder / "data" / "VOC"
-        for name in ("data/VOC/ImageSets/Main", "detections", "settings"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        self._keep_apart(data, splits)
-        self._link(data, splits)
+        lists = next(data.resolve().rglob("ImageSets/Main"), None)
+        if lists is None:
+            raise SystemExit(f"{data}: has no ImageSets/Main; name a VOC folder")
+        ours = asdict(budget) | {"data": str(data.resolve()), "splits": list(splits)}
+        self._require_same(ours)
+        self._link(lists.parents[1], splits)
+        text = json.dumps(ours, indent=1) + "\n"
+        (folder / "budget.json").write_text(text, encoding="utf-8")
+        self._runs = f"paper-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
-    def _link(self, data: Path, splits: tuple[str, str]) -> None:
+    def _require_same(self, ours: dict[str, object]) -> None:
+        """Refuses a folder of another budget or data, so that their results are not reused."""
+        path = self.folder / "budget.json"
+        if path.exists():
+            theirs = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            theirs = {} if any(self.folder.glob("detections/*")) else ours
+        differ = [f"{key} {theirs.get(key)}" for key in ours if theirs.get(key) != ours[key]]
+        if differ:
+            raise SystemExit(f"{path}: has {', '.join(differ)}; name another folder with --state")
+
+    def _link(self, home: Path, splits: tuple[str, str]) -> None:
         """Makes a VOC folder of links, whose lists `train`, `third` and `test` are the budget's."""
-        home = next(data.resolve().rglob("ImageSets/Main")).parents[1]
+        found = open_dataset(home, Cache(self.cache)).splits
+        for split in splits:
+            if split not in found:
+                raise SystemExit(f"{home}: has no split {split!r}, but {', '.join(found)}")
+        for name in ("data/VOC/ImageSets/Main", "detections", "settings"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("JPEGImages", "Annotations"):
             with contextlib.suppress(FileExistsError):
                 (self.data / name).symlink_to(home / name)
-        found = open_dataset(home, Cache(self.cache)).splits
         train = found[splits[0]][: self.budget.train_images or None]
         lists = {
             "train": train,
@@ -97,17 +117,6 @@ class Workplace:
         for name, ids in lists.items():
             path = self.data / "ImageSets/Main" / f"{name}.txt"
             path.write_text("".join(f"{each}\n" for each in ids), encoding="utf-8")
-
-    def _keep_apart(self, data: Path, splits: tuple[str, str]) -> None:
-        """Ties folder and runs to budget and data, so that no row of others is taken for ours."""
-        ours = asdict(self.budget) | {"data": str(data.resolve()), "splits": list(splits)}
-        text = json.dumps(ours, indent=1) + "\n"
-        path = self.folder / "budget.json"
-        theirs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else ours
-        if differ := [f"{key} {theirs.get(key)}" for key in ours if theirs.get(key) != ours[key]]:
-            raise SystemExit(f"{path}: has {', '.join(differ)}; name another folder with --state")
-        path.write_text(text, encoding="utf-8")
-        self._runs = f"paper-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def settings(self, name: str, sides: tuple[int, ...] = (), proposals: int = 2000) -> list[str]:
         """Returns the flags that name a settings file, which this writes.

@@ -201,6 +201,8 @@ def test_a_cache_keeps_regions_and_without_one_nothing_is_kept(photo, tmp_path, 
         (lambda _: frcnn_cli.train(".", learning_rate=1), "unknown key 'learning_rate'"),
         (lambda _: frcnn_cli.train(".", recipe="papper"), "recipe is 'papper'; use one of default"),
         (lambda _: frcnn_cli.train(".", resume=True, lr=1), "lr is given with resume"),
+        (lambda _: frcnn_cli.train(".", resume=True, weights="bundled"), "weights is given with"),
+        (lambda _: frcnn_cli.train(".", weights="gone"), "there is no file and no run 'gone'"),
     ],
 )
 def test_errors_are_one_line_with_a_remedy(detector, act, message) -> None:

@@ -65,6 +65,14 @@ def test_a_detector_sees_the_tiles_of_its_training_unless_others_are_set(
     assert caplog.messages == ([warning] if tiles == 640 else [])
 
 
+def test_a_run_may_be_called_like_a_folder_here(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert choose_checkpoint(Path("mine"), cache).words == "run mine"
+
+
 def test_a_file_of_detections_is_not_a_checkpoint(cache: Cache, tmp_path: Path) -> None:
     boxes, voc = tmp_path / "boxes.json", tmp_path / "voc"
     boxes.touch()

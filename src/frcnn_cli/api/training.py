@@ -44,8 +44,9 @@ def train(
         split: name of the split to train on; None is "trainval", or "train" where the data has
             "val" but no "test".
         recipe: training settings by name: "default" (tuned for the backbone), "paper" or "caffe".
-        weights: "imagenet", "none", "bundled" (the detector of `Detector.load`), a file, or the
-            folder or the name of a run. A checkpoint's backbone is the default then.
+        weights: "imagenet", "none", or a file of weights; or a detector: "bundled" (that of
+            `Detector.load`), a checkpoint, or the folder or the name of a run. The backbone, the
+            pool and the tiles of a detector are the defaults.
         regions: settings of the region search.
         gpus: 0 is the CPU, 1 a GPU, None a GPU if there is one.
         cache: folder of proposals and runs; it is created if it is missing.
@@ -62,9 +63,12 @@ def train(
     Raises:
         FrcnnError: the data, the weights, the device or the loss do not allow it.
     """
-    if resume and settings:
+    started = {"split": split, "recipe": recipe, "weights": weights, "regions": regions}
+    usual = {"recipe": "default", "weights": "imagenet"}
+    given = {n: value for n, value in started.items() if value != usual.get(n)} | settings
+    if resume and given:
         raise ConfigError(
-            f"{min(settings)} is given with resume, but a resumed run keeps its settings",
+            f"{min(given)} is given with resume, but a resumed run keeps its settings",
             remedy="leave it out, or start a new run",
         )
     store = Cache(Path(cache))

@@ -16,7 +16,8 @@ from frcnn_cli.errors import CheckpointError, ConfigError, some_of
 from frcnn_cli.files import advice_on_missing
 
 _LOGGER = logging.getLogger(__name__)
-_BUNDLED = "bundled"
+BUNDLED_NAME = "bundled"
+"""Chooses the detector that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ChosenCheckpoint:
     @property
     def name(self) -> str:
         """Name in files: "bundled", or its path; both choose it again."""
-        return _BUNDLED if self.file == BUNDLED else str(self.file)
+        return BUNDLED_NAME if self.file == BUNDLED else str(self.file)
 
 
 def choose_checkpoint(named: Path | None, cache: Cache, run: str | None = None) -> ChosenCheckpoint:
@@ -57,10 +58,10 @@ def choose_checkpoint(named: Path | None, cache: Cache, run: str | None = None) 
         return _best_of(folder) or _missing(f"there is no run {run!r} with a checkpoint", cache)
     if named is None:
         newest = next(iter(run_states(cache)), None)
-        return _of_run(newest) if newest else ChosenCheckpoint(BUNDLED, _BUNDLED)
+        return _of_run(newest) if newest else ChosenCheckpoint(BUNDLED, BUNDLED_NAME)
     if named.is_file():
         return ChosenCheckpoint(named, str(named))
-    found = find_checkpoint(named, cache)
+    found = find_checkpoint(named, cache) or _run_called(named, cache)
     if found is None and named.is_dir():
         raise CheckpointError(
             f"is a folder without {BEST}",
@@ -90,12 +91,14 @@ def proposals_for(
 
 def find_checkpoint(named: Path, cache: Cache) -> ChosenCheckpoint | None:
     """Returns the checkpoint that is called so; None if there is none, or another kind of file."""
-    if named == Path(_BUNDLED):
-        return ChosenCheckpoint(BUNDLED, _BUNDLED)
+    if named == Path(BUNDLED_NAME):
+        return ChosenCheckpoint(BUNDLED, BUNDLED_NAME)
     if named.is_file() and named.suffix in (".safetensors", ".onnx"):
         return ChosenCheckpoint(named, str(named))
-    if os.path.lexists(named):
-        return _best_of(named)
+    return _best_of(named) if os.path.lexists(named) else _run_called(named, cache)
+
+
+def _run_called(named: Path, cache: Cache) -> ChosenCheckpoint | None:
     try:
         return _best_of(run_folder(cache, str(named)))
     except ConfigError:  # a path

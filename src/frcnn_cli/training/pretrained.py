@@ -19,6 +19,8 @@ from frcnn_cli.cache.checkpoints import (
     read_safetensors,
     require_finite,
 )
+from frcnn_cli.detection.choice import BUNDLED_NAME
+from frcnn_cli.detection.detector import BUNDLED
 from frcnn_cli.errors import CheckpointError, count
 from frcnn_cli.files import advice_on_missing
 from frcnn_cli.model.backbones.timm_features import PREFIX, require
@@ -36,10 +38,19 @@ _TORCHVISION = {
     "alexnet": "AlexNet_Weights",
     "resnet50": "ResNet50_Weights",
 }
+WEIGHTS_BY_NAME = ("imagenet", "none", BUNDLED_NAME)
+"""First weights that are not called by a path."""
 _OURS = "backbone."
 """Begins the names of a backbone's tensors in a checkpoint of this project."""
 _BY_BACKBONE = "choose the --backbone that the weights belong to"
 _BY_FILE = "name a local file with --weights FILE, or use random weights with --weights none"
+
+
+def checkpoint_file(choice: str) -> Path | None:
+    """Returns the file of chosen first weights; None of "imagenet" and "none"."""
+    if choice == BUNDLED_NAME:
+        return BUNDLED
+    return None if choice in WEIGHTS_BY_NAME else Path(choice)
 
 
 def load_initial_weights(
@@ -50,8 +61,9 @@ def load_initial_weights(
     Args:
         model: the network; changed in place.
         backbone: its backbone.
-        choice: "imagenet" (the backbone's published weights), "none" (random, as they are), or a
-            `.pth` or `.safetensors` file: published weights, or a checkpoint of this project.
+        choice: "imagenet" (the backbone's published weights), "none" (random, as they are),
+            "bundled", or a `.pth` or `.safetensors` file: published weights, or a checkpoint of
+            this project.
         classes: K names. Of a checkpoint, the class and box layers are kept for those that it
             knows and for background; deltas are not normalised until `normalize_known_boxes`.
 
@@ -60,8 +72,10 @@ def load_initial_weights(
     """
     if choice == "none":
         return
-    source = _published(backbone) if choice == "imagenet" else joined(read_weights(Path(choice)))
-    saved = None if choice == "imagenet" else read_model(Path(choice))
+    file = checkpoint_file(choice)
+    choice = choice if file is None else str(file)
+    source = _published(backbone) if file is None else joined(read_weights(file))
+    saved = None if file is None else read_model(file)
     if saved and saved.backbone != backbone:
         raise CheckpointError(
             f"is a detector on {saved.backbone}, not on {backbone}",
@@ -84,7 +98,8 @@ def normalize_known_boxes(model: FastRCNN, classes: Sequence[str], choice: str) 
         classes: as in `load_initial_weights`.
         choice: as in `load_initial_weights`.
     """
-    rows = list(_known_rows(classes, choice))
+    file = checkpoint_file(choice)
+    rows = [] if file is None else list(_known_rows(classes, str(file)))
     shape = model.num_classes + 1, 4
     mean, deviation = (each.expand(shape)[rows] for each in (model.delta_mean, model.delta_std))
     weight, bias = (each.detach().view(*shape, -1) for each in model.box_delta.parameters())

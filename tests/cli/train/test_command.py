@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import shutil
@@ -120,13 +121,27 @@ def test_ctrl_c_keeps_the_steps_so_far(project: Path) -> None:
     shutil.rmtree(run)
 
 
+def test_a_run_from_a_detector_knows_the_images_of_both(project: Path) -> None:
+    first = load_checkpoint(trained_run(project) / "best.safetensors")[1].training
+    words = ["--split", "val", "--eval-split", "train", "--iterations", "1", "--run", "further"]
+    done = frcnn(project, "train", "--weights", "efficientnet_lite0-1", *words)
+    assert done.returncode == 0, done.stderr
+    assert "first weights were trained on 2 of the 2 images" in " ".join(done.stderr.split())
+    run = project / ".frcnn/runs/further"
+    known = load_checkpoint(run / "best.safetensors")[1].training["images"]
+    assert len(base64.b64decode(known)) == 8 * 10
+    assert len(base64.b64decode(first["images"])) == 8 * 8
+    shutil.rmtree(run)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["train", "nowhere"], "nowhere: does not exist"),
         (["train", "--split", "holdout"], "has no split 'holdout'; use one of"),
         (["train", "--run", "efficientnet_lite0-1"], "exists; continue it with --resume"),
-        (["train", "--weights", "gone.pth"], "gone.pth: there is no such file"),
+        (["train", "--weights", "gone.pth"], "there is no file and no run 'gone.pth'"),
+        (["train", "--run", "bundled"], "cannot be called 'bundled', which --weights and"),
         (["train", "--finetune-from", "conv9"], "finetune_from is 'conv9'; use all or one of"),
         (["train", "--resume", "--run", "other"], "no run to resume"),
         (["train", "--resume", "--lr", "0.1"], "--lr is 0.1, but the run to resume has 0.001"),

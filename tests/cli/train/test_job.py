@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from frcnn_cli.cli.app import app
 from frcnn_cli.cli.train.job import new_job, resumed_job
 from frcnn_cli.config import InputConfig, ModelConfig, Settings
 from frcnn_cli.config.recipes import for_images
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.training.runs.job import TrainJob
+from frcnn_cli.training.runs.reproduce import repeating_command
 
 COMMAND = typer.main.get_command(app).commands["train"]
 IMAGES = 240
@@ -29,9 +31,13 @@ def job_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], T
     monkeypatch.chdir(tmp_path)
     (tmp_path / "crops.toml").write_text("[train]\ncrop_prob = 0.5\nlr = 0.002\n")
     cache = Cache(tmp_path / ".frcnn")
-    run = tmp_path / ".frcnn/runs/mine"
-    run.mkdir(parents=True)
-    (run / "best.safetensors").touch()
+    runs = tmp_path / ".frcnn/runs"
+    for name in ("mine", "aligned"):
+        (runs / name).mkdir(parents=True)
+    (runs / "mine/best.safetensors").touch()
+    aligned = ModelConfig("resnet50", "roi_align", finetune_from="conv4", fc6_rank=8)
+    info = CheckpointInfo(aligned, ("bee",), InputConfig(), tiles=640)
+    save_checkpoint(runs / "aligned/best.safetensors", {}, info)
 
     def job(words: str) -> TrainJob:
         click = COMMAND.make_context("train", words.split())
@@ -101,24 +107,47 @@ def test_sizes_that_differ_are_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("words", "backbone", "pool"),
+    ("words", "backbone", "pool", "tiles"),
     [
-        ("", "efficientnet_lite0", "roi_pool"),
-        ("--weights bundled", "efficientnet_lite2", "roi_pool"),
-        ("--weights aligned.safetensors", "resnet50", "roi_align"),
-        ("--weights aligned.safetensors --backbone alexnet", "alexnet", "roi_align"),
-        ("--weights aligned.safetensors --config pool.toml", "resnet50", "roi_pool"),
-        ("--weights mine", "efficientnet_lite0", "roi_pool"),  # an empty file, refused later
+        ("", "efficientnet_lite0", "roi_pool", 0),
+        ("--weights bundled", "efficientnet_lite2", "roi_pool", 0),
+        ("--weights aligned", "resnet50", "roi_align", 640),
+        ("--weights aligned --backbone alexnet --tiles 0", "alexnet", "roi_align", 0),
+        ("--weights aligned --config pool.toml", "resnet50", "roi_pool", 300),
+        ("--weights mine", "efficientnet_lite0", "roi_pool", 0),  # an empty file, refused later
     ],
 )
-def test_first_weights_of_a_detector_choose_the_network(
-    job_of: Callable[[str], TrainJob], words: str, backbone: str, pool: str
+def test_a_detector_as_first_weights_sets_the_defaults(
+    job_of: Callable[[str], TrainJob], words: str, backbone: str, pool: str, tiles: int
 ) -> None:
-    trained = ModelConfig("resnet50", "roi_align", finetune_from="conv4", fc6_rank=8)
-    info = CheckpointInfo(trained, ("bee",), InputConfig())
-    save_checkpoint(Path("aligned.safetensors"), {}, info)
-    Path("pool.toml").write_text('[model]\npool = "roi_pool"\n')
-    assert job_of(words).model == ModelConfig(backbone, pool)
+    Path("pool.toml").write_text('[model]\npool = "roi_pool"\n[proposals]\ntiles = 300\n')
+    job = job_of(words)
+    assert job.model == ModelConfig(backbone, pool)
+    assert job.proposals.tiles == tiles
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        *((name, None) for name in ("imagenet", "none", "bundled")),
+        ("aligned", ".frcnn/runs/aligned/best.safetensors"),
+        (".frcnn/runs/aligned", ".frcnn/runs/aligned/best.safetensors"),
+        (".frcnn/runs/aligned/best.safetensors", ".frcnn/runs/aligned/best.safetensors"),
+        ("crops.toml", "crops.toml"),  # refused when it is read
+    ],
+)
+def test_first_weights_are_a_name_or_an_absolute_path(
+    job_of: Callable[[str], TrainJob], given: str, path: str | None
+) -> None:
+    job = job_of(f"--weights {given}")
+    assert job.weights == (given if path is None else str(Path(path).resolve()))
+    command = shlex.split(repeating_command(job, Path("s.toml"), "cpu", 1, Path(".frcnn")))
+    assert command[command.index("--weights") + 1] == job.weights
+
+
+def test_first_weights_that_are_not_there_name_the_runs(job_of: Callable[[str], TrainJob]) -> None:
+    with pytest.raises(CheckpointError, match=r"no run 'bundle'; .* runs are: "):
+        job_of("--weights bundle")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +156,8 @@ def test_first_weights_of_a_detector_choose_the_network(
         "--lr 0.002 --seed 3 --flip-prob 0.25 --short-side 480",
         "--backbone vgg16 --recipe paper --scales 480,576 --batch 4 --epochs 3",
         "--no-box-regression --weights mine --split train",
+        "--weights bundled",
+        "--weights aligned",
         "--config crops.toml --tiles 640",
     ],
 )
@@ -138,6 +169,7 @@ def test_the_same_command_with_resume_goes_on(
     assert steps(again) == steps(began)
     assert again.recipe.input == began.recipe.input
     assert again.weights == began.weights
+    assert again.model == began.model
     assert again.proposals == began.proposals
     assert steps(job_of("--resume --iterations 9")) == 9
 

@@ -86,8 +86,8 @@ def train(
         gpus: Number of GPUs, one process each; 0: the CPU.
         processes: Number of CPU processes, with --gpus 0.
         split: Split to train on.
-        weights: imagenet, none, bundled, a .pth or .safetensors file, or a run, whose backbone
-            is the default then.
+        weights: imagenet, none, a .pth or .safetensors file, or a detector: bundled, a run or a
+            checkpoint; it sets the defaults of --backbone, --pool and --tiles.
         recipe_name: default (tuned for the backbone), paper, or caffe (the release).
         batch: Images per step, over all processes; scales the learning rate and the steps.
         no_box_regression: Train classification only, without box regression (Table 6).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,13 @@ from frcnn_cli.cli import options
 from frcnn_cli.config import (
     InputConfig,
     ModelConfig,
-    ProposalConfig,
     Settings,
     TrainConfig,
     flat,
     override,
 )
 from frcnn_cli.config.recipes import changes, nearest, recipe
-from frcnn_cli.errors import ConfigError
+from frcnn_cli.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
@@ -89,7 +89,8 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
     if name == "scales":
         value = _short_sides(value)
     elif name == "weights":
-        value = first_weights(value, cache)
+        with suppress(CheckpointError):  # the run that it came from may be gone
+            value = first_weights(value, cache)
     elif name == "recipe_name" and len(changes(value, train, backbone)) == len(
         changes(ours[name], train, backbone)
     ):
@@ -149,7 +150,7 @@ def new_job(
         split=chosen["split"],
         weights=jobs.first_weights(chosen["weights"], cache),
         recipe_name=chosen["recipe_name"],
-        proposals=settings.apply(ProposalConfig(), tiles=chosen["tiles"]),
+        tiles=chosen["tiles"],
         processes=processes,
     )
 

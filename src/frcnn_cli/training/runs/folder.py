@@ -22,6 +22,7 @@ from frcnn_cli.errors import CheckpointError, ConfigError
 from frcnn_cli.files import link_or_copy
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.engine.state import restore
+from frcnn_cli.training.pretrained import WEIGHTS_BY_NAME
 from frcnn_cli.training.runs.events import FinalScore
 from frcnn_cli.training.runs.job import TrainJob
 from frcnn_cli.training.runs.metrics import RunMetrics
@@ -69,6 +70,11 @@ class RunFolder:
             ConfigError: the name is taken, or cannot be the name of a folder.
             CacheError: the cache cannot be written.
         """
+        if name in WEIGHTS_BY_NAME:
+            raise ConfigError(
+                f"the run cannot be called {name!r}, which --weights and --checkpoint know",
+                remedy="choose another --run",
+            )
         if name is not None:
             folder = cls(runs.make_run_folder(cache, name))
             if (folder.path / STATE).exists():

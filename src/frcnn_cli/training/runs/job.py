@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from frcnn_cli.cache.checkpoints import read_model
+from frcnn_cli.cache.checkpoints import read_model, read_tiles
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config import (
     Config,
@@ -24,12 +24,12 @@ from frcnn_cli.config import (
     override,
 )
 from frcnn_cli.config.recipes import Recipe, RecipeName, for_batch, recipe
-from frcnn_cli.detection.choice import find_checkpoint
+from frcnn_cli.detection.choice import choose_checkpoint, proposals_for
 from frcnn_cli.errors import ConfigError
+from frcnn_cli.training.pretrained import WEIGHTS_BY_NAME, checkpoint_file
 
 _LOGGER = logging.getLogger(__name__)
 _NO_FILE = Settings({})
-_NO_CHECKPOINT = ("imagenet", "none")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TrainJob:
         model: the network.
         recipe: training settings, and the size of the images that the detector will expect.
         proposals: settings of the region search.
-        weights: "imagenet", "none" or a file.
+        weights: "imagenet", "none", "bundled" or a file.
     """
 
     data: Path
@@ -99,6 +99,7 @@ def new_job(
     weights: str = "imagenet",
     recipe_name: RecipeName = "default",
     proposals: ProposalConfig | None = None,
+    tiles: int | None = None,
     processes: int = 1,
 ) -> TrainJob:
     """Returns what is to be trained: defaults < recipe < `settings` < `chosen`.
@@ -111,10 +112,11 @@ def new_job(
         chosen: settings of [model], [input] and [train] by name; None where one is not given.
         settings: of a `frcnn.toml`.
         split: images to train on; None chooses by the splits that the data has.
-        weights: "imagenet", "none" or a file; that of a checkpoint sets the backbone and the pool
-            where nothing else does.
+        weights: of `first_weights`; the backbone, the pool and the tiles of a checkpoint are the
+            defaults.
         recipe_name: the recipe.
         proposals: settings of the region search; None: those of `settings`.
+        tiles: side of the windows, if not None; without effect on given `proposals`.
         processes: that train together.
 
     Raises:
@@ -125,7 +127,8 @@ def new_job(
     for name, value in chosen.items():
         named = (each for each, section in sections.items() if name in section.settings())
         picked[next(named, "train")][name] = value
-    model = settings.apply(_network_of(weights), **picked["model"])
+    start = checkpoint_file(weights)
+    model = settings.apply(_model_defaults(start), **picked["model"])
     base = recipe(recipe_name, model.backbone)
     from_file, train, seen = settings.tables.get("train", {}), picked["train"], picked["input"]
     batch = (
@@ -150,27 +153,30 @@ def new_job(
         split,
         model,
         Recipe(schedule, expected),
-        proposals or settings.apply(ProposalConfig()),
+        proposals or proposals_for(0 if start is None else read_tiles(start), settings, tiles),
         weights,
     )
 
 
 def first_weights(given: str | os.PathLike[str], cache: Cache) -> str:
-    """Returns what `new_job` calls the first weights.
+    """Resolves the weights that a user means to "imagenet", "none", "bundled" or an absolute path.
 
     Args:
-        given: "imagenet", "none", "bundled", a file, or the folder or the name of a run.
+        given: one of these, any path of a file, or the folder or the name of a run.
         cache: holds the runs.
+
+    Raises:
+        CheckpointError: there is no such file or run.
     """
-    if given in _NO_CHECKPOINT:
-        return os.fspath(given)
-    found = find_checkpoint(Path(given), cache)
-    return os.fspath(given if found is None else found.file)
+    name = os.fspath(given)
+    if name in WEIGHTS_BY_NAME:
+        return name
+    return str(choose_checkpoint(Path(name), cache).file.resolve())
 
 
-def _network_of(weights: str) -> ModelConfig:
-    """Returns the network that the first weights are for; the default where they do not say."""
-    theirs = None if weights in _NO_CHECKPOINT else read_model(Path(weights))
+def _model_defaults(file: Path | None) -> ModelConfig:
+    """Returns the network of a checkpoint, whole; the default of any other file, and of None."""
+    theirs = None if file is None else read_model(file)
     return ModelConfig() if theirs is None else ModelConfig(theirs.backbone, theirs.pool)
 
 

@@ -46,10 +46,7 @@ def repeating_command(
     """
     words = ["frcnn", "train", str(job.data.resolve())]
     words += [] if job.split is None else ["--split", job.split]
-    weights = job.weights
-    if weights not in ("imagenet", "none"):
-        weights = str(Path(weights).resolve())
-    words += ["--weights", weights, "--config", str(settings.resolve())]
+    words += ["--weights", job.weights, "--config", str(settings.resolve())]
     words += ["--gpus", str(processes if device == "cuda" else 0)]
     if processes > 1 and device == "cpu":
         words += ["--processes", str(processes)]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -15,9 +16,9 @@ from typing import Any
 import torch
 
 from frcnn_cli.cache.checkpoints import CheckpointInfo
-from frcnn_cli.cache.fingerprints import encode_fingerprints
+from frcnn_cli.cache.fingerprints import count_known, encode_fingerprints, fingerprints_of
 from frcnn_cli.cache.keys import cached_content_hash
-from frcnn_cli.cache.runs import BEST
+from frcnn_cli.cache.runs import BEST, LAST
 from frcnn_cli.cache.store import Cache
 from frcnn_cli.config.recipes import for_images, nearest
 from frcnn_cli.data.dataset import Dataset
@@ -32,7 +33,7 @@ from frcnn_cli.training.distributed.watch import watched
 from frcnn_cli.training.engine.loop import Trainer
 from frcnn_cli.training.preflight.checks import RunEstimate
 from frcnn_cli.training.preflight.cost import estimate, require_disk
-from frcnn_cli.training.pretrained import normalize_known_boxes
+from frcnn_cli.training.pretrained import checkpoint_file, normalize_known_boxes
 from frcnn_cli.training.runs.agreement import (
     check_batch_divides,
     check_same_state,
@@ -51,6 +52,8 @@ from frcnn_cli.training.runs.setup import (
     read_data,
 )
 from frcnn_cli.training.runs.tensorboard import Board, summary_writer
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ def prepare_run(
     if resume is None and context.is_main_process:
         require_disk(model, job.recipe.train.optimizer, cache.root)
     data, held_out = find_proposals(read, context)
+    if resume is None and held_out is not None and context.is_main_process:
+        _warn_of_known(held_out, checkpoint_file(job.weights), cache)
 
     config = for_images(job.recipe.train, len(data.samples))
     if resume is not None:
@@ -142,6 +147,18 @@ def prepare_run(
         tensorboard=tensorboard,
         began=began,
     )
+
+
+def _warn_of_known(held_out: SplitData, weights: Path | None, cache: Cache) -> None:
+    """Warns of held-out images that the first weights were trained on."""
+    hashes = [cached_content_hash(cache, each.path) for each in held_out.samples]
+    if known := count_known(fingerprints_of(weights), hashes):
+        _LOGGER.warning(
+            "the first weights were trained on %d of the %d images that choose the best "
+            "checkpoint: their mAP will be too high",
+            known,
+            len(hashes),
+        )
 
 
 @translate_out_of_memory()
@@ -169,7 +186,7 @@ def train_detector(
         command = folder.open(run.job, trainer, run.data.dataset.classes, len(run.data.samples))
         events.started(_start(run, folder))
         board = Board(folder.path, trainer.step) if run.tensorboard else None
-    info = _info(run, described=folder is not None)
+    info = _info(run, folder)
     checkpointer = Checkpointer(folder, trainer, info, run.held_out, events, board)
     with (
         deferred_interrupt(signal.SIGTERM) as interrupted,
@@ -262,14 +279,15 @@ def _start(run: PreparedRun, folder: RunFolder) -> TrainStart:
     )
 
 
-def _info(run: PreparedRun, *, described: bool) -> CheckpointInfo:
-    """Returns the metadata of the checkpoints; if `described`, with the images trained on."""
+def _info(run: PreparedRun, folder: RunFolder | None) -> CheckpointInfo:
+    """Returns the metadata of the checkpoints; with a folder, which images the weights know."""
     job, dataset, cache = run.job, run.data.dataset, run.data.proposals.cache
     origin: dict[str, Any] = {"split": job.split, "data": dataset.root.resolve().name}
     origin["iterations"] = run.trainer.config.schedule.iterations
-    if described:
+    if folder is not None:
+        before = folder.path / LAST if run.resumed else checkpoint_file(job.weights)
         images = (cached_content_hash(cache, sample.path) for sample in run.data.samples)
-        origin["images"] = encode_fingerprints(images)
+        origin["images"] = encode_fingerprints(images, fingerprints_of(before))
     tiles = job.proposals.tiles
     return CheckpointInfo(job.model, dataset.classes, job.recipe.input, origin, tiles=tiles)
 
