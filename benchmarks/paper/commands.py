@@ -167,7 +167,7 @@ class Workplace:
         folder = self.cache / "runs" / run
         if not (folder / "curves.png").exists():  # the last thing that a run writes
             if (folder / "resume.safetensors").exists():
-                words = ["--resume", "--cache-dir", str(self.cache)]
+                words = [str(self.data), "--resume", "--cache-dir", str(self.cache)]
             else:
                 words = [str(self.data), "--split", split, "--backbone", self.budget.backbone]
                 words += [*self.settings(name, sides), *flags]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,9 +141,24 @@ def test_first_weights_are_a_name_or_an_absolute_path(
     job_of: Callable[[str], TrainJob], given: str, path: str | None
 ) -> None:
     job = job_of(f"--weights {given}")
-    assert job.weights == (given if path is None else str(Path(path).resolve()))
+    assert job.weights == (given if path is None else str(Path(path).absolute()))
     command = shlex.split(repeating_command(job, Path("s.toml"), "cpu", 1, Path(".frcnn")))
     assert command[command.index("--weights") + 1] == job.weights
+
+
+def test_first_weights_keep_the_name_of_a_link(job_of: Callable[[str], TrainJob]) -> None:
+    """Model hubs keep files as links to names without a suffix, which says how to read them."""
+    Path("blob").touch()
+    Path("model.pth").symlink_to("blob")
+    assert job_of("--weights model.pth").weights == str(Path("model.pth").absolute())
+
+
+def test_a_run_resumes_without_the_run_that_it_started_from(
+    job_of: Callable[[str], TrainJob],
+) -> None:
+    began = job_of("--weights mine")
+    shutil.rmtree(".frcnn/runs/mine")
+    assert job_of("--weights mine --resume").weights == began.weights
 
 
 def test_first_weights_that_are_not_there_name_the_runs(job_of: Callable[[str], TrainJob]) -> None:

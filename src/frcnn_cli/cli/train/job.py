@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from frcnn_cli.config import (
     override,
 )
 from frcnn_cli.config.recipes import changes, nearest, recipe
-from frcnn_cli.errors import CheckpointError, ConfigError
+from frcnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from frcnn_cli.cache.store import Cache
@@ -72,6 +71,7 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
     Raises:
         ConfigError: it has another value, or does not go with --resume.
     """
+    from frcnn_cli.training.pretrained import checkpoint_file
     from frcnn_cli.training.runs.job import first_weights
 
     train, backbone = job.recipe.train, job.model.backbone
@@ -89,8 +89,10 @@ def _require_same(option: str, name: str, value: Any, job: TrainJob, cache: Cach
     if name == "scales":
         value = _short_sides(value)
     elif name == "weights":
-        with suppress(CheckpointError):  # the run that it came from may be gone
-            value = first_weights(value, cache)
+        file = checkpoint_file(job.weights)
+        if file is not None and not file.exists():
+            return  # the run that they are from is gone, and a resumed run has its own
+        value = first_weights(value, cache)
     elif name == "recipe_name" and len(changes(value, train, backbone)) == len(
         changes(ours[name], train, backbone)
     ):

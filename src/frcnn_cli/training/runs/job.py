@@ -171,7 +171,7 @@ def first_weights(given: str | os.PathLike[str], cache: Cache) -> str:
     name = os.fspath(given)
     if name in WEIGHTS_BY_NAME:
         return name
-    return str(choose_checkpoint(Path(name), cache).file.resolve())
+    return str(choose_checkpoint(Path(name), cache).file.absolute())
 
 
 def _model_defaults(file: Path | None) -> ModelConfig:

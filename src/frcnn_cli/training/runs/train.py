@@ -285,7 +285,8 @@ def _info(run: PreparedRun, folder: RunFolder | None) -> CheckpointInfo:
     origin: dict[str, Any] = {"split": job.split, "data": dataset.root.resolve().name}
     origin["iterations"] = run.trainer.config.schedule.iterations
     if folder is not None:
-        before = folder.path / LAST if run.resumed else checkpoint_file(job.weights)
+        last = folder.path / LAST  # a run killed in its first checkpoint has none
+        before = last if run.resumed and last.exists() else checkpoint_file(job.weights)
         images = (cached_content_hash(cache, sample.path) for sample in run.data.samples)
         origin["images"] = encode_fingerprints(images, fingerprints_of(before))
     tiles = job.proposals.tiles
