@@ -86,7 +86,7 @@ def load_initial_weights(
     _fill(model, theirs or _converted(model, source, backbone, choice), choice)
     if theirs and (missing := sorted(model.backbone.state_dict().keys() - theirs)):
         raise damaged(choice, f"has no tensor {_OURS}{missing[0]}")
-    if known := _known_rows(classes, choice):
+    if known := _known_rows(classes, file):
         _fill_known_classes(model, known, source, choice)
 
 
@@ -98,8 +98,7 @@ def normalize_known_boxes(model: FastRCNN, classes: Sequence[str], choice: str) 
         classes: as in `load_initial_weights`.
         choice: as in `load_initial_weights`.
     """
-    file = checkpoint_file(choice)
-    rows = [] if file is None else list(_known_rows(classes, str(file)))
+    rows = list(_known_rows(classes, checkpoint_file(choice)))
     shape = model.num_classes + 1, 4
     mean, deviation = (each.expand(shape)[rows] for each in (model.delta_mean, model.delta_std))
     weight, bias = (each.detach().view(*shape, -1) for each in model.box_delta.parameters())
@@ -135,9 +134,9 @@ def _fill(model: FastRCNN, weights: Mapping[str, Tensor], choice: str) -> None:
     model.backbone.load_state_dict(dict(weights), strict=False)
 
 
-def _known_rows(classes: Sequence[str], choice: str) -> dict[int, int]:
+def _known_rows(classes: Sequence[str], file: Path | None) -> dict[int, int]:
     """Returns a checkpoint's row of background and of each class that it knows, by our row."""
-    theirs = () if choice in {"imagenet", "none"} else read_classes(Path(choice))
+    theirs = () if file is None else read_classes(file)
     if not theirs:
         return {}
     rows = {name: row for row, name in enumerate(theirs, start=1)}

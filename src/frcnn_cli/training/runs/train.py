@@ -151,8 +151,10 @@ def prepare_run(
 
 def _warn_of_known(held_out: SplitData, weights: Path | None, cache: Cache) -> None:
     """Warns of held-out images that the first weights were trained on."""
+    if not (fingerprints := fingerprints_of(weights)):
+        return  # without reading an image
     hashes = [cached_content_hash(cache, each.path) for each in held_out.samples]
-    if known := count_known(fingerprints_of(weights), hashes):
+    if known := count_known(fingerprints, hashes):
         _LOGGER.warning(
             "the first weights were trained on %d of the %d images that choose the best "
             "checkpoint: their mAP will be too high",
